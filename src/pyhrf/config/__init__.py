@@ -1,0 +1,1 @@
+"""The study file and the settings file as validated, typed models."""

@@ -1,0 +1,147 @@
+"""The vocabulary that every room shares: experiment, parcel and what is estimated from it.
+
+Plain arrays in frozen dataclasses, so that they travel between processes and machines without
+any code. Units are seconds; parcels are numbered by positive integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Estimator", "Events", "Experiment", "FloatArray", "Parcel", "ParcelEstimate", "Run"]
+
+FloatArray = NDArray[np.float64]
+Status = Literal["ok", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events of one condition in one run.
+
+    Attributes
+    ----------
+    onsets : array, shape (n_events,)
+        Seconds after the first scan of the run.
+    durations : array, shape (n_events,)
+        Seconds; 0 for an impulse.
+    amplitudes : array, shape (n_events,)
+        Height of each event relative to the others, without unit; 1 if nothing is known.
+    """
+
+    onsets: FloatArray
+    durations: FloatArray
+    amplitudes: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was acquired and shown in one run.
+
+    Attributes
+    ----------
+    n_scans : int
+        Number of scans.
+    tr : float
+        Repetition time, seconds.
+    events : mapping of str to Events
+        Events by condition; a condition that this run lacks is absent.
+    """
+
+    n_scans: int
+    tr: float
+    events: Mapping[str, Events]
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Everything that the parcels of a study share.
+
+    Attributes
+    ----------
+    conditions : tuple of str
+        Names of the conditions, in the order of every result.
+    runs : tuple of Run
+        Runs, in the order in which their scans follow each other in ``Parcel.bold``.
+    """
+
+    conditions: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def n_scans(self) -> int:
+        """Scans of all runs together."""
+        return sum(run.n_scans for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Data of one parcel.
+
+    Attributes
+    ----------
+    number : int
+        Its label in the parcellation, positive.
+    bold : float32 array, shape (n_scans, n_positions)
+        BOLD signal, runs one after the other, in the unit of the scanner.
+    edges : int32 array, shape (n_edges, 2)
+        Pairs of neighbouring positions (columns of ``bold``), each pair once, smaller index first.
+    positions : int64 array, shape (n_positions,)
+        Where each position lies in the data set (flat C-order voxel index, or mesh node).
+    """
+
+    number: int
+    bold: NDArray[np.float32]
+    edges: NDArray[np.int32]
+    positions: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelEstimate:
+    """What an estimator says of one parcel, as tables and maps without any file.
+
+    Attributes
+    ----------
+    parcel : int
+        Number of the parcel.
+    status : {"ok", "failed", "skipped"}
+        Whether the rest is there.
+    reason : str
+        Why it is not, in one sentence; empty when ``ok``.
+    positions : int64 array, shape (n_positions,)
+        As in `Parcel`.
+    summary : mapping of str to float
+        One value per parcel; the columns of ``parcels.tsv``.
+    conditions : mapping of str to array, shape (n_conditions,)
+        One value per condition; the columns of ``conditions.tsv``.
+    hrf : mapping of str to array, shape (n_samples,)
+        ``time``, ``hrf`` and ``sd``; the columns of ``hrf.tsv``.
+    maps : mapping of str to float32 array, shape (n_positions,)
+        By name of the output file, as ``nrl_audio``; NaN where a position was left out.
+    trace : float array, shape (n_iterations,)
+        Course of the criterion, for VEM the free energy.
+    """
+
+    parcel: int
+    status: Status
+    reason: str
+    positions: NDArray[np.int64]
+    summary: Mapping[str, float] = field(default_factory=dict)
+    conditions: Mapping[str, FloatArray] = field(default_factory=dict)
+    hrf: Mapping[str, FloatArray] = field(default_factory=dict)
+    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    trace: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+class Estimator(Protocol):
+    """What an engine runs: it turns a parcel into an estimate and never raises for bad data."""
+
+    name: str
+
+    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
+        """Estimate one parcel; data that cannot be used give a ``failed`` estimate."""
+        ...

@@ -1,0 +1,1 @@
+"""Estimators: they turn the data of one parcel into an estimate."""

@@ -1,0 +1,1 @@
+"""Engines, batches and the journal: how work is spread and how it survives a crash."""

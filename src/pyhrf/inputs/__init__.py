@@ -1,0 +1,1 @@
+"""Readers of what researchers bring, one module per format."""

@@ -1,0 +1,1 @@
+"""Design, priors, nuisance, noise, neighbour graph and sufficient statistics."""

@@ -1,0 +1,1 @@
+"""Tables, maps and provenance written from estimates."""

@@ -1,0 +1,1 @@
+"""Artificial BOLD data with known truth."""

@@ -1,0 +1,1 @@
+"""The self-test that a user runs on his own installation with ``pyhrf_maketests``."""
