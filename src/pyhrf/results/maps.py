@@ -1,0 +1,174 @@
+"""The maps: gzipped NIfTI on the grid of the input, the same bytes from the same estimates."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.data import ParcelEstimate
+from pyhrf.results.files import replace_file
+from pyhrf.results.names import file_stem
+
+__all__ = ["Grid", "write_maps"]
+
+FloatMap = NDArray[np.float32]
+
+# zlib's levels above 4 cost twice the time for a few per cent of these mostly empty maps.
+_COMPRESSION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the positions of the parcels lie.
+
+    Attributes
+    ----------
+    labels : int array, shape (n_x, n_y, n_z)
+        The parcellation: the parcel of each voxel, 0 for background.
+    affine : float array, shape (4, 4)
+        From voxel indices to millimetres.
+    header : nibabel NIfTI header
+        That of the input, whose codes and units the maps keep.
+    """
+
+    labels: NDArray[np.int32]
+    affine: NDArray[np.float64]
+    header: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along each axis."""
+        return self.labels.shape
+
+
+def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: Grid) -> list[Path]:
+    """Write every map of the estimates, and those that hold one value per parcel.
+
+    A map is 0 outside the parcellation and NaN where a parcel could not be estimated.
+
+    Parameters
+    ----------
+    directory : Path
+        The output directory.
+    estimates : sequence of ParcelEstimate
+        In any order.
+    grid : Grid
+        Of the input.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    usable = [estimate for estimate in estimates if estimate.status == "ok"]
+    blank = np.where(grid.labels.reshape(-1) > 0, np.float32(np.nan), np.float32(0))
+    written = [_write_labels(directory, grid)]
+    for name in dict.fromkeys(name for estimate in usable for name in estimate.maps):
+        values = blank.copy()
+        for estimate in usable:
+            if name in estimate.maps:
+                values[estimate.positions] = estimate.maps[name]
+        written.append(_write(directory, name, [values], grid))
+    if usable:
+        peaks = [estimate.summary.get("time_to_peak", np.nan) for estimate in usable]
+        written.append(_write(directory, "time_to_peak", [_fill(blank, usable, peaks)], grid))
+        written.append(_write_hrf(directory, usable, blank, grid))
+    return written
+
+
+def _fill(blank: FloatMap, usable: Sequence[ParcelEstimate], values: Iterable[float]) -> FloatMap:
+    """One value for each parcel, at all its positions."""
+    filled = blank.copy()
+    for estimate, value in zip(usable, values, strict=True):
+        filled[estimate.positions] = value
+    return filled
+
+
+def _write_hrf(
+    directory: Path, usable: Sequence[ParcelEstimate], blank: FloatMap, grid: Grid
+) -> Path:
+    time = usable[0].hrf["time"]
+    # A sample at a time: all of them would be a whole 4D volume in memory.
+    samples = (
+        _fill(blank, usable, (float(estimate.hrf["hrf"][index]) for estimate in usable))
+        for index in range(time.size)
+    )
+    step = float(time[1] - time[0])
+    return _write(directory, "hrf", samples, grid, n_samples=time.size, step=step)
+
+
+def _write_labels(directory: Path, grid: Grid) -> Path:
+    path = directory / "parcels.nii.gz"
+    header = _header(grid, "parcels", np.dtype(np.int32), None, None)
+    labels = grid.labels.astype(np.int32, copy=False).reshape(-1)
+    _write_volume(path, header, [labels], grid)
+    return path
+
+
+def _write(
+    directory: Path,
+    name: str,
+    frames: Iterable[FloatMap],
+    grid: Grid,
+    *,
+    n_samples: int | None = None,
+    step: float | None = None,
+) -> Path:
+    path = directory / f"{file_stem(name)}.nii.gz"
+    header = _header(grid, name, np.dtype(np.float32), n_samples, step)
+    _write_volume(path, header, frames, grid)
+    return path
+
+
+def _header(
+    grid: Grid, name: str, dtype: np.dtype[Any], n_samples: int | None, step: float | None
+) -> Any:
+    """Return the header of the input, without what is true of its scans only."""
+    shape = grid.shape if n_samples is None else (*grid.shape, n_samples)
+    header = grid.header.copy()
+    if not np.allclose(header.get_best_affine(), grid.affine, rtol=0, atol=1e-4):
+        header.set_qform(None, 0)
+        header.set_sform(grid.affine, 2)
+    header.extensions.clear()
+    header.set_data_dtype(dtype)
+    header.set_data_shape(shape)
+    header["pixdim"][4:] = 0 if step is None else [step, 0, 0, 0]
+    header.set_xyzt_units(header.get_xyzt_units()[0], "unknown" if step is None else "sec")
+    for field in ("slice_start", "slice_end", "slice_code", "slice_duration", "toffset"):
+        header[field] = 0
+    for field in ("dim_info", "cal_min", "cal_max"):
+        header[field] = 0
+    header["aux_file"] = b""
+    header["descrip"] = f"PyHRF {name}".encode("ascii", "replace")[:79]
+    header.set_intent("none")
+    # One file, also when the input was a pair of header and image.
+    header["magic"] = header.single_magic
+    header["vox_offset"] = header.single_vox_offset
+    header.set_slope_inter(1, 0)
+    return header
+
+
+def _write_volume(path: Path, header: Any, frames: Iterable[NDArray[Any]], grid: Grid) -> None:
+    with (
+        replace_file(path) as file,
+        # No name and no time in the gzip header: equal estimates are equal bytes.
+        gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as packed,
+    ):
+        header.write_to(packed)
+        packed.write(b"\0" * (header.single_vox_offset - packed.tell()))
+        for frame in _ordered(frames, grid.shape, header.get_data_dtype()):
+            packed.write(frame)
+
+
+def _ordered(
+    frames: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[bytes]:
+    """Yield each frame as NIfTI wants it: the first axis fastest, the bytes in the file's order."""
+    for frame in frames:
+        yield frame.reshape(shape).astype(dtype, copy=False).tobytes(order="F")

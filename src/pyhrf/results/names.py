@@ -1,0 +1,67 @@
+"""Names of the maps, from the names of conditions and contrasts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from pyhrf.errors import ConfigError
+
+__all__ = ["CONDITION_MAPS", "CONTRAST_MAPS", "PARCEL_MAPS", "check_names", "file_stem"]
+
+CONDITION_MAPS = ("nrl_", "nrl_sd_", "active_", "ppm_")
+CONTRAST_MAPS = ("contrast_", "contrast_sd_", "contrast_ppm_")
+PARCEL_MAPS = ("noise_sd", "ar1", "hrf", "time_to_peak", "parcels")
+
+
+def file_stem(name: str) -> str:
+    """Turn the name of a map into that of its file, without the ending.
+
+    Letters, digits, ``-`` and ``_`` stay; every other character becomes ``_``.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``nrl_left hand``.
+
+    Returns
+    -------
+    str
+        Such as ``nrl_left_hand``.
+    """
+    return re.sub(r"[^\w-]", "_", name)
+
+
+def check_names(conditions: Iterable[str], contrasts: Iterable[str] = ()) -> None:
+    """Make sure that no two maps would share one file.
+
+    Parameters
+    ----------
+    conditions, contrasts : iterables of str
+        Their names, as the user wrote them.
+
+    Raises
+    ------
+    ConfigError
+        When two names differ only in characters that a file name does not keep, or when one
+        name looks like another's map (a condition ``sd_audio`` beside ``audio``).
+    """
+    taken: dict[str, str] = {name: f"the map '{name}'" for name in PARCEL_MAPS}
+    _claim(taken, "condition", conditions, CONDITION_MAPS)
+    _claim(taken, "contrast", contrasts, CONTRAST_MAPS)
+
+
+def _claim(
+    taken: dict[str, str], kind: str, names: Iterable[str], prefixes: tuple[str, ...]
+) -> None:
+    for name in names:
+        if not name.strip():
+            raise ConfigError(f"a {kind} has an empty name: give it one")
+        claims: Mapping[str, str] = {file_stem(p + name): f"{kind} '{name}'" for p in prefixes}
+        for stem, owner in claims.items():
+            if stem in taken:
+                raise ConfigError(
+                    f"{taken[stem]} and {owner} would both be written to {stem}.nii.gz: "
+                    "rename one of them"
+                )
+        taken.update(claims)

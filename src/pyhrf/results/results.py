@@ -1,0 +1,151 @@
+"""What an analysis left in its output directory, ready to be used from Python."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pyhrf.data import ParcelEstimate
+from pyhrf.errors import InputError
+from pyhrf.results.maps import Grid, write_maps
+from pyhrf.results.names import file_stem
+from pyhrf.results.tables import write_tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Results", "write_results"]
+
+
+def write_results(
+    directory: Path, estimates: Sequence[ParcelEstimate], *, conditions: Sequence[str], grid: Grid
+) -> Results:
+    """Write all tables and maps.
+
+    Parameters
+    ----------
+    directory : Path
+        The output directory; it is made when it is not there.
+    estimates : sequence of ParcelEstimate
+        In any order; the files do not depend on it.
+    conditions : sequence of str
+        Names, in the order of the values in ``ParcelEstimate.conditions``.
+    grid : Grid
+        Of the input.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    InputError
+        When a file cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    ordered = sorted(estimates, key=lambda estimate: estimate.parcel)
+    write_tables(directory, ordered, conditions)
+    write_maps(directory, ordered, grid)
+    return Results(directory)
+
+
+class Results:
+    """Tables and maps of an output directory; read when they are asked for.
+
+    Parameters
+    ----------
+    directory : path
+        Where an analysis wrote.
+
+    Raises
+    ------
+    InputError
+        When there are no results in it.
+
+    Examples
+    --------
+    >>> results = Results("results")  # doctest: +SKIP
+    >>> results.hrf.query("parcel == 1").plot("time", "hrf")  # doctest: +SKIP
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        if not (self.directory / "parcels.tsv").is_file():
+            raise InputError(f"{self.directory} holds no results: there is no parcels.tsv in it")
+
+    def __repr__(self) -> str:
+        return f"Results({str(self.directory)!r})"
+
+    @cached_property
+    def hrf(self) -> pd.DataFrame:
+        """One row per HRF sample: parcel, time (s), hrf (largest excursion +1), sd."""
+        return self._table("hrf")
+
+    @cached_property
+    def parcels(self) -> pd.DataFrame:
+        """One row per parcel: status, reason, n_positions, n_iterations, time_to_peak (s), …."""
+        return self._table("parcels")
+
+    @cached_property
+    def conditions(self) -> pd.DataFrame:
+        """One row per parcel and condition: mean_active, sd_active, sd_inactive, beta, …."""
+        return self._table("conditions")
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Content of ``run.json``: versions, parameters, checksums, host and time of batches."""
+        path = self.directory / "run.json"
+        if not path.is_file():
+            raise InputError(f"{path} is not there: the analysis did not end; start it again")
+        return cast("dict[str, Any]", json.loads(path.read_text("utf-8")))
+
+    def maps(self) -> dict[str, Path]:
+        """Return the file of each map by its name, such as ``nrl_audio``.
+
+        Returns
+        -------
+        dict of str to Path
+        """
+        ending = ".nii.gz"
+        found = sorted(self.directory.glob(f"[!.]*{ending}"))
+        return {path.name.removesuffix(ending): path for path in found}
+
+    def load_map(self, name: str) -> Any:
+        """Open a map.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``nrl_audio``; a condition is written as the user did.
+
+        Returns
+        -------
+        nibabel image
+
+        Raises
+        ------
+        InputError
+            When there is no such map.
+        """
+        import nibabel as nib
+
+        maps = self.maps()
+        stem = file_stem(name)
+        if stem not in maps:
+            raise InputError(
+                f"there is no map '{name}' in {self.directory}; there are: {', '.join(maps)}"
+            )
+        return nib.load(maps[stem])  # type: ignore[attr-defined, unused-ignore]
+
+    def _table(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        path = self.directory / f"{name}.tsv"
+        # Only "n/a" is a missing value: a condition may be called "None" or "NA".
+        return pd.read_csv(
+            path, sep="\t", quoting=csv.QUOTE_NONE, na_values=["n/a"], keep_default_na=False
+        )

@@ -1,0 +1,113 @@
+"""The tables: tab-separated, one header line, ``n/a`` where there is no value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pyhrf.data import ParcelEstimate
+from pyhrf.results.files import replace_file
+
+__all__ = ["CONDITION_COLUMNS", "HRF_COLUMNS", "PARCEL_COLUMNS", "write_tables"]
+
+HRF_COLUMNS = ("time", "hrf", "sd")
+PARCEL_COLUMNS = (
+    "n_iterations",
+    "converged",
+    "time_to_peak",
+    "fwhm",
+    "peak_to_undershoot",
+    "hrf_quality",
+)
+CONDITION_COLUMNS = ("mean_active", "sd_active", "sd_inactive", "beta", "fraction_active")
+
+Cell = str | int | float
+
+
+def write_tables(
+    directory: Path, estimates: Sequence[ParcelEstimate], conditions: Sequence[str]
+) -> None:
+    """Write ``parcels.tsv``, ``hrf.tsv`` and ``conditions.tsv``.
+
+    The same estimates give the same bytes, whatever engine made them.
+
+    Parameters
+    ----------
+    directory : Path
+        The output directory.
+    estimates : sequence of ParcelEstimate
+        Sorted by parcel. Those that are not ``ok`` get a row in ``parcels.tsv`` only.
+    conditions : sequence of str
+        Names, in the order of the values in ``ParcelEstimate.conditions``.
+    """
+    usable = [estimate for estimate in estimates if estimate.status == "ok"]
+    summary = _columns(PARCEL_COLUMNS, (estimate.summary for estimate in usable))
+    per_condition = _columns(CONDITION_COLUMNS, (estimate.conditions for estimate in usable))
+    _write(
+        directory / "parcels.tsv",
+        ("parcel", "status", "reason", "n_positions", *summary),
+        _parcel_rows(estimates, summary),
+    )
+    _write(directory / "hrf.tsv", ("parcel", *HRF_COLUMNS), _hrf_rows(usable))
+    _write(
+        directory / "conditions.tsv",
+        ("parcel", "condition", *per_condition),
+        _condition_rows(usable, conditions, per_condition),
+    )
+
+
+def _columns(first: Sequence[str], rows: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
+    """Columns that are always there, then those that an estimator adds, as they appear."""
+    columns = dict.fromkeys(first)
+    for row in rows:
+        columns.update(dict.fromkeys(row))
+    return tuple(columns)
+
+
+def _parcel_rows(
+    estimates: Iterable[ParcelEstimate], columns: Sequence[str]
+) -> Iterator[list[Cell]]:
+    for estimate in estimates:
+        values = [estimate.summary.get(column, math.nan) for column in columns]
+        size = int(estimate.positions.size)
+        yield [estimate.parcel, estimate.status, estimate.reason, size, *values]
+
+
+def _hrf_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[list[Cell]]:
+    for estimate in estimates:
+        columns = (np.asarray(estimate.hrf[column]).tolist() for column in HRF_COLUMNS)
+        for sample in zip(*columns, strict=True):
+            yield [estimate.parcel, *sample]
+
+
+def _condition_rows(
+    estimates: Iterable[ParcelEstimate], conditions: Sequence[str], columns: Sequence[str]
+) -> Iterator[list[Cell]]:
+    for estimate in estimates:
+        for index, condition in enumerate(conditions):
+            values = [
+                float(estimate.conditions[column][index])
+                if column in estimate.conditions
+                else math.nan
+                for column in columns
+            ]
+            yield [estimate.parcel, condition, *values]
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    with replace_file(path) as file:
+        file.write(("\t".join(header) + "\n").encode())
+        for row in rows:
+            file.write(("\t".join(map(_text, row)) + "\n").encode())
+
+
+def _text(value: Cell) -> str:
+    if isinstance(value, str):
+        # A tab or a line's end inside a reason or a name would break the row.
+        return " ".join(value.split()) or "n/a"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.9g}" if math.isfinite(value) else "n/a"
