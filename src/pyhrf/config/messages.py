@@ -1,0 +1,136 @@
+"""What a user reads when a value is refused: place, value, and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_xml.fields import XmlEntityInfo
+
+from pyhrf.errors import ConfigError
+
+__all__ = ["Place", "config_error", "did_you_mean", "facts_of", "problem", "section_of", "tag_of"]
+
+Place = tuple[str | int, ...]
+
+
+def config_error(
+    error: ValidationError,
+    model: type[BaseModel],
+    *,
+    source: str = "",
+    line_of: Callable[[Place], int | None] = lambda _: None,
+) -> ConfigError:
+    """Turn what pydantic found into sentences, one a line.
+
+    Parameters
+    ----------
+    error : ValidationError
+        Of ``model``, directly or by way of pydantic-xml.
+    model : type
+        Where the places of the error start.
+    source : str
+        What the values come from, such as a file.
+    line_of : callable
+        Line of a place in that file, if known.
+
+    Returns
+    -------
+    ConfigError
+        To be raised by the caller.
+    """
+    sentences: list[str] = []
+    for details in error.errors(include_url=False):
+        place, label, field = _locate(model, details["loc"])
+        line = line_of(place)
+        where = [source, f"line {line}" if line else "", label]
+        if details["type"] == "missing":
+            found = "is missing"
+        elif details["type"] == "extra_forbidden":
+            name, parent = str(details["loc"][-1]), section_of(field)[0] if field else model
+            known = parent.model_fields if parent else ()
+            found = f"no parameter is called {name}: {did_you_mean(name, known)}"
+        else:
+            found = problem(details, field)
+        sentence = f"{', '.join(part for part in where if part)}: {found}".removeprefix(": ")
+        # Each branch of a union has its own complaint; the user made one mistake.
+        if sentence not in sentences:
+            sentences.append(sentence)
+    return ConfigError("\n".join(sentences))
+
+
+def problem(details: Mapping[str, Any], field: FieldInfo | None) -> str:
+    """Say what is wrong with one value, without its place."""
+    value, context = details["input"], details.get("ctx", {})
+    message = str(context.get("orig", details["msg"]))
+    facts = facts_of(field)
+    if details["type"] == "not_allowed" or not facts.get("allowed"):
+        return f"{_shown(value)} is not allowed: {message}"
+    unit = f" ({facts['unit']})" if facts.get("unit") else ""
+    return f"{_shown(value)} is not allowed: must be {facts['allowed']}{unit}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Give the known names that are near to ``name``, or else all, as the end of a sentence."""
+    known = list(known)
+    by_fold = {other.casefold(): other for other in known}
+    near = difflib.get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(by_fold[fold] for fold in near)}?"
+    return f"known are {', '.join(known)}"
+
+
+def facts_of(field: FieldInfo | None) -> dict[str, str]:
+    """Give the facts that `parameter` stored: allowed, unit, empty."""
+    extra = field.json_schema_extra if field else None
+    return {key: str(value) for key, value in extra.items()} if isinstance(extra, dict) else {}
+
+
+def tag_of(name: str, field: FieldInfo) -> str:
+    """Give the name that a field has in the file."""
+    entities = (item for item in field.metadata if isinstance(item, XmlEntityInfo))
+    return next((entity.path for entity in entities if entity.path), name)
+
+
+def section_of(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
+    """Give the model of a field that is a section, and whether it may be there several times."""
+    annotation = field.annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, False
+    for argument in get_args(annotation):
+        if isinstance(argument, type) and issubclass(argument, BaseModel):
+            return argument, True
+    return None, False
+
+
+def _locate(model: type[BaseModel], loc: Place) -> tuple[Place, str, FieldInfo | None]:
+    """Follow a place from ``model`` down: the part that exists, its label, and its field."""
+    label, attribute, field = "", "", None
+    current: type[BaseModel] | None = model
+    known: list[str | int] = []
+    for part in loc:
+        if isinstance(part, int):
+            label += f" number {part + 1}" if part else ""
+        elif current is not None and part in current.model_fields:
+            field = current.model_fields[part]
+            if facts_of(field).get("form") == "attribute":
+                attribute = f", attribute {tag_of(part, field)}"
+            elif facts_of(field).get("form") == "element":
+                label += f"<{tag_of(part, field)}>"
+            current = section_of(field)[0]
+        else:
+            break
+        known.append(part)
+    return tuple(known), f"element {label}{attribute}" if label else attribute[2:], field
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
+    text = str(value)
+    if isinstance(value, (BaseModel, Mapping, list, tuple)):
+        return "the value"
+    return text if text and text.isprintable() else repr(text)
