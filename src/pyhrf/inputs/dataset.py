@@ -1,0 +1,371 @@
+"""A data set of volumes: everything checked when opened, values read once, given parcel-wise."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
+from pyhrf.errors import InputError
+from pyhrf.inputs.neighbours import VoxelParcels, find_parcels
+from pyhrf.inputs.paradigm import read_paradigm
+from pyhrf.inputs.volumes import (
+    Volume,
+    grid_difference,
+    open_volume,
+    read_volume,
+    read_voxels,
+    scaled,
+)
+
+__all__ = ["Dataset", "RunPaths", "open_dataset"]
+
+_MAX_TR = 30.0
+_MIN_TR = 0.01
+_MS_FROM = 100.0  # a "TR" from here on is surely in milliseconds
+
+
+class RunPaths(Protocol):
+    """The two files of a run."""
+
+    @property
+    def bold(self) -> Path:
+        """4D NIfTI."""
+        ...
+
+    @property
+    def paradigm(self) -> Path:
+        """CSV or BIDS events TSV."""
+        ...
+
+
+class Dataset:
+    """BOLD series, parcels and paradigm that fit together; made by `open_dataset`.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        Conditions (in alphabetical order) and runs.
+    parcels : dict of int to int
+        Number of positions by number of the parcel, in ascending order.
+    notes : list of str
+        What the user should be told of the data.
+    shape : tuple of int
+        Grid of the maps, voxels.
+    affine : float array, shape (4, 4)
+        Voxel index to millimetres.
+    header : nibabel header
+        That of the first BOLD file, a template for maps.
+    tr : float
+        Repetition time, seconds.
+    files : tuple of Path
+        All files that were brought in, each once.
+    """
+
+    def __init__(
+        self,
+        *,
+        experiment: Experiment,
+        volumes: Sequence[Volume],
+        voxel_parcels: VoxelParcels,
+        files: Sequence[Path],
+        notes: Sequence[str],
+    ) -> None:
+        self.experiment = experiment
+        self.notes = list(notes)
+        self.files = tuple(dict.fromkeys(files))
+        first = volumes[0]
+        self.shape = first.grid
+        self.affine: FloatArray = first.affine
+        self.header: Any = first.header
+        self.tr = experiment.runs[0].tr
+        sizes = np.diff(voxel_parcels.bounds)
+        self.parcels = {
+            number: int(size) for number, size in zip(voxel_parcels.numbers, sizes, strict=True)
+        }
+        self._places = {number: k for k, number in enumerate(voxel_parcels.numbers)}
+        self._volumes = tuple(volumes)
+        self._voxel_parcels = voxel_parcels
+        self._stored: tuple[NDArray[Any], ...] | None = None
+        self._failure = ""
+        self._lock = threading.Lock()
+
+    def read(self) -> None:
+        """Read the values of all parcels, unless that is done.
+
+        Each BOLD file is streamed once. What stays in memory are the parcels' voxels in the type
+        of the file (float32 for wider floats).
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read to its end.
+        """
+        with self._lock:
+            if self._failure:
+                raise InputError(self._failure)
+            if self._stored is not None:
+                return
+            try:
+                self._stored = tuple(
+                    read_voxels(volume, self._voxel_parcels.voxels) for volume in self._volumes
+                )
+            except InputError as error:
+                self._failure = str(error)
+                raise
+
+    def load(self, numbers: Sequence[int]) -> list[Parcel]:
+        """Give some parcels; the first call reads the files. Threads may call it at once.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Numbers of the parcels.
+
+        Returns
+        -------
+        list of Parcel
+            In the order of ``numbers``.
+
+        Raises
+        ------
+        InputError
+            If there is no such parcel, or a file cannot be read to its end.
+        """
+        for number in numbers:
+            if number not in self._places:
+                raise InputError(f"there is no parcel {number} in the parcellation")
+        self.read()
+        return [self._parcel(number) for number in numbers]
+
+    def checksums(self) -> dict[str, str]:
+        """Compute the SHA-256 of each input file, by its path."""
+        sums = {}
+        for path in self.files:
+            try:
+                with path.open("rb") as file:
+                    sums[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return sums
+
+    def _parcel(self, number: int) -> Parcel:
+        place = self._places[number]
+        parcels = self._voxel_parcels
+        mine = slice(int(parcels.bounds[place]), int(parcels.bounds[place + 1]))
+        bold = np.empty((self.experiment.n_scans, mine.stop - mine.start), np.float32)
+        first = 0
+        for volume, stored in zip(self._volumes, self._stored or (), strict=True):
+            bold[first : first + volume.n_scans] = scaled(volume, stored[:, mine])
+            first += volume.n_scans
+        return Parcel(
+            number=number,
+            bold=bold,
+            edges=parcels.edges_of(place),
+            positions=parcels.voxels[mine].copy(),
+        )
+
+
+def open_dataset(
+    *,
+    runs: Sequence[RunPaths],
+    parcellation: Path | str | None,
+    tr: float | None = None,
+    hrf_duration: float = 25.0,
+) -> Dataset:
+    """Open the files of a study and check them, before any BOLD value is needed.
+
+    Parameters
+    ----------
+    runs : sequence of RunPaths
+        The files of each run. A paradigm file that several runs name is read as theirs together:
+        its sessions are these runs, or its only session serves each of them.
+    parcellation : Path or str
+        3D NIfTI of whole numbers on the grid of the BOLD files; 0 is background.
+    tr : float, optional
+        Repetition time in seconds; without it that of the headers.
+    hrf_duration : float
+        Length of the response in seconds: an event that ends longer before the first scan, or
+        begins after the last, is left out and noted.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, or the files do not fit together.
+    """
+    if not runs:
+        raise InputError("no BOLD file is given; give one for each run (-f)")
+    if parcellation is None:
+        raise InputError("no parcellation is given; give one on the grid of the BOLD files (-k)")
+    notes: list[str] = []
+    bold = [open_volume(run.bold, n_dims=4) for run in runs]
+    for volume in bold[1:]:
+        _check_grid(volume, bold[0])
+    labels_volume = open_volume(parcellation, n_dims=3)
+    _check_grid(labels_volume, bold[0])
+    tr = _decide_tr(bold, tr, notes)
+    paradigms = _read_paradigms([Path(run.paradigm) for run in runs], notes)
+    kept = [
+        _within_scan_time(
+            events,
+            duration=volume.n_scans * tr,
+            hrf_duration=hrf_duration,
+            label=f"{run.paradigm}, run {number}",
+            notes=notes,
+        )
+        for number, (run, events, volume) in enumerate(
+            zip(runs, paradigms, bold, strict=True), start=1
+        )
+    ]
+    conditions = _check_conditions(paradigms, kept, [Path(run.paradigm) for run in runs])
+    voxel_parcels = find_parcels(_read_labels(labels_volume))
+    return Dataset(
+        experiment=Experiment(
+            conditions=conditions,
+            runs=tuple(
+                Run(n_scans=volume.n_scans, tr=tr, events=events)
+                for volume, events in zip(bold, kept, strict=True)
+            ),
+        ),
+        volumes=bold,
+        voxel_parcels=voxel_parcels,
+        files=[
+            *(Path(run.bold) for run in runs),
+            *(Path(run.paradigm) for run in runs),
+            Path(parcellation),
+        ],
+        notes=notes,
+    )
+
+
+def _check_grid(volume: Volume, reference: Volume) -> None:
+    difference = grid_difference(volume, reference)
+    if difference:
+        raise InputError(
+            f"{volume.path}: does not lie on the grid of {reference.path}: {difference}; "
+            "resample it (a parcellation by nearest neighbour)"
+        )
+
+
+def _read_labels(volume: Volume) -> NDArray[np.int64]:
+    """Read a parcellation as integers."""
+    values = read_volume(volume)
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise InputError(f"{volume.path}: the parcellation holds NaN or infinite values")
+        broken = values[values != np.round(values)]
+        if broken.size:
+            raise InputError(
+                f"{volume.path}: the parcellation holds values that are not whole numbers, "
+                f"such as {broken[0]:g}; each voxel needs the number of its parcel"
+            )
+    if values.min() < 0:
+        raise InputError(
+            f"{volume.path}: the parcellation holds negative labels, such as {values.min():g}; "
+            "parcels are numbered from 1, and 0 is background"
+        )
+    if values.max() == 0:
+        raise InputError(f"{volume.path}: the parcellation is empty: all its voxels are 0")
+    if values.max() > np.iinfo(np.int32).max:
+        raise InputError(f"{volume.path}: the label {values.max():g} is too large")
+    return values.astype(np.int64)
+
+
+def _decide_tr(bold: Sequence[Volume], tr: float | None, notes: list[str]) -> float:
+    """Take the TR that is given, else that of the headers."""
+    if tr is not None:
+        _check_tr(tr, "the TR that is given", cure="seconds are meant")
+        notes.extend(
+            f"{volume.path}: the header says TR {volume.tr:g} s, the study {tr:g} s; "
+            "the study's is used"
+            for volume in bold
+            if volume.tr is not None and not math.isclose(volume.tr, tr, rel_tol=1e-3)
+        )
+        return tr
+    for volume in bold:
+        if volume.tr is None:
+            raise InputError(f"{volume.path}: the header gives no TR; give it in seconds (-I)")
+        _check_tr(volume.tr, f"{volume.path}: the TR of the header", cure="give it with -I")
+        if bold[0].tr is not None and not math.isclose(volume.tr, bold[0].tr, rel_tol=1e-3):
+            raise InputError(
+                f"{volume.path}: the header says TR {volume.tr:g} s and that of {bold[0].path} "
+                f"{bold[0].tr:g} s; give the TR of all runs in seconds (-I)"
+            )
+    return float(bold[0].tr or 0.0)
+
+
+def _check_tr(tr: float, what: str, *, cure: str) -> None:
+    if not math.isfinite(tr) or tr <= 0:
+        raise InputError(f"{what} is {tr:g}; it must be more than 0 seconds: {cure}")
+    if tr >= _MS_FROM:
+        raise InputError(
+            f"{what} is {tr:g} s, which looks like milliseconds: {cure} "
+            f"(did you mean {tr / 1000:g} s?)"
+        )
+    if not _MIN_TR <= tr <= _MAX_TR:
+        raise InputError(f"{what} is {tr:g} s, not between {_MIN_TR:g} and {_MAX_TR:g} s: {cure}")
+
+
+def _read_paradigms(paths: Sequence[Path], notes: list[str]) -> list[dict[str, Events]]:
+    """Read each paradigm file once and deal its sessions out to the runs that name it."""
+    waiting = {
+        path: iter(read_paradigm(path, n_runs=paths.count(path), notes=notes))
+        for path in dict.fromkeys(paths)
+    }
+    return [next(waiting[path]) for path in paths]
+
+
+def _within_scan_time(
+    events: dict[str, Events],
+    *,
+    duration: float,
+    hrf_duration: float,
+    label: str,
+    notes: list[str],
+) -> dict[str, Events]:
+    """Keep the events that a scan can show; note the others."""
+    kept = {}
+    for condition, these in events.items():
+        inside = (these.onsets + these.durations > -hrf_duration) & (these.onsets < duration)
+        if inside.any():
+            kept[condition] = Events(
+                these.onsets[inside], these.durations[inside], these.amplitudes[inside]
+            )
+        outside = these.onsets[~inside]
+        if outside.size:
+            shown = ", ".join(f"{onset:g}" for onset in outside[:5])
+            notes.append(
+                f'{label}: {outside.size} event{"s" if outside.size > 1 else ""} of "{condition}" '
+                f"outside the scan time (0 to {duration:g} s) left out: onset {shown}"
+                f"{', ...' if outside.size > 5 else ''} s"
+            )
+    return kept
+
+
+def _check_conditions(
+    read: Sequence[dict[str, Events]], kept: Sequence[dict[str, Events]], paths: Sequence[Path]
+) -> tuple[str, ...]:
+    """Give the conditions in alphabetical order, each with an event that counts."""
+    conditions = sorted({condition for run in read for condition in run})
+    for condition in conditions:
+        path = next(p for p, run in zip(paths, read, strict=True) if condition in run)
+        mine = [run[condition] for run in kept if condition in run]
+        if not mine:
+            raise InputError(
+                f'{path}: the condition "{condition}" has no event within the scan time; onsets '
+                "are seconds after the first scan of their run (is the TR right?)"
+            )
+        if not any(events.amplitudes.any() for events in mine):
+            raise InputError(f'{path}: all events of "{condition}" have the amplitude 0')
+    return tuple(conditions)

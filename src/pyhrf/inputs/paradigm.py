@@ -1,0 +1,270 @@
+"""Paradigms: what was shown when, from PyHRF's CSV or a BIDS events TSV."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pyhrf.data import Events
+from pyhrf.errors import InputError
+
+__all__ = ["read_paradigm"]
+
+_CSV_COLUMNS = ("session", "condition", "onset", "duration", "amplitude")
+_MISSING = "n/a"
+_BIDS_DEFAULTS = {"duration": 0.0, "amplitude": 1.0}  # of columns that may lack
+_WORD = re.compile(r'"(?P<quoted>[^"]*)"(?=\s|$)|(?P<plain>[^\s"]+)')
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One line of the file, cut into fields."""
+
+    path: Path
+    number: int
+    fields: tuple[str, ...]
+
+    def error(self, column: str, text: str) -> InputError:
+        return InputError(f"{self.path}, line {self.number}, column {column}: {text}")
+
+    def number_in(self, index: int, column: str) -> float:
+        """Read a finite number."""
+        text = self.fields[index]
+        try:
+            value = math.nan if "_" in text else float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            cure = "; write the decimals with a point" if re.fullmatch(r"-?\d+,\d+", text) else ""
+            raise self.error(column, f'"{text}" is not a finite number{cure}')
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """One event, and the line it stands on."""
+
+    line: _Line
+    session: int
+    condition: str
+    onset: float
+    duration: float = 0.0
+    amplitude: float = 1.0
+
+
+def read_paradigm(
+    path: Path | str, *, n_runs: int, notes: list[str] | None = None
+) -> list[dict[str, Events]]:
+    r"""Read the events of one or several runs.
+
+    Two formats are known by their content. PyHRF's CSV has no header and the columns
+    ``session "condition" onset [duration [amplitude]]``, separated by spaces, tabs, commas or
+    semicolons; its sessions, in ascending order, are the runs. A BIDS events TSV has a header with
+    ``onset`` and ``trial_type``, perhaps ``duration`` and ``amplitude``, and serves one run. Blank
+    lines and lines that begin with ``#`` are passed over.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file, UTF-8.
+    n_runs : int
+        Number of runs that use this file. A file of one session serves each of them.
+    notes : list of str, optional
+        What the user should be told is appended here.
+
+    Returns
+    -------
+    list of dict of str to Events
+        For each run the events by condition, in order of onset; seconds.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, a line of it cannot be understood, an event stands there
+        twice, or its sessions are not as many as the runs.
+    """
+    path = Path(path)
+    notes = [] if notes is None else notes
+    lines = _read_lines(path)
+    names = [name.lower() for name in lines[0].fields]
+    if "onset" in names:
+        events = list(_read_bids(lines, names, notes))
+    else:
+        events = [_parse_csv_line(line) for line in lines]
+    if not events:
+        raise InputError(f"{path}: holds no event")
+    _refuse_duplicates(events)
+    sessions = sorted({event.session for event in events})
+    runs = [_group([e for e in events if e.session == session]) for session in sessions]
+    if len(runs) == 1:
+        return [dict(runs[0]) for _ in range(n_runs)]
+    if len(runs) != n_runs:
+        raise InputError(
+            f"{path}: holds {len(runs)} sessions ({', '.join(map(str, sessions))}) for "
+            f"{n_runs} run{'s' if n_runs > 1 else ''}; give as many BOLD files as sessions"
+        )
+    return runs
+
+
+def _read_lines(path: Path) -> list[_Line]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: this is a folder; a paradigm file is needed") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: is not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
+        ) from None
+    if "\0" in text:
+        raise InputError(f"{path}: is not a text file")
+    numbered = [
+        (number, line)
+        for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not numbered:
+        raise InputError(f"{path}: the file is empty; events are needed")
+    separator = _find_separator(numbered[0][1])
+    return [_Line(path, number, _split(path, number, line, separator)) for number, line in numbered]
+
+
+def _find_separator(line: str) -> str | None:
+    """Tell how a line is separated; None stands for any white space."""
+    bare = re.sub(r'"[^"]*"', "", line)
+    # Semicolons go first, for a comma may then be a decimal one.
+    for separator in (";", "\t", ","):
+        if separator in bare.strip():
+            return separator
+    return None
+
+
+def _split(path: Path, number: int, line: str, separator: str | None) -> tuple[str, ...]:
+    if separator is None:
+        words = list(_WORD.finditer(line))
+        if _WORD.sub("", line).strip():
+            raise InputError(f'{path}, line {number}: a quote (") is not closed')
+        return tuple(word["plain"] or word["quoted"].strip() for word in words)
+    try:
+        fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {number}: cannot be read: {error}") from error
+    fields = [field.strip() for field in fields]
+    while len(fields) > 1 and not fields[-1] and separator != "\t":
+        fields.pop()  # spreadsheets end lines with separators
+    return tuple(fields)
+
+
+def _parse_csv_line(line: _Line) -> _Event:
+    n_fields = len(line.fields)
+    if not 3 <= n_fields <= len(_CSV_COLUMNS):
+        raise InputError(
+            f"{line.path}, line {line.number}: has {n_fields} columns instead of 3 to 5: "
+            f'{", ".join(_CSV_COLUMNS)} (a name with spaces stands in double quotes: "go left")'
+        )
+    session, condition = line.fields[:2]
+    if not re.fullmatch(r"\d{1,9}", session):
+        raise line.error("session", f'"{session}" is not a whole number')
+    if not condition:
+        raise line.error("condition", "the name is empty")
+    return _checked(
+        _Event(
+            line,
+            int(session),
+            condition,
+            onset=line.number_in(2, "onset"),
+            duration=line.number_in(3, "duration") if n_fields > 3 else 0.0,
+            amplitude=line.number_in(4, "amplitude") if n_fields > 4 else 1.0,
+        )
+    )
+
+
+def _read_bids(lines: list[_Line], names: list[str], notes: list[str]) -> Iterator[_Event]:
+    """Read the lines under a header; what is ``n/a`` is left out or gets its default."""
+    path = lines[0].path
+    places = _find_bids_columns(path, names)
+    left_out: list[int] = []
+    gaps: dict[str, list[int]] = {name: [] for name in _BIDS_DEFAULTS if name in places}
+    for line in lines[1:]:
+        if len(line.fields) != len(names):
+            raise InputError(
+                f"{path}, line {line.number}: has {len(line.fields)} columns and the header "
+                f"{len(names)}"
+            )
+        condition = line.fields[places["trial_type"]]
+        if not condition:
+            raise line.error("trial_type", f"is empty; write {_MISSING} if there is none")
+        if _MISSING in (condition, line.fields[places["onset"]]):
+            left_out.append(line.number)
+            continue
+        values = {}
+        for name, lines_without in gaps.items():
+            if line.fields[places[name]] == _MISSING:
+                lines_without.append(line.number)
+            else:
+                values[name] = line.number_in(places[name], name)
+        onset = line.number_in(places["onset"], "onset")
+        yield _checked(_Event(line, 0, condition, onset, **values))
+    if left_out:
+        notes.append(f"{path}: {_rows(left_out)} left out, for onset or trial_type is {_MISSING}")
+    notes.extend(
+        f"{path}: {name} is {_MISSING} in {_rows(lines_without)}, taken as {_BIDS_DEFAULTS[name]:g}"
+        for name, lines_without in gaps.items()
+        if lines_without
+    )
+
+
+def _find_bids_columns(path: Path, names: list[str]) -> dict[str, int]:
+    if "trial_type" not in names:
+        raise InputError(
+            f"{path}: the header has no column trial_type but {', '.join(names)}; BIDS events "
+            "need onset, duration and trial_type, and PyHRF's five columns have no header"
+        )
+    for name in ("onset", "trial_type", *_BIDS_DEFAULTS):
+        if names.count(name) > 1:
+            raise InputError(f"{path}: the header has the column {name} twice")
+    return {name: index for index, name in enumerate(names)}
+
+
+def _rows(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
+    return f"{len(numbers)} row{'s' if len(numbers) > 1 else ''} (line {shown})"
+
+
+def _checked(event: _Event) -> _Event:
+    if event.duration < 0:
+        raise event.line.error("duration", f"{event.duration:g} is negative")
+    return event
+
+
+def _refuse_duplicates(events: list[_Event]) -> None:
+    seen: dict[tuple[int, str, float], _Line] = {}
+    for event in events:
+        key = event.session, event.condition, event.onset
+        if key in seen:
+            raise InputError(
+                f'{event.line.path}, lines {seen[key].number} and {event.line.number}: "'
+                f'{event.condition}" at {event.onset:g} s stands there twice; remove one'
+            )
+        seen[key] = event.line
+
+
+def _group(events: list[_Event]) -> dict[str, Events]:
+    grouped = {}
+    for condition in sorted({event.condition for event in events}):
+        mine = sorted((e for e in events if e.condition == condition), key=lambda e: e.onset)
+        grouped[condition] = Events(
+            onsets=np.array([event.onset for event in mine]),
+            durations=np.array([event.duration for event in mine]),
+            amplitudes=np.array([event.amplitude for event in mine]),
+        )
+    return grouped

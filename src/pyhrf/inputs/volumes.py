@@ -1,0 +1,399 @@
+"""NIfTI volumes: checked when opened, streamed when read, never held whole as floats."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+from pyhrf.errors import InputError
+
+__all__ = ["Volume", "grid_difference", "open_volume", "read_volume", "read_voxels", "scaled"]
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 takes the first 348
+_READ_BYTES = 1 << 20
+# Scans picked at a time: small enough to stay in the processor's cache.
+_CHUNK_BYTES = 4 << 20
+_PER_SECOND = {0: 1, 8: 1, 16: 1000, 24: 1000000}  # xyzt_units: unknown, s, ms, us
+_SAME_GRID_MM = 1e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A NIfTI file whose header has been checked and whose values have not been read.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Three sizes, or four for a series.
+    dtype : numpy dtype
+        Type of a value in the file, with its byte order.
+    offset : int
+        Bytes before the first value.
+    slope, inter : float
+        Value = ``slope * stored + inter``.
+    affine : float array, shape (4, 4)
+        Voxel index to millimetres.
+    tr : float or None
+        Time between scans in seconds; None if the header does not say.
+    compressed : bool
+        Whether the file is gzip-compressed.
+    header : nibabel header
+        As read, a template for maps.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+    slope: float
+    inter: float
+    affine: FloatArray
+    tr: float | None
+    compressed: bool
+    header: Any
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Sizes of the three dimensions of space."""
+        return self.shape[0], self.shape[1], self.shape[2]
+
+    @property
+    def n_scans(self) -> int:
+        """Number of scans, 1 for a single volume."""
+        return self.shape[3] if len(self.shape) > 3 else 1
+
+    @property
+    def scan_bytes(self) -> int:
+        """Bytes of one scan in the file, uncompressed."""
+        return int(np.prod(self.grid)) * self.dtype.itemsize
+
+
+def open_volume(path: Path | str, *, n_dims: int) -> Volume:
+    """Open a NIfTI file and check all that can be checked without reading its values.
+
+    Parameters
+    ----------
+    path : Path or str
+        A ``.nii`` or ``.nii.gz`` file (recognised by its content, NIfTI-1 or NIfTI-2).
+    n_dims : {3, 4}
+        Dimensions that are meant.
+
+    Returns
+    -------
+    Volume
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, truncated or no NIfTI, or has other dimensions, values
+        that are no real numbers, or an affine that is no map of space.
+    """
+    path = Path(path)
+    start, compressed = _read_start(path)
+    header = _parse_header(path, start)
+    shape = _check_shape(path, tuple(int(n) for n in header.get_data_shape()), n_dims)
+    dtype = _check_dtype(path, header)
+    slope, inter = _check_scaling(path, header)
+    volume = Volume(
+        path=path,
+        shape=shape,
+        dtype=dtype,
+        offset=int(header.get_data_offset()),
+        slope=slope,
+        inter=inter,
+        affine=_check_affine(path, header),
+        tr=_header_tr(header) if n_dims == 4 else None,
+        compressed=compressed,
+        header=header,
+    )
+    _check_size(volume)
+    return volume
+
+
+def read_volume(volume: Volume) -> NDArray[Any]:
+    """Read a single volume.
+
+    Returns
+    -------
+    array, shape ``volume.grid``
+        In the type of the file, or float64 if the header scales.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read to its end.
+    """
+    with _stream(volume) as stream:
+        buffer = bytearray(volume.scan_bytes)
+        _read_exactly(volume, stream, memoryview(buffer))
+    stored = np.frombuffer(buffer, volume.dtype).reshape(volume.grid, order="F")
+    values = stored.astype(volume.dtype.newbyteorder("="))
+    if volume.slope == 1 and volume.inter == 0:
+        return values
+    return values * volume.slope + volume.inter
+
+
+def read_voxels(volume: Volume, voxels: NDArray[np.int64]) -> NDArray[Any]:
+    """Stream a series once and keep some of its voxels.
+
+    Parameters
+    ----------
+    volume : Volume
+        The series.
+    voxels : int array, shape (n_voxels,)
+        Flat C-order indices of the voxels to keep, in any order.
+
+    Returns
+    -------
+    array, shape (n_scans, n_voxels)
+        Stored values, not scaled yet (see `scaled`), in the type of the file; float32 when the
+        file holds wider floats.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read to its end.
+    """
+    # The file has the first index fastest.
+    picked = np.ravel_multi_index(np.unravel_index(voxels, volume.grid), volume.grid, order="F")
+    kept = _kept_dtype(volume.dtype)
+    values = np.empty((volume.n_scans, len(voxels)), kept)
+    per_chunk = max(1, min(volume.n_scans, _CHUNK_BYTES // volume.scan_bytes))
+    buffer = np.empty(per_chunk * volume.scan_bytes, np.uint8)
+    with _stream(volume) as stream, np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, volume.n_scans, per_chunk):
+            n_scans = min(per_chunk, volume.n_scans - first)
+            part = buffer[: n_scans * volume.scan_bytes]
+            _read_exactly(volume, stream, part.data)
+            scans = part.view(volume.dtype).reshape(n_scans, -1)
+            for scan, row in zip(scans, values[first : first + n_scans], strict=True):
+                if kept == volume.dtype:
+                    # "clip" only spares numpy a copy; all indices are inside.
+                    scan.take(picked, out=row, mode="clip")
+                else:
+                    row[...] = scan.take(picked)
+    return values
+
+
+def scaled(volume: Volume, stored: NDArray[Any]) -> NDArray[np.float32]:
+    """Turn stored values into the values that are meant.
+
+    Computed in double precision when the header scales, so give it a part of the data at a time.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if volume.slope == 1 and volume.inter == 0:
+            return stored.astype(np.float32)
+        values = np.multiply(stored, volume.slope, dtype=np.float64)
+        values += volume.inter
+        scaled_values: NDArray[np.float32] = values.astype(np.float32)
+    return scaled_values
+
+
+def grid_difference(volume: Volume, reference: Volume) -> str | None:
+    """Say how two volumes differ in space.
+
+    Returns
+    -------
+    str or None
+        None when they have the same sizes and their corners lie within 0.01 mm of each other.
+    """
+    if volume.grid != reference.grid:
+        mine, other = ("x".join(map(str, v.grid)) for v in (volume, reference))
+        return f"its grid is {mine} voxels instead of {other}"
+    ends = np.array(volume.grid) - 1
+    corners = np.array([[*(ends * corner), 1] for corner in np.ndindex(2, 2, 2)])
+    shifts = np.linalg.norm((corners @ (volume.affine - reference.affine).T)[:, :3], axis=1)
+    if shifts.max() > _SAME_GRID_MM:
+        return f"its affine puts a corner of the grid {shifts.max():.3g} mm away"
+    return None
+
+
+def _kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.kind == "f":
+        return np.dtype(np.float32)
+    return dtype.newbyteorder("=")
+
+
+def _read_start(path: Path) -> tuple[bytes, bool]:
+    """Read the bytes of the header and say whether they were compressed."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(2)
+            file.seek(0)
+            if magic != _GZIP_MAGIC:
+                start, compressed = file.read(_HEADER_BYTES), False
+            else:
+                with gzip.GzipFile(fileobj=file) as stream:
+                    start, compressed = stream.read(_HEADER_BYTES), True
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: this is a folder; a NIfTI file is needed") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise InputError(
+            f"{path}: the compressed file is truncated or damaged; copy it again"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not start:
+        raise InputError(f"{path}: the file is empty")
+    return start, compressed
+
+
+def _parse_header(path: Path, start: bytes) -> Any:
+    """Make a nibabel header of the first bytes of a file."""
+    import nibabel as nib
+    from nibabel.spatialimages import HeaderDataError
+
+    kinds: tuple[Any, ...] = (nib.Nifti1Header, nib.Nifti2Header)
+    for kind in kinds:
+        n_bytes = kind.template_dtype.itemsize
+        if len(start) < n_bytes or not kind.may_contain_header(start):
+            continue
+        try:
+            header = kind(binaryblock=start[:n_bytes], check=False)
+            # A logger of our own, for nibabel's prints every mended trifle.
+            header.check_fix(logger=logging.getLogger(f"{__name__}.header"), error_level=40)
+        except (HeaderDataError, KeyError, ValueError) as error:
+            raise InputError(f"{path}: the NIfTI header is damaged: {error}") from error
+        if header["magic"].item() not in (b"n+1", b"n+2"):
+            raise InputError(
+                f"{path}: this is one half of a .hdr/.img pair; convert it to a single .nii file"
+            )
+        return header
+    raise InputError(f"{path}: this is not a NIfTI file (.nii or .nii.gz)")
+
+
+def _check_shape(path: Path, shape: tuple[int, ...], n_dims: int) -> tuple[int, ...]:
+    while len(shape) > n_dims and shape[-1] == 1:
+        shape = shape[:-1]
+    sizes = "x".join(map(str, shape))
+    if n_dims == 4 and (len(shape) == 3 or (len(shape) == 4 and shape[3] == 1)):
+        raise InputError(
+            f"{path}: holds one volume ({sizes}) where a 4D series is needed; "
+            "join the scans into one 4D file"
+        )
+    if len(shape) != n_dims:
+        raise InputError(f"{path}: has {len(shape)} dimensions ({sizes}) instead of {n_dims}")
+    if min(shape) < 1:
+        raise InputError(f"{path}: holds no value: its size is {sizes}")
+    return shape
+
+
+def _check_dtype(path: Path, header: Any) -> np.dtype[Any]:
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        dtype: np.dtype[Any] = header.get_data_dtype()
+    except HeaderDataError as error:
+        raise InputError(f"{path}: the type of its values is not known: {error}") from error
+    if dtype.kind not in "iuf" or dtype.itemsize == 0:
+        what = {"c": "complex numbers", "V": "colours (RGB)"}.get(dtype.kind, str(dtype))
+        raise InputError(f"{path}: its values are {what}; integers or real numbers are needed")
+    return dtype
+
+
+def _check_scaling(path: Path, header: Any) -> tuple[float, float]:
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        slope, inter = header.get_slope_inter()
+    except HeaderDataError as error:
+        raise InputError(f"{path}: scl_slope and scl_inter are not usable: {error}") from error
+    return (1.0, 0.0) if slope is None else (float(slope), float(inter))
+
+
+def _check_affine(path: Path, header: Any) -> FloatArray:
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+    except (HeaderDataError, ValueError) as error:
+        raise InputError(f"{path}: the affine cannot be read: {error}") from error
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        raise InputError(
+            f"{path}: the affine is not finite or flattens space; mend it (sform or qform)"
+        )
+    return affine
+
+
+def _header_tr(header: Any) -> float | None:
+    """Time between scans in seconds, None if the header gives none."""
+    per_second = _PER_SECOND.get(int(header["xyzt_units"]) & 0x38)
+    tr = float(header["pixdim"][4])
+    if per_second is None or not np.isfinite(tr) or tr <= 0:
+        return None
+    # Stored in single precision: 2.4 would come out as 2.4000000954.
+    return float(np.format_float_positional(np.float32(tr))) / per_second
+
+
+def _check_size(volume: Volume) -> None:
+    """Refuse a file that holds fewer bytes than its header promises."""
+    promised = volume.offset + volume.n_scans * volume.scan_bytes
+    there = volume.path.stat().st_size
+    if volume.compressed:
+        # The last four bytes of a complete gzip file are its uncompressed size (modulo 2**32).
+        with volume.path.open("rb") as file:
+            file.seek(-4, 2)
+            if int.from_bytes(file.read(4), "little") == promised % 2**32:
+                return
+        there = _count_bytes(volume.path, promised)
+    if there < promised:
+        raise InputError(
+            f"{volume.path}: the file is truncated: its header promises {promised} bytes and "
+            f"{there} are there; copy it again"
+        )
+
+
+def _count_bytes(path: Path, enough: int) -> int:
+    """Count the bytes that a gzip file can be unpacked to, until there are enough."""
+    n_bytes = 0
+    try:
+        with gzip.open(path, "rb") as stream:
+            while n_bytes < enough and (part := stream.read(_READ_BYTES)):
+                n_bytes += len(part)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        pass  # what was unpacked before counts
+    return n_bytes
+
+
+@contextmanager
+def _stream(volume: Volume) -> Iterator[IO[bytes]]:
+    """Open a file at its first value; whatever goes wrong in reading becomes an InputError."""
+    try:
+        with volume.path.open("rb") as file:
+            if not volume.compressed:
+                file.seek(volume.offset)
+                yield file
+                return
+            with gzip.GzipFile(fileobj=file) as stream:
+                stream.seek(volume.offset)
+                yield stream  # type: ignore[misc]  # typeshed: GzipFile is no IO[bytes]
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(
+            f"{volume.path}: the compressed data are damaged ({error}); copy the file again"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{volume.path}: cannot be read: {error.strerror or error}") from error
+
+
+def _read_exactly(volume: Volume, stream: IO[bytes], buffer: memoryview) -> None:
+    n_read = 0
+    while n_read < len(buffer):
+        n = stream.readinto(buffer[n_read:])  # type: ignore[attr-defined]  # IO lacks readinto
+        if not n:
+            raise InputError(f"{volume.path}: the file ends too early; copy it again")
+        n_read += n
