@@ -1,0 +1,115 @@
+"""Files that survive a crash, and a lock that does not: the two tools of the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import platform
+from datetime import datetime
+from pathlib import Path
+
+from pyhrf.errors import InputError
+
+__all__ = ["TEMPORARY", "DirectoryLock", "write_durably"]
+
+TEMPORARY = ".tmp"
+"""Suffix of files that are not finished yet."""
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file so that after any crash it is there in full or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; an existing file is replaced.
+    content : bytes
+        What.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left behind then.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    # Without it the new name may be lost when the power fails, though the content is safe.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+            raise
+    finally:
+        os.close(descriptor)
+
+
+class DirectoryLock:
+    """Hold a directory for one run; the system lets go of it when the process ends in any way.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; made when missing, never removed.
+    owner : Path
+        What the lock stands for, for the message.
+
+    Raises
+    ------
+    InputError
+        If another run holds it.
+    OSError
+        If the file cannot be opened for writing.
+    """
+
+    def __init__(self, path: Path, *, owner: Path) -> None:
+        while True:
+            self._file = path.open("a+", encoding="utf-8")
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._file.seek(0)
+                holder = self._file.read().strip()
+                self._file.close()
+                raise InputError(
+                    f"{owner} is in use by another run ({holder or 'just started'}): "
+                    "wait for its end, or choose another output directory with -u"
+                ) from None
+            except OSError as error:
+                # A file system without locks: better a run without the lock than none.
+                if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                    self._file.close()
+                    raise
+            if self._is_still(path):
+                break
+            self._file.close()  # the directory was set aside in between
+        self._file.truncate(0)
+        now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        self._file.write(f"process {os.getpid()} on {platform.node()}, since {now}\n")
+        self._file.flush()
+
+    def _is_still(self, path: Path) -> bool:
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self._file.fileno()))
+
+    def release(self) -> None:
+        """Let go; more than once does no harm."""
+        self._file.close()

@@ -1,0 +1,167 @@
+"""What every engine is, and the piece of work that every engine does.
+
+An engine knows neither HRFs nor files: it is given batches of parcel numbers, a function that
+brings their data, and an estimator, and it yields the estimates as they become ready.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from pyhrf.data import Estimator, Parcel, ParcelEstimate
+
+__all__ = ["Batch", "BatchResult", "Engine", "Load", "is_internal_error", "work_batch"]
+
+Load = Callable[[Sequence[int]], list[Parcel]]
+"""Brings the parcels of the given numbers, in that order; may be called by several threads."""
+
+_INTERNAL = "internal error: "
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Parcels that are worked on together, one after the other, by one worker.
+
+    Attributes
+    ----------
+    number : int
+        Place in the order of work, from 0.
+    parcels : tuple of int
+        Numbers of its parcels, ascending.
+    cost : float
+        Seconds that the work is expected to take, roughly.
+    """
+
+    number: int
+    parcels: tuple[int, ...]
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What came out of a batch.
+
+    Attributes
+    ----------
+    batch : Batch
+        The batch; when it was interrupted, the part of it that was done.
+    estimates : list of ParcelEstimate
+        One for each parcel of the batch, in its order.
+    host : str
+        Name of the machine that did the work.
+    seconds : float
+        Time that the work took there, without the loading of the data.
+    """
+
+    batch: Batch
+    estimates: list[ParcelEstimate]
+    host: str
+    seconds: float
+
+
+class Engine(Protocol):
+    """A way of getting batches worked on: in this process, by threads, on other machines.
+
+    Attributes
+    ----------
+    name : str
+        As given to ``-x``.
+    n_workers : int
+        Batches that are worked on at the same time.
+    batch_seconds : float
+        Work that a batch should hold, seconds: enough to make the cost of passing it on small.
+    """
+
+    name: str
+    n_workers: int
+    batch_seconds: float
+
+    def run(
+        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+    ) -> Generator[BatchResult, None, None]:
+        """Work on batches in the given order and yield each result as soon as it is there.
+
+        A bounded number of batches is in flight at any time. Closing the generator stops the
+        work and drops what is in flight. A `KeyboardInterrupt`, raised or thrown into the
+        generator, stops it within seconds: what is finished by then may still be yielded, then
+        the `KeyboardInterrupt` is raised again. Whatever `load` raises ends the run.
+
+        Parameters
+        ----------
+        batches : sequence of Batch
+            What to do.
+        load : callable
+            Brings parcels by number; it is called in this process, by any thread.
+        estimator : Estimator
+            Called by several threads at once; for engines on other machines it is pickled.
+
+        Yields
+        ------
+        BatchResult
+            In any order.
+        """
+        ...
+
+
+def is_internal_error(estimate: ParcelEstimate) -> bool:
+    """Tell whether an estimate failed by a fault of the program, not by its data."""
+    return estimate.status == "failed" and estimate.reason.startswith(_INTERNAL)
+
+
+def work_batch(
+    batch: Batch, load: Load, estimator: Estimator, *, stop: Callable[[], bool] = lambda: False
+) -> BatchResult:
+    """Load the parcels of a batch and estimate one after the other.
+
+    Parameters
+    ----------
+    batch : Batch
+        What to do.
+    load : callable
+        Brings the parcels; its errors are not caught.
+    estimator : Estimator
+        An exception that it raises becomes a ``failed`` estimate of that parcel, with the
+        traceback in the log; the other parcels go on.
+    stop : callable
+        Asked before each parcel; when true, the parcels that are left are not worked on.
+
+    Returns
+    -------
+    BatchResult
+        With ``batch`` cut down to what was done.
+    """
+    parcels = load(batch.parcels)
+    if [parcel.number for parcel in parcels] != list(batch.parcels):
+        raise RuntimeError(f"other parcels were loaded than {batch.parcels}")
+    start = time.perf_counter()
+    estimates: list[ParcelEstimate] = []
+    for parcel in parcels:
+        if stop():
+            break
+        estimates.append(_estimate(parcel, estimator))
+    seconds = time.perf_counter() - start
+    if len(estimates) < len(parcels):
+        cost = batch.cost * len(estimates) / len(parcels)
+        batch = replace(batch, parcels=batch.parcels[: len(estimates)], cost=cost)
+    return BatchResult(batch, estimates, platform.node(), seconds)
+
+
+def _estimate(parcel: Parcel, estimator: Estimator) -> ParcelEstimate:
+    try:
+        estimate = estimator.fit_parcel(parcel)
+        if estimate.parcel != parcel.number:
+            raise RuntimeError(f"the estimator answered for parcel {estimate.parcel}")
+    except Exception as error:
+        _log.exception("parcel %d: the estimator %s failed", parcel.number, estimator.name)
+        reason = f"{_INTERNAL}{type(error).__name__}: {error} (traceback in the log)"
+        positions = np.asarray(parcel.positions, dtype=np.int64)
+        return ParcelEstimate(parcel.number, "failed", " ".join(reason.split()), positions)
+    return estimate

@@ -1,0 +1,294 @@
+"""The journal of an analysis: which parcels are done, and their estimates.
+
+It lives in ``.journal/`` of the output directory: ``study.json`` says what the results depend
+on, each ``batch-NNNNNN.npz`` holds the estimates of one finished batch. A parcel is done when its
+estimate is there. Files appear in full or not at all, so a run that is killed at any moment is
+resumed by the same command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from pyhrf.data import ParcelEstimate
+from pyhrf.errors import InputError
+from pyhrf.execution.durable import TEMPORARY, DirectoryLock, write_durably
+from pyhrf.execution.engine import BatchResult, is_internal_error
+from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
+
+__all__ = ["BatchRecord", "Journal", "set_aside"]
+
+_FOLDER = ".journal"
+_LOCK = "lock"
+_STUDY = "study.json"
+_FORMAT = "1"
+_CURE = "choose another output directory with -u, or use --fresh to keep the old one aside"
+_MAX_DIFFERENCES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """Who did a batch.
+
+    Attributes
+    ----------
+    parcels : tuple of int
+        Its parcels.
+    host : str
+        Name of the machine.
+    seconds : float
+        Time that the work took there.
+    """
+
+    parcels: tuple[int, ...]
+    host: str
+    seconds: float
+
+
+class Journal:
+    """Keep finished estimates in an output directory, which it holds until `close`.
+
+    Parameters
+    ----------
+    directory : Path
+        The output directory; made when missing. One that holds anything but this study's own
+        results is refused and left as it is.
+    key : mapping of str to str
+        Everything that the results depend on: parameters, checksums of the inputs, version of
+        the numerical code. The names are shown to the user when two studies differ.
+    expected : collection of str
+        Names in the directory that may be there before the journal is.
+
+    Attributes
+    ----------
+    directory : Path
+        Its absolute path.
+    notes : list of str
+        What the user should be told, as damaged files that are not used.
+
+    Raises
+    ------
+    InputError
+        If the directory cannot be written, is in use by another run, or holds something else.
+    """
+
+    def __init__(
+        self, directory: Path, key: Mapping[str, str], *, expected: Collection[str] = ()
+    ) -> None:
+        self.directory = Path(directory).resolve()
+        self.notes: list[str] = []
+        self._folder = self.directory / _FOLDER
+        self._key = dict(key)
+        self._digest = hashlib.sha256(_to_json(self._key)).hexdigest()
+        self._file_of: dict[int, Path] = {}
+        self._records: list[BatchRecord] = []
+        self._internal_errors: set[int] = set()
+        try:
+            self._refuse_foreign(expected)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = DirectoryLock(self._folder / _LOCK, owner=self.directory)
+            try:
+                self._open()
+            except BaseException:
+                self._lock.release()
+                raise
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the directory; what is in the journal can still be read."""
+        self._lock.release()
+
+    def done(self) -> set[int]:
+        """Parcels that need no more work.
+
+        A parcel whose data cannot be used is done; one that met an internal error is not.
+        """
+        return set(self._file_of) - self._internal_errors
+
+    def history(self) -> list[BatchRecord]:
+        """Who did which batch, in the order of their ends, earlier runs first."""
+        return list(self._records)
+
+    def add(self, result: BatchResult) -> None:
+        """Keep the estimates of a finished batch; when this returns they survive a crash.
+
+        Raises
+        ------
+        InputError
+            If they cannot be written, as when the disk is full.
+        """
+        about: About = {"study": self._digest, "host": result.host, "seconds": result.seconds}
+        path = self._folder / f"batch-{self._next:06d}.npz"
+        try:
+            write_durably(path, pack_estimates(result.estimates, about=about))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._next += 1
+        self._register(path, result.estimates, about)
+
+    def estimates(self) -> dict[int, ParcelEstimate]:
+        """Read the estimates of every parcel that has one, internal errors included.
+
+        Raises
+        ------
+        InputError
+            If a file can no longer be read.
+        """
+        found: dict[int, ParcelEstimate] = {}
+        for path in sorted(set(self._file_of.values())):
+            try:
+                estimates, _ = unpack_estimates(path.read_bytes())
+            except (OSError, ValueError) as error:
+                raise InputError(f"{path} can no longer be read ({error}): run again") from error
+            found.update((e.parcel, e) for e in estimates if self._file_of[e.parcel] == path)
+        return dict(sorted(found.items()))
+
+    def _refuse_foreign(self, expected: Collection[str]) -> None:
+        if not self.directory.exists() or (self._folder / _STUDY).exists():
+            return
+        # A folder without study.json is what a run leaves that was killed while it was made.
+        others = {path.name for path in self.directory.iterdir()} - {_FOLDER, *expected}
+        if others or any(self._folder.glob("batch-*")):
+            what = ", ".join(sorted(others)[:3]) or _FOLDER
+            raise InputError(
+                f"{self.directory} already holds other files ({what}) and no journal of an "
+                "analysis, so nothing is written there: choose another output directory with -u"
+            )
+
+    def _open(self) -> None:
+        study = self._folder / _STUDY
+        if study.exists():
+            self._refuse_other_study(study)
+        for leftover in self._folder.glob(f"*{TEMPORARY}"):
+            leftover.unlink()
+        # Written in any case: a directory that is read only has to show now, not after the work.
+        write_durably(study, _to_json({"format": _FORMAT, "study": self._key}))
+        paths = sorted(self._folder.glob("batch-*.npz"))
+        for path in paths:
+            self._read(path)
+        numbers = [path.stem.removeprefix("batch-") for path in paths]
+        self._next = 1 + max((int(n) for n in numbers if n.isdecimal()), default=0)
+
+    def _refuse_other_study(self, path: Path) -> None:
+        try:
+            content = json.loads(path.read_bytes())
+            form, old = content["format"], dict(content["study"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{path} is damaged: {_CURE}") from error
+        if form != _FORMAT:
+            raise InputError(
+                f"{self.directory} was made by another version of PyHRF (its journal has format "
+                f"{form}, not {_FORMAT}): {_CURE}"
+            )
+        names = [*old, *(name for name in self._key if name not in old)]
+        differences = [
+            f"{name} was {_shown(old.get(name))} and is {_shown(self._key.get(name))}"
+            for name in names
+            if old.get(name) != self._key.get(name)
+        ]
+        if differences:
+            more = len(differences) - _MAX_DIFFERENCES
+            tail = f"; and {more} more" if more > 0 else ""
+            raise InputError(
+                f"{self.directory} holds the results of another study "
+                f"({'; '.join(differences[:_MAX_DIFFERENCES])}{tail}): {_CURE}"
+            )
+
+    def _read(self, path: Path) -> None:
+        try:
+            estimates, about = unpack_estimates(path.read_bytes())
+        except ValueError as error:
+            self.notes.append(f"{path} is not used, its parcels are estimated again: {error}")
+            return
+        if about.get("study") != self._digest:
+            self.notes.append(f"{path} is not used: it belongs to another study")
+            return
+        self._register(path, estimates, about)
+
+    def _register(self, path: Path, estimates: list[ParcelEstimate], about: About) -> None:
+        for estimate in estimates:
+            self._file_of[estimate.parcel] = path
+            if is_internal_error(estimate):
+                self._internal_errors.add(estimate.parcel)
+            else:
+                self._internal_errors.discard(estimate.parcel)
+        parcels = tuple(estimate.parcel for estimate in estimates)
+        self._records.append(
+            BatchRecord(parcels, str(about.get("host", "")), float(about.get("seconds", 0.0)))
+        )
+
+    def _unwritable(self, error: OSError) -> InputError:
+        return InputError(
+            f"{self.directory} cannot be written ({error.strerror or error}): mend that, or choose "
+            "another output directory with -u; what is already there is kept"
+        )
+
+
+def set_aside(directory: Path) -> Path | None:
+    """Rename an output directory to the first free one of ``DIR.old-1``, ``DIR.old-2`` and so on.
+
+    Parameters
+    ----------
+    directory : Path
+        An output directory; nothing happens when it is missing or empty.
+
+    Returns
+    -------
+    Path or None
+        Its new name, None if there was nothing to keep.
+
+    Raises
+    ------
+    InputError
+        If it is not an output directory, is in use by a run, or cannot be renamed.
+    """
+    directory = Path(directory).resolve()
+    try:
+        if not directory.exists() or not any(directory.iterdir()):
+            return None
+        folder = directory / _FOLDER
+        if not folder.is_dir():
+            raise InputError(
+                f"{directory} holds other files and no journal of an analysis, so it is not set "
+                "aside: choose another output directory with -u"
+            )
+        lock = DirectoryLock(folder / _LOCK, owner=directory)
+        try:
+            number = 1
+            while (new := directory.with_name(f"{directory.name}.old-{number}")).exists():
+                number += 1
+            return directory.rename(new)
+        finally:
+            lock.release()
+    except OSError as error:
+        raise InputError(
+            f"{directory} cannot be set aside ({error.strerror or error}): "
+            "choose another output directory with -u"
+        ) from error
+
+
+def _to_json(content: object) -> bytes:
+    return json.dumps(content, indent=1, sort_keys=True).encode()
+
+
+def _shown(value: str | None) -> str:
+    if value is None:
+        return "not given"
+    return repr(value if len(value) <= 40 else f"{value[:40]}…")
