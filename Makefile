@@ -1,0 +1,54 @@
+# PyHRF's commands for users and developers. Each does its own set-up: Python >= 3.11 is enough.
+
+# The Python that makes .venv.
+PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell command -v $(name) 2>/dev/null)))
+# Processes of the test run.
+JOBS ?= 2
+
+bin := .venv/bin
+pytest := $(bin)/python -m pytest
+
+.PHONY: demo test lint unit integration bench clean help
+.DEFAULT_GOAL := help
+
+demo: .environment ## analyse the example data, into the folder demo/
+	@$(bin)/python tools/demo.py
+
+test: lint unit integration ## all checks: lint, unit tests, integration tests
+
+lint: .environment-test ## style, types, and who may import whom
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+unit: .environment-test ## the fast tests
+	$(pytest) -n $(JOBS) -m "not integration"
+
+integration: .environment-test ## the tests on real data and with real programs
+	$(pytest) -n $(JOBS) -m integration
+
+bench: .environment ## time, memory and accuracy
+	$(bin)/python -m benchmarks
+
+clean: ## remove what these commands made
+	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .coverage
+	find src tests tools benchmarks validation -name __pycache__ -prune -exec rm -rf {} + \
+		2>/dev/null || true
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+# The environment: the script knows whether there is anything to do.
+.PHONY: .environment .environment-test .python
+.environment: .python
+	@$(PYTHON) tools/bootstrap.py
+
+.environment-test: .python
+	@$(PYTHON) tools/bootstrap.py test lint
+
+.python:
+	@test -n "$(PYTHON)" || { \
+		echo "Error: no python3 is on the PATH; install Python 3.11 or newer." >&2; exit 1; }

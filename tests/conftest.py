@@ -1,0 +1,89 @@
+"""What all tests share: the real data, and when a skipped test is a failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+INTEGRATION = Path(__file__).resolve().parent / "integration"
+
+# The first call of a compiled kernel takes seconds; elsewhere than on a desk the same examples
+# are to be tried every time.
+settings.register_profile("pyhrf", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("pyhrf")
+
+
+def skipping_is_failing() -> bool:
+    """Tell whether everything that the integration tests need must be there."""
+    return os.environ.get("PYHRF_REQUIRE_INTEGRATION", "0") not in ("", "0")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of the real data, ``../shared/data`` or ``PYHRF_TEST_DATA``."""
+    named = os.environ.get("PYHRF_TEST_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the real data are not there: {folder} (PYHRF_TEST_DATA names the folder)")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Keep ``~/.pyhrf`` of whoever runs the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYHRF_CONFIG", raising=False)
+        patch.setenv("HOME", str(_empty_home(tmp_path_factory)))
+        yield
+
+
+def _empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home folder without any file, the same for all tests of a process."""
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    return home
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by where they lie and by what they use."""
+    for item in items:
+        if INTEGRATION in item.path.parents:
+            item.add_marker("integration")
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared_data")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the skip of a test that must run into a failure."""
+    report = yield
+    must_run = item.get_closest_marker("integration") or item.get_closest_marker("shared_data")
+    if must_run and report.skipped and not hasattr(report, "wasxfail") and skipping_is_failing():
+        _fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn the skip of a whole file of integration tests into a failure."""
+    report = yield
+    if INTEGRATION in collector.path.parents and report.skipped and skipping_is_failing():
+        _fail(report)
+    return report
+
+
+def _fail(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Make a report of a skip one of a failure."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"PYHRF_REQUIRE_INTEGRATION is set, but the test was skipped: {reason}"
