@@ -37,7 +37,7 @@ def make_mask(spec: SimulationSpec) -> tuple[NDArray[np.bool_], FloatArray]:
 def _grey_matter(voxel_size: float) -> tuple[NDArray[np.bool_], FloatArray]:
     from nilearn.datasets import load_mni152_gm_mask
 
-    image = load_mni152_gm_mask(resolution=voxel_size)
+    image = load_mni152_gm_mask(resolution=round(voxel_size))
     return np.asarray(image.dataobj) > 0, np.asarray(image.affine, dtype=np.float64)
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
+from pyhrf.data import Experiment, FloatArray, Parcel
+from pyhrf.inputs.neighbours import find_parcels
+from pyhrf.simulation.events import draw_experiment
 from pyhrf.simulation.hrf import HrfShape, make_hrf, regressor
 from pyhrf.simulation.layout import draw_active_pairs, draw_labels, make_mask, make_parcels
+from pyhrf.simulation.noise import draw_drift, draw_noise
 from pyhrf.simulation.spec import SimulationSpec
 
 __all__ = ["HRF_TIME", "Simulated", "simulate"]
@@ -112,36 +114,20 @@ class Simulated:
 
     def parcels(self) -> list[Parcel]:
         """Parcels as an estimator takes them, by number."""
-        edges = _edges(self.parcellation)
-        parcel_of, positions = self.parcel_of, self.positions
-        edge_parcel = parcel_of[edges[:, 0]]
-        local = np.empty(len(positions), dtype=np.int32)
+        found = find_parcels(self.parcellation)
         parcels = []
-        for number in range(1, self.spec.n_parcels + 1):
-            members = np.flatnonzero(parcel_of == number)
-            local[members] = np.arange(len(members))
+        for index, number in enumerate(found.numbers):
+            voxels = found.voxels[found.bounds[index] : found.bounds[index + 1]]
+            members = np.searchsorted(self.positions, voxels)
             parcels.append(
                 Parcel(
                     number=number,
                     bold=np.ascontiguousarray(self.bold[:, members]),
-                    edges=local[edges[edge_parcel == number]],
-                    positions=positions[members],
+                    edges=found.edges_of(index),
+                    positions=voxels,
                 )
             )
         return parcels
-
-
-def _edges(parcellation: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Pairs of positions that share a face and a parcel, shape (n_edges, 2)."""
-    index = np.cumsum(parcellation.ravel() > 0).reshape(parcellation.shape) - 1
-    pairs = []
-    for axis in range(parcellation.ndim):
-        one, other = np.moveaxis(parcellation, axis, 0)[:-1], np.moveaxis(parcellation, axis, 0)[1:]
-        same = (one == other) & (one > 0)
-        moved = np.moveaxis(index, axis, 0)
-        pairs.append(np.column_stack([moved[:-1][same], moved[1:][same]]))
-    edges = np.concatenate(pairs).astype(np.int32)
-    return edges[np.lexsort((edges[:, 1], edges[:, 0]))]
 
 
 def simulate(spec: SimulationSpec) -> Simulated:
@@ -168,7 +154,7 @@ def simulate(spec: SimulationSpec) -> Simulated:
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(spec.seed).spawn(8)]
     mask, affine = make_mask(spec)
     parcellation = make_parcels(mask, spec, streams[0])
-    experiment = _draw_experiment(spec, streams[1])
+    experiment = draw_experiment(spec, streams[1])
     shapes = _draw_hrfs(spec, streams[2])
     pairs = draw_active_pairs(spec, streams[3])
     labels = draw_labels(parcellation, pairs, spec, streams[4])
@@ -181,9 +167,9 @@ def simulate(spec: SimulationSpec) -> Simulated:
     )
     ar1 = streams[6].uniform(*spec.ar1, size=n_positions)
     baseline = spec.baseline * (1 + 0.1 * streams[6].uniform(-1, 1, size=n_positions))
-    basis, coefficients = _draw_drift(spec, n_positions, streams[6])
+    basis, coefficients = draw_drift(spec, n_positions, streams[6])
 
-    bold = _draw_noise(spec, parcellation, ar1, streams[7])
+    bold = draw_noise(spec, parcellation, ar1, streams[7])
     bold *= noise_sd.astype(np.float32)
     bold += (basis @ coefficients).astype(np.float32)
     bold += baseline.astype(np.float32)
@@ -208,34 +194,6 @@ def simulate(spec: SimulationSpec) -> Simulated:
         drift_basis=basis,
         drift_coefficients=coefficients,
     )
-
-
-def _draw_experiment(spec: SimulationSpec, rng: np.random.Generator) -> Experiment:
-    width = len(str(spec.n_conditions))
-    conditions = tuple(f"cond{m + 1:0{width}d}" for m in range(spec.n_conditions))
-    return Experiment(
-        conditions, tuple(_draw_run(spec, conditions, rng) for _ in range(spec.n_runs))
-    )
-
-
-def _draw_run(spec: SimulationSpec, conditions: tuple[str, ...], rng: np.random.Generator) -> Run:
-    """Events at jittered intervals, their conditions in random order, each as often as the rest."""
-    spacing = spec.event_interval / spec.n_conditions
-    gap = spacing - sum(spec.event_duration) / 2
-    n_drawn = int(2 * spec.n_scans * spec.tr / spacing) + spec.n_conditions
-    durations = rng.uniform(*spec.event_duration, size=n_drawn)
-    gaps = gap * rng.uniform(0.5, 1.5, size=n_drawn)
-    step = spec.onset_step
-    durations = np.rint(durations / step)
-    onsets = np.concatenate([[0.0], np.cumsum(durations[:-1])]) + np.rint(np.cumsum(gaps) / step)
-    onsets, durations = np.round(onsets * step, 6), np.round(durations * step, 6)
-    n_events = int(np.searchsorted(onsets, spec.n_scans * spec.tr))
-    order = rng.permutation(np.arange(n_events) % spec.n_conditions)
-    events = {
-        name: Events(onsets[:n_events][chosen], durations[:n_events][chosen], np.ones(chosen.sum()))
-        for name, chosen in ((name, order == m) for m, name in enumerate(conditions))
-    }
-    return Run(spec.n_scans, spec.tr, events)
 
 
 def _draw_hrfs(spec: SimulationSpec, rng: np.random.Generator) -> tuple[HrfShape, ...]:
@@ -280,61 +238,3 @@ def _draw_levels(
     active = signs * (1 + spec.level_spread * normal)
     inactive = spec.inactive_level_spread * normal
     return spec.snr * spec.noise_sd * np.where(labels, active, inactive)
-
-
-def _draw_drift(
-    spec: SimulationSpec, n_positions: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Draw a line and slow cosines in each run, with coefficients that fall with their frequency."""
-    time = (np.arange(spec.n_scans) + 0.5) / spec.n_scans
-    n_cosines = int(2 * spec.n_scans * spec.tr / spec.drift_period)
-    orders = np.arange(1, n_cosines + 1)
-    columns = [np.sqrt(12) * (time - 0.5)] + [np.sqrt(2) * np.cos(np.pi * k * time) for k in orders]
-    block = np.column_stack(columns)
-    weights = np.concatenate([[1.0], 1.0 / orders])
-    basis = np.kron(np.eye(spec.n_runs), block)
-    coefficients = rng.standard_normal((basis.shape[1], n_positions))
-    coefficients *= np.tile(weights, spec.n_runs)[:, None]
-    # The basis has unit rms but for the overlap of line and cosines: scale to the expected rms.
-    variance = np.mean(((block * weights) ** 2).sum(axis=1))
-    return basis, spec.drift * spec.noise_sd / np.sqrt(variance) * coefficients
-
-
-def _draw_noise(
-    spec: SimulationSpec,
-    parcellation: NDArray[np.int32],
-    ar1: FloatArray,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Stationary AR(1) noise of unit sd, new in each run, shape (n_scans, n_positions)."""
-    rho = ar1.astype(np.float32)
-    innovation = np.sqrt(1 - rho**2)
-    noise = np.empty((spec.n_runs * spec.n_scans, len(ar1)), dtype=np.float32)
-    for scan in range(len(noise)):
-        fresh = _draw_innovation(spec, parcellation, len(ar1), rng)
-        first = scan % spec.n_scans == 0
-        noise[scan] = fresh if first else rho * noise[scan - 1] + innovation * fresh
-    return noise
-
-
-def _draw_innovation(
-    spec: SimulationSpec,
-    parcellation: NDArray[np.int32],
-    n_positions: int,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """One scan of unit-variance innovations, shape (n_positions,)."""
-    size = parcellation.shape if spec.noise_smoothness > 0 else (n_positions,)
-    fresh: NDArray[np.float32] = rng.standard_normal(size, dtype=np.float32)
-    if spec.noise_smoothness > 0:
-        # Over opposite faces of the grid: the variance is then the same everywhere, and known.
-        impulse = np.zeros(size)
-        impulse[0, 0, 0] = 1.0
-        kernel = gaussian_filter(impulse, spec.noise_smoothness, mode="wrap")
-        fresh = gaussian_filter(fresh, spec.noise_smoothness, mode="wrap")
-        fresh = (fresh / np.sqrt(np.sum(kernel**2)))[parcellation > 0].astype(np.float32)
-    if spec.noise_dof is not None:
-        # Student's t of unit variance: a Gaussian over the root of its own chi-square.
-        scale = rng.chisquare(spec.noise_dof, size=n_positions) / (spec.noise_dof - 2)
-        fresh = (fresh / np.sqrt(scale)).astype(np.float32)
-    return fresh

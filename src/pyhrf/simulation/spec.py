@@ -106,6 +106,16 @@ class SimulationSpec:
             low=0,
         ),
     )
+    event_jitter: float = field(
+        default=0.6,
+        metadata=_about(
+            "random part of the time between events: 0 for regular ones, 1 for exponential "
+            "intervals",
+            option="event-jitter",
+            low=0,
+            high=1,
+        ),
+    )
     onset_step: float = field(
         default=0.1,
         metadata=_about(
@@ -169,7 +179,7 @@ class SimulationSpec:
         ),
     )
     smoothness: float = field(
-        default=2.0,
+        default=1.4,
         metadata=_about(
             "size of the activated blobs: sd of the Gaussian filter of the field whose largest "
             "values are active, voxels; 0 for voxels that know nothing of each other",
@@ -301,6 +311,11 @@ class SimulationSpec:
                 else f"region {self.region} needs a shape: three numbers of voxels"
             )
             raise InputError(f"simulation: {message}.")
+        if self.region == "grey-matter" and not self.voxel_size.is_integer():
+            raise InputError(
+                f"simulation: voxel_size = {self.voxel_size:g}: the grey matter comes at whole "
+                f"millimetres only."
+            )
         if self.region == "box" and self.shape and self.n_parcels > math.prod(self.shape):
             raise InputError(
                 f"simulation: {self.n_parcels} parcels do not fit into "
