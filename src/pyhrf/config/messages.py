@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
@@ -12,7 +13,16 @@ from pydantic_xml.fields import XmlEntityInfo
 
 from pyhrf.errors import ConfigError
 
-__all__ = ["Place", "config_error", "did_you_mean", "facts_of", "problem", "section_of", "tag_of"]
+__all__ = [
+    "Place",
+    "config_error",
+    "did_you_mean",
+    "facts_of",
+    "problem",
+    "rule_of",
+    "section_of",
+    "tag_of",
+]
 
 Place = tuple[str | int, ...]
 
@@ -48,7 +58,8 @@ def config_error(
         line = line_of(place)
         where = [source, f"line {line}" if line else "", label]
         if details["type"] == "missing":
-            found = "is missing"
+            empty = facts_of(field).get("form") == "text"
+            found = f"it is empty: {rule_of(field)}" if empty else "it is missing"
         elif details["type"] == "extra_forbidden":
             name, parent = str(details["loc"][-1]), section_of(field)[0] if field else model
             known = parent.model_fields if parent else ()
@@ -66,11 +77,18 @@ def problem(details: Mapping[str, Any], field: FieldInfo | None) -> str:
     """Say what is wrong with one value, without its place."""
     value, context = details["input"], details.get("ctx", {})
     message = str(context.get("orig", details["msg"]))
+    rule = message if details["type"] == "not_allowed" else rule_of(field) or message
+    if details["type"] in {"float_parsing", "float_type"}:
+        # "must be > 0" does not tell why 1,5 is refused.
+        rule = re.sub(r"^must be (?=[<>])", "must be a number ", rule)
+    return f"{_shown(value)} is not allowed: {rule}"
+
+
+def rule_of(field: FieldInfo | None) -> str:
+    """Say what a field must be, or nothing if that is not written."""
     facts = facts_of(field)
-    if details["type"] == "not_allowed" or not facts.get("allowed"):
-        return f"{_shown(value)} is not allowed: {message}"
     unit = f" ({facts['unit']})" if facts.get("unit") else ""
-    return f"{_shown(value)} is not allowed: must be {facts['allowed']}{unit}"
+    return f"must be {facts['allowed']}{unit}" if facts.get("allowed") else ""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -113,7 +131,7 @@ def _locate(model: type[BaseModel], loc: Place) -> tuple[Place, str, FieldInfo |
     known: list[str | int] = []
     for part in loc:
         if isinstance(part, int):
-            label += f" number {part + 1}" if part else ""
+            label = f"{label[:-1]} {part + 1}>"
         elif current is not None and part in current.model_fields:
             field = current.model_fields[part]
             if facts_of(field).get("form") == "attribute":
