@@ -1,0 +1,188 @@
+"""Drive an engine: every result goes into the journal first, then onto the screen."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pyhrf.data import Estimator
+from pyhrf.errors import EngineError, PyhrfError
+from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
+from pyhrf.execution.journal import Journal
+from pyhrf.execution.progress import Progress, SilentProgress
+
+__all__ = ["Interrupted", "Outcome", "run_batches"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Results = Generator[BatchResult, None, None]
+
+
+class Interrupted(PyhrfError):  # noqa: N818 - it is no error, as KeyboardInterrupt is none
+    """The user, or the system, asked the run to stop; what is finished is in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did.
+
+    Attributes
+    ----------
+    n_done : int
+        Parcels worked on, failed ones included.
+    n_failed : int
+        How many of them failed.
+    n_left : int
+        Parcels that were not reached, since the run was to stop at the first failure.
+    seconds : float
+        Duration of the run.
+    """
+
+    n_done: int
+    n_failed: int
+    n_left: int
+    seconds: float
+
+
+def run_batches(
+    engine: Engine,
+    batches: Sequence[Batch],
+    journal: Journal,
+    *,
+    load: Load,
+    estimator: Estimator,
+    progress: Progress | None = None,
+    stop_at_first_failure: bool = False,
+) -> Outcome:
+    """Have batches worked on and keep every result in the journal as soon as it is there.
+
+    Ctrl-C, SIGTERM and the end of the terminal (SIGHUP) stop the run within seconds; a result
+    that is being written then is written to its end.
+
+    Parameters
+    ----------
+    engine : Engine
+        Who does the work.
+    batches : sequence of Batch
+        The work.
+    journal : Journal
+        Where results are kept.
+    load : callable
+        Brings parcels by number.
+    estimator : Estimator
+        What is done with each parcel.
+    progress : Progress, optional
+        Shows how far the run is; nothing is shown without.
+    stop_at_first_failure : bool
+        Start nothing more once a parcel has failed.
+
+    Returns
+    -------
+    Outcome
+        How many parcels were done, and failed.
+
+    Raises
+    ------
+    Interrupted
+        If the run was asked to stop.
+    EngineError
+        If the engine came to its end with parcels left.
+    InputError
+        If data cannot be loaded, or the journal cannot be written.
+    """
+    wanted = {number for batch in batches for number in batch.parcels}
+    done: set[int] = set()
+    n_failed = 0
+    start = time.monotonic()
+    progress = progress or SilentProgress()
+    results = engine.run(batches, load=load, estimator=estimator)
+    try:
+        with progress, _stop_signals() as signals:
+            for result in _each(results, signals):
+                journal.add(result)
+                failed = [e for e in result.estimates if e.status == "failed"]
+                done.update(e.parcel for e in result.estimates)
+                n_failed += len(failed)
+                progress.advance(result.batch, n_failed=len(failed))
+                if failed and stop_at_first_failure:
+                    break
+    except KeyboardInterrupt:
+        raise Interrupted(_how_to_resume(journal, n_left=len(wanted - done))) from None
+    finally:
+        results.close()
+    n_left = len(wanted - done)
+    if n_left and not (n_failed and stop_at_first_failure):
+        raise EngineError(
+            f"the engine {engine.name} ended with {n_left} parcels left: "
+            "run the same command again to estimate them"
+        )
+    return Outcome(len(done), n_failed, n_left, time.monotonic() - start)
+
+
+def _how_to_resume(journal: Journal, *, n_left: int) -> str:
+    n_done = len(journal.done())
+    return (
+        f"interrupted: {n_done} of {n_done + n_left} parcels are done and kept in "
+        f"{journal.directory}; run the same command again to go on"
+    )
+
+
+class _Signals:
+    """Signals that ask for a stop: they interrupt the engine, but never the journal."""
+
+    def __init__(self) -> None:
+        self.pending = False
+        self._may_raise = False
+
+    def handle(self, *_: object) -> None:
+        if self._may_raise:
+            raise KeyboardInterrupt
+        self.pending = True
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Let a signal raise KeyboardInterrupt here, also one that came just before."""
+        self._may_raise = True
+        try:
+            if self.pending:
+                self.pending = False
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._may_raise = False
+
+
+@contextmanager
+def _stop_signals() -> Iterator[_Signals]:
+    """Take over the signals that ask for a stop, except ignored ones (nohup, a job of a shell)."""
+    signals = _Signals()
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                previous[number] = signal.signal(number, signals.handle)
+    try:
+        yield signals
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if signals.pending:  # it came after the last result
+        raise KeyboardInterrupt
+
+
+def _each(results: Results, signals: _Signals) -> Iterator[BatchResult]:
+    while True:
+        try:
+            with signals.raised():
+                result = next(results)
+        except StopIteration:
+            return
+        except KeyboardInterrupt:
+            # It came before the engine was entered, or from the engine, which then has ended and
+            # raises it again. While the engine clears up a further signal waits its turn.
+            result = results.throw(KeyboardInterrupt())
+        yield result
