@@ -45,6 +45,8 @@ class HrfShape:
         Height of the second relative to the first.
     scale : float
         What makes the highest value of ``h`` equal 1.
+    time_to_peak : float
+        Where ``h`` is highest, seconds.
     """
 
     peak: float
@@ -53,6 +55,7 @@ class HrfShape:
     undershoot_order: float
     undershoot: float
     scale: float = 1.0
+    time_to_peak: float = math.nan
 
     def value(self, time: FloatArray) -> FloatArray:
         """HRF at ``time`` seconds after an impulse; any shape; 0 before it."""
@@ -93,6 +96,7 @@ def make_hrf(*, peak: float, fwhm: float, undershoot: float) -> HrfShape:
         peak=draft.peak * stretch,
         undershoot_time=draft.undershoot_time * stretch,
         scale=float(draft.value(np.array(centre))),
+        time_to_peak=peak,
     )
 
 

@@ -88,9 +88,8 @@ class Simulated:
 
     @property
     def time_to_peak(self) -> FloatArray:
-        """Time of the highest value of each HRF on a fine grid, seconds, shape (n_parcels,)."""
-        time = np.linspace(0.0, 30.0, 30_001)
-        return np.array([time[np.argmax(shape.value(time))] for shape in self.hrf_shapes])
+        """Time of the highest value of each HRF, seconds, shape (n_parcels,)."""
+        return np.array([shape.time_to_peak for shape in self.hrf_shapes])
 
     def volume(self, run: int | None = None) -> NDArray[np.float32]:
         """BOLD signal on the grid, 0 outside the parcels.

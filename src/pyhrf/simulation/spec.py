@@ -10,21 +10,23 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 from pyhrf.errors import InputError
+from pyhrf.simulation.fields import about, check_value
 
-__all__ = ["Region", "SimulationSpec", "StorageType", "reference_spec"]
+__all__ = [
+    "Region",
+    "SimulationSpec",
+    "StorageType",
+    "reference_spec",
+]
 
 Region = Literal["box", "ellipsoid", "grey-matter"]
 StorageType = Literal["float32", "int16"]
 
-
-def _about(
-    text: str, *, option: str, low: float = -math.inf, high: float = math.inf, strict: bool = False
-) -> dict[str, Any]:
-    """Metadata of a field: description, option name and limits (``strict``: ``low`` excluded)."""
-    return {"text": text, "option": option, "low": low, "high": high, "strict": strict}
+VERSION = 1
+"""Goes into `SimulationSpec.to_json`; raised when the same description gives other data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,32 +46,37 @@ class SimulationSpec:
 
     region: Region = field(
         default="ellipsoid",
-        metadata=_about(
+        metadata=about(
             "where there are voxels: the whole box, the ellipsoid in it, or the grey matter that "
             "nilearn ships",
             option="region",
+            choices=get_args(Region),
         ),
     )
     shape: tuple[int, int, int] | None = field(
         default=(24, 26, 17),
-        metadata=_about(
+        metadata=about(
             "size of the grid, voxels; none for grey-matter, whose grid follows from the voxel "
             "size",
             option="shape",
+            optional=True,
+            length=3,
+            whole=True,
             low=1,
             high=1000,
         ),
     )
     voxel_size: float = field(
         default=3.0,
-        metadata=_about("edge of a voxel, mm", option="voxel-size", low=0.1, high=20),
+        metadata=about("edge of a voxel, mm", option="voxel-size", low=0.1, high=20),
     )
     n_parcels: int = field(
-        default=24, metadata=_about("number of parcels", option="parcels", low=1, high=100_000)
+        default=24,
+        metadata=about("number of parcels", option="parcels", whole=True, low=1, high=100_000),
     )
     parcel_size_spread: float = field(
         default=0.2,
-        metadata=_about(
+        metadata=about(
             "how much the sizes of the parcels differ, sd of their logarithm",
             option="parcel-size-spread",
             low=0,
@@ -77,21 +84,23 @@ class SimulationSpec:
         ),
     )
     n_runs: int = field(
-        default=1, metadata=_about("number of runs", option="runs", low=1, high=100)
+        default=1, metadata=about("number of runs", option="runs", whole=True, low=1, high=100)
     )
     n_scans: int = field(
-        default=200, metadata=_about("scans of each run", option="scans", low=10, high=100_000)
+        default=200,
+        metadata=about("scans of each run", option="scans", whole=True, low=10, high=100_000),
     )
     tr: float = field(
         default=2.0,
-        metadata=_about("repetition time, seconds", option="tr", low=0.05, high=30),
+        metadata=about("repetition time, seconds", option="tr", low=0.05, high=30),
     )
     n_conditions: int = field(
-        default=4, metadata=_about("experimental conditions", option="conditions", low=1, high=100)
+        default=4,
+        metadata=about("experimental conditions", option="conditions", whole=True, low=1, high=100),
     )
     event_interval: float = field(
         default=16.0,
-        metadata=_about(
+        metadata=about(
             "mean time between two events of one condition, seconds; events of all conditions are "
             "mixed",
             option="event-interval",
@@ -100,15 +109,16 @@ class SimulationSpec:
     )
     event_duration: tuple[float, float] = field(
         default=(0.0, 0.0),
-        metadata=_about(
+        metadata=about(
             "shortest and longest event, seconds; 0 0 for impulses, 15 15 for blocks",
             option="event-duration",
+            length=2,
             low=0,
         ),
     )
     event_jitter: float = field(
         default=0.6,
-        metadata=_about(
+        metadata=about(
             "random part of the time between events: 0 for regular ones, 1 for exponential "
             "intervals",
             option="event-jitter",
@@ -118,40 +128,43 @@ class SimulationSpec:
     )
     onset_step: float = field(
         default=0.1,
-        metadata=_about(
+        metadata=about(
             "grid of the onsets and durations, seconds", option="onset-step", low=1e-3, high=30
         ),
     )
     hrf_peak: tuple[float, float] = field(
         default=(4.2, 7.2),
-        metadata=_about(
+        metadata=about(
             "earliest and latest peak of an HRF, seconds; one HRF per parcel",
             option="hrf-peak",
+            length=2,
             low=1,
             high=20,
         ),
     )
     hrf_fwhm: tuple[float, float] = field(
         default=(4.5, 6.5),
-        metadata=_about(
+        metadata=about(
             "smallest and largest width of an HRF at half height, for a peak at 6 s, seconds",
             option="hrf-fwhm",
+            length=2,
             low=1,
             high=12,
         ),
     )
     hrf_undershoot: tuple[float, float] = field(
         default=(0.05, 0.3),
-        metadata=_about(
+        metadata=about(
             "smallest and largest undershoot, relative to the peak",
             option="hrf-undershoot",
+            length=2,
             low=0,
             high=0.9,
         ),
     )
     active_fraction: float = field(
         default=0.3,
-        metadata=_about(
+        metadata=about(
             "mean fraction of active voxels where a condition activates a parcel (a third more or "
             "less from one to the next)",
             option="active-fraction",
@@ -161,7 +174,7 @@ class SimulationSpec:
     )
     inactive_fraction: float = field(
         default=0.25,
-        metadata=_about(
+        metadata=about(
             "fraction of the (parcel, condition) pairs without any active voxel; a parcel keeps "
             "one active condition as long as there are others to take",
             option="inactive-fraction",
@@ -171,7 +184,7 @@ class SimulationSpec:
     )
     negative_fraction: float = field(
         default=0.0,
-        metadata=_about(
+        metadata=about(
             "fraction of the active (parcel, condition) pairs whose responses are negative",
             option="negative-fraction",
             low=0,
@@ -180,7 +193,7 @@ class SimulationSpec:
     )
     smoothness: float = field(
         default=1.4,
-        metadata=_about(
+        metadata=about(
             "size of the activated blobs: sd of the Gaussian filter of the field whose largest "
             "values are active, voxels; 0 for voxels that know nothing of each other",
             option="smoothness",
@@ -190,7 +203,7 @@ class SimulationSpec:
     )
     snr: float = field(
         default=0.5,
-        metadata=_about(
+        metadata=about(
             "mean response level of active voxels (height of the response to an impulse) over "
             "noise_sd",
             option="snr",
@@ -200,7 +213,7 @@ class SimulationSpec:
     )
     level_spread: float = field(
         default=0.25,
-        metadata=_about(
+        metadata=about(
             "sd of the levels of active voxels over their mean",
             option="level-spread",
             low=0,
@@ -209,7 +222,7 @@ class SimulationSpec:
     )
     inactive_level_spread: float = field(
         default=0.0,
-        metadata=_about(
+        metadata=about(
             "sd of the levels of inactive voxels over the mean level of active ones",
             option="inactive-level-spread",
             low=0,
@@ -218,7 +231,7 @@ class SimulationSpec:
     )
     baseline: float = field(
         default=1000.0,
-        metadata=_about(
+        metadata=about(
             "mean signal of a voxel (a tenth more or less from one to the next)",
             option="baseline",
             low=0,
@@ -227,7 +240,7 @@ class SimulationSpec:
     )
     noise_sd: float = field(
         default=10.0,
-        metadata=_about(
+        metadata=about(
             "sd of the stationary noise, in the median voxel; the unit of levels and drifts",
             option="noise-sd",
             low=0,
@@ -237,7 +250,7 @@ class SimulationSpec:
     )
     noise_sd_spread: float = field(
         default=0.1,
-        metadata=_about(
+        metadata=about(
             "how much the noise sd differs between voxels, sd of its logarithm",
             option="noise-sd-spread",
             low=0,
@@ -246,16 +259,17 @@ class SimulationSpec:
     )
     ar1: tuple[float, float] = field(
         default=(0.0, 0.5),
-        metadata=_about(
+        metadata=about(
             "smallest and largest lag-1 autocorrelation of the noise of a voxel",
             option="ar1",
+            length=2,
             low=-0.99,
             high=0.99,
         ),
     )
     noise_smoothness: float = field(
         default=0.0,
-        metadata=_about(
+        metadata=about(
             "correlation of the noise between voxels: sd of its Gaussian filter, voxels; 0 for "
             "none",
             option="noise-smoothness",
@@ -265,10 +279,11 @@ class SimulationSpec:
     )
     noise_dof: float | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "degrees of freedom of Student's t for the innovations of the noise; none for "
             "Gaussian ones",
             option="noise-dof",
+            optional=True,
             low=2,
             high=1e6,
             strict=True,
@@ -276,7 +291,7 @@ class SimulationSpec:
     )
     drift: float = field(
         default=1.0,
-        metadata=_about(
+        metadata=about(
             "size of the slow drifts (rms over time) over noise_sd",
             option="drift",
             low=0,
@@ -285,22 +300,28 @@ class SimulationSpec:
     )
     drift_period: float = field(
         default=128.0,
-        metadata=_about(
+        metadata=about(
             "shortest period of the drifts, seconds", option="drift-period", low=1, high=1e5
         ),
     )
     dtype: StorageType = field(
         default="float32",
-        metadata=_about("number type of the BOLD signal; int16 rounds it", option="dtype"),
+        metadata=about(
+            "number type of the BOLD signal; int16 rounds it",
+            option="dtype",
+            choices=get_args(StorageType),
+        ),
     )
     seed: int = field(
         default=0,
-        metadata=_about("seed of every random number", option="seed", low=0, high=2**63 - 1),
+        metadata=about(
+            "seed of every random number", option="seed", whole=True, low=0, high=2**63 - 1
+        ),
     )
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            object.__setattr__(self, one.name, _checked(one.name, getattr(self, one.name)))
+            object.__setattr__(self, one.name, check_value(one, getattr(self, one.name)))
         self._check_together()
 
     def _check_together(self) -> None:
@@ -342,7 +363,7 @@ class SimulationSpec:
 
     def to_json(self) -> str:
         """Text of the description, readable and complete; `from_json` reads it back."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        return json.dumps({"version": VERSION, **asdict(self)}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, *, source: str = "simulation.json") -> Self:
@@ -366,62 +387,13 @@ class SimulationSpec:
             raise InputError(f"{source}, line {error.lineno}: not JSON: {error.msg}.") from error
         if not isinstance(values, Mapping):
             raise InputError(f"{source}: not a description of a simulation (a JSON object).")
+        values = {name: value for name, value in values.items() if name != "version"}
         known = {one.name for one in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise InputError(
                 f"{source}: unknown field {unknown[0]!r}; allowed are {', '.join(sorted(known))}."
             )
-        # The constructor checks the types, which come from outside.
-        given: dict[str, Any] = {**values}
-        return cls(**given)
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {"region": get_args(Region), "dtype": get_args(StorageType)}
-_WHOLE = {"shape", "n_parcels", "n_runs", "n_scans", "n_conditions", "seed"}
-_LENGTH = {
-    "shape": 3, "event_duration": 2, "hrf_peak": 2, "hrf_fwhm": 2, "hrf_undershoot": 2, "ar1": 2,
-}  # fmt: skip
-_OPTIONAL = {"shape", "noise_dof"}
-
-
-def _checked(name: str, value: object) -> object:
-    """Value of a field in its own type, or an `InputError` that names what is allowed."""
-    if name in _CHOICES:
-        if value not in _CHOICES[name]:
-            raise InputError(
-                f"simulation: {name} = {value!r} is not allowed; it is one of "
-                f"{', '.join(_CHOICES[name])}."
-            )
-        return value
-    if value is None and name in _OPTIONAL:
-        return None
-    if name not in _LENGTH:
-        return _checked_number(name, value)
-    length = _LENGTH[name]
-    if not isinstance(value, list | tuple) or len(value) != length:
-        raise InputError(f"simulation: {name} = {value!r} must be {length} numbers.")
-    numbers = tuple(_checked_number(name, one) for one in value)
-    if length == 2 and numbers[0] > numbers[1]:
-        raise InputError(
-            f"simulation: {name} = {numbers[0]:g} {numbers[1]:g}: the smaller one comes first."
-        )
-    return numbers
-
-
-def _checked_number(name: str, value: object) -> float:
-    """One number within its limits, an int where only whole numbers make sense."""
-    about = SimulationSpec.__dataclass_fields__[name].metadata
-    whole = name in _WHOLE
-    kinds = (int,) if whole else (int, float)
-    if not isinstance(value, kinds) or isinstance(value, bool) or not math.isfinite(value):
-        kind = "a whole number" if whole else "a number"
-        raise InputError(f"simulation: {name} = {value!r} must be {kind}.")
-    low, high = about["low"], about["high"]
-    if value > high or value < low or (about["strict"] and value == low):
-        limits = [f"{'>' if about['strict'] else '>='} {low:g}"]
-        limits += [] if math.isinf(high) else [f"<= {high:g}"]
-        raise InputError(f"simulation: {name} = {value!r} must be {' and '.join(limits)}.")
-    return value if whole else float(value)
+        return cls(**values)
 
 
 def reference_spec(seed: int = 0, amplitude: float = 0.5) -> SimulationSpec:
