@@ -1,0 +1,259 @@
+"""The sections of a study: data, model, estimator and contrasts.
+
+Each parameter is described once, here; the comments of the study file and the error messages
+are made from it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from pyhrf.config.messages import config_error
+from pyhrf.config.parameters import (
+    FilePath,
+    PlainText,
+    Section,
+    cross_check_error,
+    not_allowed,
+    parameter,
+)
+
+__all__ = [
+    "MAX_TR",
+    "Contrast",
+    "DataConfig",
+    "DriftConfig",
+    "HrfConfig",
+    "NoiseConfig",
+    "RunFiles",
+    "VemConfig",
+]
+
+MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a mistake
+_MAX_HRF_STEPS = 1000  # the cost grows with the cube of the number of HRF coefficients
+
+
+def _check_tr(tr: float) -> float:
+    """Refuse a repetition time that is not one, with a hint if it looks like milliseconds."""
+    if not 0 < tr <= MAX_TR:
+        hint = f"; it looks like milliseconds: did you mean {tr / 1000:g} s?" if tr > 100 else ""
+        raise not_allowed(f"must be > 0 and at most {MAX_TR:g} (seconds){hint}")
+    return tr
+
+
+class RunFiles(Section):
+    """Files of one run."""
+
+    bold: FilePath = parameter(
+        description="BOLD data, 4D NIfTI", allowed="the path of a file (.nii, .nii.gz)"
+    )
+    paradigm: FilePath = parameter(
+        description="Paradigm: CSV of five columns session, condition, onset, duration, "
+        "amplitude; or BIDS events TSV",
+        allowed="the path of a file (.csv, .tsv)",
+    )
+
+
+class DataConfig(Section):
+    """The data."""
+
+    kind: Literal["volume", "simulation"] = parameter(
+        default="simulation",
+        description="Kind of data: your own volumes, or an example data set that is made for you",
+        allowed="volume or simulation",
+    )
+    example: Literal["default", "small", "realistic"] = parameter(
+        default="default",
+        description="Example data set, used when the kind is simulation",
+        allowed="default, small or realistic",
+    )
+    tr: Annotated[float, AfterValidator(_check_tr)] | None = parameter(
+        default=None,
+        description="Repetition time of all runs",
+        allowed=f"> 0 and at most {MAX_TR:g}",
+        unit="seconds",
+        empty="taken from the header of the BOLD data",
+    )
+    runs: tuple[RunFiles, ...] = parameter(
+        default=(),
+        tag="run",
+        description="Files of a run, one such element per run; relative paths start from the "
+        "folder of this file",
+    )
+    parcellation: FilePath | None = parameter(
+        default=None,
+        description="Parcellation: 3D NIfTI of integers on the grid of the BOLD data, "
+        "0 is background",
+        allowed="the path of a file (.nii, .nii.gz)",
+        empty="none, as for simulation",
+    )
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if self.kind == "volume":
+            if not self.runs:
+                raise self._error(
+                    "kind", "volume data need at least one <run> with <bold> and <paradigm>"
+                )
+            if self.parcellation is None:
+                raise self._error("parcellation", "volume data need a parcellation")
+        elif self.runs or self.parcellation is not None:
+            raise self._error(
+                "kind",
+                "a simulation makes its own data, but files are given: write volume to analyse "
+                "them, or remove <run> and <parcellation>",
+            )
+        return self
+
+    def _error(self, field: str, rule: str) -> ValidationError:
+        return cross_check_error(DataConfig, (field,), getattr(self, field), rule)
+
+
+class HrfConfig(Section):
+    """The haemodynamic response function (HRF)."""
+
+    dt: float = parameter(
+        default=1.0,
+        gt=0,
+        description="Time step of the HRF; it need not divide the repetition time, "
+        "of which it may be at most the double",
+        allowed="> 0",
+        unit="seconds",
+    )
+    duration: float = parameter(
+        default=25.0,
+        gt=0,
+        description="Length of the HRF, which is zero at its two ends; at least five time steps",
+        allowed="> 0",
+        unit="seconds",
+    )
+
+    @model_validator(mode="after")
+    def _check_steps(self) -> Self:
+        steps = self.duration / self.dt
+        # 25.000000001 against 5 * 5: a length that is meant to be five steps is five steps.
+        if steps < 5 * (1 - 1e-9):
+            raise cross_check_error(
+                HrfConfig,
+                ("duration",),
+                self.duration,
+                f"must be at least 5 time steps of {self.dt:g}, so {5 * self.dt:g} (seconds)",
+            )
+        if steps > _MAX_HRF_STEPS:
+            raise cross_check_error(
+                HrfConfig,
+                ("dt",),
+                self.dt,
+                f"an HRF of {self.duration:g} seconds would have more than {_MAX_HRF_STEPS} steps",
+            )
+        return self
+
+
+class DriftConfig(Section):
+    """Slow drift of the signal, removed from each run together with its mean."""
+
+    kind: Literal["cosine", "polynomial", "none"] = parameter(
+        default="cosine",
+        description="Form of the drift; none leaves the mean of each run only",
+        allowed="cosine, polynomial or none",
+    )
+    cutoff: float = parameter(
+        default=128.0,
+        gt=0,
+        description="Shortest period that is removed, used when the kind is cosine",
+        allowed="> 0",
+        unit="seconds",
+    )
+    order: int = parameter(
+        default=4,
+        ge=0,
+        le=20,
+        description="Order of the polynomial, used when the kind is polynomial",
+        allowed="a whole number from 0 to 20",
+    )
+
+
+class NoiseConfig(Section):
+    """The noise."""
+
+    kind: Literal["white"] = parameter(
+        default="white",
+        description="Model of the noise: white, with a variance of its own at every position",
+        allowed="white",
+    )
+
+
+class VemConfig(Section):
+    """Joint detection-estimation by variational expectation-maximisation (VEM)."""
+
+    n_iterations: int = parameter(
+        default=100,
+        ge=1,
+        description="Largest number of iterations",
+        allowed="a whole number of at least 1",
+    )
+    tolerance: float = parameter(
+        default=1e-4,
+        gt=0,
+        lt=1,
+        description="Relative change of the free energy and of the parameters below which the "
+        "iterations end",
+        allowed="> 0 and < 1",
+    )
+    beta: Annotated[float, Field(ge=0)] | Literal["estimate"] = parameter(
+        default="estimate",
+        description="Strength of the spatial regularisation of the activation labels, "
+        "or estimate to have it estimated for every parcel and condition",
+        allowed="a number >= 0, or estimate",
+    )
+    min_positions: int = parameter(
+        default=5,
+        ge=1,
+        description="Smallest number of positions (voxels) with which a parcel is estimated",
+        allowed="a whole number of at least 1",
+    )
+    ppm_threshold: float | None = parameter(
+        default=None,
+        description="Response level that the posterior probability maps (PPM) ask to be exceeded",
+        allowed="a number",
+        unit="unit of the BOLD data",
+        empty="the level where the densities of active and inactive positions cross",
+    )
+
+
+class Contrast(Section):
+    """A contrast, its name and a linear expression of conditions."""
+
+    name: PlainText = parameter(
+        form="attribute",
+        min_length=1,
+        description="Name of the contrast, which is part of the names of its maps",
+        allowed="a name that is not empty",
+    )
+    expression: PlainText = parameter(
+        form="text",
+        min_length=1,
+        description="Linear expression of conditions",
+        allowed="an expression such as 0.5*a + 0.5*b - c",
+    )
+
+    @classmethod
+    def from_text(cls, text: str) -> Contrast:
+        """Make a contrast of ``name=expression``, as ``audio-video = audio - video``.
+
+        Raises
+        ------
+        ConfigError
+            If there is no name, no ``=`` or no expression.
+        """
+        name, _, expression = (part.strip() for part in text.partition("="))
+        try:
+            if not (name and expression):
+                raise cross_check_error(
+                    cls, (), text, "must be NAME=EXPRESSION, such as audio-video=audio-video"
+                )
+            return cls(name=name, expression=expression)
+        except ValidationError as error:
+            raise config_error(error, cls, source="contrast") from error

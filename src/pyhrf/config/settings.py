@@ -1,0 +1,389 @@
+"""The settings of a user or machine: ``~/.pyhrf/config.cfg``, read and never written."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from pyhrf.config.messages import did_you_mean, problem, section_of
+from pyhrf.config.parameters import not_allowed
+from pyhrf.errors import ConfigError
+
+__all__ = [
+    "ClusterSettings",
+    "LanSettings",
+    "LocalSettings",
+    "LogSettings",
+    "QueueSettings",
+    "Settings",
+    "load_settings",
+]
+
+DEFAULT_PATH = "~/.pyhrf/config.cfg"
+_LEVELS = (*range(7), 10, 20, 30, 40, 50)
+# A leading dash would be an option of ssh.
+_HOST = re.compile(r"[\w\[][\w.:@\[\]-]*")
+_SECTION_LINE = re.compile(r"\[(.+)\]")
+_KEY_LINE = re.compile(r"([^\s=:#;][^=:]*?)\s*[=:]")
+
+
+def _setting(default: object, allowed: str, **options: Any) -> Any:
+    return Field(default=default, json_schema_extra={"allowed": allowed}, **options)
+
+
+def _one_word(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise not_allowed("must be one name, without blanks, that does not start with a dash")
+    return text
+
+
+def _hosts(value: object) -> object:
+    """Tell a list of hosts from the path of a file that holds one."""
+    if not isinstance(value, str):
+        return value
+    if "/" in value:
+        return Path(_home(value))
+    hosts = tuple(host.strip() for host in value.split(","))
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise not_allowed(f"{host!r} is no host name in a comma list, nor has the path a /")
+    return hosts
+
+
+def _home(text: str) -> str:
+    # Path.expanduser raises where there is no home.
+    return os.path.expanduser(text)  # noqa: PTH111 - see above
+
+
+def _file(value: object) -> object:
+    return Path(_home(value)) if isinstance(value, str) else value
+
+
+def _lines(value: object) -> object:
+    """Split a text of several lines; a directive that starts with # would be a comment."""
+    if not isinstance(value, str):
+        return value
+    lines = tuple(line.strip() for line in value.splitlines() if line.strip())
+    if any(line.startswith("#") for line in lines):
+        raise not_allowed("leave out the mark of the scheduler (#SBATCH, #PBS, …)")
+    return lines
+
+
+def _check_level(level: int) -> int:
+    if level not in _LEVELS:
+        raise not_allowed("must be 0 (silent) to 6, or 10, 20, 30, 40, 50")
+    return level
+
+
+_Word = Annotated[str, AfterValidator(_one_word)]
+_File = Annotated[Path, BeforeValidator(_file)]
+_NICENESS = "a whole number from 0 to 19"
+
+
+class _SettingsSection(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LocalSettings(_SettingsSection):
+    """``[parallel-local]``: this machine.
+
+    Attributes
+    ----------
+    nb_procs : int
+        Job slots; 0 for all cores that this process may use.
+    niceness : int
+        Nice level of the workers.
+    """
+
+    nb_procs: int = _setting(0, "a whole number of at least 0 (0: all cores)", ge=0)
+    niceness: int = _setting(10, _NICENESS, ge=0, le=19)
+
+
+class LanSettings(_SettingsSection):
+    """``[parallel-LAN]``: machines that are reached by ssh.
+
+    Attributes
+    ----------
+    hosts : tuple of str, or Path
+        Host names, each as often as it has slots; or the file that holds such a list.
+    user : str, optional
+        Login on all hosts.
+    niceness : int
+        Nice level of the workers.
+    remote_path : str, optional
+        Folder that all hosts see, for temporary results.
+    remote_host : str, optional
+        Host from which results are fetched.
+    enable_unit_test : bool
+        Whether the self-test tries this engine.
+    python : str, optional
+        Interpreter on the hosts; without it the path of this one.
+    """
+
+    hosts: Annotated[tuple[str, ...] | Path, BeforeValidator(_hosts)] = Field(
+        default=Path("~/.pyhrf/hosts_LAN"),
+        json_schema_extra={"allowed": "a comma list of host names, or the path of a file"},
+    )
+    user: _Word | None = _setting(None, "a login name")
+    niceness: int = _setting(10, _NICENESS, ge=0, le=19)
+    remote_path: str | None = _setting(None, "a path")
+    remote_host: _Word | None = _setting(None, "a host name")
+    enable_unit_test: bool = _setting(False, "0 or 1")
+    python: str | None = _setting(None, "a path")
+
+    def slots(self) -> tuple[str, ...]:
+        """Give the host of each job slot; the list of hosts is read if it is in a file.
+
+        Raises
+        ------
+        ConfigError
+            If that file cannot be read or holds no host or no host name.
+        """
+        if not isinstance(self.hosts, Path):
+            return self.hosts
+        path = Path(_home(str(self.hosts)))
+        try:
+            lines = path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text in UTF-8"
+            raise ConfigError(
+                f"{path}: cannot be read: {reason}; write the hosts there, or as hosts in "
+                "section [parallel-LAN] of the settings"
+            ) from error
+        slots: list[str] = []
+        for number, line in enumerate(lines, start=1):
+            hosts = [host.strip() for host in line.partition("#")[0].split(",")]
+            for host in filter(None, hosts):
+                if not _HOST.fullmatch(host):
+                    raise ConfigError(f"{path}, line {number}: {host!r} is no host name")
+                slots.append(host)
+        if not slots:
+            raise ConfigError(f"{path}: holds no host: write host names, separated by commas")
+        return tuple(slots)
+
+
+class ClusterSettings(_SettingsSection):
+    """``[parallel-cluster]``: a cluster that soma-workflow drives.
+
+    Attributes
+    ----------
+    server_id : str, optional
+        Name of the resource in ``~/.soma-workflow.cfg``.
+    server, user : str, optional
+        Host name and login.
+    remote_path : str, optional
+        Folder on the cluster for temporary results.
+    python : str, optional
+        Interpreter on the cluster.
+    enable_unit_test : bool
+        Whether the self-test tries this engine.
+    client_host : str, optional
+        If set, results are also pushed back to this host.
+    """
+
+    server_id: str | None = _setting(None, "a name of ~/.soma-workflow.cfg")
+    server: _Word | None = _setting(None, "a host name")
+    user: _Word | None = _setting(None, "a login name")
+    remote_path: str | None = _setting(None, "a path")
+    python: str | None = _setting(None, "a path")
+    enable_unit_test: bool = _setting(False, "0 or 1")
+    client_host: _Word | None = _setting(None, "a host name")
+
+
+class QueueSettings(_SettingsSection):
+    """``[parallel-queue]``: what a batch scheduler is asked for.
+
+    Attributes
+    ----------
+    queue, account : str, optional
+        Queue (partition) and account (project).
+    walltime : str, optional
+        Longest time of a job, ``HH:MM:SS`` or ``D-HH:MM:SS``.
+    memory : str, optional
+        Memory of a job, as ``4GB``.
+    cores, max_jobs : int, optional
+        Cores of a job; jobs at one time.
+    python : str, optional
+        Interpreter on the nodes.
+    extra_directives : tuple of str
+        Further directives, one a line, without the mark of the scheduler.
+    """
+
+    queue: _Word | None = _setting(None, "the name of a queue")
+    account: _Word | None = _setting(None, "the name of an account")
+    walltime: str | None = _setting(
+        None,
+        "a time as 12:00:00 or 1-00:00:00",
+        pattern=r"^([0-9]+-)?[0-9]+:[0-5][0-9]:[0-5][0-9]$",
+    )
+    memory: str | None = _setting(
+        None, "a size as 500MB or 4GB", pattern=r"^[0-9]+(\.[0-9]+)? ?[KMGT]i?B$"
+    )
+    cores: int | None = _setting(None, "a whole number of at least 1", ge=1)
+    max_jobs: int | None = _setting(None, "a whole number of at least 1", ge=1)
+    python: str | None = _setting(None, "a path")
+    extra_directives: Annotated[tuple[str, ...], BeforeValidator(_lines)] = Field(default=())
+
+
+class LogSettings(_SettingsSection):
+    """``[log]``: how much is said, and where.
+
+    Attributes
+    ----------
+    level : int, optional
+        0 (silent) to 6, or a level of `logging`; without it that of the command.
+    log_to_file : Path, optional
+        File to which the log is written too.
+    """
+
+    level: Annotated[int, AfterValidator(_check_level)] | None = _setting(
+        None, "a whole number: 0 (silent) to 6, or 10, 20, 30, 40, 50"
+    )
+    log_to_file: _File | None = _setting(None, "the path of a file")
+
+
+class Settings(_SettingsSection):
+    """All settings; each has a default.
+
+    Attributes
+    ----------
+    parallel_local : LocalSettings
+    parallel_LAN : LanSettings
+    parallel_cluster : ClusterSettings
+    parallel_queue : QueueSettings
+    log : LogSettings
+    """
+
+    parallel_local: LocalSettings = LocalSettings()
+    parallel_LAN: LanSettings = LanSettings()  # noqa: N815 - as in the file
+    parallel_cluster: ClusterSettings = ClusterSettings()
+    parallel_queue: QueueSettings = QueueSettings()
+    log: LogSettings = LogSettings()
+
+
+def load_settings(path: Path | str | None = None) -> Settings:
+    """Load the settings.
+
+    Parameters
+    ----------
+    path : Path or str, optional
+        The file; without it that of ``PYHRF_CONFIG``, else ``~/.pyhrf/config.cfg`` if there is
+        one.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    ConfigError
+        If a file that is asked for is not there, or holds an unknown section or key or a value
+        that is not allowed; with line, section, key, value and what is allowed.
+    """
+    asked = path or os.environ.get("PYHRF_CONFIG")
+    file = Path(asked) if asked else Path(_home(DEFAULT_PATH))
+    try:
+        text = file.read_text("utf-8-sig")
+    except FileNotFoundError as error:
+        if not asked:
+            return Settings()
+        how = "" if path else ", which PYHRF_CONFIG names"
+        raise ConfigError(f"{file}: no such settings file{how}") from error
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not a text in UTF-8") from error
+    return _settings(_parsed(text, file), _line_numbers(text), file)
+
+
+def _parsed(text: str, file: Path) -> dict[str, dict[str, str]]:
+    """Split the file in sections and keys; a value that is empty or ``None`` is not set."""
+    # No section passes its values on to the others, not even one that is called DEFAULT.
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys as they are written
+    try:
+        parser.read_string(text)
+    except configparser.MissingSectionHeaderError as error:
+        raise ConfigError(
+            f"{file}, line {error.lineno}: {error.line.strip()!r} is in no section: "
+            "write [parallel-local] or another section before it"
+        ) from error
+    except configparser.DuplicateSectionError as error:
+        raise ConfigError(
+            f"{file}, line {error.lineno}, section [{error.section}]: it is there twice: join them"
+        ) from error
+    except configparser.DuplicateOptionError as error:
+        raise ConfigError(
+            f"{file}, line {error.lineno}, section [{error.section}], key {error.option}: "
+            "it is there twice: remove one of them"
+        ) from error
+    except configparser.ParsingError as error:
+        line = error.errors[0][0]
+        content = text.split("\n")[line - 1].strip()
+        raise ConfigError(f"{file}, line {line}: {content!r} is not KEY = VALUE") from error
+    return {
+        section: {
+            key: value
+            for key, value in parser.items(section)
+            if value.strip().casefold() not in {"", "none"}
+        }
+        for section in parser.sections()
+    }
+
+
+def _settings(
+    values: dict[str, dict[str, str]], lines: dict[tuple[str, str], int], file: Path
+) -> Settings:
+    fields = {name.replace("_", "-"): name for name in Settings.model_fields}
+    for section in values:
+        if section not in fields:
+            known = did_you_mean(section, fields)
+            raise ConfigError(
+                f"{_place(file, lines, section)}, section [{section}]: unknown section: {known}"
+            )
+    try:
+        return Settings.model_validate({fields[name]: keys for name, keys in values.items()})
+    except ValidationError as error:
+        sentences = [_sentence(details, lines, file) for details in error.errors()]
+        raise ConfigError("\n".join(dict.fromkeys(sentences))) from error
+
+
+def _sentence(details: Any, lines: dict[tuple[str, str], int], file: Path) -> str:
+    name, key = details["loc"][:2]
+    section = name.replace("_", "-")
+    where = f"{_place(file, lines, section, key)}, section [{section}], key {key}"
+    model = section_of(Settings.model_fields[name])[0]
+    known = model.model_fields if model else {}
+    if details["type"] == "extra_forbidden":
+        return f"{where}: unknown key: {did_you_mean(key, known)}"
+    return f"{where}: {problem(details, known[key])}"
+
+
+def _place(file: Path, lines: dict[tuple[str, str], int], section: str, key: str = "") -> str:
+    line = lines.get((section, key))
+    return f"{file}, line {line}" if line else str(file)
+
+
+def _line_numbers(text: str) -> dict[tuple[str, str], int]:
+    """Find the line of each section (with an empty key) and key, which configparser forgets."""
+    lines: dict[tuple[str, str], int] = {}
+    section = ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if found := _SECTION_LINE.match(line.strip()):
+            section = found.group(1)
+            lines.setdefault((section, ""), number)
+        elif found := _KEY_LINE.match(line.strip()):
+            lines.setdefault((section, found.group(1)), number)
+    return lines
