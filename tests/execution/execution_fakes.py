@@ -1,0 +1,94 @@
+"""Parcels and estimators for tests of the engines: tiny, and slow or broken on demand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pyhrf.data import Parcel, ParcelEstimate
+
+
+def make_parcel(number: int) -> Parcel:
+    """A parcel whose data follow from its number alone."""
+    rng = np.random.default_rng(number)
+    n_positions = 1 + number % 5
+    return Parcel(
+        number,
+        rng.normal(size=(12, n_positions)).astype(np.float32),
+        np.zeros((0, 2), dtype=np.int32),
+        np.arange(n_positions) + 100 * number,
+    )
+
+
+def load(numbers: Sequence[int]) -> list[Parcel]:
+    return [make_parcel(number) for number in numbers]
+
+
+class FakeEstimator:
+    """Estimates by sums; what it did is written down, a line for each parcel, when asked."""
+
+    name = "fake"
+
+    def __init__(
+        self,
+        *,
+        seconds: float = 0.0,
+        broken: Sequence[int] = (),
+        unusable: Sequence[int] = (),
+        log: Path | None = None,
+        before: Callable[[int], object] | None = None,
+    ) -> None:
+        self.seconds = seconds
+        self.broken = frozenset(broken)
+        self.unusable = frozenset(unusable)
+        self.log = log
+        self.before = before
+
+    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
+        if self.before is not None:
+            self.before(parcel.number)
+        time.sleep(self.seconds)
+        if self.log is not None:
+            with self.log.open("a") as file:
+                file.write(f"{parcel.number}\n")
+        if parcel.number in self.broken:
+            raise ZeroDivisionError("the fake\nis broken")
+        if parcel.number in self.unusable:
+            return ParcelEstimate(parcel.number, "failed", "too few voxels", parcel.positions)
+        total = parcel.bold.sum(axis=0, dtype=np.float64)
+        return ParcelEstimate(
+            parcel.number,
+            "ok",
+            "",
+            parcel.positions,
+            summary={"total": float(total.sum()), "quality": float("nan"), "n_iterations": 3.0},
+            conditions={"mean_active": total[:1] / 3, "beta": np.array([np.inf])},
+            hrf={"time": np.arange(4.0), "hrf": parcel.bold[:4, 0].astype(np.float64)},
+            maps={"nrl_a b": total.astype(np.float32), "ppm_é": np.float32(total) * 0.1},
+            trace=np.array([1.0, -0.0, parcel.number / 7]),
+        )
+
+
+def assert_same_estimate(one: ParcelEstimate, other: ParcelEstimate) -> None:
+    """Same keys in the same order, and the same bits."""
+    assert (one.parcel, one.status, one.reason) == (other.parcel, other.status, other.reason)
+    assert list(one.summary) == list(other.summary)
+    for name in one.summary:
+        _assert_same_bits(np.float64(one.summary[name]), np.float64(other.summary[name]))
+    _assert_same_bits(one.positions, other.positions)
+    _assert_same_bits(one.trace, other.trace)
+    for group in ("conditions", "hrf", "maps"):
+        ours, theirs = getattr(one, group), getattr(other, group)
+        assert list(ours) == list(theirs)
+        for name in ours:
+            _assert_same_bits(ours[name], theirs[name])
+
+
+def _assert_same_bits(one: np.ndarray, other: np.ndarray) -> None:
+    one, other = np.asarray(one), np.asarray(other)
+    assert one.dtype == other.dtype
+    assert one.shape == other.shape
+    assert one.tobytes() == other.tobytes()

@@ -1,0 +1,130 @@
+"""Estimates survive the way into bytes and back; damaged bytes are refused, never executed."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from execution_fakes import FakeEstimator, assert_same_estimate, load
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyhrf.data import ParcelEstimate
+from pyhrf.execution.packing import pack_estimates, unpack_estimates
+
+floats = st.floats(width=32)
+arrays = st.sampled_from(["f4", "f8", "i4", "i8", "u1", "bool"]).flatmap(
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0))
+)
+tables = st.dictionaries(st.text(max_size=8), arrays, max_size=4)
+estimates = st.builds(
+    ParcelEstimate,
+    parcel=st.integers(1, 2**31),
+    status=st.sampled_from(["ok", "failed", "skipped"]),
+    reason=st.text(max_size=20),
+    positions=hnp.arrays(np.int64, st.integers(0, 5)),
+    summary=st.dictionaries(st.text(max_size=8), st.floats(), max_size=4),
+    conditions=tables,
+    hrf=tables,
+    maps=tables,
+    trace=hnp.arrays(np.float64, st.integers(0, 5)),
+)
+PACKED = pack_estimates([FakeEstimator().fit_parcel(p) for p in load([3, 4])], about={"host": "x"})
+
+
+@given(st.lists(estimates, max_size=4), st.dictionaries(st.text(), st.text() | st.integers()))
+def test_pack_estimates__comes_back_bit_by_bit(batch, about):
+    back, said = unpack_estimates(pack_estimates(batch, about=about))
+    assert said == about
+    assert len(back) == len(batch)
+    for one, other in zip(batch, back, strict=True):
+        assert_same_estimate(one, other)
+
+
+def test_pack_estimates__same_bytes_each_time():
+    batch = [FakeEstimator().fit_parcel(parcel) for parcel in load([3, 4])]
+    assert pack_estimates(batch, about={"host": "x"}) == PACKED
+
+
+def test_pack_estimates__is_a_plain_npz_without_pickle():
+    with np.load(io.BytesIO(PACKED), allow_pickle=False) as archive:
+        index = json.loads(archive["index"].tobytes())
+        assert [entry["parcel"] for entry in index["estimates"]] == [3, 4]
+        assert archive["float64"].dtype == np.float64
+
+
+@pytest.mark.parametrize("values", [np.array(["a"]), np.array([None]), np.array([1j])])
+def test_pack_estimates__refuses_what_is_no_number(values):
+    estimate = ParcelEstimate(1, "ok", "", np.arange(1), maps={"bad": values})
+    with pytest.raises(TypeError, match="an estimate holds"):
+        pack_estimates([estimate])
+
+
+@given(st.integers(0, len(PACKED) - 1))
+def test_unpack_estimates__refuses_truncated_bytes(length):
+    with pytest.raises(ValueError, match="not a whole file of estimates"):
+        unpack_estimates(PACKED[:length])
+
+
+@settings(max_examples=300)
+@given(st.integers(0, len(PACKED) - 1), st.integers(1, 255))
+def test_unpack_estimates__flipped_byte_is_refused_or_without_effect(position, flip):
+    damaged = bytearray(PACKED)
+    damaged[position] ^= flip
+    try:
+        back, about = unpack_estimates(bytes(damaged))
+    except ValueError:
+        return
+    # Some bytes of a zip file mean nothing (dates, attributes): then nothing may change.
+    assert pack_estimates(back, about=about) == PACKED
+
+
+@given(st.binary(max_size=200))
+def test_unpack_estimates__refuses_any_other_bytes(blob):
+    with pytest.raises(ValueError, match="not a whole file"):
+        unpack_estimates(blob)
+
+
+class _Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was executed",))
+
+
+def test_unpack_estimates__never_executes_a_pickle():
+    stream = io.BytesIO()
+    np.save(stream, np.array([_Bomb()], dtype=object), allow_pickle=True)
+    single = stream.getvalue()
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("index.npy", single)
+    for blob in (single, stream.getvalue(), pickle.dumps(_Bomb())):
+        with pytest.raises(ValueError, match="not a whole file"):
+            unpack_estimates(blob)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"format": 1', '"format": 9'),
+        ('"status": "ok"', '"status": "no"'),
+        ('"trace": ["float64", [3]]', '"trace": ["float64", [2]]'),
+        ('"trace": ["float64", [3]]', '"trace": ["float32", [3]]'),
+        ('"trace": ["float64", [3]]', '"trace": ["float64", [-1]]'),
+        ('"parcel": 3', '"parcel": "x"'),
+    ],
+)
+def test_unpack_estimates__refuses_index_that_does_not_fit(old, new):
+    with np.load(io.BytesIO(PACKED)) as archive:
+        members = dict(archive)
+    text = members["index"].tobytes().decode()
+    assert old in text
+    members["index"] = np.frombuffer(text.replace(old, new, 1).encode(), dtype=np.uint8)
+    stream = io.BytesIO()
+    np.savez(stream, **members)
+    with pytest.raises(ValueError, match="not a whole file"):
+        unpack_estimates(stream.getvalue())
