@@ -29,6 +29,7 @@ __all__ = ["Dataset", "RunPaths", "open_dataset"]
 
 _MAX_TR = 30.0
 _MIN_TR = 0.01
+_LABEL_ROUNDING = 1e-3
 _MS_FROM = 100.0  # a "TR" from here on is surely in milliseconds
 
 
@@ -208,6 +209,10 @@ def open_dataset(
         raise InputError("no BOLD file is given; give one for each run (-f)")
     if parcellation is None:
         raise InputError("no parcellation is given; give one on the grid of the BOLD files (-k)")
+    paths = [Path(run.bold).resolve() for run in runs]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise InputError(f"{path}: this BOLD file is given for two runs; each has its own")
     notes: list[str] = []
     bold = [open_volume(run.bold, n_dims=4) for run in runs]
     for volume in bold[1:]:
@@ -264,7 +269,8 @@ def _read_labels(volume: Volume) -> NDArray[np.int64]:
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise InputError(f"{volume.path}: the parcellation holds NaN or infinite values")
-        broken = values[values != np.round(values)]
+        # A file that stores labels with a scale gives them back with rounding errors.
+        broken = values[np.abs(values - np.round(values)) > _LABEL_ROUNDING]
         if broken.size:
             raise InputError(
                 f"{volume.path}: the parcellation holds values that are not whole numbers, "
@@ -279,7 +285,7 @@ def _read_labels(volume: Volume) -> NDArray[np.int64]:
         raise InputError(f"{volume.path}: the parcellation is empty: all its voxels are 0")
     if values.max() > np.iinfo(np.int32).max:
         raise InputError(f"{volume.path}: the label {values.max():g} is too large")
-    return values.astype(np.int64)
+    return np.round(values).astype(np.int64)
 
 
 def _decide_tr(bold: Sequence[Volume], tr: float | None, notes: list[str]) -> float:

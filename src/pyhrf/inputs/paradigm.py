@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ __all__ = ["read_paradigm"]
 _CSV_COLUMNS = ("session", "condition", "onset", "duration", "amplitude")
 _MISSING = "n/a"
 _BIDS_DEFAULTS = {"duration": 0.0, "amplitude": 1.0}  # of columns that may lack
-_WORD = re.compile(r'"(?P<quoted>[^"]*)"(?=\s|$)|(?P<plain>[^\s"]+)')
+_WORDS = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\s"]\S*))(?P<end>\s+|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +149,36 @@ def _find_separator(line: str) -> str | None:
 
 
 def _split(path: Path, number: int, line: str, separator: str | None) -> tuple[str, ...]:
+    """Cut a line into fields; double quotes protect separators, and a double one is a quote."""
     if separator is None:
-        words = list(_WORD.finditer(line))
-        if _WORD.sub("", line).strip():
-            raise InputError(f'{path}, line {number}: a quote (") is not closed')
-        return tuple(word["plain"] or word["quoted"].strip() for word in words)
-    try:
-        fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        raise InputError(f"{path}, line {number}: cannot be read: {error}") from error
-    fields = [field.strip() for field in fields]
+        line, pattern = line.strip(), _WORDS
+    else:
+        pattern = _fields_between(separator)
+    fields: list[str] = []
+    place, more = 0, True
+    while more:
+        match = pattern.match(line, place)
+        if match is None:
+            raise InputError(f'{path}, line {number}: a quote (") is not closed or stands alone')
+        quoted = match["quoted"]
+        fields.append((match["plain"] if quoted is None else quoted.replace('""', '"')).strip())
+        place, more = match.end(), bool(match["end"])
     while len(fields) > 1 and not fields[-1] and separator != "\t":
         fields.pop()  # spreadsheets end lines with separators
     return tuple(fields)
+
+
+@cache
+def _fields_between(separator: str) -> re.Pattern[str]:
+    """Make the pattern of a field and the separator after it."""
+    if separator == "\t":  # white space itself
+        return re.compile(
+            r' *(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\t"][^\t]*|)) *(?P<end>\t|$)'
+        )
+    return re.compile(
+        rf'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^{separator}"][^{separator}]*|))\s*'
+        rf"(?P<end>{separator}|$)"
+    )
 
 
 def _parse_csv_line(line: _Line) -> _Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,11 @@ _READ_BYTES = 1 << 20
 _CHUNK_BYTES = 4 << 20
 _PER_SECOND = {0: 1, 8: 1, 16: 1000, 24: 1000000}  # xyzt_units: unknown, s, ms, us
 _SAME_GRID_MM = 1e-2
+
+# nibabel reports every trifle that it mends in a header; nobody needs to see them.
+_trifles = logging.getLogger(f"{__name__}.trifles")
+_trifles.addHandler(logging.NullHandler())
+_trifles.propagate = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class Volume:
     @property
     def scan_bytes(self) -> int:
         """Bytes of one scan in the file, uncompressed."""
-        return int(np.prod(self.grid)) * self.dtype.itemsize
+        return math.prod(self.grid) * self.dtype.itemsize
 
 
 def open_volume(path: Path | str, *, n_dims: int) -> Volume:
@@ -265,8 +271,7 @@ def _parse_header(path: Path, start: bytes) -> Any:
             continue
         try:
             header = kind(binaryblock=start[:n_bytes], check=False)
-            # A logger of our own, for nibabel's prints every mended trifle.
-            header.check_fix(logger=logging.getLogger(f"{__name__}.header"), error_level=40)
+            header.check_fix(logger=_trifles, error_level=40)
         except (HeaderDataError, KeyError, ValueError) as error:
             raise InputError(f"{path}: the NIfTI header is damaged: {error}") from error
         if header["magic"].item() not in (b"n+1", b"n+2"):
@@ -301,8 +306,10 @@ def _check_dtype(path: Path, header: Any) -> np.dtype[Any]:
     except HeaderDataError as error:
         raise InputError(f"{path}: the type of its values is not known: {error}") from error
     if dtype.kind not in "iuf" or dtype.itemsize == 0:
-        what = {"c": "complex numbers", "V": "colours (RGB)"}.get(dtype.kind, str(dtype))
-        raise InputError(f"{path}: its values are {what}; integers or real numbers are needed")
+        raise InputError(
+            f"{path}: its values are of the type {header.get_value_label('datatype')}; "
+            "integers or real numbers of at most 64 bits are needed"
+        )
     return dtype
 
 
@@ -323,11 +330,17 @@ def _check_affine(path: Path, header: Any) -> FloatArray:
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError) as error:
         raise InputError(f"{path}: the affine cannot be read: {error}") from error
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+    if not np.isfinite(affine).all() or _is_flat(affine[:3, :3]):
         raise InputError(
             f"{path}: the affine is not finite or flattens space; mend it (sform or qform)"
         )
     return affine
+
+
+def _is_flat(axes: FloatArray) -> bool:
+    """Tell whether three axes span no space."""
+    sides = np.linalg.norm(axes, axis=0)
+    return bool(abs(np.linalg.det(axes)) <= 1e-6 * np.prod(sides))
 
 
 def _header_tr(header: Any) -> float | None:
@@ -343,14 +356,16 @@ def _header_tr(header: Any) -> float | None:
 def _check_size(volume: Volume) -> None:
     """Refuse a file that holds fewer bytes than its header promises."""
     promised = volume.offset + volume.n_scans * volume.scan_bytes
-    there = volume.path.stat().st_size
-    if volume.compressed:
+    if not volume.compressed:
+        there = volume.path.stat().st_size
+    else:
         # The last four bytes of a complete gzip file are its uncompressed size (modulo 2**32).
         with volume.path.open("rb") as file:
             file.seek(-4, 2)
             if int.from_bytes(file.read(4), "little") == promised % 2**32:
                 return
-        there = _count_bytes(volume.path, promised)
+        # Not so in a file of several gzip members, or with a tail: then unpack it to see.
+        there = _count_bytes(volume.path)
     if there < promised:
         raise InputError(
             f"{volume.path}: the file is truncated: its header promises {promised} bytes and "
@@ -358,15 +373,18 @@ def _check_size(volume: Volume) -> None:
         )
 
 
-def _count_bytes(path: Path, enough: int) -> int:
-    """Count the bytes that a gzip file can be unpacked to, until there are enough."""
+def _count_bytes(path: Path) -> int:
+    """Count the bytes that a gzip file unpacks to."""
     n_bytes = 0
     try:
         with gzip.open(path, "rb") as stream:
-            while n_bytes < enough and (part := stream.read(_READ_BYTES)):
+            while part := stream.read(_READ_BYTES):
                 n_bytes += len(part)
     except (EOFError, gzip.BadGzipFile, zlib.error):
-        pass  # what was unpacked before counts
+        raise InputError(
+            f"{path}: the compressed file is truncated or damaged (it ends or breaks after "
+            f"{n_bytes} unpacked bytes); copy it again"
+        ) from None
     return n_bytes
 
 
@@ -382,6 +400,7 @@ def _stream(volume: Volume) -> Iterator[IO[bytes]]:
             with gzip.GzipFile(fileobj=file) as stream:
                 stream.seek(volume.offset)
                 yield stream  # type: ignore[misc]  # typeshed: GzipFile is no IO[bytes]
+                stream.read(1)  # at the end of the data, this compares the checksum
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(
             f"{volume.path}: the compressed data are damaged ({error}); copy the file again"
