@@ -98,6 +98,7 @@ def _download(address: str) -> tuple[str, bytes]:
             with _opener(context).open(request, timeout=30) as answer:
                 return answer.geturl(), answer.read()
         except urllib.error.HTTPError as error:
+            error.close()
             raise SetupError(
                 f"the package index answers {error.code} {error.reason} to {address}; set "
                 "PIP_INDEX_URL to one that works."
