@@ -400,7 +400,8 @@ def _stream(volume: Volume) -> Iterator[IO[bytes]]:
             with gzip.GzipFile(fileobj=file) as stream:
                 stream.seek(volume.offset)
                 yield stream  # type: ignore[misc]  # typeshed: GzipFile is no IO[bytes]
-                stream.read(1)  # at the end of the data, this compares the checksum
+                while stream.read(_READ_BYTES):
+                    pass  # only at the very end is the checksum compared
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(
             f"{volume.path}: the compressed data are damaged ({error}); copy the file again"
