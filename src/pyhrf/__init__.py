@@ -1,3 +1,60 @@
-"""Haemodynamic responses and activation maps from task fMRI, by joint detection-estimation."""
+"""Haemodynamic responses and activation maps from task fMRI, by joint detection-estimation.
+
+From Python, an analysis is three lines::
+
+    import pyhrf
+
+    study = pyhrf.load_study("detectestim.xml")
+    results = pyhrf.analyse(study, engine="local")
+
+and one parcel, given as arrays, is `JDEVEM`'s work. Nothing heavy is imported, and no file is
+touched, before one of these names is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyhrf.analysis import analyse, load_study
+    from pyhrf.errors import ConfigError, EngineError, InputError, PyhrfError
+    from pyhrf.estimators import JDEVEM
+    from pyhrf.results import Results
+
+__all__ = [
+    "JDEVEM",
+    "ConfigError",
+    "EngineError",
+    "InputError",
+    "PyhrfError",
+    "Results",
+    "__version__",
+    "analyse",
+    "load_study",
+]
 
 __version__ = "1.0.0.dev0"
+
+_HOMES = {
+    "JDEVEM": "pyhrf.estimators",
+    "ConfigError": "pyhrf.errors",
+    "EngineError": "pyhrf.errors",
+    "InputError": "pyhrf.errors",
+    "PyhrfError": "pyhrf.errors",
+    "Results": "pyhrf.results",
+    "analyse": "pyhrf.analysis",
+    "load_study": "pyhrf.analysis",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pyhrf' has no attribute '{name}'")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -198,6 +198,11 @@ def test_results__names_the_maps_that_there_are(results):
         results.load_map("nrl_video")
 
 
+def test_results__names_failed_parcels_with_their_reason(results):
+    assert results.n_parcels == 3
+    assert results.failed == {3: "1 position: at least 5 are needed"}
+
+
 def test_results__refuses_a_folder_without_results(tmp_path):
     with pytest.raises(InputError, match="holds no results"):
         Results(tmp_path)

@@ -103,6 +103,16 @@ class Results:
             raise InputError(f"{path} is not there: the analysis did not end; start it again")
         return cast("dict[str, Any]", json.loads(path.read_text("utf-8")))
 
+    @cached_property
+    def failed(self) -> dict[int, str]:
+        """Reason by number of each parcel that was not estimated."""
+        return {int(row["parcel"]): row["reason"] for row in self._rows if row["status"] != "ok"}
+
+    @property
+    def n_parcels(self) -> int:
+        """Parcels of the parcellation."""
+        return len(self._rows)
+
     def maps(self) -> dict[str, Path]:
         """Return the file of each map by its name, such as ``nrl_audio``.
 
@@ -140,6 +150,12 @@ class Results:
                 f"there is no map '{name}' in {self.directory}; there are: {', '.join(maps)}"
             )
         return nib.load(maps[stem])  # type: ignore[attr-defined, unused-ignore]
+
+    @cached_property
+    def _rows(self) -> list[dict[str, str]]:
+        # Without pandas, whose import takes longer than many an analysis.
+        with (self.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd

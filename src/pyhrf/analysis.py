@@ -1,0 +1,403 @@
+"""From a study to its results: the whole way of the data through the rooms, in order.
+
+Everything is checked before anything is written. Then parcels go to an engine, their estimates
+into the journal, and from there into tables and maps. A run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pyhrf.config.contrasts import parse_contrast
+from pyhrf.config.settings import Settings, load_settings
+from pyhrf.config.study import RunFiles, Study
+from pyhrf.config.study_xml import read_study
+from pyhrf.data import ParcelEstimate
+from pyhrf.errors import ConfigError
+from pyhrf.execution.batches import make_batches
+from pyhrf.execution.engine import Engine
+from pyhrf.execution.journal import Journal, set_aside
+from pyhrf.execution.progress import make_progress
+from pyhrf.execution.runner import run_batches
+from pyhrf.inputs.dataset import Dataset, open_dataset
+from pyhrf.results import (
+    Grid,
+    Results,
+    check_names,
+    collect_provenance,
+    write_provenance,
+    write_results,
+)
+from pyhrf.simulation.datasets import dataset_paths
+from pyhrf.simulation.examples import example_spec, make_example
+
+if TYPE_CHECKING:
+    from pyhrf.estimators import JDEVEM
+
+__all__ = ["ENGINES", "LOG_FILE", "analyse", "check_study", "load_study"]
+
+ENGINES = ("serial", "local")
+LOG_FILE = "pyhrf.log"
+
+_EXAMPLE_DATA = "example-data"
+_NOT_REACHED = "not reached: an earlier parcel failed and the run was to stop there"
+_log = logging.getLogger(__name__)
+
+Tell = Callable[[str], None]
+
+
+def load_study(path: str | Path) -> Study:
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : path
+        Such as ``detectestim.xml``.
+
+    Returns
+    -------
+    Study
+        With absolute paths.
+
+    Raises
+    ------
+    ConfigError
+        Naming file, line, element, value and what is allowed.
+    """
+    return read_study(path)
+
+
+def check_study(study: Study) -> list[str]:
+    """Check that the files of a study can be used and that its parameters fit them.
+
+    Parameters
+    ----------
+    study : Study
+        Of kind ``volume``.
+
+    Returns
+    -------
+    list of str
+        What the user should know, such as events outside the scan time.
+
+    Raises
+    ------
+    InputError, ConfigError
+        Naming file, place, value and cure.
+    """
+    dataset = _open(study, study.data.runs, study.data.parcellation)
+    _check_fit(study, dataset)
+    return dataset.notes
+
+
+def analyse(
+    study: Study | str | Path,
+    *,
+    engine: str | Engine = "local",
+    n_jobs: int | None = None,
+    output: str | Path | None = None,
+    fresh: bool = False,
+    stop_at_first_failure: bool = False,
+    verbosity: int = 0,
+    settings: Settings | None = None,
+    tell: Tell | None = None,
+    command: Sequence[str] = (),
+) -> Results:
+    """Estimate every parcel of a study and write tables, maps and provenance.
+
+    The results do not depend on the engine. Parcels that are already in the output directory's
+    journal, for the same study and data, are not estimated again.
+
+    Parameters
+    ----------
+    study : Study or path
+        The study, or its file.
+    engine : {"serial", "local"} or Engine
+        One parcel after the other, or on the cores of this machine.
+    n_jobs : int, optional
+        Job slots of ``local``; by default ``nb_procs`` of the settings.
+    output : path, optional
+        Output directory, in place of the study's.
+    fresh : bool
+        Rename an output directory with older results to ``DIR.old-1`` … and begin anew.
+    stop_at_first_failure : bool
+        Start nothing more when a parcel has failed.
+    verbosity : int
+        0 shows nothing, 1 and more a progress bar on standard error.
+    settings : Settings, optional
+        By default those of ``~/.pyhrf/config.cfg``.
+    tell : callable, optional
+        Called with each sentence that the user should read; by default they are logged.
+    command : sequence of str, optional
+        What ``run.json`` gives as the command line.
+
+    Returns
+    -------
+    Results
+        ``results.failed`` names the parcels that could not be estimated.
+
+    Raises
+    ------
+    InputError, ConfigError
+        Before any work, naming file, place, value and cure.
+    pyhrf.execution.runner.Interrupted
+        On Ctrl-C or SIGTERM; the same call goes on where this one was.
+
+    Examples
+    --------
+    >>> results = analyse("detectestim.xml", engine="serial")  # doctest: +SKIP
+    >>> results.parcels[["parcel", "time_to_peak"]]  # doctest: +SKIP
+    """
+    started = datetime.now(UTC)
+    tell = tell or _log.warning
+    study = study if isinstance(study, Study) else load_study(study)
+    study = study.with_absolute_paths()
+    if output is not None:
+        study = study.replaced(output=Path(output).absolute())
+    settings = settings or load_settings()
+    chosen = _make_engine(engine, n_jobs, settings)
+    with _data(study, fresh=fresh) as data:
+        prepared = _prepare(study, data)
+        for note in prepared.dataset.notes:
+            tell(f"note: {note}")
+        if fresh and (kept := set_aside(study.output)) is not None:
+            tell(f"{study.output}: older results are kept in {kept}")
+        expected = (_EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
+        with (
+            Journal(study.output, prepared.key, expected=expected) as journal,
+            _warnings_in(study.output / LOG_FILE),
+        ):
+            for note in journal.notes:
+                tell(f"note: {note}")
+            data.keep()
+            run = _Run(study, prepared, journal, chosen)
+            run.work(stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
+            return run.write(started=started, command=command or sys.argv)
+
+
+@contextmanager
+def _warnings_in(path: Path) -> Iterator[None]:
+    """Keep warnings and the tracebacks of internal errors in a file, made when there is one."""
+    file = logging.FileHandler(path, delay=True, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    file.setLevel(logging.WARNING)
+    log = logging.getLogger("pyhrf")
+    log.addHandler(file)
+    try:
+        yield
+    finally:
+        log.removeHandler(file)
+        file.close()
+
+
+class _Data:
+    """The files that a study analyses; example data are made, and kept once all is checked."""
+
+    def __init__(self, study: Study, folder: Path | None, *, made: bool) -> None:
+        self._study, self._folder, self._made = study, folder, made
+
+    def open(self) -> Dataset:
+        if self._folder is None:
+            return _open(self._study, self._study.data.runs, self._study.data.parcellation)
+        spec = example_spec(self._study.data.example)
+        paths = dataset_paths(self._folder, n_runs=spec.n_runs)
+        runs = [
+            RunFiles(bold=bold, paradigm=paradigm)
+            for bold, paradigm in zip(paths.bold, paths.paradigm, strict=True)
+        ]
+        return _open(self._study, runs, paths.parcellation)
+
+    def home_of(self, path: str) -> str:
+        """Return where a file is when the analysis has ended."""
+        if self._folder is None:
+            return path
+        return str(self._study.output / _EXAMPLE_DATA / Path(path).name)
+
+    def keep(self) -> None:
+        """Put example data that were made beside the results."""
+        if self._folder is not None and self._made:
+            home = self._study.output / _EXAMPLE_DATA
+            if not home.exists():
+                unfinished = home.with_name(f".{home.name}.tmp")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                shutil.copytree(self._folder, unfinished)
+                unfinished.rename(home)
+
+
+@contextmanager
+def _data(study: Study, *, fresh: bool) -> Iterator[_Data]:
+    home = study.output / _EXAMPLE_DATA
+    if study.data.kind != "simulation":
+        yield _Data(study, None, made=False)
+    elif home.is_dir() and not fresh:
+        yield _Data(study, home, made=False)
+    else:
+        # Made elsewhere: nothing is written to the output directory before all is checked.
+        with tempfile.TemporaryDirectory(prefix="pyhrf-example-") as name:
+            folder = Path(name) / _EXAMPLE_DATA
+            make_example(study.data.example, folder)
+            yield _Data(study, folder, made=True)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """All that the work needs, checked."""
+
+    dataset: Dataset
+    estimator: JDEVEM
+    key: Mapping[str, str]
+    checksums: Mapping[str, str]
+    numerics_version: int
+
+
+def _open(study: Study, runs: Sequence[RunFiles], parcellation: Path | None) -> Dataset:
+    return open_dataset(
+        runs=runs,
+        parcellation=parcellation,
+        tr=study.data.tr,
+        hrf_duration=study.hrf.duration,
+    )
+
+
+def _check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
+    """Check parameters against the data; return the weights of each contrast."""
+    if study.hrf.dt > 2 * dataset.tr:
+        raise ConfigError(
+            f"element <hrf><dt>: {study.hrf.dt:g} is not allowed: must be at most twice the "
+            f"repetition time of {dataset.tr:g} s, that is {2 * dataset.tr:g} seconds"
+        )
+    conditions = dataset.experiment.conditions
+    check_names(conditions, (contrast.name for contrast in study.contrasts))
+    return {
+        contrast.name: parse_contrast(contrast.expression, conditions, name=contrast.name)
+        for contrast in study.contrasts
+    }
+
+
+def _prepare(study: Study, data: _Data) -> _Prepared:
+    from pyhrf.estimators import JDEVEM, NUMERICS_VERSION
+
+    dataset = data.open()
+    contrasts = _check_fit(study, dataset)
+    vem = study.vem
+    estimator = JDEVEM(
+        dataset.experiment,
+        dt=study.hrf.dt,
+        hrf_duration=study.hrf.duration,
+        drift=study.drift.kind,
+        drift_cutoff=study.drift.cutoff,
+        drift_order=study.drift.order,
+        noise=study.noise.kind,
+        n_iterations=vem.n_iterations,
+        tolerance=vem.tolerance,
+        beta=None if vem.beta == "estimate" else vem.beta,
+        contrasts=contrasts,
+        ppm_threshold=vem.ppm_threshold,
+        min_positions=vem.min_positions,
+        seed=study.seed,
+    )
+    checksums = {data.home_of(path): sum_ for path, sum_ in dataset.checksums().items()}
+    key = {
+        **study.numerical_parameters(),
+        # What the files hold counts, not where they lie: the data may be moved between runs.
+        **{f"content of input file {i + 1}": sum_ for i, sum_ in enumerate(checksums.values())},
+        "version of the numerical code": str(NUMERICS_VERSION),
+    }
+    return _Prepared(dataset, estimator, key, checksums, NUMERICS_VERSION)
+
+
+def _make_engine(engine: str | Engine, n_jobs: int | None, settings: Settings) -> Engine:
+    if not isinstance(engine, str):
+        return engine
+    if engine == "serial":
+        from pyhrf.execution.serial import SerialEngine
+
+        return SerialEngine()
+    if engine == "local":
+        from pyhrf.execution.local import LocalEngine
+
+        local = settings.parallel_local
+        return LocalEngine(n_jobs or local.nb_procs, niceness=local.niceness)
+    raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The work on a prepared study, and what is written of it."""
+
+    study: Study
+    prepared: _Prepared
+    journal: Journal
+    engine: Engine
+
+    def work(self, *, stop: bool, verbosity: int, tell: Tell) -> None:
+        """Estimate the parcels that the journal lacks."""
+        dataset, estimator = self.prepared.dataset, self.prepared.estimator
+        done = self.journal.done() & dataset.parcels.keys()
+        left = {n: estimator.cost(size) for n, size in dataset.parcels.items() if n not in done}
+        if done:
+            tell(f"{len(done)} of {len(dataset.parcels)} parcels were already done")
+        batches = make_batches(
+            left, target_cost=self.engine.batch_seconds, n_workers=self.engine.n_workers
+        )
+        run_batches(
+            self.engine,
+            batches,
+            self.journal,
+            load=dataset.load,
+            estimator=estimator,
+            progress=make_progress(batches, n_before=len(done), verbosity=verbosity),
+            stop_at_first_failure=stop,
+        )
+
+    def write(self, *, started: datetime, command: Sequence[str]) -> Results:
+        """Write tables, maps and provenance from the journal."""
+        dataset = self.prepared.dataset
+        estimates = self._all_estimates()
+        labels = np.zeros(dataset.shape, np.int32)
+        for estimate in estimates:
+            labels.reshape(-1)[estimate.positions] = estimate.parcel
+        results = write_results(
+            self.study.output,
+            estimates,
+            conditions=dataset.experiment.conditions,
+            grid=Grid(labels, dataset.affine, dataset.header),
+        )
+        provenance = collect_provenance(
+            command=command,
+            started=started,
+            study=self.study.model_dump(mode="json"),
+            checksums=self.prepared.checksums,
+            engine={"name": self.engine.name, "n_workers": self.engine.n_workers},
+            batches=[
+                {"parcels": record.parcels, "host": record.host, "seconds": record.seconds}
+                for record in self.journal.history()
+            ],
+            parcels=Counter(estimate.status for estimate in estimates),
+            notes=[*dataset.notes, *self.journal.notes],
+            numerics_version=self.prepared.numerics_version,
+        )
+        write_provenance(self.study.output, provenance)
+        return results
+
+    def _all_estimates(self) -> list[ParcelEstimate]:
+        """Return the estimates of the journal, and a row for each parcel that was not reached."""
+        dataset, found = self.prepared.dataset, self.journal.estimates()
+        missing = (
+            ParcelEstimate(number, "skipped", _NOT_REACHED, dataset.load([number])[0].positions)
+            for number in dataset.parcels
+            if number not in found
+        )
+        return [*found.values(), *missing]

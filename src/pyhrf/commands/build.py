@@ -1,0 +1,131 @@
+"""Turn the options of ``pyhrf jde buildcfg`` into a study, check it and write its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pyhrf.commands.verbosity import PROGRESS, as_verbosity
+
+if TYPE_CHECKING:
+    from pyhrf.config.study import Contrast, Study
+
+__all__ = ["BuildOptions", "build_study"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """Options of ``buildcfg``; None or empty when not given."""
+
+    study_file: Path
+    bold: tuple[Path, ...]
+    parcellation: Path | None
+    paradigm: tuple[Path, ...]
+    tr: float | None
+    kind: str | None
+    example: str | None
+    estimator: str
+    n_iterations: int | None
+    contrasts: tuple[str, ...]
+    contrasts_file: Path | None
+    output: Path | None
+    verbosity: int | None
+
+
+def build_study(options: BuildOptions) -> None:
+    """Write the study file; nothing is written unless the study and its data are sound.
+
+    Parameters
+    ----------
+    options : BuildOptions
+        Paths start from the current directory.
+
+    Raises
+    ------
+    InputError, ConfigError
+        As `pyhrf.analysis.check_study`.
+    click.UsageError
+        When options do not go together.
+    """
+    _check_usage(options)
+    from pyhrf.config.settings import load_settings
+    from pyhrf.config.study_xml import write_study
+
+    study = _study(options).with_absolute_paths()
+    notes: Sequence[str] = ()
+    if study.data.kind == "volume":
+        from pyhrf.analysis import check_study
+
+        notes = check_study(study)
+    level = load_settings().log.level if options.verbosity is None else options.verbosity
+    write_study(study, options.study_file)
+    if as_verbosity(level) >= PROGRESS:
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
+        click.echo(f"{options.study_file} is written; run it with: {_next(options.study_file)}")
+
+
+def _next(study_file: Path) -> str:
+    return f"pyhrf_jde_estim -c {study_file}"
+
+
+def _check_usage(options: BuildOptions) -> None:
+    if options.bold:
+        if options.example or options.kind == "simulation":
+            raise click.UsageError("-t and -d simulation are for example data: leave out -f")
+        if not options.parcellation:
+            raise click.UsageError("-f needs -k, a parcellation on the same grid")
+        if not options.paradigm:
+            raise click.UsageError("-f needs -r, the paradigm")
+        if len(options.paradigm) not in (1, len(options.bold)):
+            raise click.UsageError(
+                f"{len(options.bold)} runs (-f) need one paradigm (-r) for all or one for each, "
+                f"not {len(options.paradigm)}"
+            )
+        return
+    if options.kind == "volume":
+        raise click.UsageError("-d volume needs the BOLD data: give them with -f")
+    given = {"-k": options.parcellation, "-r": options.paradigm, "-I": options.tr is not None}
+    for name, value in given.items():
+        if value:
+            raise click.UsageError(f"{name} goes with BOLD data: give them with -f")
+
+
+def _study(options: BuildOptions) -> Study:
+    from pyhrf.config.study import Study
+
+    values: dict[str, Any] = {"estimator": options.estimator, "contrasts": _contrasts(options)}
+    if options.bold:
+        paradigms = options.paradigm
+        if len(paradigms) == 1:
+            paradigms *= len(options.bold)
+        values["data"] = {
+            "kind": "volume",
+            "tr": options.tr,
+            "parcellation": options.parcellation,
+            "runs": [
+                {"bold": bold, "paradigm": paradigm}
+                for bold, paradigm in zip(options.bold, paradigms, strict=True)
+            ],
+        }
+    elif options.example:
+        values["data"] = {"kind": "simulation", "example": options.example}
+    if options.n_iterations is not None:
+        values["vem"] = {"n_iterations": options.n_iterations}
+    if options.output is not None:
+        values["output"] = options.output
+    return Study.build(**values)
+
+
+def _contrasts(options: BuildOptions) -> list[Contrast]:
+    from pyhrf.config.contrasts import read_contrasts
+    from pyhrf.config.study import Contrast
+
+    contrasts = [Contrast.from_text(text) for text in options.contrasts]
+    if options.contrasts_file is not None:
+        contrasts.extend(read_contrasts(options.contrasts_file))
+    return contrasts

@@ -1,0 +1,144 @@
+"""Run a study for ``pyhrf jde estim`` and say what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import click
+
+from pyhrf.commands.exits import OK, SOME_FAILED
+from pyhrf.commands.logs import logging_to
+from pyhrf.commands.verbosity import PROGRESS, as_verbosity
+
+if TYPE_CHECKING:
+    from pyhrf.results import Results
+
+__all__ = ["EstimOptions", "estimate"]
+
+_PROFILE = "profile.txt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimOptions:
+    """Options of ``estim``; None when not given."""
+
+    study_file: Path
+    engine: str
+    n_jobs: int | None
+    output: Path | None
+    fresh: bool
+    stop: bool
+    profile: bool
+    verbosity: int | None
+
+
+def estimate(options: EstimOptions) -> int:
+    """Run a study.
+
+    Parameters
+    ----------
+    options : EstimOptions
+        Paths start from the current directory.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 3 when parcels failed.
+
+    Raises
+    ------
+    PyhrfError
+        When nothing could start, or the run was interrupted.
+    """
+    if options.n_jobs is not None and options.engine != "local":
+        raise click.UsageError("-j is the number of job slots of -x local")
+    from pyhrf.analysis import analyse, load_study
+    from pyhrf.config.settings import load_settings
+
+    start = monotonic()
+    study, settings = load_study(options.study_file), load_settings()
+    output = (options.output or study.output).absolute()
+    verbosity = as_verbosity(settings.log.level if options.verbosity is None else options.verbosity)
+
+    def tell(text: str) -> None:
+        if verbosity >= PROGRESS:
+            click.echo(text, err=True)
+
+    engine = options.engine
+    if options.profile and engine != "serial":
+        engine = "serial"
+        tell("-p: parcels are estimated one after the other, so that all work is seen")
+    with (
+        logging_to(verbosity, settings.log.log_to_file),
+        _profile(options.profile, output),
+    ):
+        results = analyse(
+            study,
+            engine=engine,
+            n_jobs=options.n_jobs,
+            output=output,
+            fresh=options.fresh,
+            stop_at_first_failure=options.stop,
+            verbosity=verbosity,
+            settings=settings,
+            tell=tell,
+            command=sys.argv,
+        )
+    return _report(results, verbosity, monotonic() - start)
+
+
+def _report(results: Results, verbosity: int, seconds: float) -> int:
+    """Say how many parcels were done, which were not, and where the results are."""
+    from pyhrf.analysis import LOG_FILE
+
+    n_parcels, failed = results.n_parcels, results.failed
+    # Also at level 0: silence is for runs that need no attention.
+    for reason, numbers in _by_reason(failed).items():
+        named = ", ".join(map(str, numbers))
+        click.echo(f"parcel{'s' if len(numbers) > 1 else ''} {named}: {reason}", err=True)
+    if verbosity >= PROGRESS:
+        click.echo(
+            f"{n_parcels - len(failed)} of {n_parcels} parcels estimated in {seconds:.1f} s; "
+            f"results are in {results.directory}"
+        )
+        log = results.directory / LOG_FILE
+        if log.exists():
+            click.echo(f"messages of the run are in {log}", err=True)
+    return SOME_FAILED if failed else OK
+
+
+def _by_reason(failed: Mapping[int, str]) -> dict[str, list[int]]:
+    numbers = defaultdict(list)
+    for number, reason in failed.items():
+        numbers[reason].append(number)
+    return numbers
+
+
+@contextmanager
+def _profile(wanted: bool, output: Path) -> Iterator[None]:
+    """Measure what runs inside and write where the time went."""
+    if not wanted:
+        yield
+        return
+    import cProfile
+    import io
+    import pstats
+
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        yield
+    finally:
+        profile.disable()
+    text = io.StringIO()
+    stats = pstats.Stats(profile, stream=text)
+    stats.sort_stats("cumulative").print_stats(80)
+    stats.sort_stats("tottime").print_stats(40)
+    (output / _PROFILE).write_text(text.getvalue(), "utf-8")

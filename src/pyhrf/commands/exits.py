@@ -1,0 +1,82 @@
+"""How every command ends: one clear sentence and one of five exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from pyhrf.errors import PyhrfError
+
+__all__ = ["INTERRUPTED", "NOT_STARTED", "OK", "SOME_FAILED", "run_command"]
+
+OK = 0
+NOT_STARTED = 1
+SOME_FAILED = 3
+INTERRUPTED = 130
+_BROKEN_PIPE = 141  # what the shell itself says when the reader of a pipe has gone
+
+
+def run_command(command: click.Command, name: str, args: list[str] | None = None) -> NoReturn:
+    """Run a command and leave the program with its exit code.
+
+    Parameters
+    ----------
+    command : click command
+        Its function returns an exit code.
+    name : str
+        Of the program, for its messages.
+    args : list of str, optional
+        Instead of those of the program.
+    """
+    try:
+        sys.exit(_run(command, name, args))
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_BROKEN_PIPE)
+
+
+def _run(command: click.Command, name: str, args: list[str] | None) -> int:
+    try:
+        code = command.main(args, prog_name=name, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except PyhrfError as error:
+        from pyhrf.execution.runner import Interrupted
+
+        _say(name, str(error))
+        return INTERRUPTED if isinstance(error, Interrupted) else NOT_STARTED
+    except (click.Abort, KeyboardInterrupt):
+        _say(name, "interrupted: run the same command again to go on")
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        text = " ".join(f"{kind}: {error}".split())
+        _say(
+            name,
+            f"a fault of PyHRF stopped the run ({text}); the details are in {_log_fault()}: "
+            "please send that file with a report of the fault",
+        )
+        return NOT_STARTED
+    return code if isinstance(code, int) else OK
+
+
+def _say(name: str, text: str) -> None:
+    click.echo(f"{name}: {text}", err=True)
+
+
+def _log_fault() -> Path:
+    """Write the traceback among the temporary files: no other folder is surely ours."""
+    handle, path = tempfile.mkstemp(prefix="pyhrf_fault_", suffix=".log", text=True)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(f"{' '.join(sys.argv)}\n{traceback.format_exc()}")
+    return Path(path)

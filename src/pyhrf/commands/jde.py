@@ -1,0 +1,123 @@
+"""``pyhrf jde``: make the study file, and run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pyhrf.commands.build import BuildOptions, build_study
+from pyhrf.commands.estimate import EstimOptions, estimate
+from pyhrf.commands.exits import OK
+from pyhrf.commands.verbosity import verbosity_option
+
+__all__ = ["buildcfg", "estim", "jde"]
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+_STUDY_FILE = "detectestim.xml"
+_file = click.Path(path_type=Path)
+
+
+@click.group(short_help="Joint detection-estimation: buildcfg, estim.", context_settings=_CONTEXT)
+def jde() -> None:
+    """Joint detection-estimation: a response per parcel, activation maps per condition."""
+
+
+@jde.command(short_help="Write the XML file of a study.", context_settings=_CONTEXT)
+@click.option(
+    "-o",
+    "study_file",
+    type=_file,
+    default=_STUDY_FILE,
+    show_default=True,
+    help="XML file to write.",
+)
+@click.option(
+    "-f", "bold", type=_file, multiple=True, help="BOLD, 4D NIfTI; one -f per run, in order."
+)
+@click.option("-k", "parcellation", type=_file, help="Parcellation or mask on the same grid.")
+@click.option(
+    "-r",
+    "paradigm",
+    type=_file,
+    multiple=True,
+    help='Paradigm: CSV of session "condition" onset duration amplitude, or BIDS events TSV; '
+    "one per run, or one for all.",
+)
+@click.option(
+    "-I", "tr", type=float, metavar="SECONDS", help="TR in place of the header's, seconds."
+)
+@click.option(
+    "-d",
+    "kind",
+    type=click.Choice(["volume", "simulation"]),
+    help="Kind of data.  [default: volume with -f, else simulation]",
+)
+@click.option(
+    "-t",
+    "example",
+    type=click.Choice(["default", "small", "realistic"]),
+    help="Example data to analyse when no -f is given.  [default: default]",
+)
+@click.option(
+    "-e",
+    "--vem",
+    "estimator",
+    flag_value="jde-vem",
+    default="jde-vem",
+    help="Estimate by VEM (default).",
+)
+@click.option("-n", "n_iterations", type=int, metavar="N", help="Iterations at most.")
+@click.option(
+    "-C",
+    "contrasts",
+    multiple=True,
+    metavar="NAME=EXPRESSION",
+    help='Contrast, such as "audio-video = audio - video"; may be repeated.',
+)
+@click.option("--contrasts-file", type=_file, help='Contrasts as JSON: {"name": "expression", …}.')
+@click.option("-u", "output", type=_file, help="Output directory.  [default: results]")
+@verbosity_option
+def buildcfg(**options: Any) -> int:
+    """Write the XML file that describes a study, after checking its data.
+
+    With no options, the file describes the analysis of an example data set.
+    """
+    build_study(BuildOptions(**options))
+    return OK
+
+
+@jde.command(short_help="Run the study of an XML file.", context_settings=_CONTEXT)
+@click.option(
+    "-c", "study_file", type=_file, default=_STUDY_FILE, show_default=True, help="XML file to run."
+)
+@click.option(
+    "-x",
+    "engine",
+    type=click.Choice(["serial", "local"]),
+    default="local",
+    show_default=True,
+    help="Where to work: one parcel after the other, or on the cores of this machine.",
+)
+@click.option(
+    "-j",
+    "n_jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Job slots of -x local.  [default: nb_procs of ~/.pyhrf/config.cfg, or all cores]",
+)
+@click.option("-u", "output", type=_file, help="Output directory, in place of the study's.")
+@click.option("--fresh", is_flag=True, help="Do not resume: keep older results aside, begin anew.")
+@click.option("-s", "stop", is_flag=True, help="Stop at the first parcel that fails.")
+@click.option(
+    "-p", "profile", is_flag=True, help="Write profile.txt: where the time goes, with -x serial."
+)
+@verbosity_option
+def estim(**options: Any) -> int:
+    """Run the study that an XML file describes; a run that was stopped goes on where it was.
+
+    Exit codes: 0 all parcels done, 1 nothing could start, 2 usage, 3 some parcels failed,
+    130 interrupted (start it again to go on).
+    """
+    return estimate(EstimOptions(**options))

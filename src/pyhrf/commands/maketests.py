@@ -1,0 +1,61 @@
+"""``pyhrf maketests``: the self-test of an installation."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import unittest
+from collections.abc import Iterator
+
+import click
+
+from pyhrf.commands.exits import NOT_STARTED, OK
+from pyhrf.commands.verbosity import as_verbosity, verbosity_option
+from pyhrf.errors import InputError
+
+__all__ = ["maketests"]
+
+
+@click.command(
+    "maketests",
+    short_help="Test this installation.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("names", nargs=-1, metavar="[TEST]...")
+@verbosity_option
+def maketests(names: tuple[str, ...], verbosity: int | None) -> int:
+    """Test this installation, with the settings of ~/.pyhrf/config.cfg.
+
+    TEST is the dotted name of a module, a class or a test, such as
+    pyhrf.test.test_treatment.TreatmentTest.test_default_treatment; without one, all are run.
+    """
+    suite = _load(names)
+    # 0 prints failures only, 2 prints the name of each test.
+    runner = unittest.TextTestRunner(stream=sys.stderr, verbosity=min(as_verbosity(verbosity), 2))
+    return OK if runner.run(suite).wasSuccessful() else NOT_STARTED
+
+
+def _load(names: tuple[str, ...]) -> unittest.TestSuite:
+    import pyhrf.test
+
+    loader = unittest.TestLoader()
+    suite = loader.loadTestsFromNames(names or pyhrf.test.MODULES)
+    if loader.errors or not suite.countTestCases():
+        everything = unittest.TestLoader().loadTestsFromNames(pyhrf.test.MODULES)
+        known = sorted(_identities(everything))
+        unknown = next((name for name in names if not _is_known(name, known)), names[0])
+        near = difflib.get_close_matches(unknown, known, n=3, cutoff=0) or known
+        raise InputError(f"no test is called {unknown}; the nearest are {', '.join(near)}")
+    return suite
+
+
+def _is_known(name: str, known: list[str]) -> bool:
+    return any(test == name or test.startswith(f"{name}.") for test in known)
+
+
+def _identities(suite: unittest.TestSuite) -> Iterator[str]:
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from _identities(test)
+        else:
+            yield test.id()
