@@ -18,6 +18,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pip_wheel
 from pip_wheel import SetupError
@@ -114,7 +115,7 @@ def _state() -> dict[str, str]:
     }
 
 
-def _read_stamp() -> dict:
+def _read_stamp() -> dict[str, Any]:
     """Return the state that the last finished installation left, empty if there is none."""
     if UNFINISHED.exists():
         return {}
@@ -125,7 +126,7 @@ def _read_stamp() -> dict:
     return stamp if isinstance(stamp, dict) else {}
 
 
-def _can_be_kept(stamp: dict, state: dict[str, str]) -> bool:
+def _can_be_kept(stamp: dict[str, Any], state: dict[str, str]) -> bool:
     """Tell whether the environment that is there can be installed into."""
     if UNFINISHED.exists() or not PYTHON.exists():
         return False

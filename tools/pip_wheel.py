@@ -53,7 +53,7 @@ def fetch(folder: Path) -> Path:
 def _find_link(page: str) -> str | None:
     """Return the link to the wheel on a page of the simple API (PEP 691 JSON, PEP 503 HTML)."""
     try:
-        links = [entry["url"] for entry in json.loads(page)["files"]]
+        links: list[str] = [entry["url"] for entry in json.loads(page)["files"]]
     except (ValueError, KeyError, TypeError):
         reader = _Links()
         reader.feed(page)
