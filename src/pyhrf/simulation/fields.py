@@ -66,7 +66,7 @@ def check_value(field: Field[Any], value: object) -> object:
     InputError
         The message names the field, the value and what is allowed.
     """
-    what = f"simulation: {field.name} = {value!r}"
+    what = f"simulation: {field.name} (--{field.metadata['option']}) = {value!r}"
     choices, length = field.metadata["choices"], field.metadata["length"]
     if value is None and field.metadata["optional"]:
         return None
@@ -84,11 +84,13 @@ def check_value(field: Field[Any], value: object) -> object:
     return numbers
 
 
-def _check_number(field: Field[Any], value: object, what: str) -> float:
+def _check_number(field: Field[Any], value: Any, what: str) -> float:
     """Check one number against the limits of its field."""
     limits = field.metadata
-    kind = Integral if limits["whole"] else Real
-    if not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value):
+    # numpy's numbers count as these too; True and False, as whole numbers, do not.
+    is_bool = isinstance(value, bool)
+    fits = isinstance(value, Integral if limits["whole"] else Real) and not is_bool
+    if not fits or not math.isfinite(value):
         raise InputError(f"{what} must be {'a whole number' if limits['whole'] else 'a number'}.")
     number = int(value) if limits["whole"] else float(value)
     low, high, strict = limits["low"], limits["high"], limits["strict"]
