@@ -15,6 +15,8 @@ from pyhrf.simulation.spec import SimulationSpec, reference_spec
     [
         ({"tr": 0}, r"tr \(--tr\) = 0 must be >= 0.05 and <= 30"),
         ({"tr": float("nan")}, "tr .* must be a number"),
+        ({"tr": 10**400}, "tr .* must be >= 0.05 and <= 30"),
+        ({"event_interval": 10**400}, "event_interval .* must be >= 0.1 and <= 100000"),
         ({"tr": "2"}, "tr .* must be a number"),
         ({"tr": True}, "tr .* must be a number"),
         ({"n_scans": 200.0}, "n_scans .* = 200.0 must be a whole number"),

@@ -90,12 +90,11 @@ def _check_number(field: Field[Any], value: Any, what: str) -> float:
     # numpy's numbers count as these too; True and False, as whole numbers, do not.
     is_bool = isinstance(value, bool)
     fits = isinstance(value, Integral if limits["whole"] else Real) and not is_bool
-    if not fits or not math.isfinite(value):
+    if not fits or not -math.inf < value < math.inf:
         raise InputError(f"{what} must be {'a whole number' if limits['whole'] else 'a number'}.")
-    number = int(value) if limits["whole"] else float(value)
     low, high, strict = limits["low"], limits["high"], limits["strict"]
-    if number > high or number < low or (strict and number == low):
+    if value > high or value < low or (strict and value == low):
         allowed = [] if math.isinf(low) else [f"{'>' if strict else '>='} {low:g}"]
         allowed += [] if math.isinf(high) else [f"<= {high:g}"]
         raise InputError(f"{what} must be {' and '.join(allowed)}.")
-    return number
+    return int(value) if limits["whole"] else float(value)

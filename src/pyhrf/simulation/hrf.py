@@ -121,4 +121,4 @@ def regressor(hrf: HrfShape, events: Events, *, n_scans: int, tr: float) -> Floa
     response[:, impulse] = hrf.value(lag[:, impulse])
     long = lag[:, ~impulse]
     response[:, ~impulse] = hrf.integral(long) - hrf.integral(long - events.durations[~impulse])
-    return np.asarray(response @ events.amplitudes)
+    return np.asarray((response * events.amplitudes).sum(axis=1))

@@ -84,7 +84,7 @@ class Simulated:
     @property
     def drift(self) -> FloatArray:
         """Drift of each position, shape (n_scans, n_positions)."""
-        return self.drift_basis @ self.drift_coefficients
+        return _multiply(self.drift_basis, self.drift_coefficients)
 
     @property
     def time_to_peak(self) -> FloatArray:
@@ -129,6 +129,11 @@ class Simulated:
         return parcels
 
 
+def _multiply(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Matrix product whose bytes do not depend on the BLAS library and its threads."""
+    return np.einsum("nk,kv->nv", one, other)
+
+
 def simulate(spec: SimulationSpec) -> Simulated:
     """Make artificial data.
 
@@ -170,11 +175,12 @@ def simulate(spec: SimulationSpec) -> Simulated:
 
     bold = draw_noise(spec, parcellation, ar1, streams[7])
     bold *= noise_sd.astype(np.float32)
-    bold += (basis @ coefficients).astype(np.float32)
+    bold += _multiply(basis, coefficients).astype(np.float32)
     bold += baseline.astype(np.float32)
     for index, shape in enumerate(shapes):
         members = np.flatnonzero(parcel_of == index + 1)
-        bold[:, members] += (_design(shape, experiment) @ levels[:, members]).astype(np.float32)
+        signal = _multiply(_design(shape, experiment), levels[:, members])
+        bold[:, members] += signal.astype(np.float32)
     if spec.dtype == "int16":
         bold = np.clip(np.rint(bold), -32768, 32767)
     return Simulated(

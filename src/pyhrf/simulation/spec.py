@@ -105,6 +105,7 @@ class SimulationSpec:
             "mixed",
             option="event-interval",
             low=0.1,
+            high=1e5,
         ),
     )
     event_duration: tuple[float, float] = field(
@@ -114,6 +115,7 @@ class SimulationSpec:
             option="event-duration",
             length=2,
             low=0,
+            high=1e5,
         ),
     )
     event_jitter: float = field(
