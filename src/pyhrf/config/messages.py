@@ -9,7 +9,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_xml.fields import XmlEntityInfo
 
 from pyhrf.errors import ConfigError
 
@@ -102,15 +101,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def facts_of(field: FieldInfo | None) -> dict[str, str]:
-    """Give the facts that `parameter` stored: allowed, unit, empty."""
+    """Give the facts that `parameter` stored: allowed, unit, empty, form, tag."""
     extra = field.json_schema_extra if field else None
     return {key: str(value) for key, value in extra.items()} if isinstance(extra, dict) else {}
 
 
 def tag_of(name: str, field: FieldInfo) -> str:
     """Give the name that a field has in the file."""
-    entities = (item for item in field.metadata if isinstance(item, XmlEntityInfo))
-    return next((entity.path for entity in entities if entity.path), name)
+    return facts_of(field).get("tag") or name
 
 
 def section_of(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:

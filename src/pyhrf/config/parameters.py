@@ -56,6 +56,7 @@ def parameter(
         "unit": unit,
         "empty": empty,
         "form": form,
+        "tag": tag or "",
     }
     if form == "text":
         return Field(**options)
