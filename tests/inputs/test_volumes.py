@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from input_files import AFFINE, WriteNifti
 
 from pyhrf.errors import InputError
-from pyhrf.inputs import volumes
-from pyhrf.inputs.volumes import grid_difference, open_volume, read_volume, read_voxels, scaled
+from pyhrf.inputs import voxels as voxels_module
+from pyhrf.inputs.volumes import grid_difference, open_volume
+from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 
 INTEGERS = ["i1", "u1", "<i2", ">i2", "u2", "<i4", "u4", "i8", "u8"]
 FLOATS = ["<f4", ">f4", "<f8", ">f8"]
@@ -95,7 +96,7 @@ def test_read_voxels__keeps_nan_and_turns_what_is_too_large_to_inf(
 def test_read_voxels__does_not_depend_on_the_chunk(
     write_nifti: WriteNifti, bold: np.ndarray, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(volumes, "_CHUNK_BYTES", chunk)
+    monkeypatch.setattr(voxels_module, "_CHUNK_BYTES", chunk)
     path = write_nifti("bold.nii.gz", bold)
     np.testing.assert_array_equal(read_all(path), bold.reshape(-1, bold.shape[3]).T)
 
@@ -169,14 +170,16 @@ def test_open_volume__refuses_a_folder(tmp_path: Path) -> None:
     refuse(tmp_path, 4, "folder")
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")], ids=["plain", "gz"])
 def test_open_volume__refuses_an_empty_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bold.nii.gz"
     path.write_bytes(content)
     refuse(path, 4, "the file is empty")
 
 
-@pytest.mark.parametrize("content", [b"0 a 1.0\n" * 100, b"x", gzip.compress(b"y" * 1000)])
+@pytest.mark.parametrize(
+    "content", [b"0 a 1.0\n" * 100, b"x", gzip.compress(b"y" * 1000)], ids=["text", "x", "gz"]
+)
 def test_open_volume__refuses_what_is_no_nifti(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bold.nii"
     path.write_bytes(content)

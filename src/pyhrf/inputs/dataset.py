@@ -16,14 +16,8 @@ from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
 from pyhrf.inputs.neighbours import VoxelParcels, find_parcels
 from pyhrf.inputs.paradigm import read_paradigm
-from pyhrf.inputs.volumes import (
-    Volume,
-    grid_difference,
-    open_volume,
-    read_volume,
-    read_voxels,
-    scaled,
-)
+from pyhrf.inputs.volumes import Volume, grid_difference, open_volume
+from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
 

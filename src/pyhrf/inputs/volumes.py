@@ -1,4 +1,4 @@
-"""NIfTI volumes: checked when opened, streamed when read, never held whole as floats."""
+"""NIfTI files: everything that can be wrong with them is checked when they are opened."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import gzip
 import logging
 import math
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 
-__all__ = ["Volume", "grid_difference", "open_volume", "read_volume", "read_voxels", "scaled"]
+__all__ = ["Volume", "grid_difference", "open_volume"]
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 takes the first 348
 _READ_BYTES = 1 << 20
-# Scans picked at a time: small enough to stay in the processor's cache.
-_CHUNK_BYTES = 4 << 20
 _PER_SECOND = {0: 1, 8: 1, 16: 1000, 24: 1000000}  # xyzt_units: unknown, s, ms, us
 _SAME_GRID_MM = 1e-2
 
@@ -109,11 +104,17 @@ def open_volume(path: Path | str, *, n_dims: int) -> Volume:
     """
     path = Path(path)
     start, compressed = _read_start(path)
-    header = _parse_header(path, start)
+    with np.errstate(all="ignore"):  # what is not finite is found by the checks
+        volume = _make_volume(path, _parse_header(path, start), compressed, n_dims)
+    _check_size(volume)
+    return volume
+
+
+def _make_volume(path: Path, header: Any, compressed: bool, n_dims: int) -> Volume:
     shape = _check_shape(path, tuple(int(n) for n in header.get_data_shape()), n_dims)
     dtype = _check_dtype(path, header)
     slope, inter = _check_scaling(path, header)
-    volume = Volume(
+    return Volume(
         path=path,
         shape=shape,
         dtype=dtype,
@@ -125,87 +126,6 @@ def open_volume(path: Path | str, *, n_dims: int) -> Volume:
         compressed=compressed,
         header=header,
     )
-    _check_size(volume)
-    return volume
-
-
-def read_volume(volume: Volume) -> NDArray[Any]:
-    """Read a single volume.
-
-    Returns
-    -------
-    array, shape ``volume.grid``
-        In the type of the file, or float64 if the header scales.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read to its end.
-    """
-    with _stream(volume) as stream:
-        buffer = bytearray(volume.scan_bytes)
-        _read_exactly(volume, stream, memoryview(buffer))
-    stored = np.frombuffer(buffer, volume.dtype).reshape(volume.grid, order="F")
-    values = stored.astype(volume.dtype.newbyteorder("="))
-    if volume.slope == 1 and volume.inter == 0:
-        return values
-    return values * volume.slope + volume.inter
-
-
-def read_voxels(volume: Volume, voxels: NDArray[np.int64]) -> NDArray[Any]:
-    """Stream a series once and keep some of its voxels.
-
-    Parameters
-    ----------
-    volume : Volume
-        The series.
-    voxels : int array, shape (n_voxels,)
-        Flat C-order indices of the voxels to keep, in any order.
-
-    Returns
-    -------
-    array, shape (n_scans, n_voxels)
-        Stored values, not scaled yet (see `scaled`), in the type of the file; float32 when the
-        file holds wider floats.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read to its end.
-    """
-    # The file has the first index fastest.
-    picked = np.ravel_multi_index(np.unravel_index(voxels, volume.grid), volume.grid, order="F")
-    kept = _kept_dtype(volume.dtype)
-    values = np.empty((volume.n_scans, len(voxels)), kept)
-    per_chunk = max(1, min(volume.n_scans, _CHUNK_BYTES // volume.scan_bytes))
-    buffer = np.empty(per_chunk * volume.scan_bytes, np.uint8)
-    with _stream(volume) as stream, np.errstate(over="ignore", invalid="ignore"):
-        for first in range(0, volume.n_scans, per_chunk):
-            n_scans = min(per_chunk, volume.n_scans - first)
-            part = buffer[: n_scans * volume.scan_bytes]
-            _read_exactly(volume, stream, part.data)
-            scans = part.view(volume.dtype).reshape(n_scans, -1)
-            for scan, row in zip(scans, values[first : first + n_scans], strict=True):
-                if kept == volume.dtype:
-                    # "clip" only spares numpy a copy; all indices are inside.
-                    scan.take(picked, out=row, mode="clip")
-                else:
-                    row[...] = scan.take(picked)
-    return values
-
-
-def scaled(volume: Volume, stored: NDArray[Any]) -> NDArray[np.float32]:
-    """Turn stored values into the values that are meant.
-
-    Computed in double precision when the header scales, so give it a part of the data at a time.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        if volume.slope == 1 and volume.inter == 0:
-            return stored.astype(np.float32)
-        values = np.multiply(stored, volume.slope, dtype=np.float64)
-        values += volume.inter
-        scaled_values: NDArray[np.float32] = values.astype(np.float32)
-    return scaled_values
 
 
 def grid_difference(volume: Volume, reference: Volume) -> str | None:
@@ -225,12 +145,6 @@ def grid_difference(volume: Volume, reference: Volume) -> str | None:
     if shifts.max() > _SAME_GRID_MM:
         return f"its affine puts a corner of the grid {shifts.max():.3g} mm away"
     return None
-
-
-def _kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    if dtype.kind == "f":
-        return np.dtype(np.float32)
-    return dtype.newbyteorder("=")
 
 
 def _read_start(path: Path) -> tuple[bytes, bool]:
@@ -386,34 +300,3 @@ def _count_bytes(path: Path) -> int:
             f"{n_bytes} unpacked bytes); copy it again"
         ) from None
     return n_bytes
-
-
-@contextmanager
-def _stream(volume: Volume) -> Iterator[IO[bytes]]:
-    """Open a file at its first value; whatever goes wrong in reading becomes an InputError."""
-    try:
-        with volume.path.open("rb") as file:
-            if not volume.compressed:
-                file.seek(volume.offset)
-                yield file
-                return
-            with gzip.GzipFile(fileobj=file) as stream:
-                stream.seek(volume.offset)
-                yield stream  # type: ignore[misc]  # typeshed: GzipFile is no IO[bytes]
-                while stream.read(_READ_BYTES):
-                    pass  # only at the very end is the checksum compared
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(
-            f"{volume.path}: the compressed data are damaged ({error}); copy the file again"
-        ) from error
-    except OSError as error:
-        raise InputError(f"{volume.path}: cannot be read: {error.strerror or error}") from error
-
-
-def _read_exactly(volume: Volume, stream: IO[bytes], buffer: memoryview) -> None:
-    n_read = 0
-    while n_read < len(buffer):
-        n = stream.readinto(buffer[n_read:])  # type: ignore[attr-defined]  # IO lacks readinto
-        if not n:
-            raise InputError(f"{volume.path}: the file ends too early; copy it again")
-        n_read += n
