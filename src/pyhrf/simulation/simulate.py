@@ -131,7 +131,8 @@ class Simulated:
 
 def _multiply(one: FloatArray, other: FloatArray) -> FloatArray:
     """Matrix product whose bytes do not depend on the BLAS library and its threads."""
-    return np.einsum("nk,kv->nv", one, other)
+    product: FloatArray = np.einsum("nk,kv->nv", one, other)
+    return product
 
 
 def simulate(spec: SimulationSpec) -> Simulated:
