@@ -1,0 +1,57 @@
+"""What the pages say can be tried: every parameter is there, every example works, links lead on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pyhrf.config.settings import Settings, load_settings
+from pyhrf.config.study import Study
+from pyhrf.config.study_xml import read_study, study_to_xml
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_study_page__names_every_element() -> None:
+    text = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
+    elements = set(re.findall(r"<(\w+)", study_to_xml(Study()))) - {"study"}
+    assert {name for name in elements if f"`{name}`" not in text} == set()
+
+
+def test_study_page__examples_can_be_read(tmp_path: Path) -> None:
+    examples = blocks("study-file.md", "xml")
+    assert examples
+    for example in examples:
+        path = tmp_path / "detectestim.xml"
+        path.write_text(example, encoding="utf-8")
+        study = read_study(path)
+        assert study.data.tr == 2.4
+        assert study.data.runs[0].bold == tmp_path / "bold.nii.gz"
+
+
+def test_settings_page__names_every_section_and_key() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    for name, section in Settings():
+        assert f"[{name.replace('_', '-')}]" in text
+        for key in type(section).model_fields:
+            assert re.search(rf"\b{key}\b", text), f"[{name}] {key}"
+
+
+def test_settings_page__examples_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.cfg"
+    path.write_text(*blocks("settings.md", "ini"), encoding="utf-8")
+    assert load_settings(path).log.level == 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_pages__links_lead_to_files(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
