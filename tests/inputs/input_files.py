@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyhrf.inputs.volumes import open_volume
+from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
+
 AFFINE = np.array([[-3.0, 0, 0, 78], [0, 3, 0, -93], [0, 0, 3.5, -67.5], [0, 0, 0, 1]])
 
 WriteNifti = Callable[..., Path]
@@ -18,3 +21,19 @@ class Files(NamedTuple):
 
     bold: Path
     paradigm: Path
+
+
+def read_all(path: Path, n_dims: int = 4) -> np.ndarray:
+    """Read all values of a series in shape (n_scans, n_voxels)."""
+    volume = open_volume(path, n_dims=n_dims)
+    if n_dims == 3:
+        return read_volume(volume)
+    voxels = np.arange(np.prod(volume.grid))
+    return scaled(volume, read_voxels(volume, voxels))
+
+
+def patch(path: Path, place: int, numbers: list[float]) -> None:
+    """Put single precision numbers at a place in a file, for nibabel mends what it writes."""
+    raw = bytearray(path.read_bytes())
+    raw[place : place + 4 * len(numbers)] = np.array(numbers, "<f4").tobytes()
+    path.write_bytes(raw)
