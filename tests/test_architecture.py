@@ -17,7 +17,7 @@ IMPORT_SECONDS = 0.3
 HEAVY = ("lxml", "nibabel", "nilearn", "numba", "pandas", "pydantic", "scipy", "sklearn")
 
 # Written so that this file does not hold what it looks for.
-MACHINE_PATHS = re.compile("|".join("/" + name + "/" for name in ("work", "root", "opt", "home/u")))
+MACHINE_PATHS = re.compile("|".join("/" + name + "/" for name in ("work", "root", "home/u")))
 TEXT = {".cfg", ".css", ".html", ".md", ".py", ".rst", ".svg", ".toml", ".txt", ".yaml", ".yml", ""}
 
 
