@@ -1,0 +1,153 @@
+"""Compiled steps of the noise model: statistics at an autocorrelation, and its estimate."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+from pyhrf.estimators.linalg_kernels import FAST
+
+__all__ = ["best_autocorrelation", "fill_statistics"]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def fill_statistics(
+    ZY: FloatArray,
+    YY: FloatArray,
+    rho: FloatArray,
+    C: FloatArray,
+    inv_PP: FloatArray,
+    rho_index: NDArray[np.int64],
+    B: FloatArray,
+    e: FloatArray,
+) -> None:
+    """Fill ``B_v = X' L y - C' P' L y`` and ``e_v = y' L y - y' L P (P' L P)^-1 P' L y``.
+
+    Parameters
+    ----------
+    ZY, YY
+        Moments of the parcel, as in `pyhrf.model.statistics.Moments`.
+    rho, C, inv_PP
+        As in `pyhrf.model.statistics.DesignStatistics`.
+    rho_index : int array, shape (n_positions,)
+        Place of each position's autocorrelation in `rho`.
+    B : array, shape (n_positions, n_conditions, n_hrf)
+        Filled.
+    e : array, shape (n_positions,)
+        Filled.
+    """
+    V, M, D = B.shape
+    K = inv_PP.shape[1]
+    nuisance = np.empty(K)
+    for v in range(V):
+        i = rho_index[v]
+        r = rho[i]
+        total = YY[0, v] + r * r * YY[1, v] - r * YY[2, v]
+        for k in range(K):
+            nuisance[k] = ZY[0, v, k] + r * r * ZY[1, v, k] - r * ZY[2, v, k]
+        for k in range(K):
+            for j in range(K):
+                total -= nuisance[k] * inv_PP[i, k, j] * nuisance[j]
+        e[v] = total
+        for m in range(M):
+            for d in range(D):
+                j = K + m * D + d
+                B[v, m, d] = ZY[0, v, j] + r * r * ZY[1, v, j] - r * ZY[2, v, j]
+        for k in range(K):
+            for m in range(M):
+                for d in range(D):
+                    B[v, m, d] -= C[i, k, m * D + d] * nuisance[k]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def best_autocorrelation(
+    ZY: FloatArray,
+    YY: FloatArray,
+    rho: FloatArray,
+    C: FloatArray,
+    inv_PP: FloatArray,
+    log_det: FloatArray,
+    n_free: float,
+    h: FloatArray,
+    Gamma: FloatArray,
+    level: FloatArray,
+    level_var: FloatArray,
+    rho_index: NDArray[np.int64],
+    noise: FloatArray,
+) -> int:
+    """Set autocorrelation and innovation variance of every position to their joint best.
+
+    For every ``rho`` of the grid the best variance is the expected squared residual over
+    `n_free`; what remains is ``log_det(rho) / 2 - n_free / 2 log residual(rho)``.
+
+    Parameters
+    ----------
+    ZY, YY, rho, C, inv_PP, log_det, n_free
+        As in `pyhrf.model.statistics`.
+    h : array, shape (n_hrf,)
+        HRF.
+    Gamma : array, shape (n_rho, n_conditions, n_conditions)
+        Of the whole grid.
+    level, level_var : arrays, shape (n_positions, n_conditions)
+        Mean and variance of the levels.
+    rho_index : int array, shape (n_positions,)
+        Changed.
+    noise : array, shape (n_positions,)
+        Changed.
+
+    Returns
+    -------
+    int
+        How many positions changed their autocorrelation.
+    """
+    V, M = level.shape
+    n_rho, K = inv_PP.shape[:2]
+    D = h.shape[0]
+    Ch = np.zeros((n_rho, K, M))
+    for i in range(n_rho):
+        for k in range(K):
+            for m in range(M):
+                for d in range(D):
+                    Ch[i, k, m] += C[i, k, m * D + d] * h[d]
+    product = np.empty(3)
+    nuisance = np.empty(K)
+    changed = 0
+    for v in range(V):
+        # sum_m a_m (X_m h)' y in the three products
+        for j in range(3):
+            total = 0.0
+            for m in range(M):
+                for d in range(D):
+                    total += level[v, m] * ZY[j, v, K + m * D + d] * h[d]
+            product[j] = total
+        best = -np.inf
+        best_index = rho_index[v]
+        best_residual = noise[v] * n_free
+        for i in range(n_rho):
+            r = rho[i]
+            residual = YY[0, v] + r * r * YY[1, v] - r * YY[2, v]
+            residual -= 2.0 * (product[0] + r * r * product[1] - r * product[2])
+            for k in range(K):
+                nuisance[k] = ZY[0, v, k] + r * r * ZY[1, v, k] - r * ZY[2, v, k]
+            for k in range(K):
+                fitted = 0.0
+                for m in range(M):
+                    fitted += Ch[i, k, m] * level[v, m]
+                residual += 2.0 * fitted * nuisance[k]
+                for j in range(K):
+                    residual -= nuisance[k] * inv_PP[i, k, j] * nuisance[j]
+            for m in range(M):
+                for n in range(M):
+                    residual += Gamma[i, m, n] * level[v, m] * level[v, n]
+                residual += Gamma[i, m, m] * level_var[v, m]
+            score = 0.5 * log_det[i] - 0.5 * n_free * np.log(residual)
+            if score > best:
+                best = score
+                best_index = i
+                best_residual = residual
+        changed += best_index != rho_index[v]
+        rho_index[v] = best_index
+        noise[v] = best_residual / n_free
+    return changed

@@ -1,0 +1,305 @@
+"""Joint detection-estimation by variational EM: the class that users and engines call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyhrf.data import Experiment, FloatArray, Parcel, ParcelEstimate
+from pyhrf.errors import InputError
+from pyhrf.estimators.vem_solver import VEMProblem, solve_vem
+from pyhrf.estimators.vem_summary import summarise
+from pyhrf.model.design import experiment_design, n_hrf_coefficients
+from pyhrf.model.graph import NeighbourGraph, grid_edges
+from pyhrf.model.hrf import canonical_hrf, prior_precision
+from pyhrf.model.nuisance import DriftKind, experiment_nuisance
+from pyhrf.model.statistics import design_statistics, parcel_moments
+
+__all__ = ["JDEVEM", "NoiseKind", "usable_positions"]
+
+NoiseKind = Literal["ar1", "white"]
+
+# Grid of lag-1 autocorrelations, and the peak times of the HRFs to begin with, seconds.
+AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
+START_PEAKS = (3.5, 4.25, 5.0, 6.0, 7.0, 8.0)
+
+
+class JDEVEM:
+    """HRF of a parcel, and response levels and activation of its positions, from BOLD data.
+
+    ``y_v = sum_m a_vm X_m h + P l_v + b_v`` with a Gaussian prior of smoothness on ``h``, a
+    mixture of an inactive and an active class on every ``a_vm``, an Ising field on the labels,
+    and white or AR(1) noise. Model: Makni et al. 2008, Vincent et al. 2010 (IEEE TMI
+    29(4):1059); variational EM: Chaari et al. 2013 (IEEE TMI 32(5):821).
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Runs, TR, conditions and events.
+    dt : float
+        Step of the HRF, seconds; it need not divide TR.
+    hrf_duration : float
+        Length of the HRF, seconds; the HRF is 0 at both ends.
+    drift : {"cosine", "polynomial", "none"}
+        Slow drift, integrated out together with one intercept per run.
+    drift_cutoff : float
+        Shortest period of the cosines, seconds.
+    drift_order : int
+        Degree of the polynomials.
+    noise : {"ar1", "white"}
+        Noise model; with ``ar1`` every position has its own autocorrelation.
+    n_iterations : int
+        Iterations at most.
+    tolerance : float
+        Iterations end when one adds less than this per level to the free energy, and changes the
+        HRF by less than ten times this, relative to its norm.
+    beta : float, optional
+        Strength of the field, the same everywhere. By default it is chosen for every parcel and
+        condition: the one with which neighbours best foretell a position.
+    contrasts : mapping of str to mapping of str to float, optional
+        Weights of the conditions, by name of the contrast.
+    ppm_threshold : float, optional
+        Level for ``ppm_COND``, unit of the data; by default where the two classes cross.
+    min_positions : int
+        Parcels with fewer usable positions are not estimated.
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed, or the design leaves no scan free.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyhrf.data import Events, Experiment, Run
+    >>> rng = np.random.default_rng(0)
+    >>> onsets = np.arange(10.0, 270.0, 13.0)
+    >>> events = Events(onsets, np.zeros(20), np.ones(20))
+    >>> experiment = Experiment(("flash",), (Run(150, 2.0, {"flash": events}),))
+    >>> estimate = JDEVEM(experiment).fit(rng.normal(size=(150, 30)))
+    >>> estimate.maps["nrl_flash"].shape
+    (30,)
+    """
+
+    name = "jde-vem"
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        dt: float = 1.0,
+        hrf_duration: float = 25.0,
+        drift: DriftKind = "cosine",
+        drift_cutoff: float = 128.0,
+        drift_order: int = 4,
+        noise: NoiseKind = "ar1",
+        n_iterations: int = 100,
+        tolerance: float = 1e-4,
+        beta: float | None = None,
+        contrasts: Mapping[str, Mapping[str, float]] | None = None,
+        ppm_threshold: float | None = None,
+        min_positions: int = 5,
+    ) -> None:
+        _check_settings(experiment, dt, hrf_duration, n_iterations, tolerance, beta)
+        self.experiment = experiment
+        self.dt = dt
+        self.ppm_threshold = ppm_threshold
+        self.min_positions = max(min_positions, 1)
+        self.contrasts = {
+            name: _contrast_vector(name, weights, experiment.conditions)
+            for name, weights in (contrasts or {}).items()
+        }
+        n_hrf = n_hrf_coefficients(hrf_duration, dt)
+        X = experiment_design(experiment, dt, n_hrf)
+        P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
+        _check_design(experiment, X, P)
+        self._projector, design = design_statistics(
+            X,
+            P,
+            tuple(run.n_scans for run in experiment.runs),
+            AR1_GRID if noise == "ar1" else np.zeros(1),
+        )
+        times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
+        self._problem = VEMProblem(
+            design=design,
+            R_inv=prior_precision(n_hrf, dt),
+            starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
+            n_conditions=len(experiment.conditions),
+            n_iterations=n_iterations,
+            tolerance=tolerance,
+            beta=beta,
+        )
+
+    def cost(self, n_positions: int) -> float:
+        """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
+        M = len(self.experiment.conditions)
+        n_hrf = len(self._problem.R_inv)
+        touch = 2e-9 * self.experiment.n_scans * M * n_hrf
+        iterate = 40 * (8e-9 * M * n_hrf + 2e-7 * M)
+        fixed = 40 * 2e-9 * 10 * (M * (M + 1) // 2) * n_hrf**2
+        return 2e-3 + fixed + n_positions * (touch + iterate)
+
+    def fit(
+        self,
+        bold: ArrayLike,
+        *,
+        edges: ArrayLike | None = None,
+        coordinates: ArrayLike | None = None,
+    ) -> ParcelEstimate:
+        """Estimate one parcel from plain arrays.
+
+        Parameters
+        ----------
+        bold : array, shape (n_scans, n_positions)
+            BOLD signal, runs one after the other, any unit.
+        edges : integer array, shape (n_edges, 2), optional
+            Pairs of neighbouring positions.
+        coordinates : integer array, shape (n_positions, 3), optional
+            Voxel indices, from which the pairs are made; without either no position has a
+            neighbour.
+
+        Returns
+        -------
+        ParcelEstimate
+            With maps in the order of the columns of `bold`.
+
+        Raises
+        ------
+        InputError
+            If shapes do not fit, or the data cannot be estimated.
+        """
+        data = np.asarray(bold)
+        if data.ndim != 2 or data.shape[0] != self.experiment.n_scans:
+            raise InputError(
+                f"bold has the shape {data.shape}: it must be (n_scans, n_positions) with "
+                f"{self.experiment.n_scans} scans"
+            )
+        if edges is None:
+            edges = np.empty((0, 2), np.int32) if coordinates is None else grid_edges(coordinates)
+        parcel = Parcel(
+            number=1,
+            bold=data.astype(np.float32, copy=False),
+            edges=np.asarray(edges, dtype=np.int32).reshape(-1, 2),
+            positions=np.arange(data.shape[1]),
+        )
+        NeighbourGraph.from_edges(parcel.edges, data.shape[1])
+        estimate = self.fit_parcel(parcel)
+        if estimate.status != "ok":
+            raise InputError(estimate.reason)
+        return estimate
+
+    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
+        """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
+
+        Positions that are constant or not finite are left out; their maps are NaN.
+        """
+        usable = usable_positions(parcel.bold)
+        n_usable = int(usable.sum())
+        if n_usable < self.min_positions:
+            return ParcelEstimate(
+                parcel=parcel.number,
+                status="failed",
+                reason=_too_few(len(usable), n_usable, self.min_positions),
+                positions=parcel.positions,
+            )
+        graph = NeighbourGraph.from_edges(parcel.edges, len(usable))
+        bold = parcel.bold
+        if n_usable < len(usable):
+            graph, bold = graph.subgraph(usable), bold[:, usable]
+        try:
+            solution = solve_vem(self._problem, parcel_moments(self._projector, bold), graph)
+        except FloatingPointError as error:
+            return ParcelEstimate(
+                parcel=parcel.number,
+                status="failed",
+                reason=f"the iterations did not stay finite ({error}): look at the parcel's data",
+                positions=parcel.positions,
+            )
+        return summarise(
+            solution,
+            parcel=parcel,
+            usable=usable,
+            conditions=self.experiment.conditions,
+            contrasts=self.contrasts,
+            dt=self.dt,
+            ppm_threshold=self.ppm_threshold,
+        )
+
+
+def usable_positions(bold: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell which positions are finite and not constant, shape (n_positions,)."""
+    # a sum is finite only if all of its terms are, unless float32 overflows: float64 here
+    finite = np.isfinite(bold.sum(axis=0, dtype=np.float64))
+    return np.asarray(finite & (bold != bold[:1]).any(axis=0))
+
+
+def _too_few(n_positions: int, n_usable: int, needed: int) -> str:
+    """Say why a parcel has too few positions."""
+    if n_usable == n_positions:
+        return f"{n_positions} positions, fewer than the {needed} that are needed"
+    return (
+        f"{n_usable} of {n_positions} positions can be used (the others are constant or not "
+        f"finite), fewer than the {needed} that are needed"
+    )
+
+
+def _contrast_vector(
+    name: str, weights: Mapping[str, float], conditions: tuple[str, ...]
+) -> FloatArray:
+    """Order a contrast's weights as the conditions are."""
+    for condition in weights:
+        if condition not in conditions:
+            raise InputError(
+                f"contrast {name}: there is no condition {condition!r}; "
+                f"the conditions are {', '.join(conditions)}"
+            )
+    return np.array([float(weights.get(condition, 0.0)) for condition in conditions])
+
+
+def _check_settings(
+    experiment: Experiment,
+    dt: float,
+    hrf_duration: float,
+    n_iterations: int,
+    tolerance: float,
+    beta: float | None,
+) -> None:
+    """Refuse settings that no data can meet."""
+    shortest = min((run.tr for run in experiment.runs), default=0.0)
+    if not experiment.conditions or not experiment.runs:
+        raise InputError("the experiment has no condition or no run: nothing can be estimated")
+    if not 0 < dt <= 2 * shortest:
+        raise InputError(
+            f"dt is {dt:g} s: it must be above 0 and at most twice the TR, {2 * shortest:g} s"
+        )
+    if not 5 * dt <= hrf_duration <= 100:
+        raise InputError(
+            f"hrf_duration is {hrf_duration:g} s: it must be at least five steps of dt "
+            f"({5 * dt:g} s) and at most 100 s"
+        )
+    if abs(hrf_duration / dt - round(hrf_duration / dt)) > 1e-6:
+        raise InputError(
+            f"hrf_duration is {hrf_duration:g} s: it must be a multiple of dt, {dt:g} s"
+        )
+    if n_iterations < 1 or not tolerance > 0:
+        raise InputError(
+            f"n_iterations is {n_iterations} and tolerance {tolerance:g}: both must be above 0"
+        )
+    if beta is not None and not 0 <= beta <= 5:
+        raise InputError(f"beta is {beta:g}: it must lie between 0 and 5")
+
+
+def _check_design(experiment: Experiment, X: FloatArray, P: FloatArray) -> None:
+    """Refuse a design that leaves nothing to estimate."""
+    n_scans, n_nuisance = P.shape
+    if n_scans - n_nuisance < len(experiment.conditions) + 2:
+        raise InputError(
+            f"{n_scans} scans with {n_nuisance} nuisance regressors leave too little for "
+            f"{len(experiment.conditions)} conditions: raise the drift's cut-off or give more scans"
+        )
+    for condition, block in zip(experiment.conditions, X.transpose(1, 0, 2), strict=True):
+        if not block.any():
+            raise InputError(f"condition {condition!r} has no event that reaches a scan")

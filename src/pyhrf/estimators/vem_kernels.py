@@ -1,0 +1,503 @@
+"""Compiled steps of the variational EM; every one raises the same free energy.
+
+Notation of the papers: `h`, `Sigma` mean and covariance of the HRF; per position ``v`` and
+condition ``m`` the level's posterior is a mixture of two Gaussians, ``q(a, q) = q(q) q(a | q)``,
+with ``p = q(q = 1)``. A level and its label are one factor (Carbonetto and Stephens 2012,
+Bayesian Analysis 7(1):73), since as two factors each freezes the other: labels come out too sure.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+from pyhrf.estimators.linalg_kernels import FAST, inverse_and_log_det
+
+__all__ = [
+    "Hyper",
+    "ParcelData",
+    "Prior",
+    "State",
+    "contract_design",
+    "log_odds",
+    "posterior_covariances",
+    "run_vem",
+]
+
+
+class Prior(NamedTuple):
+    """What is fixed before the data of a parcel are fitted.
+
+    Attributes
+    ----------
+    G : array, shape (n_rho, n_pairs, n_hrf * n_hrf)
+        As in `pyhrf.model.statistics.DesignStatistics`, as are `log_det` and `n_free`.
+    log_det : array, shape (n_rho,)
+    n_free : float
+    R_inv : array, shape (n_hrf, n_hrf)
+        Inverse prior covariance of the HRF, up to its scale.
+    log_det_R : float
+        ``log det R_inv``.
+    """
+
+    G: FloatArray
+    log_det: FloatArray
+    n_free: float
+    R_inv: FloatArray
+    log_det_R: float
+
+
+class ParcelData(NamedTuple):
+    """Statistics of a parcel at the present autocorrelations, and its graph.
+
+    Attributes
+    ----------
+    B : array, shape (n_positions, n_conditions, n_hrf)
+        ``X_m' L y`` with the nuisance integrated out.
+    e : array, shape (n_positions,)
+        ``y' L y`` likewise.
+    rho_index : int array, shape (n_positions,)
+        Place of each position's autocorrelation in the grid.
+    occupied : bool array, shape (n_rho,)
+        Grid values that occur.
+    start, neighbours : int32 arrays
+        As in `pyhrf.model.graph.NeighbourGraph`.
+    """
+
+    B: FloatArray
+    e: FloatArray
+    rho_index: NDArray[np.int64]
+    occupied: NDArray[np.bool_]
+    start: NDArray[np.int32]
+    neighbours: NDArray[np.int32]
+
+
+class Hyper(NamedTuple):
+    """Hyperparameters: the field, and a mixture prior worth a few positions.
+
+    Attributes
+    ----------
+    beta : array, shape (n_conditions,)
+        Strength of the field.
+    alpha : array, shape (n_conditions,)
+        Log odds of activation apart from the neighbours.
+    mean : array, shape (n_conditions,)
+        Prior mean of the active class.
+    variance : array, shape (2, n_conditions)
+        Prior variances of the inactive and the active class.
+    weight : float
+        How many positions the prior is worth.
+    """
+
+    beta: FloatArray
+    alpha: FloatArray
+    mean: FloatArray
+    variance: FloatArray
+    weight: float
+
+
+class State(NamedTuple):
+    """Everything that the iterations change, in place.
+
+    Attributes
+    ----------
+    h : array, shape (n_hrf,)
+    Sigma : array, shape (n_hrf, n_hrf)
+    v_h : array, shape (1,)
+        Scale of the HRF's prior covariance.
+    p : array, shape (n_positions, n_conditions)
+        Probability that the position is active.
+    class_mean, class_var : arrays, shape (n_positions, n_conditions, 2)
+        Mean and variance of the level, given that the position is inactive, active.
+    level, level_var : arrays, shape (n_positions, n_conditions)
+        Mean and variance of the level.
+    noise : array, shape (n_positions,)
+        Variance of the noise's innovations.
+    mu : array, shape (n_conditions,)
+        Mean of the active class.
+    v : array, shape (2, n_conditions)
+        Variances of the inactive and the active class.
+    """
+
+    h: FloatArray
+    Sigma: FloatArray
+    v_h: FloatArray
+    p: FloatArray
+    class_mean: FloatArray
+    class_var: FloatArray
+    level: FloatArray
+    level_var: FloatArray
+    noise: FloatArray
+    mu: FloatArray
+    v: FloatArray
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def contract_design(
+    G: FloatArray, second_moment: FloatArray, used: NDArray[np.bool_], n_conditions: int
+) -> FloatArray:
+    """``Gamma_mn = E[h' G_mn h] = <G_mn, h h' + Sigma>`` for every used autocorrelation.
+
+    Returns
+    -------
+    array, shape (n_rho, n_conditions, n_conditions)
+    """
+    n_rho, _, size = G.shape
+    flat = second_moment.ravel()
+    Gamma = np.zeros((n_rho, n_conditions, n_conditions))
+    for i in range(n_rho):
+        if not used[i]:
+            continue
+        pair = 0
+        for m in range(n_conditions):
+            for n in range(m, n_conditions):
+                total = 0.0
+                for j in range(size):
+                    total += G[i, pair, j] * flat[j]
+                Gamma[i, m, n] = total
+                Gamma[i, n, m] = total
+                pair += 1
+    return Gamma
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _project(B: FloatArray, h: FloatArray) -> FloatArray:
+    """``b_vm = B_vm h``, shape (n_positions, n_conditions)."""
+    V, M, D = B.shape
+    b = np.empty((V, M))
+    for v in range(V):
+        for m in range(M):
+            total = 0.0
+            for d in range(D):
+                total += B[v, m, d] * h[d]
+            b[v, m] = total
+    return b
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _update_level(
+    v: int, m: int, data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray
+) -> float:
+    """Set the level's two Gaussians given the other conditions; return the log Bayes factor.
+
+    ``1/c_i = Gamma_mm / s + 1/v_i``, ``k_i = c_i (l + mu_i / v_i)``, and the log evidence of
+    class ``i`` is ``log(c_i / v_i)/2 + k_i^2 / 2 c_i - mu_i^2 / 2 v_i``.
+    """
+    i = data.rho_index[v]
+    drive = b[v, m]
+    for n in range(state.mu.shape[0]):
+        if n != m:
+            drive -= Gamma[i, m, n] * state.level[v, n]
+    drive /= state.noise[v]
+    precision = Gamma[i, m, m] / state.noise[v]
+    v0, v1, mu = state.v[0, m], state.v[1, m], state.mu[m]
+    c0 = 1.0 / (precision + 1.0 / v0)
+    c1 = 1.0 / (precision + 1.0 / v1)
+    k0 = c0 * drive
+    k1 = c1 * (drive + mu / v1)
+    state.class_mean[v, m, 0] = k0
+    state.class_mean[v, m, 1] = k1
+    state.class_var[v, m, 0] = c0
+    state.class_var[v, m, 1] = c1
+    return 0.5 * (np.log(c1 * v0 / (v1 * c0)) + k1 * k1 / c1 - mu * mu / v1 - k0 * k0 / c0)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def log_odds(data: ParcelData, state: State, Gamma: FloatArray) -> FloatArray:
+    """Log Bayes factor of active against inactive of every position, without the field.
+
+    Returns
+    -------
+    array, shape (n_positions, n_conditions)
+    """
+    b = _project(data.B, state.h)
+    evidence = np.empty(b.shape)
+    for v in range(b.shape[0]):
+        for m in range(b.shape[1]):
+            evidence[v, m] = _update_level(v, m, data, state, b, Gamma)
+    return evidence
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _update_levels(
+    data: ParcelData, state: State, hyper: Hyper, b: FloatArray, Gamma: FloatArray
+) -> None:
+    """Levels and labels of all positions, one after the other (sequential mean field)."""
+    V, M = b.shape
+    for v in range(V):
+        for m in range(M):
+            evidence = _update_level(v, m, data, state, b, Gamma)
+            field = hyper.alpha[m]
+            for k in range(data.start[v], data.start[v + 1]):
+                field += hyper.beta[m] * (2.0 * state.p[data.neighbours[k], m] - 1.0)
+            p = 1.0 / (1.0 + np.exp(-(evidence + field)))
+            state.p[v, m] = p
+            k0, k1 = state.class_mean[v, m, 0], state.class_mean[v, m, 1]
+            c0, c1 = state.class_var[v, m, 0], state.class_var[v, m, 1]
+            state.level[v, m] = p * k1 + (1.0 - p) * k0
+            state.level_var[v, m] = p * c1 + (1.0 - p) * c0 + p * (1.0 - p) * (k1 - k0) ** 2
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _update_mixtures(state: State, hyper: Hyper) -> None:
+    """Means and variances of the classes, at the mode of their posterior given the levels.
+
+    Prior: ``mu | v1 ~ N(mean, v1 / w)`` and ``v_i`` inverse gamma, each worth ``w`` positions.
+    """
+    V, M = state.p.shape
+    w = hyper.weight
+    for m in range(M):
+        n1 = 0.0
+        sum1 = 0.0
+        square0 = 0.0
+        for v in range(V):
+            p = state.p[v, m]
+            n1 += p
+            sum1 += p * state.class_mean[v, m, 1]
+            square0 += (1.0 - p) * (state.class_mean[v, m, 0] ** 2 + state.class_var[v, m, 0])
+        mu = (sum1 + w * hyper.mean[m]) / (n1 + w)
+        square1 = 0.0
+        for v in range(V):
+            spread = (state.class_mean[v, m, 1] - mu) ** 2 + state.class_var[v, m, 1]
+            square1 += state.p[v, m] * spread
+        square1 += w * ((mu - hyper.mean[m]) ** 2 + hyper.variance[1, m])
+        state.mu[m] = mu
+        state.v[0, m] = (square0 + w * hyper.variance[0, m]) / (V - n1 + w)
+        state.v[1, m] = square1 / (n1 + w + 1.0)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _residual(v: int, data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -> float:
+    """Give the expected squared residual of a position, ``E[(y - sum_m a_m X_m h)' L (…)]``."""
+    i = data.rho_index[v]
+    total = data.e[v]
+    for m in range(b.shape[1]):
+        total -= 2.0 * state.level[v, m] * b[v, m]
+        for n in range(b.shape[1]):
+            total += Gamma[i, m, n] * state.level[v, m] * state.level[v, n]
+        total += Gamma[i, m, m] * state.level_var[v, m]
+    return total
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _update_hrf(data: ParcelData, prior: Prior, state: State) -> float:
+    """HRF given levels and noise; return ``log det Sigma``.
+
+    ``inv(Sigma) = R_inv / v_h + sum_rho,mn W_mn G_mn``, ``W_mn = sum_v E[a_vm a_vn] / s_v``, and
+    ``h = Sigma sum_vm a_vm B_vm / s_v``; then ``v_h = (h' R_inv h + tr R_inv Sigma) / n_hrf``.
+    """
+    V, M, D = data.B.shape
+    n_rho, n_pairs, size = prior.G.shape
+    W = np.zeros((n_rho, n_pairs))
+    rhs = np.zeros(D)
+    for v in range(V):
+        i = data.rho_index[v]
+        pair = 0
+        for m in range(M):
+            scaled = state.level[v, m] / state.noise[v]
+            W[i, pair] += scaled * state.level[v, m] + state.level_var[v, m] / state.noise[v]
+            pair += 1
+            for n in range(m + 1, M):
+                W[i, pair] += 2.0 * scaled * state.level[v, n]
+                pair += 1
+            for d in range(D):
+                rhs[d] += scaled * data.B[v, m, d]
+    flat = np.empty(size)
+    for d in range(D):
+        for k in range(D):
+            flat[d * D + k] = prior.R_inv[d, k] / state.v_h[0]
+    for i in range(n_rho):
+        if data.occupied[i]:
+            for pair in range(n_pairs):
+                for j in range(size):
+                    flat[j] += W[i, pair] * prior.G[i, pair, j]
+    Sigma, log_det = inverse_and_log_det(flat.reshape(D, D))
+    energy = 0.0
+    for d in range(D):
+        total = 0.0
+        for k in range(D):
+            total += Sigma[d, k] * rhs[k]
+        state.h[d] = total
+    for d in range(D):
+        for k in range(D):
+            state.Sigma[d, k] = Sigma[d, k]
+            energy += prior.R_inv[d, k] * (state.h[d] * state.h[k] + Sigma[d, k])
+    state.v_h[0] = energy / D
+    return -log_det
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _mixture_log_prior(state: State, hyper: Hyper, log_scale: float) -> float:
+    """Log prior of the mixtures when all levels are divided by ``exp(log_scale)``."""
+    factor = np.exp(-log_scale)
+    w = hyper.weight
+    total = 0.0
+    for m in range(state.mu.shape[0]):
+        v0 = state.v[0, m] * factor**2
+        v1 = state.v[1, m] * factor**2
+        gap = state.mu[m] * factor - hyper.mean[m]
+        total -= 0.5 * w * (gap * gap + hyper.variance[1, m]) / v1 + 0.5 * (w + 1.0) * np.log(v1)
+        total -= 0.5 * w * (hyper.variance[0, m] / v0 + np.log(v0))
+    return total
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _rescale(state: State, hyper: Hyper) -> float:
+    """Move scale between HRF and levels to where the mixtures' prior likes it best.
+
+    The likelihood and the prior of the HRF (whose scale is free) do not change along this line,
+    which coordinate steps climb very slowly. Return the log of the factor.
+    """
+    low, high = -1.0, 1.0
+    golden = 0.6180339887498949
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    f_left = _mixture_log_prior(state, hyper, left)
+    f_right = _mixture_log_prior(state, hyper, right)
+    for _ in range(24):
+        if f_left > f_right:
+            high, right, f_right = right, left, f_left
+            left = high - golden * (high - low)
+            f_left = _mixture_log_prior(state, hyper, left)
+        else:
+            low, left, f_left = left, right, f_right
+            right = low + golden * (high - low)
+            f_right = _mixture_log_prior(state, hyper, right)
+    log_scale = 0.5 * (low + high)
+    if _mixture_log_prior(state, hyper, log_scale) < _mixture_log_prior(state, hyper, 0.0):
+        return 0.0
+    c = np.exp(log_scale)
+    state.h[:] *= c
+    state.Sigma[:] *= c * c
+    state.v_h[:] *= c * c
+    state.mu[:] /= c
+    state.v[:] /= c * c
+    state.level[:] /= c
+    state.level_var[:] /= c * c
+    state.class_mean[:] /= c
+    state.class_var[:] /= c * c
+    return log_scale
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _free_energy(
+    data: ParcelData,
+    prior: Prior,
+    state: State,
+    hyper: Hyper,
+    residual: FloatArray,
+    log_det_Sigma: float,
+) -> float:
+    """Free energy, up to the constants of data, design and field."""
+    V, M = state.p.shape
+    D = state.h.shape[0]
+    total = _mixture_log_prior(state, hyper, 0.0)
+    for v in range(V):
+        total += 0.5 * prior.log_det[data.rho_index[v]]
+        total -= 0.5 * prior.n_free * np.log(state.noise[v])
+        total -= 0.5 * residual[v] / state.noise[v]
+        for m in range(M):
+            p = state.p[v, m]
+            for i in range(2):
+                weight = p if i else 1.0 - p
+                if weight > 0.0:
+                    gap = state.class_mean[v, m, i] - (state.mu[m] if i else 0.0)
+                    ratio = state.class_var[v, m, i] / state.v[i, m]
+                    total += weight * 0.5 * (np.log(ratio) + 1.0 - ratio - gap**2 / state.v[i, m])
+                    total -= weight * np.log(weight)
+            agreement = 0.0
+            for k in range(data.start[v], data.start[v + 1]):
+                other = state.p[data.neighbours[k], m]
+                agreement += p * other + (1.0 - p) * (1.0 - other)
+            # every edge is met from both of its ends
+            total += 0.5 * hyper.beta[m] * agreement + hyper.alpha[m] * p
+    energy = 0.0
+    for d in range(D):
+        for k in range(D):
+            energy += prior.R_inv[d, k] * (state.h[d] * state.h[k] + state.Sigma[d, k])
+    total += 0.5 * (log_det_Sigma + prior.log_det_R + D - D * np.log(state.v_h[0]))
+    return total - 0.5 * energy / state.v_h[0]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def run_vem(
+    data: ParcelData,
+    prior: Prior,
+    state: State,
+    hyper: Hyper,
+    tolerance: float,
+    trace: FloatArray,
+) -> tuple[int, bool]:
+    """Iterate until neither free energy nor HRF move, at most ``len(trace)`` times.
+
+    It stops when an iteration adds less than `tolerance` per level to the free energy and
+    changes the HRF by less than ten times `tolerance` of its norm.
+
+    Parameters
+    ----------
+    data, prior, state, hyper
+        As their classes say; `state` is changed.
+    tolerance : float
+    trace : array, shape (n_iterations,)
+        Filled with the free energy after every iteration.
+
+    Returns
+    -------
+    int
+        Iterations done.
+    bool
+        Whether they converged.
+    """
+    V, M, D = data.B.shape
+    residual = np.empty(V)
+    Gamma = contract_design(prior.G, state.Sigma + np.outer(state.h, state.h), data.occupied, M)
+    b = _project(data.B, state.h)
+    before = np.empty(D)
+    for iteration in range(len(trace)):
+        before[:] = state.h
+        _update_levels(data, state, hyper, b, Gamma)
+        _update_mixtures(state, hyper)
+        for v in range(V):
+            state.noise[v] = _residual(v, data, state, b, Gamma) / prior.n_free
+        log_det_Sigma = _update_hrf(data, prior, state)
+        log_scale = _rescale(state, hyper)
+        log_det_Sigma += 2.0 * D * log_scale
+        Gamma = contract_design(prior.G, state.Sigma + np.outer(state.h, state.h), data.occupied, M)
+        b = _project(data.B, state.h)
+        for v in range(V):
+            residual[v] = _residual(v, data, state, b, Gamma)
+        trace[iteration] = _free_energy(data, prior, state, hyper, residual, log_det_Sigma)
+        moved = np.sqrt(np.sum((state.h - before) ** 2) / np.sum(state.h**2))
+        if iteration > 0 and moved < 10.0 * tolerance:
+            gain = trace[iteration] - trace[iteration - 1]
+            if gain < tolerance * V * M:
+                return iteration + 1, True
+    return len(trace), False
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> FloatArray:
+    """Joint posterior covariance of each position's levels.
+
+    The iterations treat the conditions' levels one by one. Each level's prior is replaced by the
+    Gaussian that, with the likelihood of that level alone, gives its posterior variance:
+    precision ``1 / var - Gamma_mm / s``, at least 0 where two classes lie far apart. With the
+    likelihood of all levels that makes ``inv(Gamma / s + diag(precision))``.
+
+    Returns
+    -------
+    array, shape (n_positions, n_conditions, n_conditions)
+    """
+    V, M = state.level.shape
+    covariance = np.empty((V, M, M))
+    for v in range(V):
+        precision = Gamma[data.rho_index[v]] / state.noise[v]
+        for m in range(M):
+            # a small part of the likelihood's precision keeps collinear conditions invertible
+            site = 1.0 / state.level_var[v, m] - precision[m, m]
+            precision[m, m] += max(site, 1e-3 * precision[m, m])
+        covariance[v] = inverse_and_log_det(precision)[0]
+    return covariance

@@ -1,0 +1,325 @@
+"""Variational EM for one parcel: a start, the noise, the field, then the iterations.
+
+Pure functions on arrays; the model is that of Chaari et al. 2013 (IEEE TMI 32(5):821) with the
+nuisance integrated out and each level joined with its label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyhrf.data import FloatArray
+from pyhrf.estimators.field_kernels import leave_one_out_scores
+from pyhrf.estimators.noise_kernels import best_autocorrelation, fill_statistics
+from pyhrf.estimators.vem_kernels import (
+    Hyper,
+    ParcelData,
+    Prior,
+    State,
+    contract_design,
+    log_odds,
+    posterior_covariances,
+    run_vem,
+)
+from pyhrf.model.graph import NeighbourGraph
+from pyhrf.model.statistics import DesignStatistics, Moments
+
+__all__ = ["VEMProblem", "VEMSolution", "solve_vem"]
+
+# Iterations before the field is chosen, and after it was chosen a first time.
+WARM_UP = 8
+# Times that the autocorrelations are estimated again between iterations.
+NOISE_ROUNDS = 4
+# The mixtures' prior: worth so many positions; mean in standard errors of a level, variances
+# of the inactive and the active class in squared standard errors.
+PRIOR_WEIGHT = 5.0
+PRIOR_MEAN = 2.5
+PRIOR_VARIANCE = (0.1, 0.6)
+# The field: strengths that are tried, log odds that are tried, and a mild preference.
+BETAS = np.array([0.0, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0])
+ALPHAS = np.array([0.0, -0.5, -1.0])
+BETA_PRIOR = (0.5, 0.15)
+ALPHA_PRIOR = (0.0, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class VEMProblem:
+    """What the parcels of a study share.
+
+    Attributes
+    ----------
+    design : DesignStatistics
+        For every autocorrelation of the grid.
+    R_inv : array, shape (n_hrf, n_hrf)
+        Inverse prior covariance of the HRF, up to its scale.
+    starts : array, shape (n_starts, n_hrf)
+        HRFs to begin with; the one that explains most is taken.
+    n_conditions : int
+    n_iterations : int
+        Iterations at most, in each round of the noise.
+    tolerance : float
+        As in `run_vem`.
+    beta : float or None
+        Strength of the field; None to choose it, with its log odds, per condition.
+    """
+
+    design: DesignStatistics
+    R_inv: FloatArray
+    starts: FloatArray
+    n_conditions: int
+    n_iterations: int
+    tolerance: float
+    beta: float | None
+
+    @property
+    def prior(self) -> Prior:
+        """The part that the iterations need."""
+        return Prior(
+            self.design.G,
+            self.design.log_det,
+            float(self.design.n_free),
+            self.R_inv,
+            float(np.linalg.slogdet(self.R_inv)[1]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VEMSolution:
+    """Posterior of one parcel.
+
+    Attributes
+    ----------
+    state : State
+        Means and variances after the last iteration.
+    covariance : array, shape (n_positions, n_conditions, n_conditions)
+        Posterior covariance of each position's levels.
+    rho : array, shape (n_positions,)
+        Autocorrelation of the noise.
+    beta, alpha : arrays, shape (n_conditions,)
+        Field that was used.
+    trace : array, shape (n_iterations,)
+        Free energy after every iteration, once the field is fixed.
+    n_iterations : int
+        Iterations in all, those before the field was fixed included.
+    converged : bool
+    """
+
+    state: State
+    covariance: FloatArray
+    rho: FloatArray
+    beta: FloatArray
+    alpha: FloatArray
+    trace: FloatArray
+    n_iterations: int
+    converged: bool
+
+
+def solve_vem(problem: VEMProblem, moments: Moments, graph: NeighbourGraph) -> VEMSolution:
+    """Fit one parcel.
+
+    Parameters
+    ----------
+    problem : VEMProblem
+    moments : Moments
+        Of the parcel's data.
+    graph : NeighbourGraph
+        Of its positions.
+
+    Returns
+    -------
+    VEMSolution
+
+    Raises
+    ------
+    FloatingPointError
+        If the iterations leave the finite numbers.
+    """
+    fit = _Fit(problem, moments, graph)
+    warm_up = problem.n_iterations if problem.n_iterations < WARM_UP else WARM_UP
+    for _ in range(2):
+        fit.iterate(warm_up)
+        fit.update_noise()
+        if problem.beta is None:
+            fit.choose_field()
+    fit.traces.clear()
+    for _ in range(NOISE_ROUNDS):
+        converged = fit.iterate(problem.n_iterations)
+        if not fit.update_noise():
+            break
+    else:
+        converged = fit.iterate(problem.n_iterations)
+    return fit.solution(converged)
+
+
+class _Fit:
+    """One parcel on its way: statistics at the present noise, and the present state."""
+
+    def __init__(self, problem: VEMProblem, moments: Moments, graph: NeighbourGraph) -> None:
+        n_positions = moments.YY.shape[1]
+        n_hrf = len(problem.R_inv)
+        self.problem, self.moments, self.prior = problem, moments, problem.prior
+        self.traces: list[FloatArray] = []
+        self.n_iterations = 0
+        self.data = ParcelData(
+            np.empty((n_positions, problem.n_conditions, n_hrf)),
+            np.empty(n_positions),
+            np.full(n_positions, int(np.argmin(np.abs(problem.design.rho)))),
+            np.zeros(len(problem.design.rho), dtype=np.bool_),
+            graph.start,
+            graph.neighbours,
+        )
+        self._fill()
+        h, level, level_var, noise = self._start()
+        self.state, self.hyper = _initial_state(problem, h, level, level_var, noise)
+
+    def _fill(self) -> None:
+        """Bring the statistics to the present autocorrelations."""
+        design, data = self.problem.design, self.data
+        fill_statistics(
+            *self.moments, design.rho, design.C, design.inv_PP, data.rho_index, data.B, data.e
+        )
+        data.occupied[:] = False
+        data.occupied[data.rho_index] = True
+
+    def _contract(self, second_moment: FloatArray) -> FloatArray:
+        """`contract_design` on the whole grid."""
+        every = np.ones_like(self.data.occupied)
+        return contract_design(
+            self.problem.design.G, second_moment, every, self.problem.n_conditions
+        )
+
+    def _start(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Least squares with each of the starting HRFs; the best, and the noise that it leaves."""
+        fits = [self._least_squares(h) for h in self.problem.starts]
+        best = int(np.argmin([np.log(noise).sum() for _, _, noise in fits]))
+        h = self.problem.starts[best]
+        level, level_var, noise = fits[best]
+        if len(self.problem.design.rho) > 1:
+            for _ in range(2):
+                self._best_autocorrelation(h, np.outer(h, h), level, np.zeros_like(level), noise)
+                level, level_var, noise = self._least_squares(h)
+        return h, level, level_var, noise
+
+    def _least_squares(self, h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Levels, their variances and the noise for a given HRF, by (generalised) least squares."""
+        data = self.data
+        inverse = np.linalg.pinv(self._contract(np.outer(h, h)), hermitian=True)[data.rho_index]
+        b = data.B @ h
+        level = np.einsum("vmn,vn->vm", inverse, b)
+        n_free = max(self.problem.design.n_free - self.problem.n_conditions, 1)
+        noise = np.maximum(data.e - np.einsum("vm,vm->v", level, b), 1e-6 * data.e) / n_free
+        level_var = noise[:, None] * np.diagonal(inverse, axis1=1, axis2=2)
+        return level, level_var, noise
+
+    def _best_autocorrelation(
+        self,
+        h: FloatArray,
+        second_moment: FloatArray,
+        level: FloatArray,
+        level_var: FloatArray,
+        noise: FloatArray,
+    ) -> int:
+        """Estimate autocorrelation and variance of the noise, and refill if any changed."""
+        design = self.problem.design
+        changed = best_autocorrelation(
+            *self.moments,
+            *(design.rho, design.C, design.inv_PP, design.log_det),
+            float(design.n_free),
+            *(h, self._contract(second_moment), level, level_var),
+            *(self.data.rho_index, noise),
+        )
+        if changed:
+            self._fill()
+        return int(changed)
+
+    def update_noise(self) -> int:
+        """Estimate the autocorrelations again; return how many positions changed."""
+        state = self.state
+        if len(self.problem.design.rho) == 1:
+            return 0
+        return self._best_autocorrelation(
+            state.h, self._second_moment(), state.level, state.level_var, state.noise
+        )
+
+    def _second_moment(self) -> FloatArray:
+        return self.state.Sigma + np.outer(self.state.h, self.state.h)
+
+    def iterate(self, n_iterations: int) -> bool:
+        """Run the iterations and keep their free energies; tell whether they converged."""
+        trace = np.empty(n_iterations)
+        done, converged = run_vem(
+            self.data, self.prior, self.state, self.hyper, self.problem.tolerance, trace
+        )
+        if not np.isfinite(trace[:done]).all():
+            raise FloatingPointError("the free energy is not finite")
+        self.traces.append(trace[:done])
+        self.n_iterations += int(done)
+        return bool(converged)
+
+    def choose_field(self) -> None:
+        """Take, per condition, the field with which neighbours best foretell a position."""
+        evidence = log_odds(self.data, self.state, self._contract(self._second_moment()))
+        scores = leave_one_out_scores(
+            evidence, self.data.start, self.data.neighbours, BETAS, ALPHAS, 12
+        )
+        scores -= 0.5 * (((BETAS - BETA_PRIOR[0]) / BETA_PRIOR[1]) ** 2)[None, :, None]
+        scores -= 0.5 * (((ALPHAS - ALPHA_PRIOR[0]) / ALPHA_PRIOR[1]) ** 2)[:, None, None]
+        best = scores.reshape(-1, scores.shape[2]).argmax(axis=0)
+        self.hyper.alpha[:] = ALPHAS[best // len(BETAS)]
+        self.hyper.beta[:] = BETAS[best % len(BETAS)]
+
+    def solution(self, converged: bool) -> VEMSolution:
+        """Put together what was found."""
+        covariance = posterior_covariances(
+            self.data, self.state, self._contract(self._second_moment())
+        )
+        return VEMSolution(
+            state=self.state,
+            covariance=covariance,
+            rho=self.problem.design.rho[self.data.rho_index],
+            beta=self.hyper.beta,
+            alpha=self.hyper.alpha,
+            trace=np.concatenate(self.traces),
+            n_iterations=self.n_iterations,
+            converged=converged,
+        )
+
+
+def _initial_state(
+    problem: VEMProblem,
+    h: FloatArray,
+    level: FloatArray,
+    level_var: FloatArray,
+    noise: FloatArray,
+) -> tuple[State, Hyper]:
+    """Begin with the least-squares levels; the mixtures' prior is in their standard errors.
+
+    A prior in the data's own unit makes the estimate follow any scaling of the data.
+    """
+    n_positions, n_conditions = level.shape
+    error_var = np.median(level_var, axis=0)
+    z = level / np.sqrt(level_var)
+    # The active class lies where the heavier tail is.
+    skew = np.sum(np.maximum(z, 0) ** 3 - np.maximum(-z, 0) ** 3, axis=0)
+    mean = PRIOR_MEAN * np.sqrt(error_var) * np.where(skew < 0, -1.0, 1.0)
+    variance = np.outer(PRIOR_VARIANCE, error_var)
+    state = State(
+        h=h.copy(),
+        Sigma=np.zeros_like(problem.R_inv),
+        v_h=np.array([h @ problem.R_inv @ h / len(h)]),
+        p=np.full((n_positions, n_conditions), 0.5),
+        class_mean=np.zeros((n_positions, n_conditions, 2)),
+        class_var=np.ones((n_positions, n_conditions, 2)),
+        level=np.ascontiguousarray(level),
+        level_var=np.ascontiguousarray(level_var),
+        noise=np.ascontiguousarray(noise),
+        mu=mean.copy(),
+        v=variance.copy(),
+    )
+    beta = 0.5 if problem.beta is None else problem.beta
+    hyper = Hyper(
+        np.full(n_conditions, float(beta)), np.zeros(n_conditions), mean, variance, PRIOR_WEIGHT
+    )
+    return state, hyper

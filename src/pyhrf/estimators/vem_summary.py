@@ -1,0 +1,170 @@
+"""From the posterior of a parcel to the tables and maps that users read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from pyhrf.data import FloatArray, Parcel, ParcelEstimate
+from pyhrf.estimators.vem_kernels import State
+from pyhrf.estimators.vem_solver import VEMSolution
+from pyhrf.model.hrf import hrf_shape
+
+__all__ = ["class_crossing", "normalised_hrf", "summarise"]
+
+
+def summarise(
+    solution: VEMSolution,
+    *,
+    parcel: Parcel,
+    usable: NDArray[np.bool_],
+    conditions: tuple[str, ...],
+    contrasts: Mapping[str, FloatArray],
+    dt: float,
+    ppm_threshold: float | None,
+) -> ParcelEstimate:
+    """Bring the posterior to the scale where the HRF's largest excursion is +1, and tabulate it.
+
+    Parameters
+    ----------
+    solution : VEMSolution
+    parcel : Parcel
+    usable : bool array, shape (n_positions,)
+        Positions that were estimated; the others become NaN.
+    conditions : tuple of str
+    contrasts : mapping of str to array, shape (n_conditions,)
+    dt : float
+        Step of the HRF, seconds.
+    ppm_threshold : float or None
+        Level for the PPMs; None for the crossing of the classes.
+
+    Returns
+    -------
+    ParcelEstimate
+    """
+    state = solution.state
+    hrf, hrf_sd, height = normalised_hrf(state.h, state.Sigma)
+    shape = hrf_shape(hrf, dt)
+    level, covariance = state.level * height, solution.covariance * height**2
+    delta = _thresholds(state, height, ppm_threshold)
+    estimated = _condition_maps(state, height, delta, conditions)
+    for m, condition in enumerate(conditions):
+        estimated[f"nrl_{condition}"] = level[:, m]
+        estimated[f"nrl_sd_{condition}"] = np.sqrt(covariance[:, m, m])
+    for name, weights in contrasts.items():
+        mean = level @ weights
+        sd = np.sqrt(np.einsum("m,vmn,n->v", weights, covariance, weights))
+        estimated[f"contrast_{name}"] = mean
+        estimated[f"contrast_sd_{name}"] = sd
+        estimated[f"contrast_ppm_{name}"] = ndtr(mean / sd)
+    estimated["noise_sd"] = np.sqrt(state.noise / (1 - solution.rho**2))
+    estimated["ar1"] = solution.rho
+    return ParcelEstimate(
+        parcel=parcel.number,
+        status="ok",
+        reason="",
+        positions=parcel.positions,
+        summary={
+            "n_positions_used": float(usable.sum()),
+            "n_iterations": float(solution.n_iterations),
+            "converged": float(solution.converged),
+            "time_to_peak": shape.time_to_peak,
+            "fwhm": shape.fwhm,
+            "peak_to_undershoot": shape.peak_to_undershoot,
+            "hrf_quality": _quality(state),
+            "free_energy": float(solution.trace[-1]),
+        },
+        conditions={
+            "mean_active": state.mu * height,
+            "sd_active": np.sqrt(state.v[1]) * abs(height),
+            "sd_inactive": np.sqrt(state.v[0]) * abs(height),
+            "beta": solution.beta,
+            "alpha": solution.alpha,
+            "fraction_active": state.p.mean(axis=0),
+        },
+        hrf={"time": dt * np.arange(len(hrf), dtype=np.float64), "hrf": hrf, "sd": hrf_sd},
+        maps={name: _spread(values, usable) for name, values in estimated.items()},
+        trace=solution.trace,
+    )
+
+
+def normalised_hrf(h: FloatArray, Sigma: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """Scale an HRF so that its largest excursion is +1, with its ends put back.
+
+    The error follows to first order: ``d(h_j / h_k) = (d h_j - (h_j / h_k) d h_k) / h_k`` with
+    the peak at ``k``, where the scaled HRF has none.
+
+    Returns
+    -------
+    array, shape (n_hrf + 2,)
+        The HRF from 0 to its duration.
+    array, shape (n_hrf + 2,)
+        Its posterior sd.
+    float
+        What `h` was divided by, with its sign; levels are to be multiplied by it.
+    """
+    peak = int(np.argmax(np.abs(h)))
+    height = float(h[peak])
+    scaled = h / height
+    variance = np.diag(Sigma) - 2 * scaled * Sigma[:, peak] + scaled**2 * Sigma[peak, peak]
+    sd = np.sqrt(np.maximum(variance, 0.0)) / abs(height)
+    return np.pad(scaled, 1), np.pad(sd, 1), height
+
+
+def class_crossing(mean: float, var_inactive: float, var_active: float) -> float:
+    """Level between 0 and `mean` where ``N(0, var_inactive)`` and ``N(mean, var_active)`` cross.
+
+    The middle of 0 and `mean` if they do not cross in between.
+    """
+    # log densities are equal: a x^2 + b x + c = 0
+    a = 0.5 / var_inactive - 0.5 / var_active
+    b = mean / var_active
+    c = -0.5 * mean**2 / var_active - 0.5 * np.log(var_active / var_inactive)
+    roots = np.roots([a, b, c]) if a else np.array([-c / b])
+    inside = [r.real for r in roots if abs(r.imag) < 1e-12 and 0 < r.real / mean < 1]
+    return float(inside[0]) if inside else mean / 2
+
+
+def _thresholds(state: State, height: float, ppm_threshold: float | None) -> FloatArray:
+    """Threshold of every condition's PPM, in the unit of the data."""
+    if ppm_threshold is not None:
+        return np.full(len(state.mu), ppm_threshold)
+    crossings = [
+        class_crossing(*each) for each in zip(state.mu, state.v[0], state.v[1], strict=True)
+    ]
+    return np.array(crossings) * height
+
+
+def _condition_maps(
+    state: State, height: float, delta: FloatArray, conditions: tuple[str, ...]
+) -> dict[str, FloatArray]:
+    """Probabilities of activation, and of a level beyond the threshold.
+
+    Where the active class is negative, "beyond" means below a threshold that is negative.
+    """
+    maps = {}
+    for m, condition in enumerate(conditions):
+        p = state.p[:, m]
+        side = np.sign(delta[m]) if delta[m] else 1.0
+        mean = state.class_mean[:, m] * height
+        sd = np.sqrt(state.class_var[:, m]) * abs(height)
+        beyond = ndtr(side * (mean - delta[m]) / sd)
+        maps[f"active_{condition}"] = p
+        maps[f"ppm_{condition}"] = (1 - p) * beyond[:, 0] + p * beyond[:, 1]
+    return maps
+
+
+def _quality(state: State) -> float:
+    """Share of the HRF's second moment that its mean carries: 1 known, towards 0 only the prior."""
+    energy = float(state.h @ state.h)
+    return energy / (energy + float(np.trace(state.Sigma)))
+
+
+def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give the values of the usable positions their places among all."""
+    spread = np.full(len(usable), np.nan, dtype=np.float32)
+    spread[usable] = values
+    return spread

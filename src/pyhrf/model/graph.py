@@ -1,0 +1,103 @@
+"""Neighbour graph of a parcel: who sits beside whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyhrf.errors import InputError
+
+__all__ = ["NeighbourGraph", "grid_edges"]
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourGraph:
+    """Neighbours in compressed rows: those of ``v`` are ``neighbours[start[v]:start[v + 1]]``.
+
+    Attributes
+    ----------
+    start : int32 array, shape (n_positions + 1,)
+    neighbours : int32 array, shape (2 * n_edges,)
+    """
+
+    start: NDArray[np.int32]
+    neighbours: NDArray[np.int32]
+
+    @classmethod
+    def from_edges(cls, edges: ArrayLike, n_positions: int) -> NeighbourGraph:
+        """Build the graph from pairs of neighbours, shape (n_edges, 2).
+
+        Raises
+        ------
+        InputError
+            If a pair names a position that does not exist, or the same position twice.
+        """
+        pairs = np.asarray(edges, dtype=np.int32).reshape(-1, 2)
+        if len(pairs) and (pairs.min() < 0 or pairs.max() >= n_positions):
+            raise InputError(
+                f"the edges name position {pairs.max()}, but there are {n_positions} positions: "
+                "give pairs of column numbers of the data"
+            )
+        if np.any(pairs[:, 0] == pairs[:, 1]):
+            raise InputError("an edge joins a position with itself: remove it")
+        both = np.concatenate([pairs, pairs[:, ::-1]])
+        order = np.lexsort((both[:, 1], both[:, 0]))
+        start = np.zeros(n_positions + 1, dtype=np.int32)
+        np.cumsum(np.bincount(both[:, 0], minlength=n_positions), out=start[1:])
+        return cls(start=start, neighbours=np.ascontiguousarray(both[order, 1]))
+
+    @property
+    def n_edges(self) -> int:
+        """Number of pairs of neighbours."""
+        return len(self.neighbours) // 2
+
+    def subgraph(self, kept: NDArray[np.bool_]) -> NeighbourGraph:
+        """Graph of the kept positions only, renumbered in their order."""
+        number = np.cumsum(kept, dtype=np.int32) - 1
+        owner = np.repeat(np.arange(len(kept), dtype=np.int32), np.diff(self.start))
+        inside = kept[owner] & kept[self.neighbours] & (owner < self.neighbours)
+        pairs = np.column_stack([number[owner[inside]], number[self.neighbours[inside]]])
+        return NeighbourGraph.from_edges(pairs, int(kept.sum()))
+
+
+def grid_edges(coordinates: ArrayLike) -> NDArray[np.int32]:
+    """Pairs of voxels that share a face (6-neighbourhood).
+
+    Parameters
+    ----------
+    coordinates : integer array, shape (n_positions, 3)
+        Voxel indices, each voxel once.
+
+    Returns
+    -------
+    int32 array, shape (n_edges, 2)
+
+    Raises
+    ------
+    InputError
+        If a voxel stands twice.
+    """
+    ijk = np.asarray(coordinates)
+    if ijk.ndim != 2 or ijk.shape[1] != 3 or not np.issubdtype(ijk.dtype, np.integer):
+        raise InputError(
+            "coordinates must be voxel indices, an integer array of shape (n_positions, 3), "
+            f"not {ijk.dtype} of shape {ijk.shape}"
+        )
+    if len(ijk) == 0:
+        return np.empty((0, 2), dtype=np.int32)
+    ijk = ijk - ijk.min(axis=0)
+    # one more plane on each axis: a step over the border never meets a voxel
+    sizes = ijk.max(axis=0) + 2
+    flat = np.ravel_multi_index(tuple(ijk.T), tuple(sizes))
+    order = np.argsort(flat)
+    ordered = flat[order]
+    if np.any(np.diff(ordered) == 0):
+        raise InputError("the same voxel stands twice in coordinates: give each voxel once")
+    pairs = []
+    for step in (int(sizes[1] * sizes[2]), int(sizes[2]), 1):
+        place = np.minimum(np.searchsorted(ordered, flat + step), len(flat) - 1)
+        hit = ordered[place] == flat + step
+        pairs.append(np.column_stack([np.flatnonzero(hit), order[place[hit]]]))
+    return np.sort(np.concatenate(pairs), axis=1).astype(np.int32)

@@ -1,0 +1,189 @@
+"""Sufficient statistics: the only place where data with a time axis are touched.
+
+With AR(1) noise of lag-1 autocorrelation ``rho`` the precision of a run's noise is
+``(I + rho^2 E - rho U) / s``: ``E`` is the identity without the two ends of the run, ``U`` has
+ones beside the diagonal. Every quadratic form of the model is therefore the combination
+``1, rho^2, -rho`` of three products that do not depend on ``rho``; white noise is ``rho = 0``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+
+__all__ = ["DesignStatistics", "Moments", "design_statistics", "parcel_moments"]
+
+
+class DesignStatistics(NamedTuple):
+    """What the parcels of a study share, for every ``rho`` of a grid.
+
+    The nuisance ``P`` has a flat prior and is integrated out under the noise's precision
+    ``L(rho)``.
+
+    Attributes
+    ----------
+    rho : array, shape (n_rho,)
+        Grid of autocorrelations; ``(0,)`` for white noise.
+    G : array, shape (n_rho, n_pairs, n_hrf * n_hrf)
+        ``X_m' L X_n - X_m' L P (P' L P)^-1 P' L X_n`` for the pairs of conditions ``m <= n`` in
+        the order of ``numpy.triu_indices``, symmetrised: only its quadratic forms matter.
+    C : array, shape (n_rho, n_nuisance, n_conditions * n_hrf)
+        ``(P' L P)^-1 P' L X``.
+    inv_PP : array, shape (n_rho, n_nuisance, n_nuisance)
+        ``(P' L P)^-1``.
+    log_det : array, shape (n_rho,)
+        ``log det L - log det P' L P``, the part of the likelihood that depends on ``rho`` alone.
+    n_free : int
+        Scans less nuisance regressors.
+    """
+
+    rho: FloatArray
+    G: FloatArray
+    C: FloatArray
+    inv_PP: FloatArray
+    log_det: FloatArray
+    n_free: int
+
+
+class Moments(NamedTuple):
+    """The three products ``1, E, U`` of a parcel's data.
+
+    Attributes
+    ----------
+    ZY : array, shape (3, n_positions, n_nuisance + n_conditions * n_hrf)
+        ``Z' y``, ``Z' E y``, ``Z' U y`` with ``Z = [P, X]``.
+    YY : array, shape (3, n_positions)
+        ``y' y``, ``y' E y``, ``y' U y``.
+    """
+
+    ZY: FloatArray
+    YY: FloatArray
+
+
+class Projector(NamedTuple):
+    """What turns a time series into `Moments`.
+
+    Attributes
+    ----------
+    Q : array, shape (n_scans, n_nuisance)
+        Orthonormal basis of the nuisance.
+    Z : array, shape (n_scans, n_nuisance + n_conditions * n_hrf)
+        ``[Q, X]`` with the nuisance taken out of ``X``.
+    ZU : array, shape (n_scans, 2 * (n_nuisance + n_conditions * n_hrf))
+        ``[Z, U Z]``.
+    ends : int array, shape (2 * n_runs,)
+        First and last scan of every run.
+    last : int array, shape (n_runs - 1,)
+        Last scan of every run but the last one.
+    """
+
+    Q: FloatArray
+    Z: FloatArray
+    ZU: FloatArray
+    ends: NDArray[np.intp]
+    last: NDArray[np.intp]
+
+
+def design_statistics(
+    X: FloatArray, P: FloatArray, run_lengths: tuple[int, ...], rho: FloatArray
+) -> tuple[Projector, DesignStatistics]:
+    """Compute what all parcels share.
+
+    Parameters
+    ----------
+    X : array, shape (n_scans, n_conditions, n_hrf)
+        Design.
+    P : array, shape (n_scans, n_nuisance)
+        Nuisance, of full column rank.
+    run_lengths : tuple of int
+        Scans of every run.
+    rho : array, shape (n_rho,)
+        Autocorrelations, each between -1 and 1.
+
+    Returns
+    -------
+    Projector, DesignStatistics
+    """
+    n_scans, n_conditions, n_hrf = X.shape
+    Q = np.linalg.qr(P)[0]
+    n_nuisance = Q.shape[1]
+    flat = X.reshape(n_scans, -1)
+    # The projection under L(rho) that follows is the same with and without this one, which
+    # keeps the numbers small.
+    Z = np.hstack([Q, flat - Q @ (Q.T @ flat)])
+    stops = np.cumsum(run_lengths)
+    last = stops[:-1] - 1
+    ends = np.concatenate([stops - np.asarray(run_lengths), stops - 1])
+    UZ = _neighbour_sum(Z, last)
+    one, off = Z.T @ Z, Z.T @ UZ
+    inner = one - Z[ends].T @ Z[ends]
+
+    upper = np.triu_indices(n_conditions)
+    G = np.empty((len(rho), len(upper[0]), n_hrf * n_hrf))
+    C = np.empty((len(rho), n_nuisance, n_conditions * n_hrf))
+    inv_PP = np.empty((len(rho), n_nuisance, n_nuisance))
+    log_det = np.empty(len(rho))
+    for i, r in enumerate(rho):
+        S = one + r**2 * inner - r * off
+        PP, PX = S[:n_nuisance, :n_nuisance], S[:n_nuisance, n_nuisance:]
+        inv_PP[i] = np.linalg.inv(PP)
+        C[i] = np.linalg.solve(PP, PX)
+        full = (S[n_nuisance:, n_nuisance:] - PX.T @ C[i]).reshape(
+            n_conditions, n_hrf, n_conditions, n_hrf
+        )
+        blocks = full[upper[0], :, upper[1], :]
+        G[i] = ((blocks + blocks.transpose(0, 2, 1)) / 2).reshape(len(blocks), -1)
+        log_det[i] = len(run_lengths) * np.log1p(-(r**2)) - np.linalg.slogdet(PP)[1]
+    projector = Projector(Q, Z, np.hstack([Z, UZ]), ends, last)
+    return projector, DesignStatistics(
+        np.asarray(rho, dtype=float), G, C, inv_PP, log_det, n_scans - n_nuisance
+    )
+
+
+def parcel_moments(projector: Projector, bold: NDArray[np.floating]) -> Moments:
+    """Compute a parcel's moments: one matrix product over its data.
+
+    Parameters
+    ----------
+    projector : Projector
+        Of the study.
+    bold : array, shape (n_scans, n_positions)
+        Finite values.
+
+    Returns
+    -------
+    Moments
+    """
+    Q, Z, ZU, ends, last = projector
+    Y = bold.astype(np.float64)
+    # Twice: a baseline a thousand times the fluctuations leaves a rest after the first time.
+    for _ in range(2):
+        Y -= Q @ (Q.T @ Y)
+    product = Y.T @ ZU
+    n = Z.shape[1]
+    at_ends = Y[ends]
+    ZY = np.empty((3, Y.shape[1], n))
+    ZY[0], ZY[2] = product[:, :n], product[:, n:]
+    ZY[1] = ZY[0] - at_ends.T @ Z[ends]
+    YY = np.empty((3, Y.shape[1]))
+    YY[0] = np.einsum("nv,nv->v", Y, Y)
+    YY[1] = YY[0] - np.einsum("nv,nv->v", at_ends, at_ends)
+    YY[2] = 2 * np.einsum("nv,nv->v", Y[1:], Y[:-1])
+    for scan in last:
+        YY[2] -= 2 * Y[scan] * Y[scan + 1]
+    return Moments(ZY, YY)
+
+
+def _neighbour_sum(Z: FloatArray, last: NDArray[np.intp]) -> FloatArray:
+    """Multiply by ``U``: every row becomes the sum of the rows before and after it in its run."""
+    UZ = np.zeros_like(Z)
+    UZ[1:] += Z[:-1]
+    UZ[:-1] += Z[1:]
+    for scan in last:
+        UZ[scan] -= Z[scan + 1]
+        UZ[scan + 1] -= Z[scan]
+    return UZ
