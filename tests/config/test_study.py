@@ -54,7 +54,7 @@ def test_study__defaults_analyse_the_example_data():
         ({"vem": {"beta": "auto"}}, ["<vem><beta>: auto", "a number >= 0, or estimate"]),
         ({"vem": {"n_iterations": 1.5}}, ["<vem><n_iterations>: 1.5", "whole number"]),
         ({"vem": {"n_iter": 1}}, ["<vem>: no parameter is called n_iter", "mean n_iterations?"]),
-        ({"noise": {"kind": "ar2"}}, ["<noise><kind>: ar2", "must be white"]),
+        ({"noise": {"kind": "ar2"}}, ["<noise><kind>: ar2", "must be ar1 or white"]),
         ({"sede": 1}, ["no parameter is called sede", "did you mean seed?"]),
         ({"hrf": 3}, ["<hrf>: 3 is not allowed"]),
         (

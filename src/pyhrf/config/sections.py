@@ -178,10 +178,11 @@ class DriftConfig(Section):
 class NoiseConfig(Section):
     """The noise."""
 
-    kind: Literal["white"] = parameter(
-        default="white",
-        description="Model of the noise: white, with a variance of its own at every position",
-        allowed="white",
+    kind: Literal["ar1", "white"] = parameter(
+        default="ar1",
+        description="Model of the noise at every position: ar1, with a variance and a lag-1 "
+        "autocorrelation of its own, or white, with a variance alone",
+        allowed="ar1 or white",
     )
 
 
@@ -198,15 +199,15 @@ class VemConfig(Section):
         default=1e-4,
         gt=0,
         lt=1,
-        description="Relative change of the free energy and of the parameters below which the "
-        "iterations end",
+        description="Iterations end when one adds less than this per response level to the free "
+        "energy and changes the HRF by less than ten times this",
         allowed="> 0 and < 1",
     )
-    beta: Annotated[float, Field(ge=0)] | Literal["estimate"] = parameter(
+    beta: Annotated[float, Field(ge=0, le=5)] | Literal["estimate"] = parameter(
         default="estimate",
         description="Strength of the spatial regularisation of the activation labels, "
         "or estimate to have it estimated for every parcel and condition",
-        allowed="a number >= 0, or estimate",
+        allowed="a number from 0 to 5, or estimate",
     )
     min_positions: int = parameter(
         default=5,

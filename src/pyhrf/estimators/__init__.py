@@ -1,4 +1,8 @@
 """Estimators: they turn the data of one parcel into an estimate."""
 
+from pyhrf.estimators.vem import JDEVEM
+
+__all__ = ["NUMERICS_VERSION", "JDEVEM"]
+
 NUMERICS_VERSION = 1
 """Raised whenever the same data and parameters would give other numbers: part of a result's key."""

@@ -65,6 +65,9 @@ class JDEVEM:
         Level for ``ppm_COND``, unit of the data; by default where the two classes cross.
     min_positions : int
         Parcels with fewer usable positions are not estimated.
+    seed : int
+        Seed of the draws behind the errors of the HRF's shape; a parcel's draws also depend on
+        its number.
 
     Raises
     ------
@@ -102,11 +105,13 @@ class JDEVEM:
         contrasts: Mapping[str, Mapping[str, float]] | None = None,
         ppm_threshold: float | None = None,
         min_positions: int = 5,
+        seed: int = 0,
     ) -> None:
         _check_settings(experiment, dt, hrf_duration, n_iterations, tolerance, beta)
         self.experiment = experiment
         self.dt = dt
         self.ppm_threshold = ppm_threshold
+        self.seed = seed
         self.min_positions = max(min_positions, 1)
         self.contrasts = {
             name: _contrast_vector(name, weights, experiment.conditions)
@@ -226,6 +231,7 @@ class JDEVEM:
             contrasts=self.contrasts,
             dt=self.dt,
             ppm_threshold=self.ppm_threshold,
+            seed=self.seed,
         )
 
 

@@ -15,6 +15,9 @@ from pyhrf.model.hrf import hrf_shape
 
 __all__ = ["class_crossing", "normalised_hrf", "summarise"]
 
+# Draws from the HRF's posterior: the sd of a figure is then known to 5 %.
+N_DRAWS = 200
+
 
 def summarise(
     solution: VEMSolution,
@@ -25,6 +28,7 @@ def summarise(
     contrasts: Mapping[str, FloatArray],
     dt: float,
     ppm_threshold: float | None,
+    seed: int,
 ) -> ParcelEstimate:
     """Bring the posterior to the scale where the HRF's largest excursion is +1, and tabulate it.
 
@@ -40,6 +44,8 @@ def summarise(
         Step of the HRF, seconds.
     ppm_threshold : float or None
         Level for the PPMs; None for the crossing of the classes.
+    seed : int
+        Seed of the draws behind the errors of the HRF's shape.
 
     Returns
     -------
@@ -47,7 +53,7 @@ def summarise(
     """
     state = solution.state
     hrf, hrf_sd, height = normalised_hrf(state.h, state.Sigma)
-    shape = hrf_shape(hrf, dt)
+    rng = np.random.default_rng((seed, parcel.number))
     level, covariance = state.level * height, solution.covariance * height**2
     delta = _thresholds(state, height, ppm_threshold)
     estimated = _condition_maps(state, height, delta, conditions)
@@ -71,9 +77,7 @@ def summarise(
             "n_positions_used": float(usable.sum()),
             "n_iterations": float(solution.n_iterations),
             "converged": float(solution.converged),
-            "time_to_peak": shape.time_to_peak,
-            "fwhm": shape.fwhm,
-            "peak_to_undershoot": shape.peak_to_undershoot,
+            **_shape_summary(hrf, state.Sigma / height**2, dt, rng),
             "hrf_quality": _quality(state),
             "free_energy": float(solution.trace[-1]),
         },
@@ -112,6 +116,23 @@ def normalised_hrf(h: FloatArray, Sigma: FloatArray) -> tuple[FloatArray, FloatA
     variance = np.diag(Sigma) - 2 * scaled * Sigma[:, peak] + scaled**2 * Sigma[peak, peak]
     sd = np.sqrt(np.maximum(variance, 0.0)) / abs(height)
     return np.pad(scaled, 1), np.pad(sd, 1), height
+
+
+def _shape_summary(
+    hrf: FloatArray, Sigma: FloatArray, dt: float, rng: np.random.Generator
+) -> dict[str, float]:
+    """Figures of the HRF's shape, each with the sd that it has over draws from the posterior."""
+    root = np.linalg.cholesky(Sigma)
+    draws = hrf[1:-1] + rng.standard_normal((N_DRAWS, len(root))) @ root.T
+    shape = hrf_shape(np.vstack([hrf, np.pad(draws, ((0, 0), (1, 1)))]), dt)
+    undershoot = float(shape.undershoot[0])
+    summary = {}
+    for name, values in zip(shape._fields, shape, strict=True):
+        known = values[1:][np.isfinite(values[1:])]
+        summary[name] = float(values[0])
+        summary[f"{name}_sd"] = float(known.std()) if len(known) > 1 else float("nan")
+    summary["peak_to_undershoot"] = 1 / undershoot if undershoot > 0 else float("inf")
+    return summary
 
 
 def class_crossing(mean: float, var_inactive: float, var_active: float) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from pyhrf.data import FloatArray
@@ -64,51 +65,63 @@ def canonical_hrf(times: FloatArray) -> FloatArray:
     return np.asarray((gamma_density(6.0) - gamma_density(16.0) / 6) / 0.17544232)
 
 
-@dataclass(frozen=True, slots=True)
-class HRFShape:
-    """What researchers read off an HRF.
+class HRFShape(NamedTuple):
+    """What researchers read off HRFs; every field has one value per HRF.
 
     Attributes
     ----------
-    time_to_peak : float
+    time_to_peak : array, shape (n_hrfs,)
         Seconds from the event to the highest point.
-    fwhm : float
+    fwhm : array, shape (n_hrfs,)
         Width at half of the peak's height, seconds; NaN if the HRF does not fall to it.
-    peak_to_undershoot : float
-        Height of the peak over the depth of the lowest point after it; inf without undershoot.
+    undershoot : array, shape (n_hrfs,)
+        Depth of the lowest point after the peak, as a part of the peak's height; 0 without any.
     """
 
-    time_to_peak: float
-    fwhm: float
-    peak_to_undershoot: float
+    time_to_peak: FloatArray
+    fwhm: FloatArray
+    undershoot: FloatArray
 
 
-def hrf_shape(hrf: FloatArray, dt: float) -> HRFShape:
-    """Measure an HRF sampled every `dt` seconds from 0, with zero ends.
+def hrf_shape(hrfs: FloatArray, dt: float) -> HRFShape:
+    """Measure HRFs sampled every `dt` seconds from 0, with zero ends.
 
     The peak lies where the parabola through the highest sample and its neighbours has its top,
     so that its time is not bound to the grid.
+
+    Parameters
+    ----------
+    hrfs : array, shape (n_hrfs, n_samples)
+    dt : float
+        Seconds.
     """
-    k = int(np.argmax(hrf[1:-1])) + 1
-    before, top, after = hrf[k - 1 : k + 2]
+    hrfs = np.atleast_2d(hrfs)
+    each = np.arange(len(hrfs))
+    k = np.argmax(hrfs[:, 1:-1], axis=1) + 1
+    before, top, after = hrfs[each, k - 1], hrfs[each, k], hrfs[each, k + 1]
     bend = before - 2 * top + after
-    shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shift = np.where(bend < 0, 0.5 * (before - after) / bend, 0.0)
     height = top - 0.25 * (before - after) * shift
-    lowest = -float(hrf[k:].min())
-    return HRFShape(
-        time_to_peak=(k + shift) * dt,
-        fwhm=_width(hrf, k, height / 2) * dt,
-        peak_to_undershoot=float(height) / lowest if lowest > 0 else np.inf,
-    )
+    samples = np.arange(hrfs.shape[1])
+    lowest = np.where(samples >= k[:, None], hrfs, np.inf).min(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        undershoot = np.where(height > 0, np.maximum(-lowest, 0) / height, np.nan)
+    return HRFShape((k + shift) * dt, _widths(hrfs, k, height / 2) * dt, undershoot)
 
 
-def _width(hrf: FloatArray, peak: int, level: float) -> float:
+def _widths(hrfs: FloatArray, peak: NDArray[np.intp], level: FloatArray) -> FloatArray:
     """Distance between the crossings of `level` on both sides of the peak, in samples."""
-    below = np.flatnonzero(hrf <= level)
-    left, right = below[below < peak], below[below > peak]
-    if not len(left) or not len(right):
-        return float("nan")
-    i, j = int(left[-1]), int(right[0])
-    start = i + (level - hrf[i]) / (hrf[i + 1] - hrf[i])
-    end = j - (level - hrf[j]) / (hrf[j - 1] - hrf[j])
-    return float(end - start)
+    samples = np.arange(hrfs.shape[1])
+    below = hrfs <= level[:, None]
+    on_left = below & (samples < peak[:, None])
+    on_right = below & (samples > peak[:, None])
+    i = hrfs.shape[1] - 1 - np.argmax(on_left[:, ::-1], axis=1)
+    j = np.argmax(on_right, axis=1)
+    found = on_left.any(axis=1) & on_right.any(axis=1)
+    i, j = np.where(found, i, 0), np.where(found, j, 1)
+    each = np.arange(len(hrfs))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        start = i + (level - hrfs[each, i]) / (hrfs[each, i + 1] - hrfs[each, i])
+        end = j - (level - hrfs[each, j]) / (hrfs[each, j - 1] - hrfs[each, j])
+    return np.where(found, end - start, np.nan)
