@@ -276,7 +276,7 @@ def _check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
     if study.hrf.dt > 2 * dataset.tr:
         raise ConfigError(
             f"element <hrf><dt>: {study.hrf.dt:g} is not allowed: must be at most twice the "
-            f"repetition time of {dataset.tr:g} s, that is {2 * dataset.tr:g} seconds"
+            f"repetition time of {dataset.tr:g}, so {2 * dataset.tr:g} (seconds)"
         )
     conditions = dataset.experiment.conditions
     check_names(conditions, (contrast.name for contrast in study.contrasts))
@@ -287,10 +287,11 @@ def _check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
 
 
 def _prepare(study: Study, data: _Data) -> _Prepared:
-    from pyhrf.estimators import JDEVEM, NUMERICS_VERSION
-
     dataset = data.open()
     contrasts = _check_fit(study, dataset)
+    # Only now: compiled code takes a second to import, and the user waits for what is wrong.
+    from pyhrf.estimators import JDEVEM, NUMERICS_VERSION
+
     vem = study.vem
     estimator = JDEVEM(
         dataset.experiment,
@@ -306,7 +307,6 @@ def _prepare(study: Study, data: _Data) -> _Prepared:
         contrasts=contrasts,
         ppm_threshold=vem.ppm_threshold,
         min_positions=vem.min_positions,
-        seed=study.seed,
     )
     checksums = {data.home_of(path): sum_ for path, sum_ in dataset.checksums().items()}
     key = {

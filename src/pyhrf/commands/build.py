@@ -118,7 +118,20 @@ def _study(options: BuildOptions) -> Study:
         values["vem"] = {"n_iterations": options.n_iterations}
     if options.output is not None:
         values["output"] = options.output
+    if options.bold and (dt := _fitting_step(options)) is not None:
+        values["hrf"] = {"dt": dt}
     return Study.build(**values)
+
+
+def _fitting_step(options: BuildOptions) -> float | None:
+    """Return a time step for scans so fast that the default one is over twice the TR."""
+    from pyhrf.config.study import HrfConfig
+    from pyhrf.inputs.volumes import open_volume
+
+    tr = options.tr or open_volume(options.bold[0], n_dims=4).tr
+    if tr is None or not 0 < 2 * tr < HrfConfig().dt:
+        return None
+    return 2 * tr
 
 
 def _contrasts(options: BuildOptions) -> list[Contrast]:

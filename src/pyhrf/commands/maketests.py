@@ -43,9 +43,11 @@ def _load(names: tuple[str, ...]) -> unittest.TestSuite:
     if loader.errors or not suite.countTestCases():
         everything = unittest.TestLoader().loadTestsFromNames(pyhrf.test.MODULES)
         known = sorted(_identities(everything))
-        unknown = next((name for name in names if not _is_known(name, known)), names[0])
-        near = difflib.get_close_matches(unknown, known, n=3, cutoff=0) or known
-        raise InputError(f"no test is called {unknown}; the nearest are {', '.join(near)}")
+        unknown = [name for name in names if not _is_known(name, known)]
+        if not unknown:
+            raise RuntimeError("\n".join(map(str, loader.errors)))
+        near = difflib.get_close_matches(unknown[0], known, n=3, cutoff=0)
+        raise InputError(f"no test is called {unknown[0]}; the nearest are {', '.join(near)}")
     return suite
 
 

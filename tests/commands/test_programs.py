@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import pyhrf
+from pyhrf.commands.main import pyhrf as program
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_import_pyhrf__imports_nothing_heavy():
+    heavy = "{'numpy', 'numba', 'nibabel', 'pandas', 'scipy', 'pydantic', 'click'}"
+    assert python(f"import sys, pyhrf; print({heavy} & set(sys.modules))") == "set()\n"
+
+
+@pytest.mark.parametrize("entry", ["run_jde_buildcfg", "run_jde_estim", "run_maketests"])
+def test_help__imports_nothing_heavy(entry):
+    code = (
+        "import sys; sys.argv = ['x', '--help']\n"
+        "from pyhrf.commands import main\n"
+        f"try: main.{entry}()\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'numpy', 'numba', 'nibabel', 'pandas', 'scipy', 'pydantic', 'lxml'}\n"
+        "print(heavy & set(sys.modules))"
+    )
+    assert python(code).splitlines()[-1] == "set()"
+
+
+def test_pyhrf__exports_what_it_promises():
+    for name in pyhrf.__all__:
+        assert getattr(pyhrf, name) is not None
+    assert set(pyhrf.__all__) <= set(dir(pyhrf))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = pyhrf.nothing
+
+
+def test_program__lists_its_commands():
+    shown = CliRunner().invoke(program, ["--help"])
+    assert shown.exit_code == 0
+    for name in ("jde", "maketests", "simulate"):
+        assert f"\n  {name} " in shown.output
+    shown = CliRunner().invoke(program, ["jde", "--help"])
+    assert "buildcfg" in shown.output
+    assert "estim" in shown.output
+    assert CliRunner().invoke(program, ["nothing"]).exit_code == 2
+
+
+def test_program__tells_its_version():
+    assert pyhrf.__version__ in CliRunner().invoke(program, ["--version"]).output
+
+
+@pytest.mark.parametrize("name", ["pyhrf", "pyhrf_jde_buildcfg", "pyhrf_jde_estim"])
+def test_entry_points__are_installed(name):
+    from importlib.metadata import entry_points
+
+    (entry,) = entry_points(group="console_scripts", name=name)
+    assert callable(entry.load())
+
+
+def test_maketests__runs_a_test_by_its_dotted_name(run):
+    test = "pyhrf.test.test_treatment.TreatmentTest.test_default_treatment"
+    ended = run("pyhrf_maketests", test, "-v", 2)
+    assert ended.code == 0, ended.err
+    assert "Ran 1 test" in ended.err
+    assert "test_default_treatment" in ended.err
+
+
+def test_maketests__runs_everything_without_a_name(run):
+    ended = run("pyhrf_maketests")
+    assert ended.code == 0, ended.err
+    assert "OK" in ended.err
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pyhrf.test.test_treatment.TreatmentTest.test_defualt_treatment",
+        "pyhrf.test.test_nothing",
+        "nonsense",
+    ],
+)
+def test_maketests__names_the_nearest_test(run, name):
+    ended = run("pyhrf_maketests", name)
+    assert ended.code == 1
+    assert f"no test is called {name}" in ended.err
+    assert "pyhrf.test.test_treatment.TreatmentTest.test_default_treatment" in ended.err
+    assert "Traceback" not in ended.err

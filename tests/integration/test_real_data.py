@@ -1,0 +1,113 @@
+"""The real data of PyHRF 0.5, from an empty directory, through the installed programs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyhrf
+
+CONDITIONS = {
+    "calculaudio",
+    "calculvideo",
+    "clicDaudio",
+    "clicDvideo",
+    "clicGaudio",
+    "clicGvideo",
+    "damier_H",
+    "damier_V",
+    "phraseaudio",
+    "phrasevideo",
+}
+
+
+def program(name: str, *args: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run an installed program in a folder."""
+    path = Path(sys.executable).with_name(name)
+    command = [str(path), *map(str, args)]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=250, check=False
+    )
+
+
+def build(shared_data: Path, folder: Path, bold: str, mask: str, *options: str) -> None:
+    files = ["-f", shared_data / bold, "-k", shared_data / mask]
+    paradigm = ["-r", shared_data / "paradigm_loc.csv", "-I", "2.4", "-u", "out"]
+    done = program("pyhrf_jde_buildcfg", *files, *paradigm, *options, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "header says TR 1 s" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["detectestim.xml"]
+
+
+@pytest.fixture(scope="module")
+def four_regions(shared_data, tmp_path_factory) -> Path:
+    """A folder with the study and its results."""
+    folder = tmp_path_factory.mktemp("regions")
+    contrast = "audio-video=0.5*clicDaudio + 0.5*clicGaudio - 0.5*clicDvideo - 0.5*clicGvideo"
+    build(
+        shared_data,
+        folder,
+        "real_data_vol_4_regions_BOLD.nii.gz",
+        "real_data_vol_4_regions_mask.nii.gz",
+        "-C",
+        contrast,
+    )
+    done = program("pyhrf_jde_estim", "-v1", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 parcels estimated" in done.stdout
+    return folder
+
+
+def test_four_regions__gives_six_parcels_and_ten_conditions(four_regions):
+    results = pyhrf.Results(four_regions / "out")
+    sizes = [1765, 2092, 683, 868, 254, 781]
+    assert results.parcels["n_positions"].tolist() == sizes
+    assert set(results.parcels["status"]) == {"ok"}
+    assert set(results.conditions["condition"]) == CONDITIONS
+    assert len(results.conditions) == 60
+
+
+def test_four_regions__finds_a_plausible_response(four_regions):
+    table = pyhrf.Results(four_regions / "out").hrf.query("parcel == 1")
+    peak = table["time"].to_numpy()[np.argmax(table["hrf"])]
+    assert 4.2 <= peak <= 6.6
+    assert table["hrf"].max() == pytest.approx(1)
+
+
+def test_four_regions__writes_every_map(four_regions):
+    maps = pyhrf.Results(four_regions / "out").maps()
+    expected = {f"{kind}_{c}" for kind in ("nrl", "nrl_sd", "active", "ppm") for c in CONDITIONS}
+    expected |= {f"{kind}_audio-video" for kind in ("contrast", "contrast_sd", "contrast_ppm")}
+    expected |= {"noise_sd", "hrf", "time_to_peak", "parcels"}
+    assert expected <= set(maps)
+    results = pyhrf.Results(four_regions / "out")
+    labels = results.load_map("parcels").get_fdata()
+    probability = results.load_map("active_calculaudio").get_fdata()
+    assert np.all(probability[labels == 0] == 0)
+    assert np.all((probability >= 0) & (probability <= 1))
+
+
+@pytest.mark.parametrize("engine", ["serial", "local"])
+def test_four_regions__gives_the_same_bytes_from_every_engine(four_regions, tmp_path, engine):
+    study = four_regions / "detectestim.xml"
+    done = program("pyhrf_jde_estim", "-c", study, "-x", engine, "-u", "other", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = four_regions / "out", tmp_path / "other"
+    names = {path.name for path in first.iterdir() if path.is_file()} - {"run.json"}
+    assert names == {path.name for path in second.iterdir() if path.is_file()} - {"run.json"}
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_subj0__gives_two_parcels(shared_data, tmp_path):
+    build(shared_data, tmp_path, "subj0_bold_session0.nii.gz", "subj0_parcellation.nii.gz")
+    done = program("pyhrf_jde_estim", "-v1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = pyhrf.Results(tmp_path / "out")
+    assert results.parcels["n_positions"].tolist() == [632, 640]
+    assert results.failed == {}
+    assert set(results.conditions["condition"]) == CONDITIONS
