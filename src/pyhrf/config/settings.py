@@ -267,7 +267,7 @@ class Settings(_SettingsSection):
     """
 
     parallel_local: LocalSettings = LocalSettings()
-    parallel_LAN: LanSettings = LanSettings()  # noqa: N815 - as in the file
+    parallel_LAN: LanSettings = LanSettings()
     parallel_cluster: ClusterSettings = ClusterSettings()
     parallel_queue: QueueSettings = QueueSettings()
     log: LogSettings = LogSettings()

@@ -2,7 +2,7 @@
 
 from pyhrf.estimators.vem import JDEVEM
 
-__all__ = ["NUMERICS_VERSION", "JDEVEM"]
+__all__ = ["JDEVEM", "NUMERICS_VERSION"]
 
 NUMERICS_VERSION = 1
 """Raised whenever the same data and parameters would give other numbers: part of a result's key."""

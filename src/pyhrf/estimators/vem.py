@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, FloatArray, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
@@ -191,7 +192,9 @@ class JDEVEM:
             positions=np.arange(data.shape[1]),
         )
         NeighbourGraph.from_edges(parcel.edges, data.shape[1])
-        estimate = self.fit_parcel(parcel)
+        # Matrices this small only lose by BLAS threads; engines see to it themselves.
+        with threadpool_limits(1, user_api="blas"):
+            estimate = self.fit_parcel(parcel)
         if estimate.status != "ok":
             raise InputError(estimate.reason)
         return estimate
