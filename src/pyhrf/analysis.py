@@ -168,7 +168,7 @@ def analyse(
         study = study.replaced(output=Path(output).absolute())
     settings = settings or load_settings()
     chosen = _make_engine(engine, n_jobs, settings)
-    with _data(study, fresh=fresh) as data:
+    with _data(study, fresh=fresh, tell=tell) as data:
         prepared = _prepare(study, data)
         for note in prepared.dataset.notes:
             tell(f"note: {note}")
@@ -237,18 +237,24 @@ class _Data:
 
 
 @contextmanager
-def _data(study: Study, *, fresh: bool) -> Iterator[_Data]:
+def _data(study: Study, *, fresh: bool, tell: Tell) -> Iterator[_Data]:
     home = study.output / _EXAMPLE_DATA
     if study.data.kind != "simulation":
         yield _Data(study, None, made=False)
-    elif home.is_dir() and not fresh:
+    elif not fresh and _holds_example(home, study.data.example):
         yield _Data(study, home, made=False)
     else:
         # Made elsewhere: nothing is written to the output directory before all is checked.
         with tempfile.TemporaryDirectory(prefix="pyhrf-example-") as name:
             folder = Path(name) / _EXAMPLE_DATA
+            tell(f"making the example data set {study.data.example}")
             make_example(study.data.example, folder)
             yield _Data(study, folder, made=True)
+
+
+def _holds_example(folder: Path, name: str) -> bool:
+    described = dataset_paths(folder).spec
+    return described.is_file() and described.read_text("utf-8") == example_spec(name).to_json()
 
 
 @dataclass(frozen=True)

@@ -262,6 +262,16 @@ def test_estim__analyses_example_data_and_keeps_them(run, tmp_path):
     assert (data / "truth.npz").is_file()
 
 
+def test_estim__refuses_an_output_of_another_example(run, tmp_path):
+    xml = tmp_path / "study.xml"
+    run("pyhrf_jde_buildcfg", "-t", "small", "-o", xml, "-u", tmp_path / "out")
+    assert run("pyhrf_jde_estim", "-c", xml).code == 0
+    run("pyhrf_jde_buildcfg", "-t", "default", "-o", xml, "-u", tmp_path / "out")
+    ended = run("pyhrf_jde_estim", "-c", xml)
+    assert ended.code == 1
+    assert "data.example was 'small' and is 'default'" in ended.err
+
+
 def test_estim__refuses_job_slots_for_serial(run, built):
     ended = run("pyhrf_jde_estim", "-c", built.xml, "-x", "serial", "-j", 2)
     assert ended.code == 2

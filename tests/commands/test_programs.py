@@ -33,6 +33,16 @@ def test_help__imports_nothing_heavy(entry):
     assert python(code).splitlines()[-1] == "set()"
 
 
+def test_help__is_shown_where_only_ascii_can_be():
+    for entry in ("run_jde_buildcfg", "run_jde_estim", "run_maketests", "run"):
+        code = (
+            "import io, sys; sys.argv = ['x', '--help']\n"
+            "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, 'ascii')\n"
+            f"from pyhrf.commands import main; main.{entry}()"
+        )
+        assert "Usage" in python(code)
+
+
 def test_pyhrf__exports_what_it_promises():
     for name in pyhrf.__all__:
         assert getattr(pyhrf, name) is not None

@@ -76,7 +76,9 @@ def jde() -> None:
     metavar="NAME=EXPRESSION",
     help='Contrast, such as "audio-video = audio - video"; may be repeated.',
 )
-@click.option("--contrasts-file", type=_file, help='Contrasts as JSON: {"name": "expression", …}.')
+@click.option(
+    "--contrasts-file", type=_file, help='Contrasts as JSON: {"name": "expression", ...}.'
+)
 @click.option("-u", "output", type=_file, help="Output directory.  [default: results]")
 @verbosity_option
 def buildcfg(**options: Any) -> int:

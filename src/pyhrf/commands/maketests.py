@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+import pkgutil
 import sys
 import unittest
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ from pyhrf.commands.verbosity import as_verbosity, verbosity_option
 from pyhrf.errors import InputError
 
 __all__ = ["maketests"]
+
+_TESTS = "pyhrf.test"
 
 
 @click.command(
@@ -36,12 +40,13 @@ def maketests(names: tuple[str, ...], verbosity: int | None) -> int:
 
 
 def _load(names: tuple[str, ...]) -> unittest.TestSuite:
-    import pyhrf.test
-
+    # By name: the tests use the commands, which know nothing of them.
+    package = importlib.import_module(_TESTS)
+    modules = [f"{_TESTS}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
     loader = unittest.TestLoader()
-    suite = loader.loadTestsFromNames(names or pyhrf.test.MODULES)
+    suite = loader.loadTestsFromNames(names or modules)
     if loader.errors or not suite.countTestCases():
-        everything = unittest.TestLoader().loadTestsFromNames(pyhrf.test.MODULES)
+        everything = unittest.TestLoader().loadTestsFromNames(modules)
         known = sorted(_identities(everything))
         unknown = [name for name in names if not _is_known(name, known)]
         if not unknown:

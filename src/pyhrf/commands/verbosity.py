@@ -23,7 +23,7 @@ def verbosity_option(function: Command) -> Command:
         "verbosity",
         metavar="LEVEL",
         callback=_parse_level,
-        help="How much is said, from 0 (silent) to 6, or a logging level (10, 20, …).  "
+        help="How much is said, from 0 (silent) to 6, or a logging level (10, 20, ...).  "
         "[default: level of ~/.pyhrf/config.cfg, or 1]",
     )(function)
 
@@ -45,7 +45,7 @@ def as_verbosity(level: int | None) -> int:
     Parameters
     ----------
     level : int or None
-        0 to 6; 10, 20, … as in `logging`; None for the default.
+        0 to 6; 10, 20, ... as in `logging`; None for the default.
 
     Returns
     -------
