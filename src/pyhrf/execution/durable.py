@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyhrf.errors import InputError
 
-__all__ = ["TEMPORARY", "DirectoryLock", "write_durably"]
+__all__ = ["TEMPORARY", "DirectoryLock", "sync_directory", "write_durably"]
 
 TEMPORARY = ".tmp"
 """Suffix of files that are not finished yet."""
@@ -20,6 +20,9 @@ TEMPORARY = ".tmp"
 
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file so that after any crash it is there in full or not at all.
+
+    When this returns the file survives the end of the process; to survive a power failure too
+    its name needs `sync_directory`, which takes as long again as all the rest.
 
     Parameters
     ----------
@@ -44,11 +47,16 @@ def write_durably(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
 
 
-def _sync_directory(directory: Path) -> None:
-    # Without it the new name may be lost when the power fails, though the content is safe.
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory survive a power failure, as the files' contents do.
+
+    Raises
+    ------
+    OSError
+        If that fails; on file systems that cannot do it nothing happens.
+    """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -8,6 +8,7 @@ resumed by the same command.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Mapping
@@ -17,7 +18,7 @@ from types import TracebackType
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.execution.durable import TEMPORARY, DirectoryLock, write_durably
+from pyhrf.execution.durable import TEMPORARY, DirectoryLock, sync_directory, write_durably
 from pyhrf.execution.engine import BatchResult, is_internal_error
 from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
 
@@ -113,6 +114,9 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the directory; what is in the journal can still be read."""
+        # Not after each batch: a power failure may cost the batches of the last seconds.
+        with contextlib.suppress(OSError):
+            sync_directory(self._folder)
         self._lock.release()
 
     def done(self) -> set[int]:
@@ -127,7 +131,7 @@ class Journal:
         return list(self._records)
 
     def add(self, result: BatchResult) -> None:
-        """Keep the estimates of a finished batch; when this returns they survive a crash.
+        """Keep the estimates of a finished batch; when this returns they survive a kill.
 
         Raises
         ------
@@ -180,6 +184,7 @@ class Journal:
             leftover.unlink()
         # Written in any case: a directory that is read only has to show now, not after the work.
         write_durably(study, _to_json({"format": _FORMAT, "study": self._key}))
+        sync_directory(self._folder)
         paths = sorted(self._folder.glob("batch-*.npz"))
         for path in paths:
             self._read(path)

@@ -17,7 +17,7 @@ class SerialEngine:
     def __init__(self) -> None:
         self.name = "serial"
         self.n_workers = 1
-        self.batch_seconds = 0.5
+        self.batch_seconds = 1.0
 
     def run(
         self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
