@@ -77,7 +77,7 @@ def jde() -> None:
     help='Contrast, such as "audio-video = audio - video"; may be repeated.',
 )
 @click.option(
-    "--contrasts-file", type=_file, help='Contrasts as JSON: {"name": "expression", ...}.'
+    "--contrasts-file", type=_file, help='JSON file of contrasts: {"name": "expression", ...}.'
 )
 @click.option("-u", "output", type=_file, help="Output directory.  [default: results]")
 @verbosity_option
