@@ -27,7 +27,7 @@ def main() -> int:
         with Journal(Path(directory), {"study": "1"}) as journal:
             todo = set(range(1, int(n_parcels) + 1)) - journal.done()
             batches = make_batches(
-                dict.fromkeys(todo, float(seconds)), target_cost=0.1, n_workers=engine.n_workers
+                dict.fromkeys(todo, float(seconds)), target_cost=0.3, n_workers=engine.n_workers
             )
             run_batches(engine, batches, journal, load=load, estimator=estimator)
     except Interrupted as error:

@@ -212,7 +212,7 @@ def test_local__interrupt_does_not_wait_for_a_long_parcel():
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         next(run)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness of threads")
