@@ -17,7 +17,7 @@ from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.graph import NeighbourGraph, grid_edges
 from pyhrf.model.hrf import canonical_hrf, prior_precision
 from pyhrf.model.nuisance import DriftKind, experiment_nuisance
-from pyhrf.model.statistics import design_statistics, parcel_moments
+from pyhrf.model.statistics import design_statistics
 
 __all__ = ["JDEVEM", "NoiseKind", "usable_positions"]
 
@@ -122,7 +122,7 @@ class JDEVEM:
         X = experiment_design(experiment, dt, n_hrf)
         P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
         _check_design(experiment, X, P)
-        self._projector, design = design_statistics(
+        projector, design = design_statistics(
             X,
             P,
             tuple(run.n_scans for run in experiment.runs),
@@ -130,6 +130,7 @@ class JDEVEM:
         )
         times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
         self._problem = VEMProblem(
+            projector=projector,
             design=design,
             R_inv=prior_precision(n_hrf, dt),
             starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
@@ -218,7 +219,7 @@ class JDEVEM:
         if n_usable < len(usable):
             graph, bold = graph.subgraph(usable), bold[:, usable]
         try:
-            solution = solve_vem(self._problem, parcel_moments(self._projector, bold), graph)
+            solution = solve_vem(self._problem, bold, graph)
         except FloatingPointError as error:
             return ParcelEstimate(
                 parcel=parcel.number,

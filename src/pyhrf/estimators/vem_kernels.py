@@ -8,132 +8,20 @@ Bayesian Analysis 7(1):73), since as two factors each freezes the other: labels 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.linalg_kernels import FAST, inverse_and_log_det
+from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 
 __all__ = [
-    "Hyper",
-    "ParcelData",
-    "Prior",
-    "State",
     "contract_design",
+    "hrf_precision",
     "log_odds",
-    "posterior_covariances",
     "run_vem",
 ]
-
-
-class Prior(NamedTuple):
-    """What is fixed before the data of a parcel are fitted.
-
-    Attributes
-    ----------
-    G : array, shape (n_rho, n_pairs, n_hrf * n_hrf)
-        As in `pyhrf.model.statistics.DesignStatistics`, as are `log_det` and `n_free`.
-    log_det : array, shape (n_rho,)
-    n_free : float
-    R_inv : array, shape (n_hrf, n_hrf)
-        Inverse prior covariance of the HRF, up to its scale.
-    log_det_R : float
-        ``log det R_inv``.
-    """
-
-    G: FloatArray
-    log_det: FloatArray
-    n_free: float
-    R_inv: FloatArray
-    log_det_R: float
-
-
-class ParcelData(NamedTuple):
-    """Statistics of a parcel at the present autocorrelations, and its graph.
-
-    Attributes
-    ----------
-    B : array, shape (n_positions, n_conditions, n_hrf)
-        ``X_m' L y`` with the nuisance integrated out.
-    e : array, shape (n_positions,)
-        ``y' L y`` likewise.
-    rho_index : int array, shape (n_positions,)
-        Place of each position's autocorrelation in the grid.
-    occupied : bool array, shape (n_rho,)
-        Grid values that occur.
-    start, neighbours : int32 arrays
-        As in `pyhrf.model.graph.NeighbourGraph`.
-    """
-
-    B: FloatArray
-    e: FloatArray
-    rho_index: NDArray[np.int64]
-    occupied: NDArray[np.bool_]
-    start: NDArray[np.int32]
-    neighbours: NDArray[np.int32]
-
-
-class Hyper(NamedTuple):
-    """Hyperparameters: the field, and a mixture prior worth a few positions.
-
-    Attributes
-    ----------
-    beta : array, shape (n_conditions,)
-        Strength of the field.
-    alpha : array, shape (n_conditions,)
-        Log odds of activation apart from the neighbours.
-    mean : array, shape (n_conditions,)
-        Prior mean of the active class.
-    variance : array, shape (2, n_conditions)
-        Prior variances of the inactive and the active class.
-    weight : float
-        How many positions the prior is worth.
-    """
-
-    beta: FloatArray
-    alpha: FloatArray
-    mean: FloatArray
-    variance: FloatArray
-    weight: float
-
-
-class State(NamedTuple):
-    """Everything that the iterations change, in place.
-
-    Attributes
-    ----------
-    h : array, shape (n_hrf,)
-    Sigma : array, shape (n_hrf, n_hrf)
-    v_h : array, shape (1,)
-        Scale of the HRF's prior covariance.
-    p : array, shape (n_positions, n_conditions)
-        Probability that the position is active.
-    class_mean, class_var : arrays, shape (n_positions, n_conditions, 2)
-        Mean and variance of the level, given that the position is inactive, active.
-    level, level_var : arrays, shape (n_positions, n_conditions)
-        Mean and variance of the level.
-    noise : array, shape (n_positions,)
-        Variance of the noise's innovations.
-    mu : array, shape (n_conditions,)
-        Mean of the active class.
-    v : array, shape (2, n_conditions)
-        Variances of the inactive and the active class.
-    """
-
-    h: FloatArray
-    Sigma: FloatArray
-    v_h: FloatArray
-    p: FloatArray
-    class_mean: FloatArray
-    class_var: FloatArray
-    level: FloatArray
-    level_var: FloatArray
-    noise: FloatArray
-    mu: FloatArray
-    v: FloatArray
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
@@ -284,28 +172,23 @@ def _residual(v: int, data: ParcelData, state: State, b: FloatArray, Gamma: Floa
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _update_hrf(data: ParcelData, prior: Prior, state: State) -> float:
-    """HRF given levels and noise; return ``log det Sigma``.
-
-    ``inv(Sigma) = R_inv / v_h + sum_rho,mn W_mn G_mn``, ``W_mn = sum_v E[a_vm a_vn] / s_v``, and
-    ``h = Sigma sum_vm a_vm B_vm / s_v``; then ``v_h = (h' R_inv h + tr R_inv Sigma) / n_hrf``.
-    """
+def hrf_precision(
+    data: ParcelData, prior: Prior, state: State, redundancy: float, level_var: FloatArray
+) -> FloatArray:
+    """``R_inv / v_h + sum_rho,mn W_mn G_mn / redundancy``, ``W_mn = sum_v E[a_vm a_vn] / s_v``."""
     V, M, D = data.B.shape
     n_rho, n_pairs, size = prior.G.shape
     W = np.zeros((n_rho, n_pairs))
-    rhs = np.zeros(D)
     for v in range(V):
         i = data.rho_index[v]
+        weight = 1.0 / (redundancy * state.noise[v])
         pair = 0
         for m in range(M):
-            scaled = state.level[v, m] / state.noise[v]
-            W[i, pair] += scaled * state.level[v, m] + state.level_var[v, m] / state.noise[v]
+            W[i, pair] += weight * (state.level[v, m] ** 2 + level_var[v, m])
             pair += 1
             for n in range(m + 1, M):
-                W[i, pair] += 2.0 * scaled * state.level[v, n]
+                W[i, pair] += 2.0 * weight * state.level[v, m] * state.level[v, n]
                 pair += 1
-            for d in range(D):
-                rhs[d] += scaled * data.B[v, m, d]
     flat = np.empty(size)
     for d in range(D):
         for k in range(D):
@@ -315,7 +198,25 @@ def _update_hrf(data: ParcelData, prior: Prior, state: State) -> float:
             for pair in range(n_pairs):
                 for j in range(size):
                     flat[j] += W[i, pair] * prior.G[i, pair, j]
-    Sigma, log_det = inverse_and_log_det(flat.reshape(D, D))
+    return flat.reshape(D, D)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _update_hrf(data: ParcelData, prior: Prior, state: State, redundancy: float) -> float:
+    """HRF given levels and noise; return ``log det Sigma``.
+
+    ``Sigma`` is the inverse of `hrf_precision`, ``h = Sigma sum_vm a_vm B_vm / s_v`` over the
+    redundancy, and then ``v_h = (h' R_inv h + tr R_inv Sigma) / n_hrf``.
+    """
+    V, M, D = data.B.shape
+    precision = hrf_precision(data, prior, state, redundancy, state.level_var)
+    Sigma, log_det = inverse_and_log_det(precision)
+    rhs = np.zeros(D)
+    for v in range(V):
+        for m in range(M):
+            weight = state.level[v, m] / (redundancy * state.noise[v])
+            for d in range(D):
+                rhs[d] += weight * data.B[v, m, d]
     energy = 0.0
     for d in range(D):
         total = 0.0
@@ -418,8 +319,9 @@ def _free_energy(
     for d in range(D):
         for k in range(D):
             energy += prior.R_inv[d, k] * (state.h[d] * state.h[k] + state.Sigma[d, k])
-    total += 0.5 * (log_det_Sigma + prior.log_det_R + D - D * np.log(state.v_h[0]))
-    return total - 0.5 * energy / state.v_h[0]
+    divergence = energy / state.v_h[0] + D * np.log(state.v_h[0])
+    divergence -= log_det_Sigma + prior.log_det_R + D
+    return total - 0.5 * hyper.redundancy[0] * divergence
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
@@ -462,7 +364,7 @@ def run_vem(
         _update_mixtures(state, hyper)
         for v in range(V):
             state.noise[v] = _residual(v, data, state, b, Gamma) / prior.n_free
-        log_det_Sigma = _update_hrf(data, prior, state)
+        log_det_Sigma = _update_hrf(data, prior, state, hyper.redundancy[0])
         log_scale = _rescale(state, hyper)
         log_det_Sigma += 2.0 * D * log_scale
         Gamma = contract_design(prior.G, state.Sigma + np.outer(state.h, state.h), data.occupied, M)
@@ -476,28 +378,3 @@ def run_vem(
             if gain < tolerance * V * M:
                 return iteration + 1, True
     return len(trace), False
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> FloatArray:
-    """Joint posterior covariance of each position's levels.
-
-    The iterations treat the conditions' levels one by one. Each level's prior is replaced by the
-    Gaussian that, with the likelihood of that level alone, gives its posterior variance:
-    precision ``1 / var - Gamma_mm / s``, at least 0 where two classes lie far apart. With the
-    likelihood of all levels that makes ``inv(Gamma / s + diag(precision))``.
-
-    Returns
-    -------
-    array, shape (n_positions, n_conditions, n_conditions)
-    """
-    V, M = state.level.shape
-    covariance = np.empty((V, M, M))
-    for v in range(V):
-        precision = Gamma[data.rho_index[v]] / state.noise[v]
-        for m in range(M):
-            # a small part of the likelihood's precision keeps collinear conditions invertible
-            site = 1.0 / state.level_var[v, m] - precision[m, m]
-            precision[m, m] += max(site, 1e-3 * precision[m, m])
-        covariance[v] = inverse_and_log_det(precision)[0]
-    return covariance

@@ -9,29 +9,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.field_kernels import leave_one_out_scores
 from pyhrf.estimators.noise_kernels import best_autocorrelation, fill_statistics
-from pyhrf.estimators.vem_kernels import (
-    Hyper,
-    ParcelData,
-    Prior,
-    State,
-    contract_design,
-    log_odds,
-    posterior_covariances,
-    run_vem,
-)
+from pyhrf.estimators.posterior_kernels import hrf_covariance, posterior_covariances
+from pyhrf.estimators.vem_kernels import contract_design, log_odds, run_vem
+from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.model.statistics import DesignStatistics, Moments
+from pyhrf.model.statistics import (
+    DesignStatistics,
+    Projector,
+    noise_redundancy,
+    parcel_moments,
+    without_nuisance,
+)
 
 __all__ = ["VEMProblem", "VEMSolution", "solve_vem"]
 
 # Iterations before the field is chosen, and after it was chosen a first time.
 WARM_UP = 8
-# Times that the autocorrelations are estimated again between iterations.
-NOISE_ROUNDS = 4
+# Iterations between two estimates of the autocorrelations, and the share of positions that may
+# still change theirs, by a step of the grid, at convergence.
+NOISE_ROUND = 25
+NOISE_SETTLED = 0.01
 # The mixtures' prior: worth so many positions; mean in standard errors of a level, variances
 # of the inactive and the active class in squared standard errors.
 PRIOR_WEIGHT = 5.0
@@ -50,6 +52,8 @@ class VEMProblem:
 
     Attributes
     ----------
+    projector : Projector
+        Turns data into statistics.
     design : DesignStatistics
         For every autocorrelation of the grid.
     R_inv : array, shape (n_hrf, n_hrf)
@@ -58,13 +62,14 @@ class VEMProblem:
         HRFs to begin with; the one that explains most is taken.
     n_conditions : int
     n_iterations : int
-        Iterations at most, in each round of the noise.
+        Iterations at most, once the field is fixed.
     tolerance : float
         As in `run_vem`.
     beta : float or None
         Strength of the field; None to choose it, with its log odds, per condition.
     """
 
+    projector: Projector
     design: DesignStatistics
     R_inv: FloatArray
     starts: FloatArray
@@ -95,12 +100,16 @@ class VEMSolution:
         Means and variances after the last iteration.
     covariance : array, shape (n_positions, n_conditions, n_conditions)
         Posterior covariance of each position's levels.
+    hrf_covariance : array, shape (n_hrf, n_hrf)
+        Posterior covariance of the HRF.
     rho : array, shape (n_positions,)
         Autocorrelation of the noise.
     beta, alpha : arrays, shape (n_conditions,)
         Field that was used.
     trace : array, shape (n_iterations,)
         Free energy after every iteration, once the field is fixed.
+    redundancy : float
+        How often the positions count the same noise.
     n_iterations : int
         Iterations in all, those before the field was fixed included.
     converged : bool
@@ -108,22 +117,26 @@ class VEMSolution:
 
     state: State
     covariance: FloatArray
+    hrf_covariance: FloatArray
     rho: FloatArray
     beta: FloatArray
     alpha: FloatArray
     trace: FloatArray
+    redundancy: float
     n_iterations: int
     converged: bool
 
 
-def solve_vem(problem: VEMProblem, moments: Moments, graph: NeighbourGraph) -> VEMSolution:
+def solve_vem(
+    problem: VEMProblem, bold: NDArray[np.floating], graph: NeighbourGraph
+) -> VEMSolution:
     """Fit one parcel.
 
     Parameters
     ----------
     problem : VEMProblem
-    moments : Moments
-        Of the parcel's data.
+    bold : array, shape (n_scans, n_positions)
+        Finite values, none constant.
     graph : NeighbourGraph
         Of its positions.
 
@@ -136,30 +149,35 @@ def solve_vem(problem: VEMProblem, moments: Moments, graph: NeighbourGraph) -> V
     FloatingPointError
         If the iterations leave the finite numbers.
     """
-    fit = _Fit(problem, moments, graph)
+    fit = _Fit(problem, bold, graph)
     warm_up = problem.n_iterations if problem.n_iterations < WARM_UP else WARM_UP
     for _ in range(2):
         fit.iterate(warm_up)
         fit.update_noise()
+        fit.update_redundancy()
         if problem.beta is None:
             fit.choose_field()
     fit.traces.clear()
-    for _ in range(NOISE_ROUNDS):
-        converged = fit.iterate(problem.n_iterations)
-        if not fit.update_noise():
-            break
-    else:
-        converged = fit.iterate(problem.n_iterations)
+    left, converged = problem.n_iterations, False
+    while left > 0 and not converged:
+        converged = fit.iterate(min(left, NOISE_ROUND))
+        left -= len(fit.traces[-1])
+        changed = fit.update_noise()
+        converged = converged and changed <= NOISE_SETTLED * bold.shape[1]
     return fit.solution(converged)
 
 
 class _Fit:
     """One parcel on its way: statistics at the present noise, and the present state."""
 
-    def __init__(self, problem: VEMProblem, moments: Moments, graph: NeighbourGraph) -> None:
-        n_positions = moments.YY.shape[1]
+    def __init__(
+        self, problem: VEMProblem, bold: NDArray[np.floating], graph: NeighbourGraph
+    ) -> None:
+        n_positions = bold.shape[1]
         n_hrf = len(problem.R_inv)
-        self.problem, self.moments, self.prior = problem, moments, problem.prior
+        self.problem, self.prior = problem, problem.prior
+        self.Y = without_nuisance(problem.projector, bold)
+        self.moments = parcel_moments(problem.projector, self.Y)
         self.traces: list[FloatArray] = []
         self.n_iterations = 0
         self.data = ParcelData(
@@ -243,6 +261,20 @@ class _Fit:
             state.h, self._second_moment(), state.level, state.level_var, state.noise
         )
 
+    def update_redundancy(self) -> None:
+        """Estimate how often the positions count the same noise."""
+        state, hyper, n_conditions = self.state, self.hyper, self.problem.n_conditions
+        in_prior = float(np.sum(self.problem.R_inv * state.Sigma)) / state.v_h[0]
+        hyper.redundancy[0] = noise_redundancy(
+            self.problem.projector,
+            self.Y,
+            h=state.h,
+            level=state.level,
+            noise=state.noise,
+            rho=self.problem.design.rho[self.data.rho_index],
+            n_fitted=n_conditions + (len(state.h) - in_prior) / n_conditions,
+        )
+
     def _second_moment(self) -> FloatArray:
         return self.state.Sigma + np.outer(self.state.h, self.state.h)
 
@@ -278,10 +310,14 @@ class _Fit:
         return VEMSolution(
             state=self.state,
             covariance=covariance,
+            hrf_covariance=hrf_covariance(
+                self.data, self.prior, self.state, self.hyper.redundancy[0]
+            ),
             rho=self.problem.design.rho[self.data.rho_index],
             beta=self.hyper.beta,
             alpha=self.hyper.alpha,
             trace=np.concatenate(self.traces),
+            redundancy=float(self.hyper.redundancy[0]),
             n_iterations=self.n_iterations,
             converged=converged,
         )
@@ -320,6 +356,11 @@ def _initial_state(
     )
     beta = 0.5 if problem.beta is None else problem.beta
     hyper = Hyper(
-        np.full(n_conditions, float(beta)), np.zeros(n_conditions), mean, variance, PRIOR_WEIGHT
+        beta=np.full(n_conditions, float(beta)),
+        alpha=np.zeros(n_conditions),
+        mean=mean,
+        variance=variance,
+        weight=PRIOR_WEIGHT,
+        redundancy=np.ones(1),
     )
     return state, hyper

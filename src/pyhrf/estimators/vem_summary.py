@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
-from pyhrf.estimators.vem_kernels import State
 from pyhrf.estimators.vem_solver import VEMSolution
+from pyhrf.estimators.vem_state import State
 from pyhrf.model.hrf import hrf_shape
 
 __all__ = ["class_crossing", "normalised_hrf", "summarise"]
@@ -52,7 +52,7 @@ def summarise(
     ParcelEstimate
     """
     state = solution.state
-    hrf, hrf_sd, height = normalised_hrf(state.h, state.Sigma)
+    hrf, hrf_sd, height = normalised_hrf(state.h, solution.hrf_covariance)
     rng = np.random.default_rng((seed, parcel.number))
     level, covariance = state.level * height, solution.covariance * height**2
     delta = _thresholds(state, height, ppm_threshold)
@@ -77,8 +77,9 @@ def summarise(
             "n_positions_used": float(usable.sum()),
             "n_iterations": float(solution.n_iterations),
             "converged": float(solution.converged),
-            **_shape_summary(hrf, state.Sigma / height**2, dt, rng),
-            "hrf_quality": _quality(state),
+            **_shape_summary(hrf, solution.hrf_covariance / height**2, dt, rng),
+            "hrf_quality": _quality(state.h, solution.hrf_covariance),
+            "noise_redundancy": solution.redundancy,
             "free_energy": float(solution.trace[-1]),
         },
         conditions={
@@ -178,10 +179,10 @@ def _condition_maps(
     return maps
 
 
-def _quality(state: State) -> float:
+def _quality(h: FloatArray, Sigma: FloatArray) -> float:
     """Share of the HRF's second moment that its mean carries: 1 known, towards 0 only the prior."""
-    energy = float(state.h @ state.h)
-    return energy / (energy + float(np.trace(state.Sigma)))
+    energy = float(h @ h)
+    return energy / (energy + float(np.trace(Sigma)))
 
 
 def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -27,26 +27,32 @@ class NeighbourGraph:
 
     @classmethod
     def from_edges(cls, edges: ArrayLike, n_positions: int) -> NeighbourGraph:
-        """Build the graph from pairs of neighbours, shape (n_edges, 2).
+        """Build the graph from pairs of neighbours, integers of shape (n_edges, 2).
 
         Raises
         ------
         InputError
-            If a pair names a position that does not exist, or the same position twice.
+            If a pair names a position that does not exist, or the same position twice, or stands
+            twice (in either order).
         """
-        pairs = np.asarray(edges, dtype=np.int32).reshape(-1, 2)
+        pairs = _as_pairs(edges)
         if len(pairs) and (pairs.min() < 0 or pairs.max() >= n_positions):
+            wrong = pairs.min() if pairs.min() < 0 else pairs.max()
             raise InputError(
-                f"the edges name position {pairs.max()}, but there are {n_positions} positions: "
-                "give pairs of column numbers of the data"
+                f"the edges name position {wrong}, but there are {n_positions} positions: "
+                "give pairs of column numbers of the data, from 0"
             )
         if np.any(pairs[:, 0] == pairs[:, 1]):
             raise InputError("an edge joins a position with itself: remove it")
+        pairs = pairs.astype(np.int32, copy=False)
         both = np.concatenate([pairs, pairs[:, ::-1]])
         order = np.lexsort((both[:, 1], both[:, 0]))
+        both = both[order]
+        if np.any((both[1:] == both[:-1]).all(axis=1)):
+            raise InputError("an edge stands twice: give each pair of neighbours once")
         start = np.zeros(n_positions + 1, dtype=np.int32)
         np.cumsum(np.bincount(both[:, 0], minlength=n_positions), out=start[1:])
-        return cls(start=start, neighbours=np.ascontiguousarray(both[order, 1]))
+        return cls(start=start, neighbours=np.ascontiguousarray(both[:, 1]))
 
     @property
     def n_edges(self) -> int:
@@ -60,6 +66,19 @@ class NeighbourGraph:
         inside = kept[owner] & kept[self.neighbours] & (owner < self.neighbours)
         pairs = np.column_stack([number[owner[inside]], number[self.neighbours[inside]]])
         return NeighbourGraph.from_edges(pairs, int(kept.sum()))
+
+
+def _as_pairs(edges: ArrayLike) -> NDArray[np.integer]:
+    """Check that `edges` are pairs of integers; nothing at all is no pair."""
+    pairs = np.asarray(edges)
+    if pairs.size == 0:
+        return np.empty((0, 2), dtype=np.int32)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
+        raise InputError(
+            "edges must be pairs of column numbers, an integer array of shape (n_edges, 2), "
+            f"not {pairs.dtype} of shape {pairs.shape}"
+        )
+    return pairs
 
 
 def grid_edges(coordinates: ArrayLike) -> NDArray[np.int32]:
@@ -87,7 +106,9 @@ def grid_edges(coordinates: ArrayLike) -> NDArray[np.int32]:
         )
     if len(ijk) == 0:
         return np.empty((0, 2), dtype=np.int32)
-    ijk = ijk - ijk.min(axis=0)
+    # small integer types would overflow below
+    ijk = ijk.astype(np.int64)
+    ijk -= ijk.min(axis=0)
     # one more plane on each axis: a step over the border never meets a voxel
     sizes = ijk.max(axis=0) + 2
     flat = np.ravel_multi_index(tuple(ijk.T), tuple(sizes))

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
-__all__ = ["DesignStatistics", "Moments", "design_statistics", "parcel_moments"]
+__all__ = [
+    "DesignStatistics",
+    "Moments",
+    "Projector",
+    "design_statistics",
+    "noise_redundancy",
+    "parcel_moments",
+    "without_nuisance",
+]
 
 
 class DesignStatistics(NamedTuple):
@@ -76,7 +84,7 @@ class Projector(NamedTuple):
     ZU : array, shape (n_scans, 2 * (n_nuisance + n_conditions * n_hrf))
         ``[Z, U Z]``.
     ends : int array, shape (2 * n_runs,)
-        First and last scan of every run.
+        First scans of the runs, then their last scans.
     last : int array, shape (n_runs - 1,)
         Last scan of every run but the last one.
     """
@@ -144,8 +152,8 @@ def design_statistics(
     )
 
 
-def parcel_moments(projector: Projector, bold: NDArray[np.floating]) -> Moments:
-    """Compute a parcel's moments: one matrix product over its data.
+def without_nuisance(projector: Projector, bold: NDArray[np.floating]) -> FloatArray:
+    """Take the nuisance out of data, by ordinary least squares.
 
     Parameters
     ----------
@@ -156,13 +164,31 @@ def parcel_moments(projector: Projector, bold: NDArray[np.floating]) -> Moments:
 
     Returns
     -------
-    Moments
+    array, shape (n_scans, n_positions)
     """
-    Q, Z, ZU, ends, last = projector
+    Q = projector.Q
     Y = bold.astype(np.float64)
     # Twice: a baseline a thousand times the fluctuations leaves a rest after the first time.
     for _ in range(2):
         Y -= Q @ (Q.T @ Y)
+    return Y
+
+
+def parcel_moments(projector: Projector, Y: FloatArray) -> Moments:
+    """Compute a parcel's moments: one matrix product over its data.
+
+    Parameters
+    ----------
+    projector : Projector
+        Of the study.
+    Y : array, shape (n_scans, n_positions)
+        Data without nuisance.
+
+    Returns
+    -------
+    Moments
+    """
+    _, Z, ZU, ends, last = projector
     product = Y.T @ ZU
     n = Z.shape[1]
     at_ends = Y[ends]
@@ -176,6 +202,57 @@ def parcel_moments(projector: Projector, bold: NDArray[np.floating]) -> Moments:
     for scan in last:
         YY[2] -= 2 * Y[scan] * Y[scan + 1]
     return Moments(ZY, YY)
+
+
+def noise_redundancy(
+    projector: Projector,
+    Y: FloatArray,
+    *,
+    h: FloatArray,
+    level: FloatArray,
+    noise: FloatArray,
+    rho: FloatArray,
+    n_fitted: float,
+) -> float:
+    """Tell how often the same noise is counted when an HRF is drawn from all positions.
+
+    The HRF is estimated from the sums ``c_m = sum_v a_vm / s_v r_v`` of the whitened residuals.
+    If the positions' noise is independent, ``E|c_m|^2`` is ``sum_v a_vm^2 / s_v`` per degree of
+    freedom. Physiological noise is shared by neighbours, and exceeds it: the ratio (the design
+    effect of survey sampling) says how much less the parcel tells of the HRF than its number of
+    positions pretends.
+
+    Parameters
+    ----------
+    projector : Projector
+        Of the study.
+    Y : array, shape (n_scans, n_positions)
+        Data without nuisance.
+    h : array, shape (n_hrf,)
+        HRF.
+    level : array, shape (n_positions, n_conditions)
+        Response levels.
+    noise, rho : arrays, shape (n_positions,)
+        Variance of the innovations, and lag-1 autocorrelation.
+    n_fitted : float
+        Degrees of freedom that the fit has used in each sum.
+
+    Returns
+    -------
+    float
+        At least 1.
+    """
+    n_conditions = level.shape[1]
+    n_nuisance = projector.Q.shape[1]
+    first = projector.ends[: len(projector.ends) // 2]
+    X = projector.Z[:, n_nuisance:].reshape(len(Y), n_conditions, -1)
+    residual = Y - (X @ h) @ level.T
+    white = residual.copy()
+    white[1:] -= rho * residual[:-1]
+    white[first] = residual[first] * np.sqrt(1 - rho**2)
+    weight = level / noise[:, None]
+    found = float(np.sum((white @ weight) ** 2)) / max(len(Y) - n_nuisance - n_fitted, 1.0)
+    return max(found / float(np.sum(level * weight)), 1.0)
 
 
 def _neighbour_sum(Z: FloatArray, last: NDArray[np.intp]) -> FloatArray:

@@ -1,0 +1,55 @@
+"""Compiled posterior covariances, which know what the factors of the iterations do not."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from pyhrf.data import FloatArray
+from pyhrf.estimators.linalg_kernels import FAST, inverse_and_log_det
+from pyhrf.estimators.vem_kernels import hrf_precision
+from pyhrf.estimators.vem_state import ParcelData, Prior, State
+
+__all__ = ["hrf_covariance", "posterior_covariances"]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> FloatArray:
+    """Joint posterior covariance of each position's levels.
+
+    The iterations treat the conditions' levels one by one. Each level's prior is replaced by the
+    Gaussian that, with the likelihood of that level alone, gives its posterior variance:
+    precision ``1 / var - Gamma_mm / s``, at least 0 where two classes lie far apart. With the
+    likelihood of all levels that makes ``inv(Gamma / s + diag(precision))``.
+
+    Returns
+    -------
+    array, shape (n_positions, n_conditions, n_conditions)
+    """
+    V, M = state.level.shape
+    covariance = np.empty((V, M, M))
+    for v in range(V):
+        precision = Gamma[data.rho_index[v]] / state.noise[v]
+        for m in range(M):
+            # a small part of the likelihood's precision keeps collinear conditions invertible
+            site = 1.0 / state.level_var[v, m] - precision[m, m]
+            precision[m, m] += max(site, 1e-3 * precision[m, m])
+        covariance[v] = inverse_and_log_det(precision)[0]
+    return covariance
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def hrf_covariance(data: ParcelData, prior: Prior, state: State, redundancy: float) -> FloatArray:
+    """Posterior covariance of the HRF that knows of the levels' uncertainty.
+
+    As separate factors, HRF and levels each take the other for known. The linear response of
+    the levels to the HRF (Giordano et al. 2018, JMLR 19(51)) takes from the HRF's precision
+    ``sum_v cov(X'r) var(a_v) / s_v^2 = sum_v var(a_v) G / s_v``: just what the variance of the
+    levels had put there. What else it takes lies along the HRF's scale, which is fixed by norm.
+
+    Returns
+    -------
+    array, shape (n_hrf, n_hrf)
+    """
+    none = np.zeros_like(state.level_var)
+    return inverse_and_log_det(hrf_precision(data, prior, state, redundancy, none))[0]
