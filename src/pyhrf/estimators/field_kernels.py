@@ -71,11 +71,13 @@ def leave_one_out_scores(
     """
     V, M = evidence.shape
     scores = np.zeros((len(alphas), len(betas), M))
-    logit = np.empty(V)
+    logit, own, p = np.empty(V), np.empty(V), np.empty(V)
     for m in range(M):
-        own = evidence[:, m].copy()
+        for v in range(V):
+            own[v] = evidence[v, m]
         for i in range(len(alphas)):
-            p = 1.0 / (1.0 + np.exp(-(own + alphas[i])))
+            for v in range(V):
+                p[v] = 1.0 / (1.0 + np.exp(-(own[v] + alphas[i])))
             for j in range(len(betas)):
                 beta = betas[j]
                 for _ in range(n_sweeps):

@@ -34,7 +34,8 @@ def inverse_and_log_det(A: FloatArray) -> tuple[FloatArray, float]:
                 total -= L[i, k] * L[j, k]
             if i == j:
                 if not total > 0.0:
-                    return np.full((n, n), np.nan), np.nan
+                    # square root of a negative pivot: NaN spreads to every figure
+                    total = np.nan
                 L[i, i] = np.sqrt(total)
                 log_det += 2.0 * np.log(L[i, i])
             else:

@@ -28,13 +28,19 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
     """
     V, M = state.level.shape
     covariance = np.empty((V, M, M))
+    precision = np.empty((M, M))
     for v in range(V):
-        precision = Gamma[data.rho_index[v]] / state.noise[v]
+        for m in range(M):
+            for n in range(M):
+                precision[m, n] = Gamma[data.rho_index[v], m, n] / state.noise[v]
         for m in range(M):
             # a small part of the likelihood's precision keeps collinear conditions invertible
             site = 1.0 / state.level_var[v, m] - precision[m, m]
             precision[m, m] += max(site, 1e-3 * precision[m, m])
-        covariance[v] = inverse_and_log_det(precision)[0]
+        inverse = inverse_and_log_det(precision)[0]
+        for m in range(M):
+            for n in range(M):
+                covariance[v, m, n] = inverse[m, n]
     return covariance
 
 
@@ -51,5 +57,5 @@ def hrf_covariance(data: ParcelData, prior: Prior, state: State, redundancy: flo
     -------
     array, shape (n_hrf, n_hrf)
     """
-    none = np.zeros_like(state.level_var)
+    none = np.zeros(state.level_var.shape)
     return inverse_and_log_det(hrf_precision(data, prior, state, redundancy, none))[0]

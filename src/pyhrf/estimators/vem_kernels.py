@@ -34,8 +34,8 @@ def contract_design(
     -------
     array, shape (n_rho, n_conditions, n_conditions)
     """
-    n_rho, _, size = G.shape
-    flat = second_moment.ravel()
+    n_rho = G.shape[0]
+    D = second_moment.shape[0]
     Gamma = np.zeros((n_rho, n_conditions, n_conditions))
     for i in range(n_rho):
         if not used[i]:
@@ -44,8 +44,9 @@ def contract_design(
         for m in range(n_conditions):
             for n in range(m, n_conditions):
                 total = 0.0
-                for j in range(size):
-                    total += G[i, pair, j] * flat[j]
+                for d in range(D):
+                    for k in range(D):
+                        total += G[i, pair, d * D + k] * second_moment[d, k]
                 Gamma[i, m, n] = total
                 Gamma[i, n, m] = total
                 pair += 1
@@ -177,7 +178,7 @@ def hrf_precision(
 ) -> FloatArray:
     """``R_inv / v_h + sum_rho,mn W_mn G_mn / redundancy``, ``W_mn = sum_v E[a_vm a_vn] / s_v``."""
     V, M, D = data.B.shape
-    n_rho, n_pairs, size = prior.G.shape
+    n_rho, n_pairs = prior.G.shape[:2]
     W = np.zeros((n_rho, n_pairs))
     for v in range(V):
         i = data.rho_index[v]
@@ -189,16 +190,17 @@ def hrf_precision(
             for n in range(m + 1, M):
                 W[i, pair] += 2.0 * weight * state.level[v, m] * state.level[v, n]
                 pair += 1
-    flat = np.empty(size)
+    precision = np.empty((D, D))
     for d in range(D):
         for k in range(D):
-            flat[d * D + k] = prior.R_inv[d, k] / state.v_h[0]
+            precision[d, k] = prior.R_inv[d, k] / state.v_h[0]
     for i in range(n_rho):
         if data.occupied[i]:
             for pair in range(n_pairs):
-                for j in range(size):
-                    flat[j] += W[i, pair] * prior.G[i, pair, j]
-    return flat.reshape(D, D)
+                for d in range(D):
+                    for k in range(D):
+                        precision[d, k] += W[i, pair] * prior.G[i, pair, d * D + k]
+    return precision
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
@@ -270,17 +272,45 @@ def _rescale(state: State, hyper: Hyper) -> float:
     log_scale = 0.5 * (low + high)
     if _mixture_log_prior(state, hyper, log_scale) < _mixture_log_prior(state, hyper, 0.0):
         return 0.0
-    c = np.exp(log_scale)
-    state.h[:] *= c
-    state.Sigma[:] *= c * c
-    state.v_h[:] *= c * c
-    state.mu[:] /= c
-    state.v[:] /= c * c
-    state.level[:] /= c
-    state.level_var[:] /= c * c
-    state.class_mean[:] /= c
-    state.class_var[:] /= c * c
+    _apply_scale(state, np.exp(log_scale))
     return log_scale
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _apply_scale(state: State, c: float) -> None:
+    """Multiply the HRF by `c` and divide the levels by it.
+
+    Written out: array expressions take many times longer to compile.
+    """
+    V, M = state.level.shape
+    D = state.h.shape[0]
+    square = c * c
+    for d in range(D):
+        state.h[d] *= c
+        for k in range(D):
+            state.Sigma[d, k] *= square
+    state.v_h[0] *= square
+    for m in range(M):
+        state.mu[m] /= c
+        for i in range(2):
+            state.v[i, m] /= square
+        for v in range(V):
+            state.level[v, m] /= c
+            state.level_var[v, m] /= square
+            for i in range(2):
+                state.class_mean[v, m, i] /= c
+                state.class_var[v, m, i] /= square
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _second_moment(state: State) -> FloatArray:
+    """``E[h h'] = h h' + Sigma``."""
+    D = state.h.shape[0]
+    moment = np.empty((D, D))
+    for d in range(D):
+        for k in range(D):
+            moment[d, k] = state.Sigma[d, k] + state.h[d] * state.h[k]
+    return moment
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
@@ -355,11 +385,10 @@ def run_vem(
     """
     V, M, D = data.B.shape
     residual = np.empty(V)
-    Gamma = contract_design(prior.G, state.Sigma + np.outer(state.h, state.h), data.occupied, M)
+    Gamma = contract_design(prior.G, _second_moment(state), data.occupied, M)
     b = _project(data.B, state.h)
-    before = np.empty(D)
+    before = np.zeros(D)
     for iteration in range(len(trace)):
-        before[:] = state.h
         _update_levels(data, state, hyper, b, Gamma)
         _update_mixtures(state, hyper)
         for v in range(V):
@@ -367,13 +396,18 @@ def run_vem(
         log_det_Sigma = _update_hrf(data, prior, state, hyper.redundancy[0])
         log_scale = _rescale(state, hyper)
         log_det_Sigma += 2.0 * D * log_scale
-        Gamma = contract_design(prior.G, state.Sigma + np.outer(state.h, state.h), data.occupied, M)
+        Gamma = contract_design(prior.G, _second_moment(state), data.occupied, M)
         b = _project(data.B, state.h)
         for v in range(V):
             residual[v] = _residual(v, data, state, b, Gamma)
         trace[iteration] = _free_energy(data, prior, state, hyper, residual, log_det_Sigma)
-        moved = np.sqrt(np.sum((state.h - before) ** 2) / np.sum(state.h**2))
-        if iteration > 0 and moved < 10.0 * tolerance:
+        moved = 0.0
+        norm = 0.0
+        for d in range(D):
+            moved += (state.h[d] - before[d]) ** 2
+            norm += state.h[d] ** 2
+            before[d] = state.h[d]
+        if iteration > 0 and moved < (10.0 * tolerance) ** 2 * norm:
             gain = trace[iteration] - trace[iteration - 1]
             if gain < tolerance * V * M:
                 return iteration + 1, True
