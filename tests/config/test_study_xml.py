@@ -213,7 +213,11 @@ def test_write_study__names_the_file_that_cannot_be_written(tmp_path):
         ("<seed>0", "<seed>0.5", ["<seed>: 0.5 is not allowed: must be a whole number from 0"]),
         ("<tr>2.4", "<tr>2400", ["<data><tr>: 2400", "milliseconds: did you mean 2.4 s?"]),
         ("<kind>volume", "<kind>surface", ["<data><kind>: surface", "volume or simulation"]),
-        ("<beta>estimate", "<beta>x", ["<vem><beta>: x", "must be a number from 0 to 5, or estimate"]),
+        (
+            "<beta>estimate",
+            "<beta>x",
+            ["<vem><beta>: x", "must be a number from 0 to 5, or estimate"],
+        ),
         ('name="both"', 'name="a-b"', ["<contrast 2>, attribute name: a-b", "another contrast"]),
         ('name="both"', 'nam="both"', ["<contrast>: unknown attribute nam: did you mean name?"]),
         ('<contrast name="both">', "<contrast>", ["<contrast 2>, attribute name: it is missing"]),
