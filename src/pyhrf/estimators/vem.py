@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, FloatArray, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.estimators.vem_solver import VEMProblem, solve_vem
+from pyhrf.estimators.vem_problem import make_problem
+from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.graph import NeighbourGraph, grid_edges
@@ -129,12 +130,11 @@ class JDEVEM:
             AR1_GRID if noise == "ar1" else np.zeros(1),
         )
         times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
-        self._problem = VEMProblem(
-            projector=projector,
-            design=design,
+        self._problem = make_problem(
+            projector,
+            design,
             R_inv=prior_precision(n_hrf, dt),
             starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
-            n_conditions=len(experiment.conditions),
             n_iterations=n_iterations,
             tolerance=tolerance,
             beta=beta,
@@ -143,7 +143,7 @@ class JDEVEM:
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
         M = len(self.experiment.conditions)
-        n_hrf = len(self._problem.R_inv)
+        n_hrf = self._problem.n_hrf
         touch = 2e-9 * self.experiment.n_scans * M * n_hrf
         iterate = 40 * (8e-9 * M * n_hrf + 2e-7 * M)
         fixed = 40 * 2e-9 * 10 * (M * (M + 1) // 2) * n_hrf**2

@@ -16,18 +16,15 @@ from pyhrf.estimators.field_kernels import leave_one_out_scores
 from pyhrf.estimators.noise_kernels import best_autocorrelation, fill_statistics
 from pyhrf.estimators.posterior_kernels import hrf_covariance, posterior_covariances
 from pyhrf.estimators.vem_kernels import contract_design, log_odds, run_vem
-from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
+from pyhrf.estimators.vem_problem import VEMProblem
+from pyhrf.estimators.vem_state import Hyper, ParcelData, State
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.model.statistics import (
-    DesignStatistics,
-    Projector,
-    noise_redundancy,
-    parcel_moments,
-    without_nuisance,
-)
+from pyhrf.model.statistics import noise_redundancy, parcel_moments, without_nuisance
 
-__all__ = ["VEMProblem", "VEMSolution", "solve_vem"]
+__all__ = ["VEMSolution", "solve_vem"]
 
+# Smallest part of a position's variance that its noise is taken to be at the start.
+LEAST_NOISE = 1e-6
 # Iterations before the field is chosen, and after it was chosen a first time.
 WARM_UP = 8
 # Iterations between two estimates of the autocorrelations, and the share of positions that may
@@ -44,50 +41,6 @@ BETAS = np.array([0.0, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0])
 ALPHAS = np.array([0.0, -0.5, -1.0])
 BETA_PRIOR = (0.5, 0.15)
 ALPHA_PRIOR = (0.0, 0.5)
-
-
-@dataclass(frozen=True, slots=True)
-class VEMProblem:
-    """What the parcels of a study share.
-
-    Attributes
-    ----------
-    projector : Projector
-        Turns data into statistics.
-    design : DesignStatistics
-        For every autocorrelation of the grid.
-    R_inv : array, shape (n_hrf, n_hrf)
-        Inverse prior covariance of the HRF, up to its scale.
-    starts : array, shape (n_starts, n_hrf)
-        HRFs to begin with; the one that explains most is taken.
-    n_conditions : int
-    n_iterations : int
-        Iterations at most, once the field is fixed.
-    tolerance : float
-        As in `run_vem`.
-    beta : float or None
-        Strength of the field; None to choose it, with its log odds, per condition.
-    """
-
-    projector: Projector
-    design: DesignStatistics
-    R_inv: FloatArray
-    starts: FloatArray
-    n_conditions: int
-    n_iterations: int
-    tolerance: float
-    beta: float | None
-
-    @property
-    def prior(self) -> Prior:
-        """The part that the iterations need."""
-        return Prior(
-            self.design.G,
-            self.design.log_det,
-            float(self.design.n_free),
-            self.R_inv,
-            float(np.linalg.slogdet(self.R_inv)[1]),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +127,15 @@ class _Fit:
         self, problem: VEMProblem, bold: NDArray[np.floating], graph: NeighbourGraph
     ) -> None:
         n_positions = bold.shape[1]
-        n_hrf = len(problem.R_inv)
-        self.problem, self.prior = problem, problem.prior
+        self.problem = problem
         self.Y = without_nuisance(problem.projector, bold)
         self.moments = parcel_moments(problem.projector, self.Y)
         self.traces: list[FloatArray] = []
         self.n_iterations = 0
         self.data = ParcelData(
-            np.empty((n_positions, problem.n_conditions, n_hrf)),
+            np.empty((n_positions, problem.n_conditions, problem.n_hrf)),
             np.empty(n_positions),
-            np.full(n_positions, int(np.argmin(np.abs(problem.design.rho)))),
+            np.full(n_positions, problem.white),
             np.zeros(len(problem.design.rho), dtype=np.bool_),
             graph.start,
             graph.neighbours,
@@ -201,40 +153,45 @@ class _Fit:
         data.occupied[:] = False
         data.occupied[data.rho_index] = True
 
-    def _contract(self, second_moment: FloatArray) -> FloatArray:
-        """`contract_design` on the whole grid."""
+    def _Gamma(self) -> FloatArray:
+        """Cross products of the present regressors, for the whole grid."""
+        state, problem = self.state, self.problem
+        second_moment = state.Sigma + np.outer(state.h, state.h)
         every = np.ones_like(self.data.occupied)
-        return contract_design(
-            self.problem.design.G, second_moment, every, self.problem.n_conditions
-        )
+        return contract_design(problem.design.G, second_moment, every, problem.n_conditions)
 
     def _start(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Least squares with each of the starting HRFs; the best, and the noise that it leaves."""
-        fits = [self._least_squares(h) for h in self.problem.starts]
-        best = int(np.argmin([np.log(noise).sum() for _, _, noise in fits]))
-        h = self.problem.starts[best]
-        level, level_var, noise = fits[best]
-        if len(self.problem.design.rho) > 1:
+        problem, data = self.problem, self.data
+        b = data.B @ problem.starts.T
+        inverse = problem.start_inverse[:, problem.white]
+        explained = np.einsum("vms,smn,vns->vs", b, inverse, b, optimize=True)
+        left = np.maximum(data.e[:, None] - explained, LEAST_NOISE * data.e[:, None])
+        best = int(np.argmin(np.log(left).sum(axis=0)))
+        h, Gamma = problem.starts[best], problem.start_Gamma[best]
+        level, level_var, noise = self._least_squares(best)
+        if len(problem.design.rho) > 1:
             for _ in range(2):
-                self._best_autocorrelation(h, np.outer(h, h), level, np.zeros_like(level), noise)
-                level, level_var, noise = self._least_squares(h)
+                self._best_autocorrelation(h, Gamma, level, np.zeros_like(level), noise)
+                level, level_var, noise = self._least_squares(best)
         return h, level, level_var, noise
 
-    def _least_squares(self, h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Levels, their variances and the noise for a given HRF, by (generalised) least squares."""
-        data = self.data
-        inverse = np.linalg.pinv(self._contract(np.outer(h, h)), hermitian=True)[data.rho_index]
-        b = data.B @ h
+    def _least_squares(self, start: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Levels, their variances and the noise for a starting HRF, by generalised least squares."""
+        problem, data = self.problem, self.data
+        inverse = problem.start_inverse[start][data.rho_index]
+        b = data.B @ problem.starts[start]
         level = np.einsum("vmn,vn->vm", inverse, b)
-        n_free = max(self.problem.design.n_free - self.problem.n_conditions, 1)
-        noise = np.maximum(data.e - np.einsum("vm,vm->v", level, b), 1e-6 * data.e) / n_free
+        left = data.e - np.einsum("vm,vm->v", level, b)
+        n_free = max(problem.design.n_free - problem.n_conditions, 1)
+        noise = np.maximum(left, LEAST_NOISE * data.e) / n_free
         level_var = noise[:, None] * np.diagonal(inverse, axis1=1, axis2=2)
         return level, level_var, noise
 
     def _best_autocorrelation(
         self,
         h: FloatArray,
-        second_moment: FloatArray,
+        Gamma: FloatArray,
         level: FloatArray,
         level_var: FloatArray,
         noise: FloatArray,
@@ -245,7 +202,7 @@ class _Fit:
             *self.moments,
             *(design.rho, design.C, design.inv_PP, design.log_det),
             float(design.n_free),
-            *(h, self._contract(second_moment), level, level_var),
+            *(h, Gamma, level, level_var),
             *(self.data.rho_index, noise),
         )
         if changed:
@@ -258,13 +215,13 @@ class _Fit:
         if len(self.problem.design.rho) == 1:
             return 0
         return self._best_autocorrelation(
-            state.h, self._second_moment(), state.level, state.level_var, state.noise
+            state.h, self._Gamma(), state.level, state.level_var, state.noise
         )
 
     def update_redundancy(self) -> None:
         """Estimate how often the positions count the same noise."""
         state, hyper, n_conditions = self.state, self.hyper, self.problem.n_conditions
-        in_prior = float(np.sum(self.problem.R_inv * state.Sigma)) / state.v_h[0]
+        in_prior = float(np.sum(self.problem.prior.R_inv * state.Sigma)) / state.v_h[0]
         hyper.redundancy[0] = noise_redundancy(
             self.problem.projector,
             self.Y,
@@ -275,14 +232,11 @@ class _Fit:
             n_fitted=n_conditions + (len(state.h) - in_prior) / n_conditions,
         )
 
-    def _second_moment(self) -> FloatArray:
-        return self.state.Sigma + np.outer(self.state.h, self.state.h)
-
     def iterate(self, n_iterations: int) -> bool:
         """Run the iterations and keep their free energies; tell whether they converged."""
         trace = np.empty(n_iterations)
         done, converged = run_vem(
-            self.data, self.prior, self.state, self.hyper, self.problem.tolerance, trace
+            self.data, self.problem.prior, self.state, self.hyper, self.problem.tolerance, trace
         )
         if not np.isfinite(trace[:done]).all():
             raise FloatingPointError("the free energy is not finite")
@@ -292,7 +246,7 @@ class _Fit:
 
     def choose_field(self) -> None:
         """Take, per condition, the field with which neighbours best foretell a position."""
-        evidence = log_odds(self.data, self.state, self._contract(self._second_moment()))
+        evidence = log_odds(self.data, self.state, self._Gamma())
         scores = leave_one_out_scores(
             evidence, self.data.start, self.data.neighbours, BETAS, ALPHAS, 12
         )
@@ -304,14 +258,12 @@ class _Fit:
 
     def solution(self, converged: bool) -> VEMSolution:
         """Put together what was found."""
-        covariance = posterior_covariances(
-            self.data, self.state, self._contract(self._second_moment())
-        )
+        covariance = posterior_covariances(self.data, self.state, self._Gamma())
         return VEMSolution(
             state=self.state,
             covariance=covariance,
             hrf_covariance=hrf_covariance(
-                self.data, self.prior, self.state, self.hyper.redundancy[0]
+                self.data, self.problem.prior, self.state, self.hyper.redundancy[0]
             ),
             rho=self.problem.design.rho[self.data.rho_index],
             beta=self.hyper.beta,
@@ -343,8 +295,8 @@ def _initial_state(
     variance = np.outer(PRIOR_VARIANCE, error_var)
     state = State(
         h=h.copy(),
-        Sigma=np.zeros_like(problem.R_inv),
-        v_h=np.array([h @ problem.R_inv @ h / len(h)]),
+        Sigma=np.zeros_like(problem.prior.R_inv),
+        v_h=np.array([h @ problem.prior.R_inv @ h / len(h)]),
         p=np.full((n_positions, n_conditions), 0.5),
         class_mean=np.zeros((n_positions, n_conditions, 2)),
         class_var=np.ones((n_positions, n_conditions, 2)),

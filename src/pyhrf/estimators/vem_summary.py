@@ -15,8 +15,8 @@ from pyhrf.model.hrf import hrf_shape
 
 __all__ = ["class_crossing", "normalised_hrf", "summarise"]
 
-# Draws from the HRF's posterior: the sd of a figure is then known to 5 %.
-N_DRAWS = 200
+# Draws from the HRF's posterior: the sd of a figure is then known to 7 %.
+N_DRAWS = 100
 
 
 def summarise(

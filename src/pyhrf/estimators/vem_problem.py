@@ -1,0 +1,111 @@
+"""What the parcels of a study share in the variational EM, computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyhrf.data import FloatArray
+from pyhrf.estimators.vem_kernels import contract_design
+from pyhrf.estimators.vem_state import Prior
+from pyhrf.model.statistics import DesignStatistics, Projector
+
+__all__ = ["VEMProblem", "make_problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class VEMProblem:
+    """Design, prior and settings.
+
+    Attributes
+    ----------
+    projector : Projector
+        Turns data into statistics.
+    design : DesignStatistics
+        For every autocorrelation of the grid.
+    prior : Prior
+        The same and the HRF's prior, for the iterations.
+    white : int
+        Place of the autocorrelation 0 in the grid.
+    starts : array, shape (n_starts, n_hrf)
+        HRFs to begin with; the one that explains most is taken.
+    start_Gamma, start_inverse : arrays, shape (n_starts, n_rho, n_conditions, n_conditions)
+        Cross products of the regressors that they make, and their pseudo-inverses.
+    n_iterations : int
+        Iterations at most, once the field is fixed.
+    tolerance : float
+        As in `run_vem`.
+    beta : float or None
+        Strength of the field; None to choose it, with its log odds, per condition.
+    """
+
+    projector: Projector
+    design: DesignStatistics
+    prior: Prior
+    white: int
+    starts: FloatArray
+    start_Gamma: FloatArray
+    start_inverse: FloatArray
+    n_iterations: int
+    tolerance: float
+    beta: float | None
+
+    @property
+    def n_conditions(self) -> int:
+        """Number of conditions."""
+        return self.start_Gamma.shape[-1]
+
+    @property
+    def n_hrf(self) -> int:
+        """Number of free HRF coefficients."""
+        return self.starts.shape[1]
+
+
+def make_problem(
+    projector: Projector,
+    design: DesignStatistics,
+    *,
+    R_inv: FloatArray,
+    starts: FloatArray,
+    n_iterations: int,
+    tolerance: float,
+    beta: float | None,
+) -> VEMProblem:
+    """Compute what does not depend on the data.
+
+    Parameters
+    ----------
+    projector, design
+        Of the study.
+    R_inv : array, shape (n_hrf, n_hrf)
+        Inverse prior covariance of the HRF, up to its scale.
+    starts : array, shape (n_starts, n_hrf)
+        HRFs to begin with.
+    n_iterations, tolerance, beta
+        As in `VEMProblem`.
+    """
+    n_conditions = design.C.shape[2] // starts.shape[1]
+    every = np.ones(len(design.rho), dtype=np.bool_)
+    Gamma = np.array(
+        [contract_design(design.G, np.outer(h, h), every, n_conditions) for h in starts]
+    )
+    prior = Prior(
+        design.G,
+        design.log_det,
+        float(design.n_free),
+        R_inv,
+        float(np.linalg.slogdet(R_inv)[1]),
+    )
+    return VEMProblem(
+        projector=projector,
+        design=design,
+        prior=prior,
+        white=int(np.argmin(np.abs(design.rho))),
+        starts=starts,
+        start_Gamma=Gamma,
+        start_inverse=np.linalg.pinv(Gamma, hermitian=True),
+        n_iterations=n_iterations,
+        tolerance=tolerance,
+        beta=beta,
+    )
