@@ -22,7 +22,10 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     engine = SerialEngine() if engine_name == "serial" else LocalEngine(2)
     log = Path(directory).with_name("worked_on.txt")
-    estimator = FakeEstimator(seconds=float(seconds), log=log)
+    started = Path(directory).with_name("started.txt")
+    estimator = FakeEstimator(
+        seconds=float(seconds), log=log, before=lambda _number: started.touch()
+    )
     try:
         with Journal(Path(directory), {"study": "1"}) as journal:
             todo = set(range(1, int(n_parcels) + 1)) - journal.done()

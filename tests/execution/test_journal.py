@@ -277,6 +277,7 @@ def test_journal__read_only_directory_is_named(finished):
         if finished:
             Journal(directory, {}).close()
         directory.chmod(0o555)
+        Path(folder).chmod(0o555)  # where it would be renamed
         try:
             found = subprocess.run(
                 [sys.executable, "-c", AS_ANOTHER_USER, directory],
@@ -285,6 +286,7 @@ def test_journal__read_only_directory_is_named(finished):
                 check=True,
             )
         finally:
+            Path(folder).chmod(0o755)
             directory.chmod(0o755)
         lines = found.stdout.splitlines()
         assert len(lines) == (3 if finished else 2)

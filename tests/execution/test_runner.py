@@ -113,8 +113,12 @@ def test_run_batches__local_keeps_every_parcel_that_was_finished_before_ctrl_c(t
 def test_run_batches__ctrl_c_does_not_wait_for_a_long_parcel(tmp_path):
     directory = tmp_path / "out"
     finish(directory, "local", n_parcels=1)
+    started = tmp_path / "started.txt"
+    started.unlink()
     with running(directory, "local", seconds=60) as child:
-        time.sleep(0.5)
+        while not started.exists():
+            assert child.poll() is None
+            time.sleep(0.01)
         child.send_signal(signal.SIGINT)
         assert child.wait(20) == 130
     assert kept(directory) == {1}
