@@ -276,8 +276,10 @@ def test_journal__read_only_directory_is_named(finished):
         directory.mkdir()
         if finished:
             Journal(directory, {}).close()
-        directory.chmod(0o555)
-        Path(folder).chmod(0o555)  # where it would be renamed
+        # The last one is where it would be renamed.
+        folders = [*directory.glob(".journal"), directory, Path(folder)]
+        for each in folders:
+            each.chmod(0o555)
         try:
             found = subprocess.run(
                 [sys.executable, "-c", AS_ANOTHER_USER, directory],
@@ -286,8 +288,8 @@ def test_journal__read_only_directory_is_named(finished):
                 check=True,
             )
         finally:
-            Path(folder).chmod(0o755)
-            directory.chmod(0o755)
+            for each in reversed(folders):
+                each.chmod(0o755)
         lines = found.stdout.splitlines()
         assert len(lines) == (3 if finished else 2)
         assert f"{directory} cannot be written (Permission denied)" in lines[0]
