@@ -59,9 +59,9 @@ def test_hrf_shape__peak_and_width_of_a_bump_do_not_cling_to_the_grid(peak, widt
     time = dt * np.arange(round(24 / dt) + 1)
     shape = hrf_shape(smooth_bump(time, peak, width), dt)
     coarseness = (dt / width) ** 2
-    assert shape.time_to_peak[0] == pytest.approx(peak, abs=0.06 * coarseness * dt + 1e-9)
+    assert shape.time_to_peak[0] == pytest.approx(peak, abs=0.07 * coarseness * dt + 1e-9)
     true_width = 2 * np.sqrt(2 * np.log(2)) * width
-    assert shape.fwhm[0] == pytest.approx(true_width, rel=0.06 * coarseness + 1e-9)
+    assert shape.fwhm[0] == pytest.approx(true_width, rel=0.08 * coarseness + 1e-9)
     assert shape.undershoot[0] == 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,6 +110,9 @@ class JDEVEM:
         seed: int = 0,
     ) -> None:
         _check_settings(experiment, dt, hrf_duration, n_iterations, tolerance, beta)
+        _check_models(drift, drift_cutoff, drift_order, noise)
+        if ppm_threshold is not None and not np.isfinite(ppm_threshold):
+            raise InputError(f"ppm_threshold is {ppm_threshold:g}: it must be a finite level")
         self.experiment = experiment
         self.dt = dt
         self.ppm_threshold = ppm_threshold
@@ -179,20 +182,22 @@ class JDEVEM:
             If shapes do not fit, or the data cannot be estimated.
         """
         data = np.asarray(bold)
+        if data.dtype.kind not in "biuf":
+            raise InputError(f"bold must hold real numbers, not {data.dtype}")
         if data.ndim != 2 or data.shape[0] != self.experiment.n_scans:
             raise InputError(
                 f"bold has the shape {data.shape}: it must be (n_scans, n_positions) with "
                 f"{self.experiment.n_scans} scans"
             )
-        if edges is None:
-            edges = np.empty((0, 2), np.int32) if coordinates is None else grid_edges(coordinates)
+        pairs = _neighbour_pairs(edges, coordinates, data.shape[1])
+        with np.errstate(over="ignore"):  # what float32 cannot hold is not finite: left out
+            data = data.astype(np.float32, copy=False)
         parcel = Parcel(
             number=1,
-            bold=data.astype(np.float32, copy=False),
-            edges=np.asarray(edges, dtype=np.int32).reshape(-1, 2),
+            bold=data,
+            edges=pairs,
             positions=np.arange(data.shape[1]),
         )
-        NeighbourGraph.from_edges(parcel.edges, data.shape[1])
         # Matrices this small only lose by BLAS threads; engines see to it themselves.
         with threadpool_limits(1, user_api="blas"):
             estimate = self.fit_parcel(parcel)
@@ -242,8 +247,27 @@ class JDEVEM:
 def usable_positions(bold: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Tell which positions are finite and not constant, shape (n_positions,)."""
     # a sum is finite only if all of its terms are, unless float32 overflows: float64 here
-    finite = np.isfinite(bold.sum(axis=0, dtype=np.float64))
+    with np.errstate(invalid="ignore"):  # inf - inf
+        finite = np.isfinite(bold.sum(axis=0, dtype=np.float64))
     return np.asarray(finite & (bold != bold[:1]).any(axis=0))
+
+
+def _neighbour_pairs(
+    edges: ArrayLike | None, coordinates: ArrayLike | None, n_positions: int
+) -> NDArray[np.int32]:
+    """Pairs of neighbours from either description, checked."""
+    if edges is not None and coordinates is not None:
+        raise InputError("give edges or coordinates, not both: each says who neighbours whom")
+    if coordinates is not None:
+        if len(np.asarray(coordinates)) != n_positions:
+            raise InputError(
+                f"coordinates name {len(np.asarray(coordinates))} positions, but bold has "
+                f"{n_positions}: give one voxel for each column"
+            )
+        return grid_edges(coordinates)
+    pairs = np.empty((0, 2), dtype=np.int32) if edges is None else np.asarray(edges)
+    NeighbourGraph.from_edges(pairs, n_positions)
+    return pairs.astype(np.int32, copy=False).reshape(-1, 2)
 
 
 def _too_few(n_positions: int, n_usable: int, needed: int) -> str:
@@ -266,7 +290,12 @@ def _contrast_vector(
                 f"contrast {name}: there is no condition {condition!r}; "
                 f"the conditions are {', '.join(conditions)}"
             )
-    return np.array([float(weights.get(condition, 0.0)) for condition in conditions])
+        if not np.isfinite(weights[condition]):
+            raise InputError(f"contrast {name}: the weight of {condition!r} is not finite")
+    vector = np.array([float(weights.get(condition, 0.0)) for condition in conditions])
+    if not vector.any():
+        raise InputError(f"contrast {name}: all weights are 0, so that it compares nothing")
+    return vector
 
 
 def _check_settings(
@@ -300,6 +329,18 @@ def _check_settings(
         )
     if beta is not None and not 0 <= beta <= 5:
         raise InputError(f"beta is {beta:g}: it must lie between 0 and 5")
+
+
+def _check_models(drift: str, cutoff: float, order: int, noise: str) -> None:
+    """Refuse models of drift and noise that do not exist."""
+    if drift not in get_args(DriftKind):
+        raise InputError(f"drift is {drift!r}: it must be one of {', '.join(get_args(DriftKind))}")
+    if not cutoff > 0:
+        raise InputError(f"drift_cutoff is {cutoff:g} s: it must be above 0")
+    if order < 0:
+        raise InputError(f"drift_order is {order}: it must be 0 or more")
+    if noise not in get_args(NoiseKind):
+        raise InputError(f"noise is {noise!r}: it must be one of {', '.join(get_args(NoiseKind))}")
 
 
 def _check_design(experiment: Experiment, X: FloatArray, P: FloatArray) -> None:
