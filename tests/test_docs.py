@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pyhrf.analysis import analyse
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study, study_to_xml
@@ -49,6 +50,23 @@ def test_settings_page__examples_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     path.write_text(*blocks("settings.md", "ini"), encoding="utf-8")
     assert load_settings(path).log.level == 1
+
+
+def test_outputs_page__names_every_file_map_and_column(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
+    study = Study.build(
+        data={"example": "small"},
+        contrasts=[{"name": "all", "expression": "cond1 + cond2"}],
+        output=tmp_path / "out",
+    )
+    results = analyse(study, engine="serial")
+    maps = {re.sub("cond[12]", "COND", name).replace("_all", "_NAME") for name in results.maps()}
+    tables = results.hrf, results.parcels, results.conditions
+    columns = {column for table in tables for column in table.columns}
+    others = {path.name for path in results.directory.iterdir() if path.suffix != ".gz"}
+    # The folders stand there with a slash, the columns by which a row is found in no list.
+    names = (maps | columns | others) - {"condition"}
+    assert {name for name in names if not re.search(rf"`{re.escape(name)}/?`", text)} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
