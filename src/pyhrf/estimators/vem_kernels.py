@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
+from pyhrf.estimators.field_kernels import site_logit
 from pyhrf.estimators.linalg_kernels import FAST, inverse_and_log_det
 from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 
@@ -115,15 +116,21 @@ def log_odds(data: ParcelData, state: State, Gamma: FloatArray) -> FloatArray:
 def _update_levels(
     data: ParcelData, state: State, hyper: Hyper, b: FloatArray, Gamma: FloatArray
 ) -> None:
-    """Levels and labels of all positions, one after the other (sequential mean field)."""
+    """Levels and labels of all positions, one after the other (`field_kernels`)."""
     V, M = b.shape
     for v in range(V):
         for m in range(M):
             evidence = _update_level(v, m, data, state, b, Gamma)
-            field = hyper.alpha[m]
+            beta = hyper.beta[m]
+            spins = 0.0
+            free = 0.0
             for k in range(data.start[v], data.start[v + 1]):
-                field += hyper.beta[m] * (2.0 * state.p[data.neighbours[k], m] - 1.0)
-            p = 1.0 / (1.0 + np.exp(-(evidence + field)))
+                spin = 2.0 * state.p[data.neighbours[k], m] - 1.0
+                spins += spin
+                free += 1.0 - spin * spin
+            drive = evidence + hyper.alpha[m] + beta * spins
+            x = site_logit(drive, 0.5 * beta * beta * free, state.p[v, m])
+            p = 1.0 / (1.0 + np.exp(-x))
             state.p[v, m] = p
             k0, k1 = state.class_mean[v, m, 0], state.class_mean[v, m, 1]
             c0, c1 = state.class_var[v, m, 0], state.class_var[v, m, 1]
@@ -339,12 +346,14 @@ def _free_energy(
                     ratio = state.class_var[v, m, i] / state.v[i, m]
                     total += weight * 0.5 * (np.log(ratio) + 1.0 - ratio - gap**2 / state.v[i, m])
                     total -= weight * np.log(weight)
-            agreement = 0.0
+            beta, spin = hyper.beta[m], 2.0 * p - 1.0
+            edges = 0.0
             for k in range(data.start[v], data.start[v + 1]):
-                other = state.p[data.neighbours[k], m]
-                agreement += p * other + (1.0 - p) * (1.0 - other)
+                other = 2.0 * state.p[data.neighbours[k], m] - 1.0
+                edges += 0.5 * beta * (1.0 + spin * other)
+                edges += 0.125 * beta * beta * (1.0 - spin * spin) * (1.0 - other * other)
             # every edge is met from both of its ends
-            total += 0.5 * hyper.beta[m] * agreement + hyper.alpha[m] * p
+            total += 0.5 * edges + hyper.alpha[m] * p
     energy = 0.0
     for d in range(D):
         for k in range(D):

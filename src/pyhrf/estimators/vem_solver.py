@@ -36,11 +36,13 @@ NOISE_SETTLED = 0.01
 PRIOR_WEIGHT = 5.0
 PRIOR_MEAN = 2.5
 PRIOR_VARIANCE = (0.1, 0.6)
-# The field: strengths that are tried, log odds that are tried, and a mild preference.
+# The field: strengths that are tried with a mild preference (mean, sd), and log odds that are
+# tried with what each costs. The last of these is "nothing is active", which two nats favour:
+# the other fields are judged with an HRF and a mixture that were fitted to the same noise.
 BETAS = np.array([0.0, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0])
-ALPHAS = np.array([0.0, -0.5, -1.0])
 BETA_PRIOR = (0.5, 0.15)
-ALPHA_PRIOR = (0.0, 0.5)
+ALPHAS = np.array([0.0, -0.5, -1.0, -4.0])
+ALPHA_COST = np.array([0.0, 0.5, 1.0, -2.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class _Fit:
         return h, level, level_var, noise
 
     def _least_squares(self, start: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Levels, their variances and the noise for a starting HRF, by generalised least squares."""
+        """Levels, their variances and the noise for a starting HRF, by least squares."""
         problem, data = self.problem, self.data
         inverse = problem.start_inverse[start][data.rho_index]
         b = data.B @ problem.starts[start]
@@ -251,7 +253,7 @@ class _Fit:
             evidence, self.data.start, self.data.neighbours, BETAS, ALPHAS, 12
         )
         scores -= 0.5 * (((BETAS - BETA_PRIOR[0]) / BETA_PRIOR[1]) ** 2)[None, :, None]
-        scores -= 0.5 * (((ALPHAS - ALPHA_PRIOR[0]) / ALPHA_PRIOR[1]) ** 2)[:, None, None]
+        scores -= ALPHA_COST[:, None, None]
         best = scores.reshape(-1, scores.shape[2]).argmax(axis=0)
         self.hyper.alpha[:] = ALPHAS[best // len(BETAS)]
         self.hyper.beta[:] = BETAS[best % len(BETAS)]

@@ -12,21 +12,29 @@ from pyhrf.data import FloatArray
 
 __all__ = ["HRFShape", "canonical_hrf", "hrf_shape", "prior_precision"]
 
-# The prior's shape, chosen on simulations of many kinds (validation/): seconds, log units, seconds.
-WARP = 4.0
-WIDTH = 0.7
-DECAY = 8.0
+# The prior, chosen on simulations of many kinds (validation/). Of the smooth part: seconds, log
+# units, seconds. Of the family: times to peak and undershoots, and its share of the variance.
+WARP, WIDTH, DECAY = 4.0, 0.7, 8.0
+FAMILY_PEAKS = np.linspace(3.0, 9.0, 13)
+FAMILY_WIDTHS = (0.8, 1.0, 1.25)
+FAMILY_UNDERSHOOTS = (0.0, 0.17, 0.35)
+FAMILY_SHARE = 0.8
 
 
 def prior_precision(n_hrf: int, dt: float) -> FloatArray:
-    """Inverse covariance of the HRF prior, up to its scale: smooth, and smoother the later.
+    """Inverse covariance of the HRF prior, up to its scale.
 
-    ``cov(h(s), h(t)) = g(s) g(t) k(|u(s) - u(t)| / WIDTH)``, with the Matérn-5/2 function ``k``,
-    ``u(t) = log(1 + t / WARP)``, so that the response may turn quickly while it rises and only
-    slowly in its tail, and ``g(t) = t exp(-t / DECAY)``, which ties it to zero at both ends.
-    It replaces the second-difference prior ``D2' D2 / dt^4`` of Ciuciu et al. 2003 (IEEE TMI
-    22(10):1235), which is as rough at 20 s as at 5 s and costs about a fifth more HRF error
-    (``validation/``).
+    The covariance is the second moment of a broad family of physiological responses (peaks from
+    3 to 9 s, narrow to wide, with and without undershoot; the idea of FLOBS, Woolrich et al.
+    2004, NeuroImage 21:1748), and a fifth of its variance is that of any smooth function: ::
+
+        g(s) g(t) k(|u(s) - u(t)| / WIDTH),  u(t) = log(1 + t / WARP),  g(t) = t exp(-t / DECAY)
+
+    with the Matérn-5/2 function ``k``: quick turns while the response rises, slow ones in its
+    tail, zero at the start. The mean is zero, so that the sign and the height of a response are
+    free, and the family only says which directions are likely. It replaces the second-difference
+    prior ``D2' D2 / dt^4`` of Ciuciu et al. 2003 (IEEE TMI 22(10):1235), which is as rough at
+    20 s as at 5 s; ``validation/`` tells what that gains.
 
     Parameters
     ----------
@@ -40,16 +48,39 @@ def prior_precision(n_hrf: int, dt: float) -> FloatArray:
     array, shape (n_hrf, n_hrf)
         Symmetric, positive definite.
     """
-    t = dt * np.arange(1, n_hrf + 1)
+    t = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
     u = np.log1p(t / WARP)
     r = np.sqrt(5) * np.abs(u[:, None] - u) / WIDTH
     envelope = t * np.exp(-t / DECAY)
-    envelope /= envelope.max()
-    covariance = envelope[:, None] * envelope * (1 + r + r**2 / 3) * np.exp(-r)
+    smooth = np.outer(envelope, envelope) * (1 + r + r**2 / 3) * np.exp(-r)
     # a millionth of independent variance keeps the inverse well-conditioned at a small dt
-    covariance += 1e-6 * np.diag(envelope**2 + 1e-3)
+    smooth += 1e-6 * np.diag(envelope**2 + 1e-3 * envelope.max() ** 2)
+    family = _family(t)
+    second_moment = family.T @ family
+    covariance = FAMILY_SHARE * second_moment / np.trace(second_moment)
+    covariance += (1 - FAMILY_SHARE) * smooth / np.trace(smooth)
     precision = np.linalg.inv(covariance)
     return np.asarray((precision + precision.T) / 2)
+
+
+def _family(t: FloatArray) -> FloatArray:
+    """Responses of the family at times `t`, each of unit norm, shape (n_responses, n_times)."""
+    responses = []
+    for peak in FAMILY_PEAKS:
+        for relative_width in FAMILY_WIDTHS:
+            width = relative_width * (1.2 + 0.22 * peak)
+            for undershoot in FAMILY_UNDERSHOOTS:
+                response = _bump(t, peak, width)
+                response -= undershoot * _bump(t, peak + 8, 1.3 * width)
+                responses.append(response / np.linalg.norm(response))
+    return np.array(responses)
+
+
+def _bump(t: FloatArray, mode: float, sd: float) -> FloatArray:
+    """Gamma density of the given mode and standard deviation, scaled to a peak of 1."""
+    scale = (np.sqrt(mode**2 + 4 * sd**2) - mode) / 2
+    power = mode / scale
+    return np.asarray(np.exp(power * np.log(t / mode) - (t - mode) / scale))
 
 
 def canonical_hrf(times: FloatArray) -> FloatArray:
