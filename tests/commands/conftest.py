@@ -110,8 +110,8 @@ class Study:
         self.events.write_text("\n".join(self.paradigm) + "\n")
 
     def snapshot(self) -> dict[str, bytes]:
-        """Every file below the folder, with its bytes."""
-        files = (path for path in self.folder.rglob("*") if path.is_file())
+        """Every file below the folder, with its bytes; but for who had the lock last, and when."""
+        files = (p for p in self.folder.rglob("*") if p.is_file() and p.name != "lock")
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
 

@@ -81,6 +81,10 @@ def test_read_paradigm__reads_back_what_was_written(
     assert read_text(folder, text, n_runs=len(expected)) == expected
 
 
+def test_read_paradigm__a_condition_may_be_called_onset(tmp_path: Path) -> None:
+    assert read_text(tmp_path, '0 "onset" 1.5') == [{"onset": [(1.5, 0.0, 1.0)]}]
+
+
 @given(st.text(st.sampled_from('0123456789.,;\t\n "abne#-+/_'), max_size=60))
 @example('0 "a 1.0')
 @example("onset\ttrial_type\n")

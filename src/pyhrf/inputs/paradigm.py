@@ -93,7 +93,8 @@ def read_paradigm(
     notes = [] if notes is None else notes
     lines = _read_lines(path)
     names = [name.lower() for name in lines[0].fields]
-    if "onset" in names:
+    # A session's number comes first in PyHRF's columns: there a condition may be called "onset".
+    if "onset" in names and not names[0].isdecimal():
         events = list(_read_bids(lines, names, notes))
     else:
         events = [_parse_csv_line(line) for line in lines]
