@@ -17,7 +17,8 @@ from kernel_problem import (
 )
 from scipy.integrate import quad
 from scipy.linalg import null_space
-from scipy.special import expit, logsumexp
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
 from scipy.stats import multivariate_normal, norm
 
 from pyhrf.estimators import vem_kernels as kernels
@@ -226,20 +227,33 @@ def test_update_levels__finds_the_exact_posterior_of_one_condition():
         evidence[:, 1] - evidence[:, 0],
         rtol=1e-6,
     )
-    before = state.p[:, 0].copy()
     kernels._update_levels(problem.data, state, problem.hyper, b, Gamma)
-    # the first position meets its neighbour as it was; the last one the updated one
-    for v, neighbour in ((0, before[1]), (2, state.p[1, 0])):
-        expected = np.exp(
-            [
-                problem.hyper.beta[0] * (neighbour if q else 1 - neighbour)
-                + problem.hyper.alpha[0] * q
-                + evidence[v, q]
-                for q in (0, 1)
-            ]
-            - logsumexp(evidence[v])
-        )
-        assert state.p[v, 0] == pytest.approx(expected[1] / expected.sum(), rel=1e-6)
+    # the last position meets its neighbour as it stays; given that, the free energy of its label
+    # has one maximum
+    beta, alpha = problem.hyper.beta[0], problem.hyper.alpha[0]
+    other = 2 * state.p[1, 0] - 1
+
+    def energy(p):
+        spin = 2 * p - 1
+        plain = p * (evidence[2, 1] + alpha) + (1 - p) * evidence[2, 0] + beta * spin * other / 2
+        plain += beta**2 / 8 * (1 - spin**2) * (1 - other**2)
+        return plain - p * np.log(p) - (1 - p) * np.log(1 - p)
+
+    best = minimize_scalar(
+        lambda p: -energy(p), bounds=(1e-9, 1 - 1e-9), method="bounded", options={"xatol": 1e-10}
+    )
+    assert state.p[2, 0] == pytest.approx(best.x, rel=1e-5)
+
+
+def test_update_levels__without_neighbours_finds_the_posterior_odds():
+    problem = make_problem(6, n_conditions=1, edges=[])
+    state = random_state(6, n_conditions=1)
+    state.Sigma[:] = 0.0
+    evidence = np.array([[log_evidence(problem, state, v, q) for q in (0, 1)] for v in range(V)])
+    b, Gamma = kernels._project(problem.data.B, state.h), gamma_of(problem, state)
+    kernels._update_levels(problem.data, state, problem.hyper, b, Gamma)
+    expected = expit(evidence[:, 1] - evidence[:, 0] + problem.hyper.alpha[0])
+    np.testing.assert_allclose(state.p[:, 0], expected, rtol=1e-6)
 
 
 def test_contract_design__fills_the_used_autocorrelations_only():
