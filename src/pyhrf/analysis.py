@@ -40,8 +40,6 @@ from pyhrf.results import (
     write_provenance,
     write_results,
 )
-from pyhrf.simulation.datasets import dataset_paths
-from pyhrf.simulation.examples import example_spec, make_example
 
 if TYPE_CHECKING:
     from pyhrf.estimators import JDEVEM
@@ -211,6 +209,9 @@ class _Data:
     def open(self) -> Dataset:
         if self._folder is None:
             return _open(self._study, self._study.data.runs, self._study.data.parcellation)
+        from pyhrf.simulation.datasets import dataset_paths
+        from pyhrf.simulation.examples import example_spec
+
         spec = example_spec(self._study.data.example)
         paths = dataset_paths(self._folder, n_runs=spec.n_runs)
         runs = [
@@ -244,6 +245,8 @@ def _data(study: Study, *, fresh: bool, tell: Tell) -> Iterator[_Data]:
     elif not fresh and _holds_example(home, study.data.example):
         yield _Data(study, home, made=False)
     else:
+        from pyhrf.simulation.examples import make_example
+
         # Made elsewhere: nothing is written to the output directory before all is checked.
         with tempfile.TemporaryDirectory(prefix="pyhrf-example-") as name:
             folder = Path(name) / _EXAMPLE_DATA
@@ -253,6 +256,9 @@ def _data(study: Study, *, fresh: bool, tell: Tell) -> Iterator[_Data]:
 
 
 def _holds_example(folder: Path, name: str) -> bool:
+    from pyhrf.simulation.datasets import dataset_paths
+    from pyhrf.simulation.examples import example_spec
+
     described = dataset_paths(folder).spec
     return described.is_file() and described.read_text("utf-8") == example_spec(name).to_json()
 

@@ -49,31 +49,37 @@ def prior_precision(n_hrf: int, dt: float) -> FloatArray:
         Symmetric, positive definite.
     """
     t = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
-    u = np.log1p(t / WARP)
-    r = np.sqrt(5) * np.abs(u[:, None] - u) / WIDTH
-    envelope = t * np.exp(-t / DECAY)
-    smooth = np.outer(envelope, envelope) * (1 + r + r**2 / 3) * np.exp(-r)
-    # a millionth of independent variance keeps the inverse well-conditioned at a small dt
-    smooth += 1e-6 * np.diag(envelope**2 + 1e-3 * envelope.max() ** 2)
-    family = _family(t)
-    second_moment = family.T @ family
-    covariance = FAMILY_SHARE * second_moment / np.trace(second_moment)
-    covariance += (1 - FAMILY_SHARE) * smooth / np.trace(smooth)
-    precision = np.linalg.inv(covariance)
+    # each part has a mean variance of 1 on the same points, whatever the grid
+    reference = np.arange(1.0, 25.0)
+    family, smooth = (
+        part(t) / np.mean(np.diag(part(reference))) for part in (_family_moment, _smooth_covariance)
+    )
+    precision = np.linalg.inv(FAMILY_SHARE * family + (1 - FAMILY_SHARE) * smooth)
     return np.asarray((precision + precision.T) / 2)
 
 
-def _family(t: FloatArray) -> FloatArray:
-    """Responses of the family at times `t`, each of unit norm, shape (n_responses, n_times)."""
-    responses = []
+def _smooth_covariance(t: FloatArray) -> FloatArray:
+    """Covariance of the smooth functions at times `t`, shape (n_times, n_times)."""
+    u = np.log1p(t / WARP)
+    r = np.sqrt(5) * np.abs(u[:, None] - u) / WIDTH
+    envelope = t / DECAY * np.exp(1 - t / DECAY)
+    covariance = np.outer(envelope, envelope) * (1 + r + r**2 / 3) * np.exp(-r)
+    # a millionth of independent variance keeps the inverse well-conditioned at a small dt
+    return np.asarray(covariance + 1e-6 * np.diag(envelope**2 + 1e-3))
+
+
+def _family_moment(t: FloatArray) -> FloatArray:
+    """Second moment of the family's responses at times `t`, shape (n_times, n_times)."""
+    moment = np.zeros((len(t), len(t)))
     for peak in FAMILY_PEAKS:
         for relative_width in FAMILY_WIDTHS:
             width = relative_width * (1.2 + 0.22 * peak)
+            rise, fall = _bump(t, peak, width), _bump(t, peak + 8, 1.3 * width)
             for undershoot in FAMILY_UNDERSHOOTS:
-                response = _bump(t, peak, width)
-                response -= undershoot * _bump(t, peak + 8, 1.3 * width)
-                responses.append(response / np.linalg.norm(response))
-    return np.array(responses)
+                response = rise - undershoot * fall
+                # wide responses count no more than narrow ones
+                moment += np.outer(response, response) / width
+    return moment
 
 
 def _bump(t: FloatArray, mode: float, sd: float) -> FloatArray:

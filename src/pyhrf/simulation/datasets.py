@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray, Run
 from pyhrf.errors import InputError
-from pyhrf.simulation.simulate import HRF_TIME, Simulated
+
+if TYPE_CHECKING:
+    from pyhrf.simulation.simulate import Simulated
 
 __all__ = ["DatasetPaths", "dataset_paths", "write_dataset"]
 
@@ -212,6 +214,9 @@ def _events_csv(runs: tuple[Run, ...]) -> str:
 
 
 def _truth(simulated: Simulated) -> dict[str, NDArray[Any]]:
+    # Not at the top: it imports scipy, which who only looks for the files need not wait for.
+    from pyhrf.simulation.simulate import HRF_TIME
+
     return {
         "hrf_time": HRF_TIME,
         "hrf": simulated.hrf,
