@@ -375,7 +375,8 @@ def run_vem(
     """Iterate until neither free energy nor HRF move, at most ``len(trace)`` times.
 
     It stops when an iteration adds less than `tolerance` per level to the free energy and
-    changes the HRF by less than ten times `tolerance` of its norm.
+    changes the HRF by less than ten times `tolerance` of its norm; or when it adds less than a
+    tenth of that, whatever the HRF does: without a response the data do not hold it.
 
     Parameters
     ----------
@@ -416,8 +417,9 @@ def run_vem(
             moved += (state.h[d] - before[d]) ** 2
             norm += state.h[d] ** 2
             before[d] = state.h[d]
-        if iteration > 0 and moved < (10.0 * tolerance) ** 2 * norm:
-            gain = trace[iteration] - trace[iteration - 1]
-            if gain < tolerance * V * M:
+        if iteration > 0:
+            gain = (trace[iteration] - trace[iteration - 1]) / (V * M)
+            still = moved < (10.0 * tolerance) ** 2 * norm
+            if gain < tolerance and (still or gain < 0.1 * tolerance):
                 return iteration + 1, True
     return len(trace), False
