@@ -36,13 +36,15 @@ NOISE_SETTLED = 0.01
 PRIOR_WEIGHT = 5.0
 PRIOR_MEAN = 2.5
 PRIOR_VARIANCE = (0.1, 0.6)
-# The field: strengths that are tried with a mild preference (mean, sd), and log odds that are
-# tried with what each costs. The last of these is "nothing is active", which two nats favour:
-# the other fields are judged with an HRF and a mixture that were fitted to the same noise.
-BETAS = np.array([0.0, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0])
+# The field: strengths that are tried, and log odds that are tried with what each costs; first few
+# of them, then all. The last odds are "nothing is active", which two nats favour: the other
+# fields are judged with an HRF and a mixture that were fitted to the same noise.
+COARSE_BETAS = np.array([0.3, 0.5, 0.7])
+BETAS = np.array([0.0, 0.2, 0.35, 0.45, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9])
 BETA_PRIOR = (0.5, 0.15)
 ALPHAS = np.array([0.0, -0.5, -1.0, -4.0])
 ALPHA_COST = np.array([0.0, 0.5, 1.0, -2.0])
+COARSE_ALPHAS = np.array([0, 3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +108,12 @@ def solve_vem(
     """
     fit = _Fit(problem, bold, graph)
     warm_up = problem.n_iterations if problem.n_iterations < WARM_UP else WARM_UP
-    for _ in range(2):
+    for betas, alphas in ((COARSE_BETAS, COARSE_ALPHAS), (BETAS, np.arange(len(ALPHAS)))):
         fit.iterate(warm_up)
         fit.update_noise()
         fit.update_redundancy()
         if problem.beta is None:
-            fit.choose_field()
+            fit.choose_field(betas, alphas)
     fit.traces.clear()
     left, converged = problem.n_iterations, False
     while left > 0 and not converged:
@@ -246,17 +248,25 @@ class _Fit:
         self.n_iterations += int(done)
         return bool(converged)
 
-    def choose_field(self) -> None:
-        """Take, per condition, the field with which neighbours best foretell a position."""
+    def choose_field(self, betas: FloatArray, alphas: NDArray[np.intp]) -> None:
+        """Take, per condition, the field with which neighbours best foretell a position.
+
+        Parameters
+        ----------
+        betas : array, shape (n_betas,)
+            Strengths to choose from.
+        alphas : int array, shape (n_alphas,)
+            Places in ``ALPHAS`` of the log odds to choose from.
+        """
         evidence = log_odds(self.data, self.state, self._Gamma())
         scores = leave_one_out_scores(
-            evidence, self.data.start, self.data.neighbours, BETAS, ALPHAS, 12
+            evidence, self.data.start, self.data.neighbours, betas, ALPHAS[alphas], 12
         )
-        scores -= 0.5 * (((BETAS - BETA_PRIOR[0]) / BETA_PRIOR[1]) ** 2)[None, :, None]
-        scores -= ALPHA_COST[:, None, None]
+        scores -= 0.5 * (((betas - BETA_PRIOR[0]) / BETA_PRIOR[1]) ** 2)[None, :, None]
+        scores -= ALPHA_COST[alphas][:, None, None]
         best = scores.reshape(-1, scores.shape[2]).argmax(axis=0)
-        self.hyper.alpha[:] = ALPHAS[best // len(BETAS)]
-        self.hyper.beta[:] = BETAS[best % len(BETAS)]
+        self.hyper.alpha[:] = ALPHAS[alphas][best // len(betas)]
+        self.hyper.beta[:] = betas[best % len(betas)]
 
     def solution(self, converged: bool) -> VEMSolution:
         """Put together what was found."""
