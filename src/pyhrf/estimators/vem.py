@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -208,9 +208,9 @@ class JDEVEM:
     def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
         """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
 
-        Positions that are constant or not finite are left out; their maps are NaN.
+        Positions that are constant in a run, or not finite, are left out; their maps are NaN.
         """
-        usable = usable_positions(parcel.bold)
+        usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
         n_usable = int(usable.sum())
         if n_usable < self.min_positions:
             return ParcelEstimate(
@@ -244,12 +244,25 @@ class JDEVEM:
         )
 
 
-def usable_positions(bold: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell which positions are finite and not constant, shape (n_positions,)."""
+def usable_positions(bold: NDArray[np.float32], run_lengths: Sequence[int]) -> NDArray[np.bool_]:
+    """Tell which positions are finite, and constant in no run.
+
+    Parameters
+    ----------
+    bold : array, shape (n_scans, n_positions)
+    run_lengths : sequence of int
+        Scans of every run.
+
+    Returns
+    -------
+    bool array, shape (n_positions,)
+    """
     # a sum is finite only if all of its terms are, unless float32 overflows: float64 here
     with np.errstate(invalid="ignore"):  # inf - inf
-        finite = np.isfinite(bold.sum(axis=0, dtype=np.float64))
-    return np.asarray(finite & (bold != bold[:1]).any(axis=0))
+        usable = np.isfinite(bold.sum(axis=0, dtype=np.float64))
+    for run in np.split(bold, np.cumsum(run_lengths)[:-1]):
+        usable &= (run != run[:1]).any(axis=0)
+    return np.asarray(usable)
 
 
 def _neighbour_pairs(
@@ -275,8 +288,8 @@ def _too_few(n_positions: int, n_usable: int, needed: int) -> str:
     if n_usable == n_positions:
         return f"{n_positions} positions, fewer than the {needed} that are needed"
     return (
-        f"{n_usable} of {n_positions} positions can be used (the others are constant or not "
-        f"finite), fewer than the {needed} that are needed"
+        f"{n_usable} of {n_positions} positions can be used (the others are constant or "
+        f"not finite), fewer than the {needed} that are needed"
     )
 
 
