@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from parcel_data import (
     assert_same,
-    auc,
     one_condition,
-    shape_error,
     small,
     with_bold,
 )
