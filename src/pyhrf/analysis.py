@@ -7,11 +7,10 @@ into the journal, and from there into tables and maps. A run that was stopped go
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
-import tempfile
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ import numpy as np
 
 from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.settings import Settings, load_settings
-from pyhrf.config.study import RunFiles, Study
+from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import ConfigError
@@ -31,7 +30,7 @@ from pyhrf.execution.engine import Engine
 from pyhrf.execution.journal import Journal, set_aside
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.runner import run_batches
-from pyhrf.inputs.dataset import Dataset, open_dataset
+from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import (
     Grid,
     Results,
@@ -40,6 +39,7 @@ from pyhrf.results import (
     write_provenance,
     write_results,
 )
+from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell, open_files, study_data
 
 if TYPE_CHECKING:
     from pyhrf.estimators import JDEVEM
@@ -49,11 +49,8 @@ __all__ = ["ENGINES", "LOG_FILE", "analyse", "check_study", "load_study"]
 ENGINES = ("serial", "local")
 LOG_FILE = "pyhrf.log"
 
-_EXAMPLE_DATA = "example-data"
 _NOT_REACHED = "not reached: an earlier parcel failed and the run was to stop there"
 _log = logging.getLogger(__name__)
-
-Tell = Callable[[str], None]
 
 
 def load_study(path: str | Path) -> Study:
@@ -95,7 +92,7 @@ def check_study(study: Study) -> list[str]:
     InputError, ConfigError
         Naming file, place, value and cure.
     """
-    dataset = _open(study, study.data.runs, study.data.parcellation)
+    dataset = open_files(study, study.data.runs, study.data.parcellation)
     _check_fit(study, dataset)
     return dataset.notes
 
@@ -166,13 +163,14 @@ def analyse(
         study = study.replaced(output=Path(output).absolute())
     settings = settings or load_settings()
     chosen = _make_engine(engine, n_jobs, settings)
-    with _data(study, fresh=fresh, tell=tell) as data:
+    with study_data(study, fresh=fresh, tell=tell) as data:
         prepared = _prepare(study, data)
+        prepared.dataset.read()  # damage inside a file shows only here: before anything is written
         for note in prepared.dataset.notes:
             tell(f"note: {note}")
         if fresh and (kept := set_aside(study.output)) is not None:
             tell(f"{study.output}: older results are kept in {kept}")
-        expected = (_EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
+        expected = (EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
         with (
             Journal(study.output, prepared.key, expected=expected) as journal,
             _warnings_in(study.output / LOG_FILE),
@@ -183,6 +181,18 @@ def analyse(
             run = _Run(study, prepared, journal, chosen)
             run.work(stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
             return run.write(started=started, command=command or sys.argv)
+
+
+@contextmanager
+def _said_if_slow(what: str, tell: Tell) -> Iterator[None]:
+    """Say what the user is waiting for if it takes longer than a second."""
+    timer = threading.Timer(1.0, tell, [what])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager
@@ -200,69 +210,6 @@ def _warnings_in(path: Path) -> Iterator[None]:
         file.close()
 
 
-class _Data:
-    """The files that a study analyses; example data are made, and kept once all is checked."""
-
-    def __init__(self, study: Study, folder: Path | None, *, made: bool) -> None:
-        self._study, self._folder, self._made = study, folder, made
-
-    def open(self) -> Dataset:
-        if self._folder is None:
-            return _open(self._study, self._study.data.runs, self._study.data.parcellation)
-        from pyhrf.simulation.datasets import dataset_paths
-        from pyhrf.simulation.examples import example_spec
-
-        spec = example_spec(self._study.data.example)
-        paths = dataset_paths(self._folder, n_runs=spec.n_runs)
-        runs = [
-            RunFiles(bold=bold, paradigm=paradigm)
-            for bold, paradigm in zip(paths.bold, paths.paradigm, strict=True)
-        ]
-        return _open(self._study, runs, paths.parcellation)
-
-    def home_of(self, path: str) -> str:
-        """Return where a file is when the analysis has ended."""
-        if self._folder is None:
-            return path
-        return str(self._study.output / _EXAMPLE_DATA / Path(path).name)
-
-    def keep(self) -> None:
-        """Put example data that were made beside the results."""
-        if self._folder is not None and self._made:
-            home = self._study.output / _EXAMPLE_DATA
-            if not home.exists():
-                unfinished = home.with_name(f".{home.name}.tmp")
-                shutil.rmtree(unfinished, ignore_errors=True)
-                shutil.copytree(self._folder, unfinished)
-                unfinished.rename(home)
-
-
-@contextmanager
-def _data(study: Study, *, fresh: bool, tell: Tell) -> Iterator[_Data]:
-    home = study.output / _EXAMPLE_DATA
-    if study.data.kind != "simulation":
-        yield _Data(study, None, made=False)
-    elif not fresh and _holds_example(home, study.data.example):
-        yield _Data(study, home, made=False)
-    else:
-        from pyhrf.simulation.examples import make_example
-
-        # Made elsewhere: nothing is written to the output directory before all is checked.
-        with tempfile.TemporaryDirectory(prefix="pyhrf-example-") as name:
-            folder = Path(name) / _EXAMPLE_DATA
-            tell(f"making the example data set {study.data.example}")
-            make_example(study.data.example, folder)
-            yield _Data(study, folder, made=True)
-
-
-def _holds_example(folder: Path, name: str) -> bool:
-    from pyhrf.simulation.datasets import dataset_paths
-    from pyhrf.simulation.examples import example_spec
-
-    described = dataset_paths(folder).spec
-    return described.is_file() and described.read_text("utf-8") == example_spec(name).to_json()
-
-
 @dataclass(frozen=True)
 class _Prepared:
     """All that the work needs, checked."""
@@ -272,15 +219,6 @@ class _Prepared:
     key: Mapping[str, str]
     checksums: Mapping[str, str]
     numerics_version: int
-
-
-def _open(study: Study, runs: Sequence[RunFiles], parcellation: Path | None) -> Dataset:
-    return open_dataset(
-        runs=runs,
-        parcellation=parcellation,
-        tr=study.data.tr,
-        hrf_duration=study.hrf.duration,
-    )
 
 
 def _check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
@@ -298,7 +236,7 @@ def _check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
     }
 
 
-def _prepare(study: Study, data: _Data) -> _Prepared:
+def _prepare(study: Study, data: StudyData) -> _Prepared:
     dataset = data.open()
     contrasts = _check_fit(study, dataset)
     # Only now: compiled code takes a second to import, and the user waits for what is wrong.
@@ -319,6 +257,7 @@ def _prepare(study: Study, data: _Data) -> _Prepared:
         contrasts=contrasts,
         ppm_threshold=vem.ppm_threshold,
         min_positions=vem.min_positions,
+        seed=study.seed,
     )
     checksums = {data.home_of(path): sum_ for path, sum_ in dataset.checksums().items()}
     key = {
@@ -361,6 +300,9 @@ class _Run:
         left = {n: estimator.cost(size) for n, size in dataset.parcels.items() if n not in done}
         if done:
             tell(f"{len(done)} of {len(dataset.parcels)} parcels were already done")
+        if left and self.engine.name in ENGINES:
+            with _said_if_slow("compiling the estimator, once on this machine", tell):
+                estimator.compile()
         batches = make_batches(
             left, target_cost=self.engine.batch_seconds, n_workers=self.engine.n_workers
         )
