@@ -163,7 +163,8 @@ def test_run_batches__signal_while_the_journal_writes_loses_nothing(tmp_path, en
         monkeypatch.setattr(journal, "add", add_under_signal)
         with pytest.raises(Interrupted, match=r"of 10 parcels are done"):
             run_batches(engine, BATCHES, journal, load=load, estimator=FakeEstimator())
-        assert journal.done() == set(added) >= {1, 2}
+        assert added  # of two workers either may be the first to finish
+        assert journal.done() == set(added)
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
