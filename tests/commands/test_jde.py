@@ -298,7 +298,7 @@ def test_estim__exits_130_when_interrupted_while_it_checks(run, built, monkeypat
     def interrupted(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pyhrf.analysis.open_dataset", interrupted)
+    monkeypatch.setattr("pyhrf.study_data.open_dataset", interrupted)
     ended = run("pyhrf_jde_estim", "-c", built.xml)
     assert ended.code == 130
     assert "run the same command again" in ended.err
