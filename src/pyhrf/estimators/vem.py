@@ -161,7 +161,7 @@ class JDEVEM:
         shape = (self.experiment.n_scans, len(positions))
         noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
         pairs = np.column_stack([positions[:-1], positions[1:]]).astype(np.int32)
-        self.fit_parcel(Parcel(1, noise, pairs, positions))
+        self._estimate(Parcel(1, noise, pairs, positions))
 
     def fit(
         self,
@@ -221,6 +221,9 @@ class JDEVEM:
 
         Positions that are constant in a run, or not finite, are left out; their maps are NaN.
         """
+        return self._estimate(parcel)
+
+    def _estimate(self, parcel: Parcel) -> ParcelEstimate:
         usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
         n_usable = int(usable.sum())
         if n_usable < self.min_positions:
