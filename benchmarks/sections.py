@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
+from threading import Thread
 
 import numpy as np
 from validation.evaluate import evaluate
@@ -105,9 +108,9 @@ def scans(space: Workspace) -> Table:
             "300 scans": lambda: estimate(long.experiment, long_parcels),
         },
     )
-    one, two = (median(runs) for runs in costs.values())
+    one, two = (median(runs, "cpu") for runs in costs.values())
     return (
-        Table("Twice the scans", "Estimation of the whole brain in one process, one thread.")
+        Table("Twice the scans", "Estimation of the whole brain on one thread, CPU time.")
         .add("150 scans", one)
         .add("300 scans", two)
         .add("added", 100 * (two / one - 1), "{:.0f} %", bar=30.0, side="<")
@@ -140,16 +143,23 @@ def workers(space: Workspace) -> Table:
     runs = in_turns(
         space.n_runs,
         {
+            "1 thread of the machine": lambda: timed(partial(_hash, 1)),
+            "2 threads of the machine": lambda: timed(partial(_hash, 2)),
             "engine, 1 worker": engine(1),
             "engine, 2 workers": engine(2),
             "command, 1 worker": command(1),
             "command, 2 workers": command(2),
         },
     )
-    one, two, command_one, command_two = runs.values()
+    alone, both, one, two, command_one, command_two = runs.values()
     stage_one, stage_two = _stage_seconds(command_one), _stage_seconds(command_two)
     return (
         Table("Two workers", "The whole brain with the engine `local`; times by the clock.")
+        .add(
+            "two threads that share nothing, as the machine is",
+            2 * median(alone) / median(both),
+            RATIO,
+        )
         .add("estimation, 1 worker", median(one))
         .add("estimation, 2 workers", median(two))
         .add("speed-up of the estimation", median(one) / median(two), RATIO, bar=1.8, side=">=")
@@ -158,6 +168,22 @@ def workers(space: Workspace) -> Table:
         .add("whole command, 2 workers", median(command_two))
         .add("speed-up of the whole command", median(command_one) / median(command_two), RATIO)
     )
+
+
+def _hash(n_threads: int) -> None:
+    """Do work that needs neither the interpreter's lock nor memory, the same in each thread."""
+    block = bytes(1 << 20)
+
+    def work() -> None:
+        sums = hashlib.sha256()
+        for _ in range(1000):
+            sums.update(block)
+
+    threads = [Thread(target=work) for _ in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def _stage_seconds(costs: list[Cost]) -> float:
