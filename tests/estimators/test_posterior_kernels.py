@@ -8,6 +8,7 @@ from kernel_problem import (
     random_state,
 )
 
+from pyhrf.estimators import level_kernels
 from pyhrf.estimators import vem_kernels as kernels
 from pyhrf.estimators.posterior_kernels import hrf_covariance, posterior_covariances
 
@@ -16,8 +17,8 @@ def test_posterior_covariances__are_exact_when_the_two_classes_are_one():
     problem, state = make_problem(2), random_state(2)
     state.mu[:] = 0.0
     state.v[1] = state.v[0]
-    b, Gamma = kernels._project(problem.data.B, state.h), gamma_of(problem, state)
-    kernels._update_levels(problem.data, state, problem.hyper, b, Gamma)
+    b, Gamma = kernels.project(problem.data.B, state.h), gamma_of(problem, state)
+    level_kernels.update_levels(problem.data, state, problem.hyper, b, Gamma)
     found = posterior_covariances(problem.data, state, Gamma)
     X, P, _ = problem.dense
     for v in range(V):

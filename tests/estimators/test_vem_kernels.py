@@ -21,13 +21,14 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 from scipy.stats import multivariate_normal, norm
 
+from pyhrf.estimators import level_kernels
 from pyhrf.estimators import vem_kernels as kernels
 
 SEEDS = range(4)
 
 
 def residuals(problem, state):
-    b = kernels._project(problem.data.B, state.h)
+    b = kernels.project(problem.data.B, state.h)
     Gamma = gamma_of(problem, state)
     return np.array([kernels._residual(v, problem.data, state, b, Gamma) for v in range(V)])
 
@@ -91,10 +92,10 @@ def test_free_energy__differs_between_autocorrelations_as_the_dense_one_does():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_update_levels__ends_where_no_level_and_no_label_can_gain(seed):
     problem, state = make_problem(seed), random_state(seed)
-    b, Gamma = kernels._project(problem.data.B, state.h), gamma_of(problem, state)
+    b, Gamma = kernels.project(problem.data.B, state.h), gamma_of(problem, state)
     energies = [free_energy(problem, state)]
     for _ in range(200):
-        kernels._update_levels(problem.data, state, problem.hyper, b, Gamma)
+        level_kernels.update_levels(problem.data, state, problem.hyper, b, Gamma)
         energies.append(free_energy(problem, state))
     assert np.diff(energies).min() > -1e-9
     np.testing.assert_allclose(collapsed(state).level, state.level)
@@ -112,9 +113,15 @@ def test_update_levels__ends_where_no_level_and_no_label_can_gain(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_update_mixtures__is_the_optimum(seed):
+def test_update_mixtures__climbs_to_the_optimum(seed):
     problem, state = make_problem(seed), random_state(seed)
-    kernels._update_mixtures(state, problem.hyper)
+    energies = [free_energy(problem, state)]
+    # it steps beyond the optimum, each time by a smaller part
+    for _ in range(300):
+        level_kernels.update_mixtures(state, problem.hyper)
+        energies.append(free_energy(problem, state))
+    assert np.diff(energies).min() > -1e-9
+    assert energies[1] > energies[0]
     assert_optimal(problem, state, ("mu", "v"))
 
 
@@ -221,13 +228,13 @@ def test_update_levels__finds_the_exact_posterior_of_one_condition():
     state = random_state(5, n_conditions=1)
     state.Sigma[:] = 0.0
     evidence = np.array([[log_evidence(problem, state, v, q) for q in (0, 1)] for v in range(V)])
-    b, Gamma = kernels._project(problem.data.B, state.h), gamma_of(problem, state)
+    b, Gamma = kernels.project(problem.data.B, state.h), gamma_of(problem, state)
     np.testing.assert_allclose(
-        kernels.log_odds(problem.data, copy_of(state), Gamma)[:, 0],
+        level_kernels.log_odds(problem.data, copy_of(state), b, Gamma)[:, 0],
         evidence[:, 1] - evidence[:, 0],
         rtol=1e-6,
     )
-    kernels._update_levels(problem.data, state, problem.hyper, b, Gamma)
+    level_kernels.update_levels(problem.data, state, problem.hyper, b, Gamma)
     # the last position meets its neighbour as it stays; given that, the free energy of its label
     # has one maximum
     beta, alpha = problem.hyper.beta[0], problem.hyper.alpha[0]
@@ -250,8 +257,8 @@ def test_update_levels__without_neighbours_finds_the_posterior_odds():
     state = random_state(6, n_conditions=1)
     state.Sigma[:] = 0.0
     evidence = np.array([[log_evidence(problem, state, v, q) for q in (0, 1)] for v in range(V)])
-    b, Gamma = kernels._project(problem.data.B, state.h), gamma_of(problem, state)
-    kernels._update_levels(problem.data, state, problem.hyper, b, Gamma)
+    b, Gamma = kernels.project(problem.data.B, state.h), gamma_of(problem, state)
+    level_kernels.update_levels(problem.data, state, problem.hyper, b, Gamma)
     expected = expit(evidence[:, 1] - evidence[:, 0] + problem.hyper.alpha[0])
     np.testing.assert_allclose(state.p[:, 0], expected, rtol=1e-6)
 

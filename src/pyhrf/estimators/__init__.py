@@ -1,6 +1,9 @@
 """Estimators: they turn the data of one parcel into an estimate."""
 
-from pyhrf.estimators.vem import JDEVEM
+from pyhrf.estimators.kernel_cache import cached_kernels
+
+with cached_kernels():
+    from pyhrf.estimators.vem import JDEVEM
 
 __all__ = ["JDEVEM", "NUMERICS_VERSION"]
 

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.estimators.field_kernels import site_logit
+from pyhrf.estimators.level_kernels import update_levels, update_mixtures
 from pyhrf.estimators.linalg_kernels import FAST, inverse_and_log_det
 from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 
 __all__ = [
     "contract_design",
     "hrf_precision",
-    "log_odds",
+    "project",
     "run_vem",
 ]
 
@@ -55,7 +55,7 @@ def contract_design(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _project(B: FloatArray, h: FloatArray) -> FloatArray:
+def project(B: FloatArray, h: FloatArray) -> FloatArray:
     """``b_vm = B_vm h``, shape (n_positions, n_conditions)."""
     V, M, D = B.shape
     b = np.empty((V, M))
@@ -66,104 +66,6 @@ def _project(B: FloatArray, h: FloatArray) -> FloatArray:
                 total += B[v, m, d] * h[d]
             b[v, m] = total
     return b
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _update_level(
-    v: int, m: int, data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray
-) -> float:
-    """Set the level's two Gaussians given the other conditions; return the log Bayes factor.
-
-    ``1/c_i = Gamma_mm / s + 1/v_i``, ``k_i = c_i (l + mu_i / v_i)``, and the log evidence of
-    class ``i`` is ``log(c_i / v_i)/2 + k_i^2 / 2 c_i - mu_i^2 / 2 v_i``.
-    """
-    i = data.rho_index[v]
-    drive = b[v, m]
-    for n in range(state.mu.shape[0]):
-        if n != m:
-            drive -= Gamma[i, m, n] * state.level[v, n]
-    drive /= state.noise[v]
-    precision = Gamma[i, m, m] / state.noise[v]
-    v0, v1, mu = state.v[0, m], state.v[1, m], state.mu[m]
-    c0 = 1.0 / (precision + 1.0 / v0)
-    c1 = 1.0 / (precision + 1.0 / v1)
-    k0 = c0 * drive
-    k1 = c1 * (drive + mu / v1)
-    state.class_mean[v, m, 0] = k0
-    state.class_mean[v, m, 1] = k1
-    state.class_var[v, m, 0] = c0
-    state.class_var[v, m, 1] = c1
-    return 0.5 * (np.log(c1 * v0 / (v1 * c0)) + k1 * k1 / c1 - mu * mu / v1 - k0 * k0 / c0)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def log_odds(data: ParcelData, state: State, Gamma: FloatArray) -> FloatArray:
-    """Log Bayes factor of active against inactive of every position, without the field.
-
-    Returns
-    -------
-    array, shape (n_positions, n_conditions)
-    """
-    b = _project(data.B, state.h)
-    evidence = np.empty(b.shape)
-    for v in range(b.shape[0]):
-        for m in range(b.shape[1]):
-            evidence[v, m] = _update_level(v, m, data, state, b, Gamma)
-    return evidence
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _update_levels(
-    data: ParcelData, state: State, hyper: Hyper, b: FloatArray, Gamma: FloatArray
-) -> None:
-    """Levels and labels of all positions, one after the other (`field_kernels`)."""
-    V, M = b.shape
-    for v in range(V):
-        for m in range(M):
-            evidence = _update_level(v, m, data, state, b, Gamma)
-            beta = hyper.beta[m]
-            spins = 0.0
-            free = 0.0
-            for k in range(data.start[v], data.start[v + 1]):
-                spin = 2.0 * state.p[data.neighbours[k], m] - 1.0
-                spins += spin
-                free += 1.0 - spin * spin
-            drive = evidence + hyper.alpha[m] + beta * spins
-            x = site_logit(drive, 0.5 * beta * beta * free, state.p[v, m])
-            p = 1.0 / (1.0 + np.exp(-x))
-            state.p[v, m] = p
-            k0, k1 = state.class_mean[v, m, 0], state.class_mean[v, m, 1]
-            c0, c1 = state.class_var[v, m, 0], state.class_var[v, m, 1]
-            state.level[v, m] = p * k1 + (1.0 - p) * k0
-            state.level_var[v, m] = p * c1 + (1.0 - p) * c0 + p * (1.0 - p) * (k1 - k0) ** 2
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _update_mixtures(state: State, hyper: Hyper) -> None:
-    """Means and variances of the classes, at the mode of their posterior given the levels.
-
-    Prior: ``mu | v1 ~ N(mean, v1 / w)`` and ``v_i`` inverse gamma, each worth ``w`` positions.
-    """
-    V, M = state.p.shape
-    w = hyper.weight
-    for m in range(M):
-        n1 = 0.0
-        sum1 = 0.0
-        square0 = 0.0
-        for v in range(V):
-            p = state.p[v, m]
-            n1 += p
-            sum1 += p * state.class_mean[v, m, 1]
-            square0 += (1.0 - p) * (state.class_mean[v, m, 0] ** 2 + state.class_var[v, m, 0])
-        mu = (sum1 + w * hyper.mean[m]) / (n1 + w)
-        square1 = 0.0
-        for v in range(V):
-            spread = (state.class_mean[v, m, 1] - mu) ** 2 + state.class_var[v, m, 1]
-            square1 += state.p[v, m] * spread
-        square1 += w * ((mu - hyper.mean[m]) ** 2 + hyper.variance[1, m])
-        state.mu[m] = mu
-        state.v[0, m] = (square0 + w * hyper.variance[0, m]) / (V - n1 + w)
-        state.v[1, m] = square1 / (n1 + w + 1.0)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
@@ -396,18 +298,18 @@ def run_vem(
     V, M, D = data.B.shape
     residual = np.empty(V)
     Gamma = contract_design(prior.G, _second_moment(state), data.occupied, M)
-    b = _project(data.B, state.h)
+    b = project(data.B, state.h)
     before = np.zeros(D)
     for iteration in range(len(trace)):
-        _update_levels(data, state, hyper, b, Gamma)
-        _update_mixtures(state, hyper)
+        update_levels(data, state, hyper, b, Gamma)
+        update_mixtures(state, hyper)
         for v in range(V):
             state.noise[v] = _residual(v, data, state, b, Gamma) / prior.n_free
         log_det_Sigma = _update_hrf(data, prior, state, hyper.redundancy[0])
         log_scale = _rescale(state, hyper)
         log_det_Sigma += 2.0 * D * log_scale
         Gamma = contract_design(prior.G, _second_moment(state), data.occupied, M)
-        b = _project(data.B, state.h)
+        b = project(data.B, state.h)
         for v in range(V):
             residual[v] = _residual(v, data, state, b, Gamma)
         trace[iteration] = _free_energy(data, prior, state, hyper, residual, log_det_Sigma)

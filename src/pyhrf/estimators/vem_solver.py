@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.field_kernels import leave_one_out_scores
+from pyhrf.estimators.level_kernels import log_odds
 from pyhrf.estimators.noise_kernels import best_autocorrelation, fill_statistics
 from pyhrf.estimators.posterior_kernels import hrf_covariance, posterior_covariances
-from pyhrf.estimators.vem_kernels import contract_design, log_odds, run_vem
+from pyhrf.estimators.vem_kernels import contract_design, project, run_vem
 from pyhrf.estimators.vem_problem import VEMProblem
 from pyhrf.estimators.vem_state import Hyper, ParcelData, State
 from pyhrf.model.graph import NeighbourGraph
@@ -167,9 +168,8 @@ class _Fit:
     def _start(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Least squares with each of the starting HRFs; the best, and the noise that it leaves."""
         problem, data = self.problem, self.data
-        b = data.B @ problem.starts.T
-        inverse = problem.start_inverse[:, problem.white]
-        explained = np.einsum("vms,smn,vns->vs", b, inverse, b, optimize=True)
+        b = np.ascontiguousarray((data.B @ problem.starts.T).transpose(2, 0, 1))
+        explained = ((b @ problem.start_inverse[:, problem.white]) * b).sum(axis=2).T
         left = np.maximum(data.e[:, None] - explained, LEAST_NOISE * data.e[:, None])
         best = int(np.argmin(np.log(left).sum(axis=0)))
         h, Gamma = problem.starts[best], problem.start_Gamma[best]
@@ -258,7 +258,8 @@ class _Fit:
         alphas : int array, shape (n_alphas,)
             Places in ``ALPHAS`` of the log odds to choose from.
         """
-        evidence = log_odds(self.data, self.state, self._Gamma())
+        b = project(self.data.B, self.state.h)
+        evidence = log_odds(self.data, self.state, b, self._Gamma())
         scores = leave_one_out_scores(
             evidence, self.data.start, self.data.neighbours, betas, ALPHAS[alphas], 12
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -116,7 +117,14 @@ def normalised_hrf(h: FloatArray, Sigma: FloatArray) -> tuple[FloatArray, FloatA
     scaled = h / height
     variance = np.diag(Sigma) - 2 * scaled * Sigma[:, peak] + scaled**2 * Sigma[peak, peak]
     sd = np.sqrt(np.maximum(variance, 0.0)) / abs(height)
-    return np.pad(scaled, 1), np.pad(sd, 1), height
+    return _with_ends(scaled), _with_ends(sd), height
+
+
+def _with_ends(values: FloatArray) -> FloatArray:
+    """Put zeros before the first and after the last value of every row."""
+    padded = np.zeros((*values.shape[:-1], values.shape[-1] + 2))
+    padded[..., 1:-1] = values
+    return padded
 
 
 def _shape_summary(
@@ -125,7 +133,7 @@ def _shape_summary(
     """Figures of the HRF's shape, each with the sd that it has over draws from the posterior."""
     root = np.linalg.cholesky(Sigma)
     draws = hrf[1:-1] + rng.standard_normal((N_DRAWS, len(root))) @ root.T
-    shape = hrf_shape(np.vstack([hrf, np.pad(draws, ((0, 0), (1, 1)))]), dt)
+    shape = hrf_shape(np.vstack([hrf, _with_ends(draws)]), dt)
     undershoot = float(shape.undershoot[0])
     summary = {}
     for name, values in zip(shape._fields, shape, strict=True):
@@ -141,13 +149,16 @@ def class_crossing(mean: float, var_inactive: float, var_active: float) -> float
 
     The middle of 0 and `mean` if they do not cross in between.
     """
-    # log densities are equal: a x^2 + b x + c = 0
-    a = 0.5 / var_inactive - 0.5 / var_active
-    b = mean / var_active
-    c = -0.5 * mean**2 / var_active - 0.5 * np.log(var_active / var_inactive)
-    roots = np.roots([a, b, c]) if a else np.array([-c / b])
-    inside = [r.real for r in roots if abs(r.imag) < 1e-12 and 0 < r.real / mean < 1]
-    return float(inside[0]) if inside else mean / 2
+    # log densities are equal: a x^2 + 2 b x + c = 0
+    a = var_active - var_inactive
+    b = mean * var_inactive
+    c = -(mean**2 + var_active * math.log(var_active / var_inactive)) * var_inactive
+    root = math.sqrt(max(b * b - a * c, 0.0))
+    # as quotients that stay exact where a vanishes
+    for x in (-c / (b + math.copysign(root, b)), -(b + math.copysign(root, b)) / (a or math.inf)):
+        if 0 < x / mean < 1:
+            return x
+    return mean / 2
 
 
 def _thresholds(state: State, height: float, ppm_threshold: float | None) -> FloatArray:

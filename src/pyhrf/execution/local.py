@@ -22,6 +22,8 @@ __all__ = ["LocalEngine", "n_usable_cores"]
 
 _GRACE = 2.0
 """Seconds that an interrupted run waits for the parcels that are being estimated."""
+_SWITCH_INTERVAL = 2e-4
+"""Seconds for which a thread may keep the interpreter from the others."""
 
 
 def n_usable_cores() -> int:
@@ -57,6 +59,10 @@ class LocalEngine:
         than two seconds.
         """
         waiting = iter(batches)
+        # Threads come out of compiled code and wait for the interpreter: by default up to 5 ms,
+        # as long as a parcel takes.
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         pool = _Pool(load, estimator, self._niceness)
         with single_blas_thread():
             try:
@@ -73,6 +79,7 @@ class LocalEngine:
                 raise
             finally:
                 pool.stop()
+                sys.setswitchinterval(interval)
 
 
 class _Pool:
