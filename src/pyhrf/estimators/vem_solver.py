@@ -37,15 +37,15 @@ NOISE_SETTLED = 0.01
 PRIOR_WEIGHT = 5.0
 PRIOR_MEAN = 2.5
 PRIOR_VARIANCE = (0.1, 0.6)
-# The field: strengths that are tried, and log odds that are tried with what each costs; first few
-# of them, then all. The last odds are "nothing is active", which two nats favour: the other
-# fields are judged with an HRF and a mixture that were fitted to the same noise.
-COARSE_BETAS = np.array([0.3, 0.5, 0.7])
+# The field: strengths and log odds that are tried, first few and then all, and what they cost.
+COARSE_BETAS, COARSE_ALPHAS = np.array([0.3, 0.5, 0.7]), np.array([0.0])
 BETAS = np.array([0.0, 0.2, 0.35, 0.45, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9])
+ALPHAS = np.array([0.0, -0.5, -1.0])
 BETA_PRIOR = (0.5, 0.15)
-ALPHAS = np.array([0.0, -0.5, -1.0, -4.0])
-ALPHA_COST = np.array([0.0, 0.5, 1.0, -2.0])
-COARSE_ALPHAS = np.array([0, 3])
+ALPHA_COST = 1.0
+# Strength and log odds of "nothing is active", and by how many nats it is favoured: the other
+# fields are judged with an HRF and a mixture that were fitted to the same noise.
+NOTHING, NOTHING_BONUS = (np.array([0.5]), np.array([-4.0])), 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def solve_vem(
     """
     fit = _Fit(problem, bold, graph)
     warm_up = problem.n_iterations if problem.n_iterations < WARM_UP else WARM_UP
-    for betas, alphas in ((COARSE_BETAS, COARSE_ALPHAS), (BETAS, np.arange(len(ALPHAS)))):
+    for betas, alphas in ((COARSE_BETAS, COARSE_ALPHAS), (BETAS, ALPHAS)):
         fit.iterate(warm_up)
         fit.update_noise()
         fit.update_redundancy()
@@ -248,26 +248,28 @@ class _Fit:
         self.n_iterations += int(done)
         return bool(converged)
 
-    def choose_field(self, betas: FloatArray, alphas: NDArray[np.intp]) -> None:
+    def choose_field(self, betas: FloatArray, alphas: FloatArray) -> None:
         """Take, per condition, the field with which neighbours best foretell a position.
 
         Parameters
         ----------
         betas : array, shape (n_betas,)
             Strengths to choose from.
-        alphas : int array, shape (n_alphas,)
-            Places in ``ALPHAS`` of the log odds to choose from.
+        alphas : array, shape (n_alphas,)
+            Log odds to choose from, beside those of "nothing is active".
         """
         b = project(self.data.B, self.state.h)
         evidence = log_odds(self.data, self.state, b, self._Gamma())
-        scores = leave_one_out_scores(
-            evidence, self.data.start, self.data.neighbours, betas, ALPHAS[alphas], 12
-        )
+        graph = (self.data.start, self.data.neighbours)
+        scores = leave_one_out_scores(evidence, *graph, betas, alphas, 12)
         scores -= 0.5 * (((betas - BETA_PRIOR[0]) / BETA_PRIOR[1]) ** 2)[None, :, None]
-        scores -= ALPHA_COST[alphas][:, None, None]
-        best = scores.reshape(-1, scores.shape[2]).argmax(axis=0)
-        self.hyper.alpha[:] = ALPHAS[alphas][best // len(betas)]
-        self.hyper.beta[:] = betas[best % len(betas)]
+        scores += ALPHA_COST * alphas[:, None, None]
+        nothing = leave_one_out_scores(evidence, *graph, *NOTHING, 12)
+        flat = scores.reshape(-1, scores.shape[2])
+        best = flat.argmax(axis=0)
+        active = flat.max(axis=0) > nothing[0, 0] + NOTHING_BONUS
+        self.hyper.alpha[:] = np.where(active, alphas[best // len(betas)], NOTHING[1])
+        self.hyper.beta[:] = np.where(active, betas[best % len(betas)], NOTHING[0])
 
     def solution(self, converged: bool) -> VEMSolution:
         """Put together what was found."""
