@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.field_kernels import site_logit
-from pyhrf.estimators.linalg_kernels import FAST
+from pyhrf.estimators.kernel_cache import entry, inner
 from pyhrf.estimators.vem_state import Hyper, ParcelData, State
 
 __all__ = ["log_odds", "update_levels", "update_mixtures"]
@@ -17,7 +16,7 @@ __all__ = ["log_odds", "update_levels", "update_mixtures"]
 OVER_RELAXATION = 1.9
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _class_terms(state: State) -> FloatArray:
     """Compute what the sites share of the mixtures: divisions are the dearest part of a site.
 
@@ -34,7 +33,7 @@ def _class_terms(state: State) -> FloatArray:
     return terms
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _level(
     m: int, b: float, Gamma: FloatArray, others: FloatArray, weight: float, terms: FloatArray
 ) -> tuple[float, float, float, float, float]:
@@ -63,7 +62,7 @@ def _level(
     return 0.5 * evidence, k0, k1, c0, c1
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def log_odds(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -> FloatArray:
     """Log Bayes factor of active against inactive of every position, without the field.
 
@@ -82,7 +81,7 @@ def log_odds(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -
     return evidence
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def update_levels(
     data: ParcelData, state: State, hyper: Hyper, b: FloatArray, Gamma: FloatArray
 ) -> None:
@@ -118,13 +117,13 @@ def update_levels(
             level_var[v, m] = active * c1 + (1.0 - active) * c0 + spread
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _fit(variance: float, n: float, squares: float) -> float:
     """Log density of `n` levels whose squared distances from their mean sum to `squares`."""
     return -0.5 * (n * np.log(variance) + squares / variance)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def update_mixtures(state: State, hyper: Hyper) -> None:
     """Means and variances of the classes, towards the mode of their posterior given the levels.
 

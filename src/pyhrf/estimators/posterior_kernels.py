@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from pyhrf.data import FloatArray
-from pyhrf.estimators.linalg_kernels import FAST, inverse_and_log_det
+from pyhrf.estimators.kernel_cache import entry
+from pyhrf.estimators.linalg_kernels import inverse_and_log_det
 from pyhrf.estimators.vem_kernels import hrf_precision
 from pyhrf.estimators.vem_state import ParcelData, Prior, State
 
 __all__ = ["hrf_covariance", "posterior_covariances"]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> FloatArray:
     """Joint posterior covariance of each position's levels.
 
@@ -44,7 +44,7 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
     return covariance
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def hrf_covariance(data: ParcelData, prior: Prior, state: State, redundancy: float) -> FloatArray:
     """Posterior covariance of the HRF that knows of the levels' uncertainty.
 

@@ -8,13 +8,13 @@ Bayesian Analysis 7(1):73), since as two factors each freezes the other: labels 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
+from pyhrf.estimators.kernel_cache import entry, inner
 from pyhrf.estimators.level_kernels import update_levels, update_mixtures
-from pyhrf.estimators.linalg_kernels import FAST, inverse_and_log_det
+from pyhrf.estimators.linalg_kernels import inverse_and_log_det
 from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 
 __all__ = [
@@ -25,16 +25,11 @@ __all__ = [
 ]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def contract_design(
+@inner
+def _contract(
     G: FloatArray, second_moment: FloatArray, used: NDArray[np.bool_], n_conditions: int
 ) -> FloatArray:
-    """``Gamma_mn = E[h' G_mn h] = <G_mn, h h' + Sigma>`` for every used autocorrelation.
-
-    Returns
-    -------
-    array, shape (n_rho, n_conditions, n_conditions)
-    """
+    """``Gamma_mn = E[h' G_mn h] = <G_mn, h h' + Sigma>`` for every used autocorrelation."""
     n_rho = G.shape[0]
     D = second_moment.shape[0]
     Gamma = np.zeros((n_rho, n_conditions, n_conditions))
@@ -54,7 +49,30 @@ def contract_design(
     return Gamma
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
+def contract_design(
+    G: FloatArray, second_moment: FloatArray, used: NDArray[np.bool_], n_conditions: int
+) -> FloatArray:
+    """``Gamma_mn = E[h' G_mn h] = <G_mn, h h' + Sigma>`` for every used autocorrelation.
+
+    Parameters
+    ----------
+    G : array, shape (n_rho, n_pairs, n_hrf * n_hrf)
+        As in `pyhrf.model.statistics.DesignStatistics`.
+    second_moment : array, shape (n_hrf, n_hrf)
+        ``E[h h']``.
+    used : bool array, shape (n_rho,)
+        Autocorrelations to compute; the others are 0.
+    n_conditions : int
+
+    Returns
+    -------
+    array, shape (n_rho, n_conditions, n_conditions)
+    """
+    return _contract(G, second_moment, used, n_conditions)
+
+
+@inner
 def project(B: FloatArray, h: FloatArray) -> FloatArray:
     """``b_vm = B_vm h``, shape (n_positions, n_conditions)."""
     V, M, D = B.shape
@@ -68,7 +86,7 @@ def project(B: FloatArray, h: FloatArray) -> FloatArray:
     return b
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _residuals(
     data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray, residual: FloatArray
 ) -> None:
@@ -86,7 +104,7 @@ def _residuals(
         residual[v] = total
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def hrf_precision(
     data: ParcelData, prior: Prior, state: State, redundancy: float, level_var: FloatArray
 ) -> FloatArray:
@@ -117,7 +135,7 @@ def hrf_precision(
     return precision
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _update_hrf(data: ParcelData, prior: Prior, state: State, redundancy: float) -> float:
     """HRF given levels and noise; return ``log det Sigma``.
 
@@ -147,7 +165,7 @@ def _update_hrf(data: ParcelData, prior: Prior, state: State, redundancy: float)
     return -log_det
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _mixture_log_prior(state: State, hyper: Hyper, log_scale: float) -> float:
     """Log prior of the mixtures when all levels are divided by ``exp(log_scale)``."""
     factor = np.exp(-log_scale)
@@ -162,7 +180,7 @@ def _mixture_log_prior(state: State, hyper: Hyper, log_scale: float) -> float:
     return total
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _rescale(state: State, hyper: Hyper) -> float:
     """Move scale between HRF and levels to where the mixtures' prior likes it best.
 
@@ -190,7 +208,7 @@ def _rescale(state: State, hyper: Hyper) -> float:
     return log_scale
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _apply_scale(state: State, c: float) -> None:
     """Multiply the HRF by `c` and divide the levels by it.
 
@@ -216,7 +234,7 @@ def _apply_scale(state: State, c: float) -> None:
                 state.class_var[v, m, i] /= square
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _second_moment(state: State) -> FloatArray:
     """``E[h h'] = h h' + Sigma``."""
     D = state.h.shape[0]
@@ -227,7 +245,7 @@ def _second_moment(state: State) -> FloatArray:
     return moment
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _free_energy(
     data: ParcelData,
     prior: Prior,
@@ -276,7 +294,7 @@ def _free_energy(
     return total - 0.5 * hyper.redundancy[0] * divergence
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def run_vem(
     data: ParcelData,
     prior: Prior,
@@ -308,7 +326,7 @@ def run_vem(
     """
     V, M, D = data.B.shape
     residual = np.empty(V)
-    Gamma = contract_design(prior.G, _second_moment(state), data.occupied, M)
+    Gamma = _contract(prior.G, _second_moment(state), data.occupied, M)
     b = project(data.B, state.h)
     before = np.zeros(D)
     for iteration in range(len(trace)):
@@ -320,7 +338,7 @@ def run_vem(
         log_det_Sigma = _update_hrf(data, prior, state, hyper.redundancy[0])
         log_scale = _rescale(state, hyper)
         log_det_Sigma += 2.0 * D * log_scale
-        Gamma = contract_design(prior.G, _second_moment(state), data.occupied, M)
+        Gamma = _contract(prior.G, _second_moment(state), data.occupied, M)
         b = project(data.B, state.h)
         _residuals(data, state, b, Gamma, residual)
         trace[iteration] = _free_energy(data, prior, state, hyper, residual, log_det_Sigma)

@@ -16,7 +16,7 @@ from pyhrf.estimators.field_kernels import leave_one_out_scores
 from pyhrf.estimators.level_kernels import log_odds
 from pyhrf.estimators.noise_kernels import best_autocorrelation, fill_statistics
 from pyhrf.estimators.posterior_kernels import hrf_covariance, posterior_covariances
-from pyhrf.estimators.vem_kernels import contract_design, project, run_vem
+from pyhrf.estimators.vem_kernels import contract_design, run_vem
 from pyhrf.estimators.vem_problem import VEMProblem
 from pyhrf.estimators.vem_state import Hyper, ParcelData, State
 from pyhrf.model.graph import NeighbourGraph
@@ -258,7 +258,7 @@ class _Fit:
         alphas : array, shape (n_alphas,)
             Log odds to choose from, beside those of "nothing is active".
         """
-        b = project(self.data.B, self.state.h)
+        b = self.data.B @ self.state.h
         evidence = log_odds(self.data, self.state, b, self._Gamma())
         graph = (self.data.start, self.data.neighbours)
         scores = leave_one_out_scores(evidence, *graph, betas, alphas, 12)
