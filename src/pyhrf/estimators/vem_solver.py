@@ -41,7 +41,7 @@ PRIOR_VARIANCE = (0.1, 0.6)
 COARSE_BETAS, COARSE_ALPHAS = np.array([0.3, 0.5, 0.7]), np.array([0.0])
 BETAS = np.array([0.0, 0.2, 0.35, 0.45, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9])
 ALPHAS = np.array([0.0, -0.5, -1.0])
-BETA_PRIOR = (0.5, 0.15)
+BETA_PRIOR = (0.5, 0.2)
 ALPHA_COST = 1.0
 # Strength and log odds of "nothing is active", and by how many nats it is favoured: the other
 # fields are judged with an HRF and a mixture that were fitted to the same noise.
