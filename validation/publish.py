@@ -48,6 +48,10 @@ def main(results: Path, docs: Path) -> None:
             small = picture.convert("RGB").quantize(32)
         small.save(pictures / f"{name}.png", optimize=True)
         shown.append(f"![{caption}](validation/{name}.png)")
+    field = results / "field.md"
+    if field.exists():
+        tables += "\n\n## The field: fixed strengths and the one that is chosen\n\n"
+        tables += field.read_text("utf-8").strip()
     text = [INTRODUCTION.format(command=made_by.split("`")[1]), tables, *shown]
     (docs / "validation.md").write_text("\n\n".join(text) + "\n", "utf-8")
     click.echo(f"{docs / 'validation.md'} is written.")
