@@ -35,6 +35,7 @@ def test_cache_folder__is_another_for_other_kernels(tmp_path, monkeypatch):
     before = kernel_cache.cache_folder()
     assert kernel_cache.cache_folder() == before
     (tmp_path / "kernel_cache.py").write_text("options = 1")
+    (tmp_path / "vem_state.py").write_text("fields = 1")
     (tmp_path / "some_kernels.py").write_text("kernel = 1")
     monkeypatch.setattr(kernel_cache, "__file__", str(tmp_path / "kernel_cache.py"))
     other = kernel_cache.cache_folder()

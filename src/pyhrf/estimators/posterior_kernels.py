@@ -20,7 +20,8 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
     The iterations treat the conditions' levels one by one. Each level's prior is replaced by the
     Gaussian that, with the likelihood of that level alone, gives its posterior variance:
     precision ``1 / var - Gamma_mm / s``, at least 0 where two classes lie far apart. With the
-    likelihood of all levels that makes ``inv(Gamma / s + diag(precision))``.
+    likelihood of all levels that makes ``inv(Gamma / s + diag(precision))``, in which no level may
+    have less than its own variance.
 
     Returns
     -------
@@ -29,6 +30,7 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
     V, M = state.level.shape
     covariance = np.empty((V, M, M))
     precision = np.empty((M, M))
+    stretch = np.empty(M)
     for v in range(V):
         for m in range(M):
             for n in range(M):
@@ -39,8 +41,12 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
             precision[m, m] += max(site, 1e-3 * precision[m, m])
         inverse = inverse_and_log_det(precision)[0]
         for m in range(M):
+            # between two classes far apart, their distance adds to the variance
+            ratio = state.level_var[v, m] / inverse[m, m]
+            stretch[m] = np.sqrt(max(ratio, 1.0))
+        for m in range(M):
             for n in range(M):
-                covariance[v, m, n] = inverse[m, n]
+                covariance[v, m, n] = stretch[m] * inverse[m, n] * stretch[n]
     return covariance
 
 

@@ -58,6 +58,10 @@ class VEMSolution:
         Means and variances after the last iteration.
     covariance : array, shape (n_positions, n_conditions, n_conditions)
         Posterior covariance of each position's levels.
+    plain_covariance : array, shape (n_positions, n_conditions, n_conditions)
+        That of least squares with the starting HRF, whose peak is 1.
+    quality : float
+        Share of the HRF's second moment that its mean carries: 1 known, towards 0 only the prior.
     hrf_covariance : array, shape (n_hrf, n_hrf)
         Posterior covariance of the HRF.
     rho : array, shape (n_positions,)
@@ -75,6 +79,8 @@ class VEMSolution:
 
     state: State
     covariance: FloatArray
+    plain_covariance: FloatArray
+    quality: float
     hrf_covariance: FloatArray
     rho: FloatArray
     beta: FloatArray
@@ -115,7 +121,7 @@ def solve_vem(
         fit.update_redundancy()
         if problem.beta is None:
             fit.choose_field(betas, alphas)
-    fit.traces.clear()
+    fit.forget_warm_up()
     left, converged = problem.n_iterations, False
     while left > 0 and not converged:
         converged = fit.iterate(min(left, NOISE_ROUND))
@@ -171,7 +177,7 @@ class _Fit:
         b = np.ascontiguousarray((data.B @ problem.starts.T).transpose(2, 0, 1))
         explained = ((b @ problem.start_inverse[:, problem.white]) * b).sum(axis=2).T
         left = np.maximum(data.e[:, None] - explained, LEAST_NOISE * data.e[:, None])
-        best = int(np.argmin(np.log(left).sum(axis=0)))
+        self.start = best = int(np.argmin(np.log(left).sum(axis=0)))
         h, Gamma = problem.starts[best], problem.start_Gamma[best]
         level, level_var, noise = self._least_squares(best)
         if len(problem.design.rho) > 1:
@@ -261,25 +267,36 @@ class _Fit:
         b = self.data.B @ self.state.h
         evidence = log_odds(self.data, self.state, b, self._Gamma())
         graph = (self.data.start, self.data.neighbours)
-        scores = leave_one_out_scores(evidence, *graph, betas, alphas, 12)
+        # neighbours that share noise foretell each other's noise: what it is counted too often
+        # must not speak for a field
+        shared = self.hyper.redundancy[0]
+        scores = leave_one_out_scores(evidence, *graph, betas, alphas, 12) / shared
         scores -= 0.5 * (((betas - BETA_PRIOR[0]) / BETA_PRIOR[1]) ** 2)[None, :, None]
         scores += ALPHA_COST * alphas[:, None, None]
-        nothing = leave_one_out_scores(evidence, *graph, *NOTHING, 12)
+        nothing = leave_one_out_scores(evidence, *graph, *NOTHING, 12) / shared
         flat = scores.reshape(-1, scores.shape[2])
         best = flat.argmax(axis=0)
         active = flat.max(axis=0) > nothing[0, 0] + NOTHING_BONUS
         self.hyper.alpha[:] = np.where(active, alphas[best // len(betas)], NOTHING[1])
         self.hyper.beta[:] = np.where(active, betas[best % len(betas)], NOTHING[0])
 
+    def forget_warm_up(self) -> None:
+        """Drop the first free energies, of other fields, and the data: nothing needs them now."""
+        self.traces.clear()
+        self.Y = np.empty((0, 0))
+
     def solution(self, converged: bool) -> VEMSolution:
         """Put together what was found."""
-        covariance = posterior_covariances(self.data, self.state, self._Gamma())
+        state, problem = self.state, self.problem
+        Sigma = hrf_covariance(self.data, problem.prior, state, self.hyper.redundancy[0])
+        energy = float(state.h @ state.h)
+        inverse = problem.start_inverse[self.start][self.data.rho_index]
         return VEMSolution(
-            state=self.state,
-            covariance=covariance,
-            hrf_covariance=hrf_covariance(
-                self.data, self.problem.prior, self.state, self.hyper.redundancy[0]
-            ),
+            state=state,
+            covariance=posterior_covariances(self.data, state, self._Gamma()),
+            plain_covariance=inverse * state.noise[:, None, None],
+            quality=energy / (energy + float(np.trace(Sigma))),
+            hrf_covariance=Sigma,
             rho=self.problem.design.rho[self.data.rho_index],
             beta=self.hyper.beta,
             alpha=self.hyper.alpha,
