@@ -94,6 +94,8 @@ def test_maketests__runs_everything_without_a_name(run):
         "pyhrf.test.test_treatment.TreatmentTest.test_defualt_treatment",
         "pyhrf.test.test_nothing",
         "nonsense",
+        "os.path.join",
+        "../x",
     ],
 )
 def test_maketests__names_the_nearest_test(run, name):
