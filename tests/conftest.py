@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Generator
 from pathlib import Path
 
@@ -16,6 +18,13 @@ INTEGRATION = Path(__file__).resolve().parent / "integration"
 # are to be tried every time.
 settings.register_profile("pyhrf", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("pyhrf")
+
+# A shell starts what it puts into the background with Ctrl-C ignored; tests press it.
+if (
+    threading.current_thread() is threading.main_thread()
+    and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def skipping_is_failing() -> bool:

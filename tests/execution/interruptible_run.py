@@ -18,8 +18,10 @@ from pyhrf.execution.serial import SerialEngine
 
 def main() -> int:
     directory, engine_name, n_parcels, seconds = sys.argv[1:]
-    # A test runner that a shell has put into the background hands on an ignored SIGINT.
+    # A test runner in the background, or under nohup, hands on signals that are ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     engine = SerialEngine() if engine_name == "serial" else LocalEngine(2)
     log = Path(directory).with_name("worked_on.txt")
     started = Path(directory).with_name("started.txt")

@@ -16,7 +16,11 @@ import pyhrf
 
 # Runs estim, writes down the parcels that are estimated, and meets its end at the seventh.
 _DRIVER = """
-import os, sys, threading, time
+import os, signal, sys, threading, time
+
+# A test runner in the background, or under nohup, hands on signals that are ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 from pyhrf.commands.main import run_jde_estim
 from pyhrf.estimators import JDEVEM
 
