@@ -12,6 +12,7 @@ import json
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import ParcelEstimate, Status
 
-__all__ = ["About", "pack_estimates", "unpack_estimates"]
+__all__ = ["About", "pack_estimates", "unpack_estimates", "unpack_statuses"]
 
 About = dict[str, str | int | float]
 
@@ -103,6 +104,36 @@ def unpack_estimates(blob: bytes) -> tuple[list[ParcelEstimate], About]:
     try:
         return _unpack(blob)
     except Exception as error:  # damaged bytes fail anywhere: in zip, in npy headers, in the index
+        raise ValueError(f"not a whole file of estimates ({type(error).__name__}: {error})") from (
+            error
+        )
+
+
+def unpack_statuses(path: Path) -> tuple[dict[int, Status], About]:
+    """Read from a file of `pack_estimates` only which parcels it holds, and what became of them.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    statuses : dict of int to str
+        By number of the parcel.
+    about : dict
+        As given to `pack_estimates`.
+
+    Raises
+    ------
+    ValueError
+        If the file is cut off, damaged, or of another kind.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("index.npy") as member:
+            index = json.loads(np.lib.format.read_array(member, allow_pickle=False).tobytes())
+        return {int(e["parcel"]): e["status"] for e in index["estimates"]}, index["about"]
+    except Exception as error:
         raise ValueError(f"not a whole file of estimates ({type(error).__name__}: {error})") from (
             error
         )
