@@ -196,10 +196,11 @@ class Bed:
         (etc / "hosts").write_text("127.0.0.1 localhost\n" + "".join(lines))
         (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
         homes = {CLIENT: "client", LAB: "lab"}
+        # Before the users of the machine: the first entry of a name counts.
         users = [f"{u}:*:{i}:{i}::{self.folder / homes[u]}:/bin/bash\n" for u, i in _UIDS.items()]
-        (etc / "passwd").write_text(Path("/etc/passwd").read_text() + "".join(users))
+        (etc / "passwd").write_text("".join(users) + Path("/etc/passwd").read_text())
         groups = [f"{user}:x:{number}:\n" for user, number in _UIDS.items()]
-        (etc / "group").write_text(Path("/etc/group").read_text() + "".join(groups))
+        (etc / "group").write_text("".join(groups) + Path("/etc/group").read_text())
 
     def _write_enter(self) -> None:
         """Write the script in which a machine starts a program: its name, what it sees of the disk.
@@ -216,8 +217,8 @@ class Bed:
             if parent is not None:
                 self._folder(f"see/{i}")
                 lines.append(f'mount --rbind "{path}" "{self.folder}/see/{i}"')
-        for parent in sorted({p for p in closed.values() if p is not None}):
-            lines.append(f'mount -t tmpfs -o mode=755 tmpfs "{parent}"')
+        parents = sorted({parent for parent in closed.values() if parent is not None})
+        lines += [f'mount -t tmpfs -o mode=755 tmpfs "{parent}"' for parent in parents]
         for i, (path, parent) in enumerate(closed.items()):
             if parent is not None:
                 lines.append(f'mkdir -p "{path}"; mount --rbind "{self.folder}/see/{i}" "{path}"')
@@ -293,7 +294,7 @@ class Bed:
         for pid in _pids(self._space(host)):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 command = _command(pid)
-                if command.startswith(f"sshd: {LAB}") or command.startswith("sshd-session:"):
+                if command.startswith((f"sshd: {LAB}", "sshd-session:")):
                     found.append(Process(pid, command, 0))
         return found
 
