@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from lan_bed import LAB, Bed
+from lan_bed import LAB, Bed, wait_until
 
 PROGRAM = "import sys; from pyhrf.commands import main; main.{}()"
 ALL = "h1,h2,h3,h1,h2,h3"
@@ -70,3 +72,63 @@ def program(
     """Run a program of PyHRF on the client, by the name of its function."""
     command: Sequence[object] = ["-c", PROGRAM.format(name), *arguments]
     return bed.run_client(command, home=home, timeout=timeout, check=False)
+
+
+class Scenario:
+    """A run of `lan_scenario` on the client, in the background.
+
+    Parameters
+    ----------
+    bed : Bed
+    home : Path
+        Of the client's user.
+    options : object
+        Of the script.
+    """
+
+    def __init__(self, bed: Bed, home: Path, *options: object, out: str = "out") -> None:
+        self.out = home / out
+        self._stdout, self._stderr = home / f"{out}.stdout", home / f"{out}.stderr"
+        words = [Path(__file__).with_name("lan_scenario.py"), self.out, *options]
+        self.process = bed.start_client(words, home=home, stdout=self._stdout, stderr=self._stderr)
+
+    def __enter__(self) -> Scenario:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    @property
+    def n_done(self) -> int:
+        """Batches in the journal."""
+        return len(list((self.out / ".journal").glob("batch-*.npz")))
+
+    @property
+    def said(self) -> str:
+        """What it told the user, each line with the second in which it did."""
+        return self._stderr.read_text()
+
+    def wait_for(self, n_done: int, *, seconds: float = 30) -> None:
+        """Wait until so many batches are in the journal."""
+
+        def there() -> bool:
+            if self.process.poll() is not None:
+                raise AssertionError(f"it ended: {self._stdout.read_text()}\n{self.said}")
+            return self.n_done >= n_done
+
+        try:
+            wait_until(there, seconds=seconds, what=f"{n_done} batches")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.said}") from None
+
+    def end(self, *, seconds: float, status: int = 0) -> dict[str, Any]:
+        """Wait for the end; return what it found out."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.n_done} done after {seconds:g} s\n{self.said}") from None
+        assert code == status, self.said
+        text = self._stdout.read_text()
+        figures: dict[str, Any] = json.loads(text) if text else {}
+        return figures
