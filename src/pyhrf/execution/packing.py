@@ -18,9 +18,16 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.data import ParcelEstimate, Status
+from pyhrf.data import Parcel, ParcelEstimate, Status
 
-__all__ = ["About", "pack_estimates", "unpack_estimates", "unpack_statuses"]
+__all__ = [
+    "About",
+    "pack_estimates",
+    "pack_parcels",
+    "unpack_estimates",
+    "unpack_parcels",
+    "unpack_statuses",
+]
 
 About = dict[str, str | int | float]
 
@@ -28,6 +35,7 @@ _FORMAT = 1
 # By dtype, since the name of a dtype takes numpy longer to make than all the rest.
 _MEMBERS = {np.dtype(t): np.dtype(t).name for t in ("bool", "i4", "i8", "u1", "f4", "f8")}
 _GROUPS = ("conditions", "hrf", "maps")
+_ARRAYS_OF_PARCEL = ("bold", "edges", "positions")
 
 
 def pack_estimates(
@@ -189,3 +197,55 @@ def _unpack(blob: bytes) -> tuple[list[ParcelEstimate], About]:
     if any(used[name] != array.size for name, array in members.items()):
         raise ValueError("index and arrays do not fit together")
     return estimates, index["about"]
+
+
+def pack_parcels(parcels: Sequence[Parcel]) -> bytes:
+    """Turn parcels into the bytes of an npz file, for a worker on another machine.
+
+    Parameters
+    ----------
+    parcels : sequence of Parcel
+        In the order in which `unpack_parcels` returns them.
+
+    Returns
+    -------
+    bytes
+        Readable by `numpy.load` with ``allow_pickle=False``.
+    """
+    numbers = np.array([parcel.number for parcel in parcels], dtype=np.int64)
+    members: dict[str, NDArray[Any]] = {"numbers": numbers}
+    for i, parcel in enumerate(parcels):
+        for name in _ARRAYS_OF_PARCEL:
+            # The order in memory has to arrive too: sums over another order round differently.
+            members[f"{name}{i}"] = getattr(parcel, name).copy(order="K")
+    return _to_npz(members)
+
+
+def unpack_parcels(blob: bytes) -> list[Parcel]:
+    """Read back what `pack_parcels` made.
+
+    Parameters
+    ----------
+    blob : bytes
+        An npz file. Nothing in it is executed.
+
+    Returns
+    -------
+    list of Parcel
+        With the same values, dtypes and order in memory.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are cut off, damaged, or of another kind.
+    """
+    try:
+        with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
+            return [
+                Parcel(number, *(archive[f"{name}{i}"] for name in _ARRAYS_OF_PARCEL))
+                for i, number in enumerate(archive["numbers"].tolist())
+            ]
+    except Exception as error:
+        raise ValueError(f"not a whole file of parcels ({type(error).__name__}: {error})") from (
+            error
+        )
