@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +12,9 @@ import dask
 
 from pyhrf.execution.dask_settings import DASK_SETTINGS, MemorySecurity, temporary_security
 
-dask.config.set({"logging.distributed": "critical"})  # before it is imported: it prints else
+# Before it is imported, since it sets itself up to print. What matters is told by this module.
+_LOGGERS = ("distributed", "distributed.client", "bokeh", "tornado")
+dask.config.set({"logging": dict.fromkeys(_LOGGERS, "critical")})
 
 from distributed import Client, Scheduler  # noqa: E402 - see above
 from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: E402
@@ -97,7 +98,12 @@ class Pool:
         try:
             packed: bytes = await future
         except KilledWorker as error:
-            raise WorkerDiedError(str(error)) from error
+            host = host_of_worker(getattr(error.last_worker, "name", ""))
+            n_times = DASK_SETTINGS["distributed.scheduler.allowed-failures"] + 1
+            raise WorkerDiedError(
+                f"its worker died each of {n_times} times, the last on host {host}: for want of "
+                "memory, or by a fault in compiled code"
+            ) from error
         finally:
             future.release()
         return packed
@@ -116,7 +122,6 @@ async def open_pool(job: Job, *, lost: Lost) -> AsyncIterator[Pool]:
     """
     security = temporary_security()
     with dask.config.set(DASK_SETTINGS):
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         async with (
             Scheduler(
                 host="127.0.0.1",
