@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import dask
+from distributed import Client, Scheduler
+from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed.scheduler import KilledWorker
 
 from pyhrf.execution.dask_settings import DASK_SETTINGS, MemorySecurity, temporary_security
-
-# Before it is imported, since it sets itself up to print. What matters is told by this module.
-_LOGGERS = ("distributed", "distributed.client", "bokeh", "tornado")
-dask.config.set({"logging": dict.fromkeys(_LOGGERS, "critical")})
-
-from distributed import Client, Scheduler  # noqa: E402 - see above
-from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: E402
-from distributed.scheduler import KilledWorker  # noqa: E402
-
-from pyhrf.execution.remote_worker import Job, JobPlugin, host_of_worker, work  # noqa: E402
+from pyhrf.execution.remote_worker import Job, JobPlugin, host_of_worker, work
 
 __all__ = ["Pool", "WorkerDiedError", "open_pool"]
 
@@ -109,6 +104,20 @@ class Pool:
         return packed
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep distributed from printing; what matters to a user is told by `Host` and `LanRun`."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "tornado")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 @asynccontextmanager
 async def open_pool(job: Job, *, lost: Lost) -> AsyncIterator[Pool]:
     """Start the scheduler; workers that join are told the job.
@@ -121,7 +130,7 @@ async def open_pool(job: Job, *, lost: Lost) -> AsyncIterator[Pool]:
         Called with the name of the host when a worker went away.
     """
     security = temporary_security()
-    with dask.config.set(DASK_SETTINGS):
+    with dask.config.set(DASK_SETTINGS), _quiet():
         async with (
             Scheduler(
                 host="127.0.0.1",

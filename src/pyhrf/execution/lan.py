@@ -7,6 +7,7 @@ import posixpath
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from importlib.util import find_spec
 from queue import Empty
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pyhrf.execution.lan_run import LanRun
 
 __all__ = ["LanEngine"]
+
+_PACKAGES = ("asyncssh", "cloudpickle", "distributed")
 
 
 class LanEngine:
@@ -52,14 +55,12 @@ class LanEngine:
         self._settings, self._tell = settings, tell
         self._study = ""
         self._fetched_from: list[str] = []
-        try:
-            import asyncssh  # noqa: F401 - only whether it is there
-            import cloudpickle  # noqa: F401
-            import distributed  # noqa: F401
-        except ImportError as error:
+        missing = [name for name in _PACKAGES if find_spec(name) is None]
+        if missing:
             raise EngineError(
-                f"-x LAN needs the package {error.name}: pip install 'pyhrf[lan]'"
-            ) from error
+                f"-x LAN needs {' and '.join(missing)}, which this Python lacks: "
+                "pip install 'pyhrf[lan]'"
+            )
 
     def resume(self, study: str) -> list[BatchResult]:
         """Fetch what an earlier run of this study finished but did not bring home.

@@ -23,9 +23,7 @@ from pyhrf.execution.remote_folder import FolderError, RunFolder
 
 __all__ = ["main"]
 
-_CLOSING = 4.0
-"""Seconds in which workers may end by themselves."""
-_LAST_RESORT = 7.0
+_LAST_RESORT = 5.0
 """Seconds after which everything of this process group is killed."""
 
 
@@ -86,7 +84,7 @@ class _Watch(threading.Thread):
 
 async def _serve(config: dict[str, Any], talk: _Talk, folder: RunFolder) -> dict[str, Any]:
     """Run a worker for each slot until the client is done or gone; return its last words."""
-    from distributed import Nanny
+    from distributed import Nanny, Status
 
     from pyhrf.execution.dask_settings import temporary_security
 
@@ -129,8 +127,10 @@ async def _serve(config: dict[str, Any], talk: _Talk, folder: RunFolder) -> dict
             ended = asyncio.ensure_future(asyncio.gather(*(n.finished() for n in nannies)))
             await asyncio.wait({over, ended}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        closing = [asyncio.ensure_future(nanny.close(timeout=_CLOSING / 2)) for nanny in nannies]
-        await asyncio.wait(closing, timeout=_CLOSING)
+        # Not politely: nothing that a worker still does is wanted, and this takes no time.
+        for nanny in nannies:
+            nanny.status = Status.closing  # else it starts another
+        _kill_children()
     return watch.last_words
 
 
@@ -141,6 +141,17 @@ def _free_ports(n: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def _kill_children() -> None:
+    """End the workers and what they started; when this returns they write nothing more."""
+    import psutil  # comes with distributed
+
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    psutil.wait_procs(children, timeout=1)
 
 
 def _kill_all() -> None:

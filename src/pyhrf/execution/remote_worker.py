@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,13 +62,28 @@ class _Ready:
                 raise RuntimeError("the worker was not told what to estimate")
             if self._estimator is None:
                 estimator: Estimator = cloudpickle.loads(self.job.estimator)
-                # Compiling is no parcel: its time does not count.
-                getattr(estimator, "compile", lambda: None)()
+                _compile(estimator)
                 self._estimator = estimator
             return self.job, self._estimator
 
 
 _ready = _Ready()
+
+
+def _compile(estimator: Estimator) -> None:
+    """Compile before the first parcel, whose time is not to count it.
+
+    One worker of a host does it, and the others find it done: all at once they would do the same
+    work, each for as long as all of them together.
+    """
+    compiling = getattr(estimator, "compile", None)
+    if compiling is None:
+        return
+    lock = Path(get_worker().local_directory).parent / "compile.lock"
+    with lock.open("a") as file:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        compiling()
 
 
 class JobPlugin(WorkerPlugin):
@@ -141,7 +157,7 @@ def _keep(path: Path, packed: bytes) -> list[str]:
     return []
 
 
-@contextmanager
+@contextlib.contextmanager
 def _logged() -> Iterator[list[str]]:
     """Collect warnings and tracebacks, for the log on the other side."""
     lines: list[str] = []
