@@ -18,11 +18,18 @@ ALL = "h1,h2,h3,h1,h2,h3"
 
 def configure(bed: Bed, home: Path, **keys: object) -> None:
     """Write ``[parallel-LAN]``: two slots on each host, if nothing else is said."""
-    keys = {"hosts": ALL, "user": LAB, "remote_path": bed.folder / "shared", **keys}
+    remote_folder(bed, home).mkdir(exist_ok=True)
+    bed.give(remote_folder(bed, home), LAB)
+    keys = {"hosts": ALL, "user": LAB, "remote_path": remote_folder(bed, home), **keys}
     lines = [f"{key} = {value}" for key, value in keys.items() if value is not None]
     path = home / ".pyhrf" / "config.cfg"
     path.write_text("\n".join(["[parallel-LAN]", *lines]) + "\n")
     bed.give(home)
+
+
+def remote_folder(bed: Bed, home: Path) -> Path:
+    """Return the ``remote_path`` of a test: the same folder on every host."""
+    return bed.folder / "shared" / home.name
 
 
 def ssh_config(bed: Bed, home: Path, text: str) -> None:

@@ -110,9 +110,10 @@ def main() -> int:
             return 130
         found = journal.estimates()
         hosts = Counter(record.host for record in journal.history())
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     estimator.seconds = 0
     ok = [number for number, estimate in found.items() if estimate.status == "ok"]
-    expected = [estimator.fit_parcel(parcel) for parcel in load(ok)]
+    expected = [estimator.fit_parcel(load([number])[0]) for number in ok]
     same = pack_estimates(expected) == pack_estimates([found[number] for number in ok])
     times = stopwatch.times or [begin]
     figures = {
@@ -124,7 +125,7 @@ def main() -> int:
         "hosts": dict(hosts),
         "start_seconds": times[0] - begin - options.seconds,
         "work_seconds": times[-1] - times[0] + options.seconds,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": peak_bytes,
     }
     print(json.dumps(figures))
     return 0

@@ -14,6 +14,7 @@ from lan_client import (
     give_wrong_key,
     program,
     python_with_other_numpy,
+    remote_folder,
     ssh_config,
 )
 
@@ -37,7 +38,7 @@ def rows(said: str) -> dict[str, dict[str, str]]:
 def check(bed: Bed, home: Path) -> tuple[int, str]:
     done = program(bed, home, "check", "LAN")
     assert done.stderr == ""
-    assert not list((bed.folder / "shared").iterdir())
+    assert not list(remote_folder(bed, home).iterdir())
     assert not list(bed.folder.glob("disk_*/*"))
     return done.returncode, done.stdout
 
@@ -52,7 +53,7 @@ def test_check__finds_nothing_amiss(bed: Bed, home: Path):
         assert [row[step] for step in STEPS] == ["yes"] * 7
         assert (row["slots"], row["nice"], row["cores"]) == ("2", "7", str(N_CORES))
         assert float(row["memory"].removesuffix("GB")) > 0
-    assert f"remote_path {bed.folder / 'shared'} is the same folder on every host" in said
+    assert f"remote_path {remote_folder(bed, home)} is the same folder on every host" in said
     assert "remote_host h2 sees the folder of every host" in said
     assert said.endswith("3 of 3 hosts can be used, 6 of 6 slots\n")
 
