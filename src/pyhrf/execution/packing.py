@@ -217,7 +217,10 @@ def pack_parcels(parcels: Sequence[Parcel]) -> bytes:
     for i, parcel in enumerate(parcels):
         for name in _ARRAYS_OF_PARCEL:
             # The order in memory has to arrive too: sums over another order round differently.
-            members[f"{name}{i}"] = getattr(parcel, name).copy(order="K")
+            array = getattr(parcel, name)
+            if not (array.flags.c_contiguous or array.flags.f_contiguous):
+                array = array.copy(order="K")
+            members[f"{name}{i}"] = array
     return _to_npz(members)
 
 
