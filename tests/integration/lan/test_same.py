@@ -28,8 +28,12 @@ def estim(bed: Bed, home: Path, engine: str, folder: str) -> subprocess.Complete
     return done
 
 
-def share_compiled_code(bed: Bed) -> None:
-    """Give the hosts the kernels that the client has compiled: two cores stand for seven."""
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(bed: Bed) -> None:
+    """Compile once, for the client and all hosts: two cores stand for seven here."""
+    home = bed.make_home("compile")
+    assert program(bed, home, "jde", "buildcfg", "-t", "small").returncode == 0
+    estim(bed, home, "serial", "serial")
     cache = bed.folder / "lab" / ".cache"
     shutil.copytree(bed.folder / "client_cache", cache, dirs_exist_ok=True)
     bed.give(cache, LAB)
@@ -60,7 +64,6 @@ def test_simulation__same_bytes_at_the_niceness_asked_for(bed: Bed, home: Path):
     configure(bed, home)
     assert program(bed, home, "jde", "buildcfg", "-t", "default").returncode == 0
     estim(bed, home, "serial", "serial")
-    share_compiled_code(bed)
     with Observer(bed) as observer:
         done = estim(bed, home, "LAN", "lan")
     assert files_of(home / "serial") == files_of(home / "lan")
@@ -88,7 +91,6 @@ def test_real_data__same_bytes_from_hosts_in_a_file(bed: Bed, home: Path, shared
     configure(bed, home, hosts=home / "hosts")
     assert program(bed, home, "jde", "buildcfg", *files, *paradigm).returncode == 0
     estim(bed, home, "serial", "serial")
-    share_compiled_code(bed)
     estim(bed, home, "LAN", "lan")
     assert files_of(home / "serial") == files_of(home / "lan")
     provenance = pyhrf.Results(home / "lan").provenance
