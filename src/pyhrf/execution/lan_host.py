@@ -107,7 +107,7 @@ class Host:
                     self._rise()
                     changed()
                     await self._keep_alive(process)
-                self.error = HostError(self.name, "its launcher ended", "see its log there")
+                self.error = HostError(self.name, _how_it_ended(process), "see that host")
             except HostError as error:
                 self.error = error
             except (OSError, asyncssh.Error, TimeoutError) as error:
@@ -235,6 +235,14 @@ class Host:
             process.stdin.write_eof()
             async with asyncio.timeout(_END_SECONDS):
                 await process.wait_closed()
+
+
+def _how_it_ended(process: asyncssh.SSHClientProcess[str]) -> str:
+    if process.exit_signal is not None:
+        return f"its launcher was ended by the signal {process.exit_signal[0]}"
+    if process.exit_status is not None:
+        return f"its launcher ended with status {process.exit_status}"
+    return "the connection is broken"
 
 
 def _write(process: asyncssh.SSHClientProcess[str], content: object) -> None:
