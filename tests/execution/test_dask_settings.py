@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 pytest.importorskip("distributed", reason="the extra lan is not installed")
-from pyhrf.execution.dask_settings import temporary_security  # noqa: E402
+from pyhrf.execution.dask_settings import temporary_security
 
 OURS, FOREIGN = temporary_security(), temporary_security()
 
