@@ -71,7 +71,8 @@ class FakeHost:
 
     def __init__(self, name, n_slots, *, meeting, tell):
         self.name, self.n_slots, self.tell = name, n_slots, tell
-        self.up, self.error, self.tried = False, None, asyncio.Event()
+        self.up, self.was_up, self.error = False, False, None
+        self.tried = asyncio.Event()
 
     async def serve(self, changed):
         if self.name.startswith("bad"):

@@ -11,6 +11,7 @@ from typing import Any
 
 import dask
 from distributed import Client, Scheduler
+from distributed.client import FutureCancelledError
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker
 
@@ -99,6 +100,9 @@ class Pool:
                 f"its worker died each of {n_times} times, the last on host {host}: for want of "
                 "memory, or by a fault in compiled code"
             ) from error
+        except FutureCancelledError as error:
+            # Not a cancelled task: the client lost its scheduler, as after hours of sleep.
+            raise ConnectionError("the connection to the scheduler was lost") from error
         finally:
             future.release()
         return packed

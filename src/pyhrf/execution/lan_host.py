@@ -73,8 +73,8 @@ class Host:
 
     Attributes
     ----------
-    up : bool
-        Whether its workers are there.
+    up, was_up : bool
+        Whether its workers are there, and whether they ever were.
     tried : asyncio.Event
         Set once the first attempt succeeded or failed.
     error : HostError or None
@@ -86,6 +86,7 @@ class Host:
     ) -> None:
         self.name, self.n_slots = name, n_slots
         self.up = False
+        self.was_up = False
         self.tried = asyncio.Event()
         self.error: HostError | None = None
         self._meeting, self._tell = meeting, tell
@@ -110,8 +111,10 @@ class Host:
                 self.error = HostError(self.name, _how_it_ended(process), "see that host")
             except HostError as error:
                 self.error = error
-            except (OSError, asyncssh.Error, TimeoutError) as error:
-                cause = str(error) or "no answer in time"
+            except TimeoutError:
+                self.error = HostError(self.name, "no answer in time", "see that it is switched on")
+            except Exception as error:  # whatever it is, the other hosts can do without this one
+                cause = f"{type(error).__name__}: {error}"
                 self.error = HostError(self.name, cause, "see that it is switched on")
             was_up, self.up = self.up, False
             if self._ending.is_set():
@@ -127,7 +130,7 @@ class Host:
     def _rise(self) -> None:
         if self.tried.is_set():
             self._tell(f"host {self.name} is {'back' if self._n_sessions > 1 else 'there now'}")
-        self.up, self.error = True, None
+        self.up, self.was_up, self.error = True, True, None
         self.tried.set()
 
     def _say_why(self, *, was_up: bool) -> None:

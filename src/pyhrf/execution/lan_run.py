@@ -283,6 +283,9 @@ class LanRun:
     async def _end(self, serving: Sequence[asyncio.Task[None]], *, remove: bool) -> None:
         """Send the launchers home and see that nobody stays."""
         self._ending = True
+        for host in self._hosts:
+            if self._plan.folder is not None and host.was_up and not host.up:
+                self._tell(f"host {host.name} is away: {self._plan.folder} may be left there")
         for task in self._tasks:
             task.cancel()
         ending = [host.end(remove=remove, arrived=self._arrived) for host in self._hosts]
