@@ -9,15 +9,6 @@ from pathlib import Path
 import pytest
 from lan_bed import Bed, NoBedError, provide_programs
 
-HERE = Path(__file__).resolve().parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have all tests of the bed run by one process."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("lan"))
-
 
 @pytest.fixture(scope="session")
 def bed() -> Iterator[Bed]:

@@ -13,7 +13,8 @@ from lan_client import PROGRAM, configure, program, remote_folder, ssh_config
 
 import pyhrf
 
-pytestmark = pytest.mark.timeout(200)
+# One process runs them all: what it compiles serves every test.
+pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("lan-same")]
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
