@@ -54,7 +54,7 @@ def test_watch__follows_a_run_to_its_end(tmp_path):
     watch = Watch(tmp_path / "out")
     assert not watch.goes_on
     assert watch.how_it_stands() == "ended"
-    assert watch.state.news == ["news after batch 0"]
+    assert watch.state.news == ["news after batch 0", "news after batch 1"]
     (host,) = watch.hosts.values()
     assert (host.n_batches, host.n_parcels) == (2, 4)
     assert watch.rate() > 0

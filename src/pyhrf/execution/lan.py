@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LanEngine"]
 
+_MAX_NEWS = 20
 _PACKAGES = ("asyncssh", "cloudpickle", "distributed")
 
 
@@ -37,6 +38,11 @@ class LanEngine:
     tell : callable
         Called, by any thread, with each sentence that the user should read.
 
+    Attributes
+    ----------
+    news : tuple of str
+        The latest of these sentences.
+
     Raises
     ------
     ConfigError
@@ -52,7 +58,8 @@ class LanEngine:
             raise ConfigError("section [parallel-LAN], key hosts: it names no host")
         self.n_workers = self._slots.total()
         self.batch_seconds = 2.0
-        self._settings, self._tell = settings, tell
+        self.news: tuple[str, ...] = ()
+        self._settings, self._say = settings, tell
         self._study = ""
         self._fetched_from: list[str] = []
         missing = [name for name in _PACKAGES if find_spec(name) is None]
@@ -61,6 +68,11 @@ class LanEngine:
                 f"-x LAN needs {' and '.join(missing)}, which this Python lacks: "
                 "pip install 'pyhrf[lan]'"
             )
+
+    def _tell(self, text: str) -> None:
+        """Tell the user, and whoever watches the run from elsewhere."""
+        self.news = (*self.news[1 - _MAX_NEWS :], text)
+        self._say(text)
 
     def resume(self, study: str) -> list[BatchResult]:
         """Fetch what an earlier run of this study finished but did not bring home.

@@ -152,13 +152,16 @@ class _Announcer:
             end = INTERRUPTED
         # The error that ended the run counts, not that a full disk cannot take this note.
         with contextlib.suppress(InputError):
-            self._announce(state=end)
+            self._announce(state=end, news=self._news())
 
     def tell_news(self) -> None:
         """Pass on what the engine has to tell, if there is something new."""
-        news = tuple(getattr(self._engine, "news", ()))
-        if news != tuple(self._state.news):
+        news = self._news()
+        if news != self._state.news:
             self._announce(news=news)
+
+    def _news(self) -> tuple[str, ...]:
+        return tuple(getattr(self._engine, "news", ()))
 
     def _announce(self, **changes: object) -> None:
         self._state = self._state.replaced(**changes)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from lan_bed import Bed, Process, wait_until
-from lan_client import Scenario, configure, remote_folder
+from lan_client import Scenario, configure, program, remote_folder
 
 pytestmark = pytest.mark.timeout(150)
 N = 150
@@ -71,7 +71,10 @@ def test_worker_killed__its_batch_is_done_again(bed: Bed, home: Path):
         assert victims
         victims[0].kill()
         figures = run.end(seconds=40)
-        assert "h2" in run.said
+        (said,) = [line for line in run.said.splitlines() if "a worker on h2 died" in line]
+    news = program(bed, home, "monitor", run.out).stdout
+    assert f"{N}/{N} parcels" in news
+    assert said.partition(" ")[2] in news
     assert_all_found(figures)
     assert_left_as_it_was(bed, home)
 
