@@ -51,7 +51,7 @@ def test_study__defaults_analyse_the_example_data():
         ({"data": {"kind": "surface"}}, ["<data><kind>: surface", "volume or simulation"]),
         ({"data": {**VOLUME, "runs": [RUN, {"bold": "b.nii"}]}}, ["<run 2><paradigm>", "missing"]),
         ({"data": {**VOLUME, "parcellation": "a\nb"}}, ["<parcellation>: 'a\\nb'", "control"]),
-        ({"vem": {"beta": "auto"}}, ["<vem><beta>: auto", "a number from 0 to 5, or estimate"]),
+        ({"vem": {"beta": "auto"}}, ["<vem><beta>: auto", "a number from 0 to 1.2, or estimate"]),
         ({"vem": {"n_iterations": 1.5}}, ["<vem><n_iterations>: 1.5", "whole number"]),
         ({"vem": {"n_iter": 1}}, ["<vem>: no parameter is called n_iter", "mean n_iterations?"]),
         ({"noise": {"kind": "ar2"}}, ["<noise><kind>: ar2", "must be ar1 or white"]),

@@ -74,7 +74,7 @@ def studies(draw):
         vem={
             "n_iterations": draw(st.integers(1, 10**6)),
             "tolerance": draw(st.floats(0, 1, exclude_min=True, exclude_max=True)),
-            "beta": draw(st.just("estimate") | st.floats(0, 5) | st.integers(0, 5)),
+            "beta": draw(st.just("estimate") | st.floats(0, 1.2) | st.integers(0, 1)),
             "ppm_threshold": draw(st.none() | st.floats(allow_nan=False, allow_infinity=False)),
         },
         contrasts=[{"name": name, "expression": draw(texts)} for name in names],
@@ -216,7 +216,7 @@ def test_write_study__names_the_file_that_cannot_be_written(tmp_path):
         (
             "<beta>estimate",
             "<beta>x",
-            ["<vem><beta>: x", "must be a number from 0 to 5, or estimate"],
+            ["<vem><beta>: x", "must be a number from 0 to 1.2, or estimate"],
         ),
         ('name="both"', 'name="a-b"', ["<contrast 2>, attribute name: a-b", "another contrast"]),
         ('name="both"', 'nam="both"', ["<contrast>: unknown attribute nam: did you mean name?"]),

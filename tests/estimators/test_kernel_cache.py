@@ -34,9 +34,14 @@ def test_cache_folder__lies_where_the_user_says(tmp_path):
 def test_cache_folder__is_another_for_other_kernels(tmp_path, monkeypatch):
     before = kernel_cache.cache_folder()
     assert kernel_cache.cache_folder() == before
-    (tmp_path / "some_kernels.py").write_text("changed = True")
+    (tmp_path / "kernel_cache.py").write_text("options = 1")
+    (tmp_path / "vem_state.py").write_text("fields = 1")
+    (tmp_path / "some_kernels.py").write_text("kernel = 1")
     monkeypatch.setattr(kernel_cache, "__file__", str(tmp_path / "kernel_cache.py"))
-    assert kernel_cache.cache_folder() != before
+    other = kernel_cache.cache_folder()
+    assert other != before
+    (tmp_path / "some_kernels.py").write_text("kernel = 2")
+    assert kernel_cache.cache_folder() not in (before, other)
 
 
 def test_cache_folder__without_a_home_is_private(tmp_path, monkeypatch):
@@ -66,7 +71,11 @@ def test_cache_folder__does_not_follow_a_link(tmp_path, monkeypatch):
 
 
 def test_kernels__keep_their_code_there(tmp_path):
-    program = "from pyhrf.estimators.field_kernels import site_logit; site_logit(1.0, 0.5, 0.5)"
+    program = """
+import numpy as np
+from pyhrf.estimators.vem_kernels import contract_design
+contract_design(np.ones((1, 1, 4)), np.eye(2), np.ones(1, dtype=bool), 1)
+"""
     subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},

@@ -199,7 +199,7 @@ def test_jdevem__a_fixed_field_is_taken_as_it_is():
     np.testing.assert_array_equal(estimate.conditions["alpha"], [0, 0])
 
 
-@pytest.mark.parametrize("beta", [1.5, 5.0])
+@pytest.mark.parametrize("beta", [0.0, 0.3, 0.6, 0.9, 1.2])
 def test_jdevem__free_energy_never_falls_in_a_field_of_any_strength(beta):
     simulated, parcel = small()
     estimate = JDEVEM(simulated.experiment, beta=beta).fit_parcel(parcel)
@@ -304,3 +304,14 @@ def test_jdevem__stops_at_the_iterations_that_are_allowed():
 def test_cost__rises_with_the_work():
     small_one, large = JDEVEM(one_condition(100)), JDEVEM(one_condition(1000))
     assert 0 < small_one.cost(10) < small_one.cost(100) < large.cost(100)
+
+
+def test_jdevem__says_how_little_it_knows_of_levels_without_a_response():
+    simulated, parcel = small(active_fraction=0.0)
+    estimate = JDEVEM(simulated.experiment).fit_parcel(parcel)
+    assert estimate.summary["hrf_quality"] < 0.5
+    for m, condition in enumerate(simulated.experiment.conditions):
+        z = estimate.maps[f"nrl_{condition}"] - simulated.levels[m]
+        z = z / estimate.maps[f"nrl_sd_{condition}"]
+        assert np.sqrt(np.mean(z**2)) < 1.2
+        assert np.median(estimate.maps[f"nrl_sd_{condition}"]) > 0.5

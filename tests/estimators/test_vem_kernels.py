@@ -30,7 +30,9 @@ SEEDS = range(4)
 def residuals(problem, state):
     b = kernels.project(problem.data.B, state.h)
     Gamma = gamma_of(problem, state)
-    return np.array([kernels._residual(v, problem.data, state, b, Gamma) for v in range(V)])
+    found = np.empty(V)
+    kernels._residuals(problem.data, state, b, Gamma, found)
+    return found
 
 
 def free_energy(problem, state):

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import pyhrf
+from pyhrf.config.study import RunFiles
+from pyhrf.estimators import JDEVEM
+from pyhrf.inputs.dataset import open_dataset
 
 CONDITIONS = {
     "calculaudio",
@@ -111,3 +114,21 @@ def test_subj0__gives_two_parcels(shared_data, tmp_path):
     assert results.parcels["n_positions"].tolist() == [632, 640]
     assert results.failed == {}
     assert set(results.conditions["condition"]) == CONDITIONS
+
+
+@pytest.mark.parametrize("noise", ["ar1", "white"])
+@pytest.mark.parametrize(
+    ("bold", "parcellation"),
+    [
+        ("real_data_vol_4_regions_BOLD.nii.gz", "real_data_vol_4_regions_mask.nii.gz"),
+        ("subj0_bold_session0.nii.gz", "subj0_parcellation.nii.gz"),
+    ],
+)
+def test_free_energy__never_falls_on_real_data(shared_data, bold, parcellation, noise):
+    files = RunFiles(bold=shared_data / bold, paradigm=shared_data / "paradigm_loc.csv")
+    dataset = open_dataset(runs=[files], parcellation=shared_data / parcellation, tr=2.4)
+    estimator = JDEVEM(dataset.experiment, noise=noise)
+    for parcel in dataset.load(list(dataset.parcels)):
+        trace = estimator.fit_parcel(parcel).trace
+        assert len(trace) > 5
+        assert np.diff(trace).min() > -1e-10 * np.abs(trace).max()

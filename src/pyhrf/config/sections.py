@@ -203,11 +203,11 @@ class VemConfig(Section):
         "energy and changes the HRF by less than ten times this",
         allowed="> 0 and < 1",
     )
-    beta: Annotated[float, Field(ge=0, le=5)] | Literal["estimate"] = parameter(
+    beta: Annotated[float, Field(ge=0, le=1.2)] | Literal["estimate"] = parameter(
         default="estimate",
         description="Strength of the spatial regularisation of the activation labels, "
         "or estimate to have it estimated for every parcel and condition",
-        allowed="a number from 0 to 5, or estimate",
+        allowed="a number from 0 to 1.2, or estimate",
     )
     min_positions: int = parameter(
         default=5,

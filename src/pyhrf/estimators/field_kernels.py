@@ -12,12 +12,11 @@ are those of a Gibbs sampler to 0.01 in AUC and Brier score.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.estimators.linalg_kernels import FAST
+from pyhrf.estimators.kernel_cache import entry, inner
 
 __all__ = ["leave_one_out_scores", "site_logit"]
 
@@ -25,7 +24,7 @@ __all__ = ["leave_one_out_scores", "site_logit"]
 SETTLED = 0.001
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def site_logit(drive: float, reaction: float, p: float) -> float:
     """Solve ``x + reaction tanh(x / 2) = drive`` for the log odds of a site.
 
@@ -56,7 +55,7 @@ def site_logit(drive: float, reaction: float, p: float) -> float:
     return x
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _sweep(
     evidence: FloatArray,
     start: NDArray[np.int32],
@@ -85,7 +84,7 @@ def _sweep(
     return moved / evidence.shape[0]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _score(
     evidence: FloatArray,
     start: NDArray[np.int32],
@@ -110,7 +109,7 @@ def _score(
     return total
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def leave_one_out_scores(
     evidence: FloatArray,
     start: NDArray[np.int32],

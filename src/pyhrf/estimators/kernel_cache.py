@@ -1,4 +1,10 @@
-"""Where compiled kernels are kept: a folder of the user's, one for each state of their source.
+"""How kernels are compiled, and where their code is kept.
+
+A kernel that Python calls is an `entry`, whose code is kept; one that only kernels call is `inner`
+and is put into the code of every entry that uses it. Without that, the process that compiles calls
+the inner kernel's own code, and one that finds the entry in the cache a copy that was optimised
+together with it: sums are taken in another order, and results differ in their last digits by who
+came first. For the same reason an entry never calls another one.
 
 Numba looks at the file of a kernel to tell whether its compiled code is out of date, not at the
 other files whose functions went into it. A folder named by the content of all of them cannot
@@ -15,10 +21,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISDIR
 
+import numba
 from numba import config
 
-__all__ = ["cache_folder", "cached_kernels"]
+__all__ = ["cache_folder", "cached_kernels", "entry", "inner"]
 
+# Sums may be reordered for vector instructions; NaN and infinity keep their meaning.
+_FAST = {"reassoc", "contract", "arcp", "nsz"}
+
+entry = numba.njit(nogil=True, fastmath=_FAST, cache=True)
+inner = numba.njit(nogil=True, fastmath=_FAST, forceinline=True)
 
 # numba makes its settings at import, which a type checker cannot see
 _SETTING = "CACHE_DIR"
@@ -42,7 +54,8 @@ def cache_folder() -> Path:
     temporary files where the user has no writable home.
     """
     content = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*_kernels.py")):
+    here = Path(__file__)
+    for path in [here, here.parent / "vem_state.py", *sorted(here.parent.glob("*_kernels.py"))]:
         content.update(path.read_bytes())
     return _base() / f"kernels-{content.hexdigest()[:16]}"
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.field_kernels import site_logit
-from pyhrf.estimators.linalg_kernels import FAST
+from pyhrf.estimators.kernel_cache import entry, inner
 from pyhrf.estimators.vem_state import Hyper, ParcelData, State
 
 __all__ = ["log_odds", "update_levels", "update_mixtures"]
@@ -17,7 +16,7 @@ __all__ = ["log_odds", "update_levels", "update_mixtures"]
 OVER_RELAXATION = 1.9
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _class_terms(state: State) -> FloatArray:
     """Compute what the sites share of the mixtures: divisions are the dearest part of a site.
 
@@ -34,43 +33,36 @@ def _class_terms(state: State) -> FloatArray:
     return terms
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _update_level(
-    v: int,
-    m: int,
-    data: ParcelData,
-    state: State,
-    terms: FloatArray,
-    b: FloatArray,
-    Gamma: FloatArray,
-) -> float:
-    """Set the level's two Gaussians given the other conditions; return the log Bayes factor.
+@inner
+def _level(
+    m: int, b: float, Gamma: FloatArray, others: FloatArray, weight: float, terms: FloatArray
+) -> tuple[float, float, float, float, float]:
+    """Give a level's two Gaussians given the other conditions' levels, and the log Bayes factor.
 
     ``1/c_i = Gamma_mm / s + 1/v_i``, ``k_i = c_i (l + mu_i / v_i)``, and the log evidence of
     class ``i`` is ``log(c_i / v_i)/2 + k_i^2 / 2 c_i - mu_i^2 / 2 v_i``.
+
+    Returns
+    -------
+    tuple of float
+        Log Bayes factor of active against inactive, means ``k_0, k_1``, variances ``c_0, c_1``.
     """
-    i = data.rho_index[v]
-    weight = 1.0 / state.noise[v]
-    precision = Gamma[i, m, m] * weight
-    drive = b[v, m] + Gamma[i, m, m] * state.level[v, m]
-    for n in range(state.mu.shape[0]):
-        drive -= Gamma[i, m, n] * state.level[v, n]
+    drive = b + Gamma[m, m] * others[m]
+    for n in range(others.shape[0]):
+        drive -= Gamma[m, n] * others[n]
     drive *= weight
-    tight0 = precision + terms[m, 0]
-    tight1 = precision + terms[m, 1]
+    tight0 = Gamma[m, m] * weight + terms[m, 0]
+    tight1 = Gamma[m, m] * weight + terms[m, 1]
     pull1 = drive + terms[m, 2]
     c0 = 1.0 / tight0
     c1 = 1.0 / tight1
     k0 = c0 * drive
     k1 = c1 * pull1
-    state.class_mean[v, m, 0] = k0
-    state.class_mean[v, m, 1] = k1
-    state.class_var[v, m, 0] = c0
-    state.class_var[v, m, 1] = c1
-    return 0.5 * (np.log(tight0 * c1) + terms[m, 4] + k1 * pull1 - terms[m, 3] - k0 * drive)
+    evidence = np.log(tight0 * c1) + terms[m, 4] + k1 * pull1 - terms[m, 3] - k0 * drive
+    return 0.5 * evidence, k0, k1, c0, c1
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def log_odds(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -> FloatArray:
     """Log Bayes factor of active against inactive of every position, without the field.
 
@@ -78,48 +70,60 @@ def log_odds(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -
     -------
     array, shape (n_positions, n_conditions)
     """
-    evidence = np.empty(b.shape)
+    V, M = b.shape
+    evidence = np.empty((V, M))
     terms = _class_terms(state)
-    for v in range(b.shape[0]):
-        for m in range(b.shape[1]):
-            evidence[v, m] = _update_level(v, m, data, state, terms, b, Gamma)
+    for v in range(V):
+        products, levels = Gamma[data.rho_index[v]], state.level[v]
+        weight = 1.0 / state.noise[v]
+        for m in range(M):
+            evidence[v, m] = _level(m, b[v, m], products, levels, weight, terms)[0]
     return evidence
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def update_levels(
     data: ParcelData, state: State, hyper: Hyper, b: FloatArray, Gamma: FloatArray
 ) -> None:
     """Levels and labels of all positions, one after the other (`field_kernels`)."""
     V, M = b.shape
     terms = _class_terms(state)
+    # arrays as variables: reached through their tuple in the loop, each costs a count of its uses
+    neighbours, start, alpha, beta = data.neighbours, data.start, hyper.alpha, hyper.beta
+    p, level, level_var = state.p, state.level, state.level_var
+    class_mean, class_var = state.class_mean, state.class_var
     for v in range(V):
+        products, levels = Gamma[data.rho_index[v]], level[v]
+        weight = 1.0 / state.noise[v]
+        first, last = start[v], start[v + 1]
         for m in range(M):
-            evidence = _update_level(v, m, data, state, terms, b, Gamma)
-            beta = hyper.beta[m]
+            evidence, k0, k1, c0, c1 = _level(m, b[v, m], products, levels, weight, terms)
             spins = 0.0
             free = 0.0
-            for k in range(data.start[v], data.start[v + 1]):
-                spin = 2.0 * state.p[data.neighbours[k], m] - 1.0
+            for k in range(first, last):
+                spin = 2.0 * p[neighbours[k], m] - 1.0
                 spins += spin
                 free += 1.0 - spin * spin
-            drive = evidence + hyper.alpha[m] + beta * spins
-            x = site_logit(drive, 0.5 * beta * beta * free, state.p[v, m])
-            p = 1.0 / (1.0 + np.exp(-x))
-            state.p[v, m] = p
-            k0, k1 = state.class_mean[v, m, 0], state.class_mean[v, m, 1]
-            c0, c1 = state.class_var[v, m, 0], state.class_var[v, m, 1]
-            state.level[v, m] = p * k1 + (1.0 - p) * k0
-            state.level_var[v, m] = p * c1 + (1.0 - p) * c0 + p * (1.0 - p) * (k1 - k0) ** 2
+            drive = evidence + alpha[m] + beta[m] * spins
+            x = site_logit(drive, 0.5 * beta[m] * beta[m] * free, p[v, m])
+            active = 1.0 / (1.0 + np.exp(-x))
+            p[v, m] = active
+            class_mean[v, m, 0] = k0
+            class_mean[v, m, 1] = k1
+            class_var[v, m, 0] = c0
+            class_var[v, m, 1] = c1
+            levels[m] = active * k1 + (1.0 - active) * k0
+            spread = active * (1.0 - active) * (k1 - k0) ** 2
+            level_var[v, m] = active * c1 + (1.0 - active) * c0 + spread
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _fit(variance: float, n: float, squares: float) -> float:
     """Log density of `n` levels whose squared distances from their mean sum to `squares`."""
     return -0.5 * (n * np.log(variance) + squares / variance)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def update_mixtures(state: State, hyper: Hyper) -> None:
     """Means and variances of the classes, towards the mode of their posterior given the levels.
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from pyhrf.data import FloatArray
+from pyhrf.estimators.kernel_cache import inner
 
-__all__ = ["FAST", "inverse_and_log_det"]
-
-# Sums may be reordered for vector instructions; NaN and infinity keep their meaning.
-FAST = {"reassoc", "contract", "arcp", "nsz"}
+__all__ = ["inverse_and_log_det"]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def inverse_and_log_det(A: FloatArray) -> tuple[FloatArray, float]:
     """Invert a symmetric positive definite matrix by its Cholesky factor ``A = L L'``.
 

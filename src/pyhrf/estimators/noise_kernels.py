@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.estimators.linalg_kernels import FAST
+from pyhrf.estimators.kernel_cache import entry
 
 __all__ = ["best_autocorrelation", "fill_statistics"]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def fill_statistics(
     ZY: FloatArray,
     YY: FloatArray,
@@ -61,7 +60,7 @@ def fill_statistics(
                     B[v, m, d] -= C[i, k, m * D + d] * nuisance[k]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def best_autocorrelation(
     ZY: FloatArray,
     YY: FloatArray,

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from pyhrf.data import FloatArray
-from pyhrf.estimators.linalg_kernels import FAST, inverse_and_log_det
+from pyhrf.estimators.kernel_cache import entry
+from pyhrf.estimators.linalg_kernels import inverse_and_log_det
 from pyhrf.estimators.vem_kernels import hrf_precision
 from pyhrf.estimators.vem_state import ParcelData, Prior, State
 
 __all__ = ["hrf_covariance", "posterior_covariances"]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> FloatArray:
     """Joint posterior covariance of each position's levels.
 
     The iterations treat the conditions' levels one by one. Each level's prior is replaced by the
     Gaussian that, with the likelihood of that level alone, gives its posterior variance:
     precision ``1 / var - Gamma_mm / s``, at least 0 where two classes lie far apart. With the
-    likelihood of all levels that makes ``inv(Gamma / s + diag(precision))``.
+    likelihood of all levels that makes ``inv(Gamma / s + diag(precision))``, in which no level may
+    have less than its own variance.
 
     Returns
     -------
@@ -29,6 +30,7 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
     V, M = state.level.shape
     covariance = np.empty((V, M, M))
     precision = np.empty((M, M))
+    stretch = np.empty(M)
     for v in range(V):
         for m in range(M):
             for n in range(M):
@@ -39,12 +41,16 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
             precision[m, m] += max(site, 1e-3 * precision[m, m])
         inverse = inverse_and_log_det(precision)[0]
         for m in range(M):
+            # between two classes far apart, their distance adds to the variance
+            ratio = state.level_var[v, m] / inverse[m, m]
+            stretch[m] = np.sqrt(max(ratio, 1.0))
+        for m in range(M):
             for n in range(M):
-                covariance[v, m, n] = inverse[m, n]
+                covariance[v, m, n] = stretch[m] * inverse[m, n] * stretch[n]
     return covariance
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def hrf_covariance(data: ParcelData, prior: Prior, state: State, redundancy: float) -> FloatArray:
     """Posterior covariance of the HRF that knows of the levels' uncertainty.
 

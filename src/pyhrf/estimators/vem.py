@@ -54,7 +54,7 @@ class JDEVEM:
     noise : {"ar1", "white"}
         Noise model; with ``ar1`` every position has its own autocorrelation.
     n_iterations : int
-        Iterations at most.
+        Iterations at most, after the 16 at most that prepare noise and field.
     tolerance : float
         Iterations end when one adds less than this per level to the free energy, and changes the
         HRF by less than ten times this, relative to its norm.
@@ -122,26 +122,28 @@ class JDEVEM:
             name: _contrast_vector(name, weights, experiment.conditions)
             for name, weights in (contrasts or {}).items()
         }
-        n_hrf = n_hrf_coefficients(hrf_duration, dt)
-        X = experiment_design(experiment, dt, n_hrf)
-        P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
-        _check_design(experiment, X, P)
-        projector, design = design_statistics(
-            X,
-            P,
-            tuple(run.n_scans for run in experiment.runs),
-            AR1_GRID if noise == "ar1" else np.zeros(1),
-        )
-        times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
-        self._problem = make_problem(
-            projector,
-            design,
-            R_inv=prior_precision(n_hrf, dt),
-            starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
-            n_iterations=n_iterations,
-            tolerance=tolerance,
-            beta=beta,
-        )
+        # as in `fit`; the last digits depend on the number of threads
+        with threadpool_limits(1, user_api="blas"):
+            n_hrf = n_hrf_coefficients(hrf_duration, dt)
+            X = experiment_design(experiment, dt, n_hrf)
+            P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
+            _check_design(experiment, X, P)
+            projector, design = design_statistics(
+                X,
+                P,
+                tuple(run.n_scans for run in experiment.runs),
+                AR1_GRID if noise == "ar1" else np.zeros(1),
+            )
+            times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
+            self._problem = make_problem(
+                projector,
+                design,
+                R_inv=prior_precision(n_hrf, dt),
+                starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
+                n_iterations=n_iterations,
+                tolerance=tolerance,
+                beta=beta,
+            )
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
@@ -354,8 +356,9 @@ def _check_settings(
         raise InputError(
             f"n_iterations is {n_iterations} and tolerance {tolerance:g}: both must be above 0"
         )
-    if beta is not None and not 0 <= beta <= 5:
-        raise InputError(f"beta is {beta:g}: it must lie between 0 and 5")
+    # beyond 1.6 the expansion to second order turns round: the labels become undecided
+    if beta is not None and not 0 <= beta <= 1.2:
+        raise InputError(f"beta is {beta:g}: it must lie between 0 and 1.2")
 
 
 def _check_models(drift: str, cutoff: float, order: int, noise: str) -> None:

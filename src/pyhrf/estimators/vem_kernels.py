@@ -8,13 +8,13 @@ Bayesian Analysis 7(1):73), since as two factors each freezes the other: labels 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
+from pyhrf.estimators.kernel_cache import entry, inner
 from pyhrf.estimators.level_kernels import update_levels, update_mixtures
-from pyhrf.estimators.linalg_kernels import FAST, inverse_and_log_det
+from pyhrf.estimators.linalg_kernels import inverse_and_log_det
 from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 
 __all__ = [
@@ -25,16 +25,11 @@ __all__ = [
 ]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def contract_design(
+@inner
+def _contract(
     G: FloatArray, second_moment: FloatArray, used: NDArray[np.bool_], n_conditions: int
 ) -> FloatArray:
-    """``Gamma_mn = E[h' G_mn h] = <G_mn, h h' + Sigma>`` for every used autocorrelation.
-
-    Returns
-    -------
-    array, shape (n_rho, n_conditions, n_conditions)
-    """
+    """``Gamma_mn = E[h' G_mn h] = <G_mn, h h' + Sigma>`` for every used autocorrelation."""
     n_rho = G.shape[0]
     D = second_moment.shape[0]
     Gamma = np.zeros((n_rho, n_conditions, n_conditions))
@@ -54,7 +49,30 @@ def contract_design(
     return Gamma
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
+def contract_design(
+    G: FloatArray, second_moment: FloatArray, used: NDArray[np.bool_], n_conditions: int
+) -> FloatArray:
+    """``Gamma_mn = E[h' G_mn h] = <G_mn, h h' + Sigma>`` for every used autocorrelation.
+
+    Parameters
+    ----------
+    G : array, shape (n_rho, n_pairs, n_hrf * n_hrf)
+        As in `pyhrf.model.statistics.DesignStatistics`.
+    second_moment : array, shape (n_hrf, n_hrf)
+        ``E[h h']``.
+    used : bool array, shape (n_rho,)
+        Autocorrelations to compute; the others are 0.
+    n_conditions : int
+
+    Returns
+    -------
+    array, shape (n_rho, n_conditions, n_conditions)
+    """
+    return _contract(G, second_moment, used, n_conditions)
+
+
+@inner
 def project(B: FloatArray, h: FloatArray) -> FloatArray:
     """``b_vm = B_vm h``, shape (n_positions, n_conditions)."""
     V, M, D = B.shape
@@ -68,20 +86,25 @@ def project(B: FloatArray, h: FloatArray) -> FloatArray:
     return b
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _residual(v: int, data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -> float:
-    """Give the expected squared residual of a position, ``E[(y - sum_m a_m X_m h)' L (…)]``."""
-    i = data.rho_index[v]
-    total = data.e[v]
-    for m in range(b.shape[1]):
-        total -= 2.0 * state.level[v, m] * b[v, m]
-        for n in range(b.shape[1]):
-            total += Gamma[i, m, n] * state.level[v, m] * state.level[v, n]
-        total += Gamma[i, m, m] * state.level_var[v, m]
-    return total
+@inner
+def _residuals(
+    data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray, residual: FloatArray
+) -> None:
+    """Fill the positions' expected squared residuals, ``E[(y - sum_m a_m X_m h)' L (…)]``."""
+    V, M = b.shape
+    level, level_var = state.level, state.level_var
+    for v in range(V):
+        products = Gamma[data.rho_index[v]]
+        total = data.e[v]
+        for m in range(M):
+            fitted = 0.0
+            for n in range(M):
+                fitted += products[m, n] * level[v, n]
+            total += level[v, m] * (fitted - 2.0 * b[v, m]) + products[m, m] * level_var[v, m]
+        residual[v] = total
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def hrf_precision(
     data: ParcelData, prior: Prior, state: State, redundancy: float, level_var: FloatArray
 ) -> FloatArray:
@@ -112,7 +135,7 @@ def hrf_precision(
     return precision
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _update_hrf(data: ParcelData, prior: Prior, state: State, redundancy: float) -> float:
     """HRF given levels and noise; return ``log det Sigma``.
 
@@ -142,7 +165,7 @@ def _update_hrf(data: ParcelData, prior: Prior, state: State, redundancy: float)
     return -log_det
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _mixture_log_prior(state: State, hyper: Hyper, log_scale: float) -> float:
     """Log prior of the mixtures when all levels are divided by ``exp(log_scale)``."""
     factor = np.exp(-log_scale)
@@ -157,7 +180,7 @@ def _mixture_log_prior(state: State, hyper: Hyper, log_scale: float) -> float:
     return total
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _rescale(state: State, hyper: Hyper) -> float:
     """Move scale between HRF and levels to where the mixtures' prior likes it best.
 
@@ -185,7 +208,7 @@ def _rescale(state: State, hyper: Hyper) -> float:
     return log_scale
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _apply_scale(state: State, c: float) -> None:
     """Multiply the HRF by `c` and divide the levels by it.
 
@@ -211,7 +234,7 @@ def _apply_scale(state: State, c: float) -> None:
                 state.class_var[v, m, i] /= square
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _second_moment(state: State) -> FloatArray:
     """``E[h h'] = h h' + Sigma``."""
     D = state.h.shape[0]
@@ -222,7 +245,7 @@ def _second_moment(state: State) -> FloatArray:
     return moment
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@inner
 def _free_energy(
     data: ParcelData,
     prior: Prior,
@@ -234,28 +257,34 @@ def _free_energy(
     """Free energy, up to the constants of data, design and field."""
     V, M = state.p.shape
     D = state.h.shape[0]
+    p, mu, variance = state.p, state.mu, state.v
+    class_mean, class_var = state.class_mean, state.class_var
+    start, neighbours = data.start, data.neighbours
     total = _mixture_log_prior(state, hyper, 0.0)
     for v in range(V):
         total += 0.5 * prior.log_det[data.rho_index[v]]
         total -= 0.5 * prior.n_free * np.log(state.noise[v])
         total -= 0.5 * residual[v] / state.noise[v]
-        for m in range(M):
-            p = state.p[v, m]
+    for m in range(M):
+        alpha, beta = hyper.alpha[m], hyper.beta[m]
+        tight = (1.0 / variance[0, m], 1.0 / variance[1, m])
+        for v in range(V):
+            active = p[v, m]
             for i in range(2):
-                weight = p if i else 1.0 - p
+                weight = active if i else 1.0 - active
                 if weight > 0.0:
-                    gap = state.class_mean[v, m, i] - (state.mu[m] if i else 0.0)
-                    ratio = state.class_var[v, m, i] / state.v[i, m]
-                    total += weight * 0.5 * (np.log(ratio) + 1.0 - ratio - gap**2 / state.v[i, m])
-                    total -= weight * np.log(weight)
-            beta, spin = hyper.beta[m], 2.0 * p - 1.0
+                    gap = class_mean[v, m, i] - (mu[m] if i else 0.0)
+                    ratio = class_var[v, m, i] * tight[i]
+                    here = 0.5 * (np.log(ratio) + 1.0 - ratio - gap * gap * tight[i])
+                    total += weight * (here - np.log(weight))
+            spin = 2.0 * active - 1.0
             edges = 0.0
-            for k in range(data.start[v], data.start[v + 1]):
-                other = 2.0 * state.p[data.neighbours[k], m] - 1.0
+            for k in range(start[v], start[v + 1]):
+                other = 2.0 * p[neighbours[k], m] - 1.0
                 edges += 0.5 * beta * (1.0 + spin * other)
                 edges += 0.125 * beta * beta * (1.0 - spin * spin) * (1.0 - other * other)
             # every edge is met from both of its ends
-            total += 0.5 * edges + hyper.alpha[m] * p
+            total += 0.5 * edges + alpha * active
     energy = 0.0
     for d in range(D):
         for k in range(D):
@@ -265,7 +294,7 @@ def _free_energy(
     return total - 0.5 * hyper.redundancy[0] * divergence
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@entry
 def run_vem(
     data: ParcelData,
     prior: Prior,
@@ -297,21 +326,21 @@ def run_vem(
     """
     V, M, D = data.B.shape
     residual = np.empty(V)
-    Gamma = contract_design(prior.G, _second_moment(state), data.occupied, M)
+    Gamma = _contract(prior.G, _second_moment(state), data.occupied, M)
     b = project(data.B, state.h)
     before = np.zeros(D)
     for iteration in range(len(trace)):
         update_levels(data, state, hyper, b, Gamma)
         update_mixtures(state, hyper)
+        _residuals(data, state, b, Gamma, residual)
         for v in range(V):
-            state.noise[v] = _residual(v, data, state, b, Gamma) / prior.n_free
+            state.noise[v] = residual[v] / prior.n_free
         log_det_Sigma = _update_hrf(data, prior, state, hyper.redundancy[0])
         log_scale = _rescale(state, hyper)
         log_det_Sigma += 2.0 * D * log_scale
-        Gamma = contract_design(prior.G, _second_moment(state), data.occupied, M)
+        Gamma = _contract(prior.G, _second_moment(state), data.occupied, M)
         b = project(data.B, state.h)
-        for v in range(V):
-            residual[v] = _residual(v, data, state, b, Gamma)
+        _residuals(data, state, b, Gamma, residual)
         trace[iteration] = _free_energy(data, prior, state, hyper, residual, log_det_Sigma)
         moved = 0.0
         norm = 0.0

@@ -16,7 +16,7 @@ from pyhrf.estimators.field_kernels import leave_one_out_scores
 from pyhrf.estimators.level_kernels import log_odds
 from pyhrf.estimators.noise_kernels import best_autocorrelation, fill_statistics
 from pyhrf.estimators.posterior_kernels import hrf_covariance, posterior_covariances
-from pyhrf.estimators.vem_kernels import contract_design, project, run_vem
+from pyhrf.estimators.vem_kernels import contract_design, run_vem
 from pyhrf.estimators.vem_problem import VEMProblem
 from pyhrf.estimators.vem_state import Hyper, ParcelData, State
 from pyhrf.model.graph import NeighbourGraph
@@ -37,15 +37,15 @@ NOISE_SETTLED = 0.01
 PRIOR_WEIGHT = 5.0
 PRIOR_MEAN = 2.5
 PRIOR_VARIANCE = (0.1, 0.6)
-# The field: strengths that are tried, and log odds that are tried with what each costs; first few
-# of them, then all. The last odds are "nothing is active", which two nats favour: the other
-# fields are judged with an HRF and a mixture that were fitted to the same noise.
-COARSE_BETAS = np.array([0.3, 0.5, 0.7])
+# The field: strengths and log odds that are tried, first few and then all, and what they cost.
+COARSE_BETAS, COARSE_ALPHAS = np.array([0.3, 0.5, 0.7]), np.array([0.0])
 BETAS = np.array([0.0, 0.2, 0.35, 0.45, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9])
-BETA_PRIOR = (0.5, 0.15)
-ALPHAS = np.array([0.0, -0.5, -1.0, -4.0])
-ALPHA_COST = np.array([0.0, 0.5, 1.0, -2.0])
-COARSE_ALPHAS = np.array([0, 3])
+ALPHAS = np.array([0.0, -0.5, -1.0])
+BETA_PRIOR = (0.5, 0.2)
+ALPHA_COST = 1.0
+# Strength and log odds of "nothing is active", and by how many nats it is favoured: the other
+# fields are judged with an HRF and a mixture that were fitted to the same noise.
+NOTHING, NOTHING_BONUS = (np.array([0.5]), np.array([-4.0])), 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,10 @@ class VEMSolution:
         Means and variances after the last iteration.
     covariance : array, shape (n_positions, n_conditions, n_conditions)
         Posterior covariance of each position's levels.
+    plain_covariance : array, shape (n_positions, n_conditions, n_conditions)
+        That of least squares with the starting HRF, whose peak is 1.
+    quality : float
+        Share of the HRF's second moment that its mean carries: 1 known, towards 0 only the prior.
     hrf_covariance : array, shape (n_hrf, n_hrf)
         Posterior covariance of the HRF.
     rho : array, shape (n_positions,)
@@ -75,6 +79,8 @@ class VEMSolution:
 
     state: State
     covariance: FloatArray
+    plain_covariance: FloatArray
+    quality: float
     hrf_covariance: FloatArray
     rho: FloatArray
     beta: FloatArray
@@ -109,13 +115,13 @@ def solve_vem(
     """
     fit = _Fit(problem, bold, graph)
     warm_up = problem.n_iterations if problem.n_iterations < WARM_UP else WARM_UP
-    for betas, alphas in ((COARSE_BETAS, COARSE_ALPHAS), (BETAS, np.arange(len(ALPHAS)))):
+    for betas, alphas in ((COARSE_BETAS, COARSE_ALPHAS), (BETAS, ALPHAS)):
         fit.iterate(warm_up)
         fit.update_noise()
         fit.update_redundancy()
         if problem.beta is None:
             fit.choose_field(betas, alphas)
-    fit.traces.clear()
+    fit.forget_warm_up()
     left, converged = problem.n_iterations, False
     while left > 0 and not converged:
         converged = fit.iterate(min(left, NOISE_ROUND))
@@ -171,7 +177,7 @@ class _Fit:
         b = np.ascontiguousarray((data.B @ problem.starts.T).transpose(2, 0, 1))
         explained = ((b @ problem.start_inverse[:, problem.white]) * b).sum(axis=2).T
         left = np.maximum(data.e[:, None] - explained, LEAST_NOISE * data.e[:, None])
-        best = int(np.argmin(np.log(left).sum(axis=0)))
+        self.start = best = int(np.argmin(np.log(left).sum(axis=0)))
         h, Gamma = problem.starts[best], problem.start_Gamma[best]
         level, level_var, noise = self._least_squares(best)
         if len(problem.design.rho) > 1:
@@ -248,36 +254,49 @@ class _Fit:
         self.n_iterations += int(done)
         return bool(converged)
 
-    def choose_field(self, betas: FloatArray, alphas: NDArray[np.intp]) -> None:
+    def choose_field(self, betas: FloatArray, alphas: FloatArray) -> None:
         """Take, per condition, the field with which neighbours best foretell a position.
 
         Parameters
         ----------
         betas : array, shape (n_betas,)
             Strengths to choose from.
-        alphas : int array, shape (n_alphas,)
-            Places in ``ALPHAS`` of the log odds to choose from.
+        alphas : array, shape (n_alphas,)
+            Log odds to choose from, beside those of "nothing is active".
         """
-        b = project(self.data.B, self.state.h)
+        b = self.data.B @ self.state.h
         evidence = log_odds(self.data, self.state, b, self._Gamma())
-        scores = leave_one_out_scores(
-            evidence, self.data.start, self.data.neighbours, betas, ALPHAS[alphas], 12
-        )
+        graph = (self.data.start, self.data.neighbours)
+        # neighbours that share noise foretell each other's noise: what it is counted too often
+        # must not speak for a field
+        shared = self.hyper.redundancy[0]
+        scores = leave_one_out_scores(evidence, *graph, betas, alphas, 12) / shared
         scores -= 0.5 * (((betas - BETA_PRIOR[0]) / BETA_PRIOR[1]) ** 2)[None, :, None]
-        scores -= ALPHA_COST[alphas][:, None, None]
-        best = scores.reshape(-1, scores.shape[2]).argmax(axis=0)
-        self.hyper.alpha[:] = ALPHAS[alphas][best // len(betas)]
-        self.hyper.beta[:] = betas[best % len(betas)]
+        scores += ALPHA_COST * alphas[:, None, None]
+        nothing = leave_one_out_scores(evidence, *graph, *NOTHING, 12) / shared
+        flat = scores.reshape(-1, scores.shape[2])
+        best = flat.argmax(axis=0)
+        active = flat.max(axis=0) > nothing[0, 0] + NOTHING_BONUS
+        self.hyper.alpha[:] = np.where(active, alphas[best // len(betas)], NOTHING[1])
+        self.hyper.beta[:] = np.where(active, betas[best % len(betas)], NOTHING[0])
+
+    def forget_warm_up(self) -> None:
+        """Drop the first free energies, of other fields, and the data: nothing needs them now."""
+        self.traces.clear()
+        self.Y = np.empty((0, 0))
 
     def solution(self, converged: bool) -> VEMSolution:
         """Put together what was found."""
-        covariance = posterior_covariances(self.data, self.state, self._Gamma())
+        state, problem = self.state, self.problem
+        Sigma = hrf_covariance(self.data, problem.prior, state, self.hyper.redundancy[0])
+        energy = float(state.h @ state.h)
+        inverse = problem.start_inverse[self.start][self.data.rho_index]
         return VEMSolution(
-            state=self.state,
-            covariance=covariance,
-            hrf_covariance=hrf_covariance(
-                self.data, self.problem.prior, self.state, self.hyper.redundancy[0]
-            ),
+            state=state,
+            covariance=posterior_covariances(self.data, state, self._Gamma()),
+            plain_covariance=inverse * state.noise[:, None, None],
+            quality=energy / (energy + float(np.trace(Sigma))),
+            hrf_covariance=Sigma,
             rho=self.problem.design.rho[self.data.rho_index],
             beta=self.hyper.beta,
             alpha=self.hyper.alpha,

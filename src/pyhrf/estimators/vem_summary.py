@@ -55,7 +55,8 @@ def summarise(
     state = solution.state
     hrf, hrf_sd, height = normalised_hrf(state.h, solution.hrf_covariance)
     rng = np.random.default_rng((seed, parcel.number))
-    level, covariance = state.level * height, solution.covariance * height**2
+    level = state.level * height
+    covariance = _level_covariance(solution, height)
     delta = _thresholds(state, height, ppm_threshold)
     estimated = _condition_maps(state, height, delta, conditions)
     for m, condition in enumerate(conditions):
@@ -79,7 +80,7 @@ def summarise(
             "n_iterations": float(solution.n_iterations),
             "converged": float(solution.converged),
             **_shape_summary(hrf, solution.hrf_covariance / height**2, dt, rng),
-            "hrf_quality": _quality(state.h, solution.hrf_covariance),
+            "hrf_quality": solution.quality,
             "noise_redundancy": solution.redundancy,
             "free_energy": float(solution.trace[-1]),
         },
@@ -190,10 +191,14 @@ def _condition_maps(
     return maps
 
 
-def _quality(h: FloatArray, Sigma: FloatArray) -> float:
-    """Share of the HRF's second moment that its mean carries: 1 known, towards 0 only the prior."""
-    energy = float(h @ h)
-    return energy / (energy + float(np.trace(Sigma)))
+def _level_covariance(solution: VEMSolution, height: float) -> FloatArray:
+    """Covariance of the levels, with that of least squares as far as the HRF is not known.
+
+    Where nothing responds there is no HRF, and a level has no height; the posterior, which takes
+    the HRF's scale for known, would call it exactly 0.
+    """
+    unknown = 1.0 - solution.quality
+    return solution.covariance * height**2 + unknown * solution.plain_covariance
 
 
 def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:

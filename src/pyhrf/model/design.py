@@ -50,8 +50,6 @@ def design_matrix(events: Events, scan_times: FloatArray, dt: float, n_hrf: int)
         near = np.flatnonzero((u > 0) & (u < n_hrf + 1 + steps[event]))
         inside = u[near, None] - points
         weight = _hat_integral(inside) - _hat_integral(inside - steps[event])
-        # the hat reaches before 0 and after the last point, where the HRF has no support
-        weight[:, 0] = weight[:, -1] = 0.0
         X[near] += events.amplitudes[event] * dt * weight
     return np.ascontiguousarray(X[:, 1:-1])
 

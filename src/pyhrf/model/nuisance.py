@@ -37,6 +37,7 @@ def polynomial_drift(n_scans: int, order: int) -> FloatArray:
     -------
     array, shape (n_scans, order + 1)
     """
+    order = min(order, n_scans - 1)
     basis = np.polynomial.legendre.legvander(np.linspace(-1, 1, n_scans), order)
     return np.asarray(basis / np.linalg.norm(basis, axis=0))
 

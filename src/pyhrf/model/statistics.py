@@ -246,12 +246,14 @@ def noise_redundancy(
     n_nuisance = projector.Q.shape[1]
     first = projector.ends[: len(projector.ends) // 2]
     X = projector.Z[:, n_nuisance:].reshape(len(Y), n_conditions, -1)
-    residual = Y - (X @ h) @ level.T
-    white = residual.copy()
-    white[1:] -= rho * residual[:-1]
-    white[first] = residual[first] * np.sqrt(1 - rho**2)
     weight = level / noise[:, None]
-    found = float(np.sum((white @ weight) ** 2)) / max(len(Y) - n_nuisance - n_fitted, 1.0)
+    # the sums of the whitened residuals, without any of the residuals
+    weights = np.hstack([weight, rho[:, None] * weight, np.sqrt(1 - rho**2)[:, None] * weight])
+    sums = Y @ weights - (X @ h) @ (level.T @ weights)
+    now, before, start = np.split(sums, 3, axis=1)
+    now[1:] -= before[:-1]
+    now[first] = start[first]
+    found = float(np.sum(now**2)) / max(len(Y) - n_nuisance - n_fitted, 1.0)
     return max(found / float(np.sum(level * weight)), 1.0)
 
 
