@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from pyhrf.execution.remote_folder import FolderError, RunFolder
+
+NODE = os.uname().nodename
 
 
 def names(path):
@@ -45,6 +51,39 @@ def test_run_folder__is_shared_by_hosts(tmp_path):
     assert other.scratch.is_dir()
     other.leave(remove=True, arrived=())
     assert names(tmp_path) == []
+
+
+def leave_behind(path, host, pid, node=NODE):
+    """Make what a launcher leaves that is killed."""
+    token = f"{host}-{node}-{pid}"
+    (path / f"log-{token}.txt").touch()
+    (path / f"scratch-{token}" / "worker").mkdir(parents=True)
+
+
+@pytest.fixture
+def dead_pid():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_run_folder__takes_away_after_success_what_the_killed_left(tmp_path, dead_pid):
+    folder = RunFolder(str(tmp_path / "pyhrf-1"), host="h-1")
+    leave_behind(folder.path, "h-1", dead_pid)
+    folder.leave(remove=True, arrived=())
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "whose",
+    [{"host": "h1", "pid": os.getppid()}, {"host": "h2"}, {"host": "h1", "node": "elsewhere"}],
+    ids=["alive", "host", "machine"],
+)
+def test_run_folder__leaves_to_others_what_is_theirs(tmp_path, dead_pid, whose):
+    folder = RunFolder(str(tmp_path / "pyhrf-1"), host="h1")
+    leave_behind(folder.path, **{"pid": dead_pid, **whose})
+    folder.leave(remove=True, arrived=())
+    assert len(names(folder.path)) == 2
 
 
 def test_run_folder__leaves_nothing_without_remote_path(tmp_path, monkeypatch):

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from distributed.security import Security
+from distributed.worker import Worker
 
-__all__ = ["DASK_SETTINGS", "MemorySecurity", "temporary_security"]
+__all__ = ["DASK_SETTINGS", "MemorySecurity", "MuteWorker", "temporary_security"]
 
 DASK_SETTINGS: dict[str, Any] = {
     # Three deaths of a worker at one batch, by whatever: then it is taken apart.
@@ -31,8 +32,16 @@ DASK_SETTINGS: dict[str, Any] = {
         "distributed.http.health",
         "distributed.http.statics",
     ],
-    "distributed.worker.http.routes": ["distributed.http.health"],
+    # A worker of `MuteWorker` has none at all; this is for any other.
+    "distributed.worker.http.routes": [],
 }
+
+
+class MuteWorker(Worker):
+    """A worker without the HTTP server that dask gives to each: it answers anyone, unencrypted."""
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        """Open no port; no setting of dask does that."""
 
 
 class MemorySecurity(Security):

@@ -86,7 +86,7 @@ async def _serve(config: dict[str, Any], talk: _Talk, folder: RunFolder) -> dict
     """Run a worker for each slot until the client is done or gone; return its last words."""
     from distributed import Nanny, Status
 
-    from pyhrf.execution.dask_settings import temporary_security
+    from pyhrf.execution.dask_settings import MuteWorker, temporary_security
 
     security = temporary_security(config["tls"])
     watch = _Watch(talk, config["silence"])
@@ -111,8 +111,7 @@ async def _serve(config: dict[str, Any], talk: _Talk, folder: RunFolder) -> dict
             memory_limit=0,
             local_directory=str(folder.scratch),
             death_timeout=config["silence"],
-            dashboard=False,
-            dashboard_address="127.0.0.1:0",
+            worker_class=MuteWorker,
         )
         for name, port, address in zip(
             config["names"], ports, watch.addresses.result(), strict=True

@@ -55,7 +55,8 @@ class RunFolder:
 
     def __init__(self, path: str | None, *, host: str) -> None:
         self._keeps = path is not None
-        token = f"{host}-{os.uname().nodename}-{os.getpid()}".replace("/", "_")
+        self._owner = f"{host}-{os.uname().nodename}-".replace("/", "_")
+        token = f"{self._owner}{os.getpid()}"
         try:
             if path is None:
                 self.path = Path(tempfile.mkdtemp(prefix="pyhrf-"))
@@ -107,8 +108,31 @@ class RunFolder:
         if remove or not self._keeps:
             # Another host may still be at its own files in a folder that they share.
             names = [*self.path.glob("batch-*.npz"), *self.path.glob("batch-*.tmp")]
+            self._clear_after_killed()
         for name in names:
             with contextlib.suppress(OSError):
                 name.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # not empty: something is still needed
             self.path.rmdir()
+
+    def _clear_after_killed(self) -> None:
+        """Remove what launchers left on this host that had no time to clear up."""
+        for path in [*self.path.glob("log-*.txt"), *self.path.glob("scratch-*")]:
+            owner, _, number = path.name.partition("-")[2].removesuffix(".txt").rpartition("-")
+            # On another host that shares the folder the same number may be alive.
+            if f"{owner}-" != self._owner or not number.isdecimal() or _is_alive(int(number)):
+                continue
+            if path.name.startswith("scratch-"):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    """Tell whether a process of this user has that number."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError, OverflowError):
+        return False
+    return True
