@@ -24,8 +24,8 @@ from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
-from pyhrf.data import ParcelEstimate
-from pyhrf.errors import ConfigError
+from pyhrf.data import Experiment, ParcelEstimate
+from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Engine, Resumable
 from pyhrf.execution.journal import Journal, set_aside
@@ -232,11 +232,28 @@ def _check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
             f"repetition time of {dataset.tr:g}, so {2 * dataset.tr:g} (seconds)"
         )
     conditions = dataset.experiment.conditions
+    _check_distinct(dataset.experiment)
     check_names(conditions, (contrast.name for contrast in study.contrasts))
     return {
         contrast.name: parse_contrast(contrast.expression, conditions, name=contrast.name)
         for contrast in study.contrasts
     }
+
+
+def _check_distinct(experiment: Experiment) -> None:
+    """Refuse conditions with the same events: nothing could tell their responses apart."""
+    seen: dict[bytes, str] = {}
+    for condition in experiment.conditions:
+        events = [run.events.get(condition) for run in experiment.runs]
+        content = b"|".join(
+            b"-" if e is None else e.onsets.tobytes() + e.durations.tobytes() for e in events
+        )
+        if content in seen:
+            raise InputError(
+                f"the conditions {seen[content]!r} and {condition!r} have the same events, so that "
+                "their responses cannot be told apart: make one condition of them"
+            )
+        seen[content] = condition
 
 
 def _prepare(study: Study, data: StudyData) -> _Prepared:

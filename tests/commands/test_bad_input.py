@@ -59,6 +59,11 @@ def _half(study: Any) -> None:
     study.bold.write_bytes(study.bold.read_bytes()[:-1000])
 
 
+def _same_events_twice(study) -> None:
+    study.paradigm += [line.replace("audio", "echo") for line in study.paradigm if "audio" in line]
+    study.write_events()
+
+
 FILE_CASES: dict[str, tuple[Damage, str]] = {
     "missing BOLD": (lambda s: s.bold.unlink(), r"bold\.nii: there is no such file"),
     "missing parcellation": (lambda s: s.parcellation.unlink(), r"parcels\.nii: there is no such"),
@@ -99,6 +104,10 @@ FILE_CASES: dict[str, tuple[Damage, str]] = {
     "condition with no event left": (
         _events('0 "late" 500 0 1'),
         r'paradigm\.csv: the condition "late" has no event within the scan time',
+    ),
+    "conditions with the same events": (
+        _same_events_twice,
+        r"the conditions 'audio' and 'echo' have the same events",
     ),
     "unreadable onset": (
         lambda s: _replace_event(s, 3, '0 "video" 21,4x 0 1'),

@@ -83,6 +83,39 @@ def test_buildcfg__reports_events_that_are_left_out(run, study):
 def test_buildcfg__fits_the_time_step_to_fast_scans(run, study):
     assert run("pyhrf_jde_buildcfg", *study.arguments(), "-I", "0.4").code == 0
     assert pyhrf.load_study(study.xml).hrf.dt == 0.8
+    ended = run("pyhrf_jde_estim", "-c", study.xml)
+    assert ended.code == 0, ended.err
+
+
+def test_buildcfg__writes_over_nothing_but_studies(run, study):
+    before = study.bold.read_bytes()
+    ended = run("pyhrf_jde_buildcfg", *study.arguments(), "-o", study.bold)
+    assert ended.code == 1
+    assert "is no study file, and is not written over" in ended.err
+    assert study.bold.read_bytes() == before
+
+
+def test_buildcfg__keeps_an_older_study(run, study):
+    assert run("pyhrf_jde_buildcfg", *study.arguments()).code == 0
+    mine = study.xml.read_text().replace("<dt>1.0</dt>", "<dt>0.5</dt>")
+    study.xml.write_text(mine)
+    ended = run("pyhrf_jde_buildcfg", *study.arguments())
+    kept = study.xml.with_name(f"{study.xml.name}.old-1")
+    assert ended.code == 0
+    assert f"is kept in {kept}" in ended.err
+    assert kept.read_text() == mine
+    assert pyhrf.load_study(study.xml).hrf.dt == 1.0
+    again = run("pyhrf_jde_buildcfg", *study.arguments())
+    assert again.code == 0
+    assert "is kept in" not in again.err
+
+
+def test_buildcfg__asks_about_very_long_events(run, study):
+    study.paradigm += ['0 "audio" 3 120 1']
+    study.write_events()
+    ended = run("pyhrf_jde_buildcfg", *study.arguments())
+    assert ended.code == 0
+    assert 'events of "audio" last up to 120 s; durations are in seconds' in ended.err
 
 
 def test_buildcfg__is_silent_at_level_0(run, study):

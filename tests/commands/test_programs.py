@@ -105,6 +105,8 @@ def test_maketests__says_how_to_switch_the_tests_of_the_lan_on(run, name):
         "pyhrf.test.test_treatment.TreatmentTest.test_defualt_treatment",
         "pyhrf.test.test_nothing",
         "nonsense",
+        "os.path.join",
+        "../x",
     ],
 )
 def test_maketests__names_the_nearest_test(run, name):

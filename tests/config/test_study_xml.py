@@ -65,7 +65,7 @@ def studies(draw):
     names = draw(st.lists(texts, unique=True, max_size=3))
     return Study.build(
         data={**data, "tr": draw(st.none() | st.floats(max(dt, 0.1), 30))},
-        hrf={"dt": dt, "duration": dt * draw(st.floats(5.01, 900))},
+        hrf={"dt": dt, "duration": dt * draw(st.floats(5.01, min(900, 100 / dt)))},
         drift={
             "kind": draw(st.sampled_from(["cosine", "polynomial", "none"])),
             "cutoff": draw(positive),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
+from pyhrf.errors import ConfigError
 
 if TYPE_CHECKING:
     from pyhrf.config.study import Contrast, Study
@@ -62,15 +65,43 @@ def build_study(options: BuildOptions) -> None:
 
         notes = check_study(study)
     level = load_settings().log.level if options.verbosity is None else options.verbosity
+    _check_target(options.study_file)
+    older = options.study_file.read_bytes() if options.study_file.exists() else None
     write_study(study, options.study_file)
+    kept = _keep(older, options.study_file)
     if as_verbosity(level) >= PROGRESS:
         for note in notes:
             click.echo(f"note: {note}", err=True)
+        if kept is not None:
+            click.echo(f"note: the study that was there before is kept in {kept}", err=True)
         click.echo(f"{options.study_file} is written; run it with: {_next(options.study_file)}")
 
 
 def _next(study_file: Path) -> str:
-    return f"pyhrf_jde_estim -c {study_file}"
+    return f"pyhrf_jde_estim -c {shlex.quote(str(study_file))}"
+
+
+def _check_target(path: Path) -> None:
+    """Refuse to write over a file that is no study, such as the data."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        beginning = file.read(1000)
+    if beginning.strip() and b"<study" not in beginning:
+        raise ConfigError(
+            f"{path} is there and is no study file, and is not written over: "
+            "choose another name with -o"
+        )
+
+
+def _keep(older: bytes | None, path: Path) -> Path | None:
+    """Keep an older study that says something else beside the new one."""
+    if older is None or not older.strip() or older == path.read_bytes():
+        return None
+    names = (path.with_name(f"{path.name}.old-{number}") for number in itertools.count(1))
+    kept = next(name for name in names if not name.exists())
+    kept.write_bytes(older)
+    return kept
 
 
 def _check_usage(options: BuildOptions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -108,10 +109,22 @@ def _report(results: Results, verbosity: int, seconds: float) -> int:
             f"{n_parcels - len(failed)} of {n_parcels} parcels estimated in {seconds:.1f} s; "
             f"results are in {results.directory}"
         )
+        if wandering := _not_converged(results):
+            click.echo(
+                f"{wandering} of them had not converged at the last iteration (column converged "
+                "of parcels.tsv): raise n_iterations if their figures matter",
+                err=True,
+            )
         log = results.directory / LOG_FILE
         if log.exists():
             click.echo(f"messages of the run are in {log}", err=True)
     return SOME_FAILED if failed else OK
+
+
+def _not_converged(results: Results) -> int:
+    """Count the parcels whose iterations ended by their number."""
+    with (results.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:
+        return sum(row.get("converged") == "0" for row in csv.DictReader(file, delimiter="\t"))
 
 
 def _by_reason(failed: Mapping[int, str]) -> dict[str, list[int]]:

@@ -125,8 +125,10 @@ class HrfConfig(Section):
     duration: float = parameter(
         default=25.0,
         gt=0,
-        description="Length of the HRF, which is zero at its two ends; at least five time steps",
-        allowed="> 0",
+        le=100,
+        description="Length of the HRF, which is zero at its two ends; at least five time steps, "
+        "and made up to a whole number of them",
+        allowed="> 0 and at most 100",
         unit="seconds",
     )
 

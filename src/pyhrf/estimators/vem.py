@@ -44,7 +44,7 @@ class JDEVEM:
     dt : float
         Step of the HRF, seconds; it need not divide TR.
     hrf_duration : float
-        Length of the HRF, seconds; the HRF is 0 at both ends.
+        Length of the HRF, seconds, made up to a multiple of `dt`; the HRF is 0 at both ends.
     drift : {"cosine", "polynomial", "none"}
         Slow drift, integrated out together with one intercept per run.
     drift_cutoff : float
@@ -347,10 +347,6 @@ def _check_settings(
         raise InputError(
             f"hrf_duration is {hrf_duration:g} s: it must be at least five steps of dt "
             f"({5 * dt:g} s) and at most 100 s"
-        )
-    if abs(hrf_duration / dt - round(hrf_duration / dt)) > 1e-6:
-        raise InputError(
-            f"hrf_duration is {hrf_duration:g} s: it must be a multiple of dt, {dt:g} s"
         )
     if n_iterations < 1 or not tolerance > 0:
         raise InputError(

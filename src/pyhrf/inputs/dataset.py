@@ -22,6 +22,7 @@ from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
 
 _MAX_TR = 30.0
+_LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
 _MIN_TR = 0.01
 _LABEL_ROUNDING = 1e-3
 _MS_FROM = 100.0  # a "TR" from here on is surely in milliseconds
@@ -341,6 +342,11 @@ def _within_scan_time(
         if inside.any():
             kept[condition] = Events(
                 these.onsets[inside], these.durations[inside], these.amplitudes[inside]
+            )
+        if these.durations.max() > max(_LONG_EVENT, duration / 2):
+            notes.append(
+                f'{label}: events of "{condition}" last up to {these.durations.max():g} s; '
+                "durations are in seconds: are they?"
             )
         outside = these.onsets[~inside]
         if outside.size:

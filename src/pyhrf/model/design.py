@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +13,11 @@ __all__ = ["design_matrix", "experiment_design", "n_hrf_coefficients"]
 
 
 def n_hrf_coefficients(hrf_duration: float, dt: float) -> int:
-    """Count the free HRF coefficients: the inner points of the grid ``0, dt, …, hrf_duration``."""
-    return round(hrf_duration / dt) - 1
+    """Count the free HRF coefficients: the inner points of the grid ``0, dt, …, hrf_duration``.
+
+    A duration that is no multiple of `dt` is made up to the next one.
+    """
+    return math.ceil(hrf_duration / dt - 1e-6) - 1
 
 
 def design_matrix(events: Events, scan_times: FloatArray, dt: float, n_hrf: int) -> FloatArray:
