@@ -114,7 +114,7 @@ def solve_vem(
         If the iterations leave the finite numbers.
     """
     fit = _Fit(problem, bold, graph)
-    warm_up = problem.n_iterations if problem.n_iterations < WARM_UP else WARM_UP
+    warm_up = min(problem.n_iterations, WARM_UP)
     for betas, alphas in ((COARSE_BETAS, COARSE_ALPHAS), (BETAS, ALPHAS)):
         fit.iterate(warm_up)
         fit.update_noise()
