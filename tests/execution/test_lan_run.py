@@ -29,7 +29,7 @@ from pyhrf.execution.ssh import HostError
 class FakePool:
     """Works in this process; some parcels kill it, others make it raise."""
 
-    port, pem, dashboard = 1, {}, "http://127.0.0.1:1/status"
+    port, pem, run, dashboard = 1, {}, "r1", "http://127.0.0.1:1/status"
 
     def __init__(self):
         self.estimator = FakeEstimator()

@@ -65,11 +65,13 @@ class Pool:
         The keys of this run, as texts.
     dashboard : str
         Address for a browser on this machine.
+    run : str
+        A name that no other run has.
     """
 
     def __init__(self, scheduler: Scheduler, client: Client, security: MemorySecurity) -> None:
         self._client = client
-        self._run = uuid.uuid4().hex[:12]
+        self.run = uuid.uuid4().hex[:12]
         self._n_submitted = 0
         self.port = int(scheduler.address.rpartition(":")[2])
         self.pem = security.pem
@@ -88,7 +90,7 @@ class Pool:
         """
         self._n_submitted += 1
         # A key that was used before would bring the old result.
-        key = f"batch-{self._run}-{self._n_submitted}"
+        key = f"batch-{self.run}-{self._n_submitted}"
         future = self._client.submit(work, blob, key=key, pure=False)
         del blob
         try:

@@ -47,6 +47,8 @@ class Meeting:
         Of all that runs there.
     folder : str or None
         Of the run, on the host.
+    run : str
+        A name that no other run has.
     """
 
     port: int
@@ -55,6 +57,7 @@ class Meeting:
     python: str
     niceness: int
     folder: str | None
+    run: str
 
 
 class Host:
@@ -184,6 +187,7 @@ class Host:
             "scheduler": f"tls://127.0.0.1:{listener.get_port()}",
             "tls": meeting.pem,
             "folder": meeting.folder,
+            "run": meeting.run,
             "silence": _SILENCE_SECONDS,
             "dask": DASK_SETTINGS,
         }

@@ -136,7 +136,7 @@ class LanRun:
         self._ready.set()
         async with open_pool(plan.job, lost=self._worker_lost) as pool:
             meeting = Meeting(
-                pool.port, pool.pem, plan.user, plan.python, plan.niceness, plan.folder
+                pool.port, pool.pem, plan.user, plan.python, plan.niceness, plan.folder, pool.run
             )
             self._hosts = [
                 Host(name, n_slots, meeting=meeting, tell=self._tell_of_host)

@@ -166,7 +166,7 @@ def main() -> None:
     if config is None:
         sys.exit("no configuration on the standard input: it is PyHRF itself that starts this")
     try:
-        folder = RunFolder(config["folder"], host=config["host"])
+        folder = RunFolder(config["folder"], host=config["host"], run=config["run"])
     except FolderError as error:
         talk.say(error=str(error), cure=error.cure)
         return

@@ -39,6 +39,9 @@ class RunFolder:
         nothing is kept beyond the run.
     host : str
         Name of this host in the settings: hosts may share the folder.
+    run : str
+        Name of the run, for the temporary folder: a launcher that starts anew finds, and clears
+        up, what one that was killed has left there.
 
     Attributes
     ----------
@@ -53,24 +56,23 @@ class RunFolder:
         If it cannot be made or written, or belongs to someone else.
     """
 
-    def __init__(self, path: str | None, *, host: str) -> None:
+    def __init__(self, path: str | None, *, host: str, run: str) -> None:
         self._keeps = path is not None
         self._owner = f"{host}-{os.uname().nodename}-".replace("/", "_")
         token = f"{self._owner}{os.getpid()}"
         try:
-            if path is None:
-                self.path = Path(tempfile.mkdtemp(prefix="pyhrf-"))
-            else:
-                self.path = Path(path).expanduser()
-                self._make()
+            temporary = Path(tempfile.gettempdir()) / f"pyhrf-{run}"
+            self.path = temporary if path is None else Path(path).expanduser()
+            self._make()
             self._log = self.path / f"log-{token}.txt"
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             self.log_descriptor = os.open(self._log, flags, mode=0o600)
             self.scratch = self.path / f"scratch-{token}"
             self.scratch.mkdir(exist_ok=True)
         except OSError as error:
+            what = "the folder for temporary files" if path is None else "remote_path"
             raise FolderError(
-                f"remote_path cannot be written ({error.strerror or error}: {error.filename})",
+                f"{what} cannot be written ({error.strerror or error}: {error.filename})",
                 "make it a folder that your login there can write",
             ) from error
 

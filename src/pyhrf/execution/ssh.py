@@ -259,6 +259,15 @@ def _known_hosts_files(options: asyncssh.SSHClientConnectionOptions) -> list[str
     return [str(path) for path in paths if path.is_file()]
 
 
+def _own_keys(options: asyncssh.SSHClientConnectionOptions) -> dict[str, Any]:
+    """Leave out the keys of ``IdentityFile`` that are not there, as ssh does; () means all."""
+    named = cast("list[str] | None", options.config.get("IdentityFile")) or []
+    there = [path for path in named if Path(path).expanduser().is_file()]
+    if len(there) == len(named):
+        return {}
+    return {"client_keys": there, "ignore_encrypted": True}
+
+
 async def _connect(
     host: str, user: str | None, timeout: float, tunnel: asyncssh.SSHClientConnection | None
 ) -> asyncssh.SSHClientConnection:
@@ -269,8 +278,9 @@ async def _connect(
     if login:
         given["username"] = login
     try:
+        # Keys are not needed to read the configuration, and one that is missing would be an error.
         options = await asyncssh.SSHClientConnectionOptions.construct(
-            config=(), host=name.host, **given
+            config=(), host=name.host, client_keys=None, **given
         )
     except (asyncssh.ConfigParseError, asyncssh.KeyImportError, OSError, ValueError) as error:
         raise HostError(
@@ -287,6 +297,7 @@ async def _connect(
         connection = await asyncssh.connect(
             name.host,
             **given,
+            **_own_keys(options),
             tunnel=tunnel,
             known_hosts=known or b"",
             client_factory=lambda: client,

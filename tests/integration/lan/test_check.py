@@ -136,7 +136,11 @@ def test_check__warns_of_more_slots_than_cores(bed: Bed, home: Path):
 
 
 def test_check__uses_the_configuration_of_ssh(bed: Bed, home: Path):
-    ssh_config(bed, home, f"Host station\n  HostName h2\n  User {LAB}\n  HostKeyAlias h2\n")
+    station = (
+        f"Host station\n  HostName h2\n  User {LAB}\n  HostKeyAlias h2\n  ProxyJump {LAB}@h1\n"
+    )
+    keys = "  IdentityFile ~/.ssh/was_here_once\n  IdentityFile ~/.ssh/id_ed25519\n"
+    ssh_config(bed, home, station + keys)
     configure(bed, home, hosts="station", user=None)
     code, said = check(bed, home)
     assert code == 0, said
