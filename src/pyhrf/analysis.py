@@ -182,7 +182,7 @@ def analyse(
                 tell(f"note: {note}")
             data.keep()
             run = _Run(study, prepared, journal, chosen)
-            run.work(stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
+            run.work(fresh=fresh, stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
             return run.write(started=started, command=command or sys.argv)
 
 
@@ -319,12 +319,12 @@ class _Run:
     journal: Journal
     engine: Engine
 
-    def work(self, *, stop: bool, verbosity: int, tell: Tell) -> None:
+    def work(self, *, fresh: bool, stop: bool, verbosity: int, tell: Tell) -> None:
         """Estimate the parcels that the journal lacks."""
         dataset, estimator = self.prepared.dataset, self.prepared.estimator
         if isinstance(self.engine, Resumable):
             identity = json.dumps([str(self.journal.directory), dict(self.prepared.key)])
-            for result in self.engine.resume(identity):
+            for result in self.engine.resume(identity, fresh=fresh):
                 if not self.journal.done().issuperset(result.batch.parcels):
                     self.journal.add(result)
         done = self.journal.done() & dataset.parcels.keys()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import pickle
 import ssl
 import tempfile
 
 import pytest
+from cryptography import x509
 
 pytest.importorskip("distributed", reason="the extra lan is not installed")
 from pyhrf.execution.dask_settings import temporary_security
@@ -43,6 +45,20 @@ def test_temporary_security__ends_of_one_run_trust_each_other():
     shake_hands(context(OURS), listening())
     shake_hands(context(temporary_security(OURS.pem)), listening())
     shake_hands(context(pickle.loads(pickle.dumps(OURS))), listening())
+
+
+def test_temporary_security__does_not_mind_a_clock_that_is_behind(monkeypatch):
+    class Later(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return super().now(tz) + datetime.timedelta(hours=2)
+
+    monkeypatch.setattr(datetime, "datetime", Later)
+    made = temporary_security()
+    monkeypatch.undo()
+    certificate = x509.load_pem_x509_certificate(made.pem["cert"].encode())
+    assert certificate.not_valid_before_utc > datetime.datetime.now(datetime.UTC)
+    shake_hands(context(made), made.get_listen_args("scheduler")["ssl_context"])
 
 
 def test_temporary_security__refuses_the_key_of_another_run():

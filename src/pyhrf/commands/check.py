@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
 
 from pyhrf.commands.exits import NOT_STARTED, OK
-from pyhrf.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,9 +43,10 @@ def check_hosts() -> int:
 
     Exit codes: 0 at least one host can be used, 1 none.
     """
-    if find_spec("asyncssh") is None:
-        raise ConfigError("the engine LAN is not installed: pip install 'pyhrf[lan]'")
     from pyhrf.config.settings import load_settings
+    from pyhrf.execution.lan import check_installed
+
+    check_installed()
     from pyhrf.execution.check_lan import check_lan
 
     found = check_lan(load_settings().parallel_LAN)

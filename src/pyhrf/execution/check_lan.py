@@ -16,6 +16,7 @@ import asyncssh
 
 from pyhrf.execution import host_folder
 from pyhrf.execution.ssh import HostError, Probe, connect, probe, python_command
+from pyhrf.execution.ssh_forwarding import check_forwarding
 
 __all__ = ["STEPS", "HostCheck", "LanCheck", "LanSection", "check_lan"]
 
@@ -165,6 +166,7 @@ class _Visit:
         settings, check = self.settings, self.check
         try:
             self._connection = await connect(check.host, user=settings.user, timeout=self._timeout)
+            await check_forwarding(self._connection, check.host)
             facts = await probe(
                 self._connection, self.python, host=check.host, niceness=settings.niceness
             )

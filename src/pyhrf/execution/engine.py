@@ -80,13 +80,16 @@ class BatchResult:
 class Resumable(Protocol):
     """An engine on other machines, where results may lie that have not arrived."""
 
-    def resume(self, study: str) -> list[BatchResult]:
+    def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
         """Bring home what earlier runs finished; has to be called before ``run``.
 
         Parameters
         ----------
         study : str
             Everything that the results depend on, and where they go: nothing else is brought.
+        fresh : bool
+            Whether the work begins anew: what earlier runs finished is removed there, and
+            nothing is brought.
 
         Returns
         -------

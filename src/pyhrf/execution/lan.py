@@ -19,10 +19,10 @@ from pyhrf.execution.engine import Batch, BatchResult, Load
 if TYPE_CHECKING:
     from pyhrf.execution.lan_run import LanRun
 
-__all__ = ["LanEngine"]
+__all__ = ["LanEngine", "check_installed"]
 
 _MAX_NEWS = 20
-_PACKAGES = ("asyncssh", "cloudpickle", "distributed")
+_PACKAGES = ("asyncssh", "bokeh", "cloudpickle", "distributed")
 
 
 class LanEngine:
@@ -61,26 +61,23 @@ class LanEngine:
         self.news: tuple[str, ...] = ()
         self._settings, self._say = settings, tell
         self._study = ""
-        self._fetched_from: list[str] = []
-        missing = [name for name in _PACKAGES if find_spec(name) is None]
-        if missing:
-            raise EngineError(
-                f"-x LAN needs {' and '.join(missing)}, which this Python lacks: "
-                "pip install 'pyhrf[lan]'"
-            )
+        self._fetched = False
+        check_installed()
 
     def _tell(self, text: str) -> None:
         """Tell the user, and whoever watches the run from elsewhere."""
         self.news = (*self.news[1 - _MAX_NEWS :], text)
         self._say(text)
 
-    def resume(self, study: str) -> list[BatchResult]:
+    def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
         """Fetch what an earlier run of this study finished but did not bring home.
 
         Parameters
         ----------
         study : str
             Everything that the results depend on, and where they go.
+        fresh : bool
+            Whether that is to be removed instead.
 
         Returns
         -------
@@ -89,14 +86,17 @@ class LanEngine:
         self._study = hashlib.sha256(study.encode()).hexdigest()[:20]
         if self._folder is None:
             return []
-        from pyhrf.execution.lan_fetch import fetch
+        from pyhrf.execution.lan_fetch import fetch, remove
 
         settings = self._settings
         hosts = [settings.remote_host] if settings.remote_host else list(self._slots)
+        if fresh:
+            remove(list(self._slots), user=settings.user, folder=self._folder, tell=self._tell)
+            return []
         results = fetch(
             hosts, user=settings.user, folder=self._folder, study=self._study, tell=self._tell
         )
-        self._fetched_from = hosts if results else []
+        self._fetched = bool(results)
         return results
 
     @property
@@ -106,10 +106,13 @@ class LanEngine:
 
     def _clear_up(self) -> None:
         """Remove what was fetched, when there is nothing more to do."""
-        if self._fetched_from and self._folder is not None:
+        if self._fetched and self._folder is not None:
             from pyhrf.execution.lan_fetch import remove
 
-            remove(self._fetched_from, user=self._settings.user, folder=self._folder)
+            hosts = dict.fromkeys(
+                [*self._slots, self._settings.remote_host or next(iter(self._slots))]
+            )
+            remove(list(hosts), user=self._settings.user, folder=self._folder, tell=self._tell)
 
     def run(
         self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
@@ -151,6 +154,22 @@ class LanEngine:
             raise
         finally:
             run.stop()
+
+
+def check_installed() -> None:
+    """Check that the packages of the extra ``lan`` are there.
+
+    Raises
+    ------
+    EngineError
+        Naming those that are missing, and the cure.
+    """
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise EngineError(
+            f"-x LAN needs {' and '.join(missing)}, which this Python lacks: "
+            "pip install 'pyhrf[lan]'"
+        )
 
 
 def _arrived(run: LanRun) -> Generator[BatchResult, None, None]:

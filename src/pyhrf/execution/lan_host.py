@@ -14,6 +14,7 @@ import asyncssh
 
 from pyhrf.execution.dask_settings import DASK_SETTINGS
 from pyhrf.execution.ssh import HostError, connect, probe, python_command
+from pyhrf.execution.ssh_forwarding import check_forwarding
 
 __all__ = ["Host", "Meeting"]
 
@@ -105,9 +106,10 @@ class Host:
         """
         n_failures = 0
         while not self._ending.is_set():
+            rose = False
             try:
                 async with self._session() as process:
-                    n_failures = 0
+                    n_failures, rose = 0, True
                     self._rise()
                     changed()
                     await self._keep_alive(process)
@@ -119,31 +121,31 @@ class Host:
             except Exception as error:  # whatever it is, the other hosts can do without this one
                 cause = f"{type(error).__name__}: {error}"
                 self.error = HostError(self.name, cause, "see that it is switched on")
-            was_up, self.up = self.up, False
             if self._ending.is_set():
                 return
             changed()
-            self._say_why(was_up=was_up)
+            lost_for_good = not self.was_up and self.error.kind != "network"
+            self._say_why(was_up=rose, lost_for_good=lost_for_good)
             self.tried.set()
-            if not self._n_sessions and self.error.kind != "network":
+            if lost_for_good:
                 return
             await asyncio.sleep(_WAITS[min(n_failures, len(_WAITS) - 1)])
             n_failures += 1
 
     def _rise(self) -> None:
         if self.tried.is_set():
-            self._tell(f"host {self.name} is {'back' if self._n_sessions > 1 else 'there now'}")
+            self._tell(f"host {self.name} is {'back' if self.was_up else 'there now'}")
         self.up, self.was_up, self.error = True, True, None
         self.tried.set()
 
-    def _say_why(self, *, was_up: bool) -> None:
+    def _say_why(self, *, was_up: bool, lost_for_good: bool) -> None:
         assert self.error is not None
         if was_up:
             self._tell(
                 f"host {self.name} is lost: {self.error.cause}; its batches are done elsewhere, "
                 "and it is tried again"
             )
-        elif not self.tried.is_set():
+        elif lost_for_good or not self.tried.is_set():
             self._tell(str(self.error))
 
     @asynccontextmanager
@@ -160,6 +162,7 @@ class Host:
                     "install the same ones there, or set python in section [parallel-LAN]",
                     kind="python",
                 )
+            await check_forwarding(connection, self.name)
             command = python_command(meeting.python, "-m", _LAUNCHER, niceness=meeting.niceness)
             process = await connection.create_process(command, request_pty=False)
             async with asyncio.timeout(_LAUNCH_SECONDS):
@@ -167,7 +170,8 @@ class Host:
             self._process = process
             yield process
         finally:
-            self._process = None
+            # First of all: the workers that now go are not told one by one.
+            self._process, self.up = None, False
             connection.close()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
@@ -223,7 +227,7 @@ class Host:
             _write(process, None)
             await asyncio.wait({ended}, timeout=_SIGN_OF_LIFE_SECONDS)
 
-    async def end(self, *, remove: bool, arrived: Sequence[str]) -> None:
+    async def end(self, *, remove: bool, arrived: Sequence[str]) -> bool:
         """Let the workers go home.
 
         Parameters
@@ -232,16 +236,24 @@ class Host:
             Whether nothing that is kept on the host is needed any more.
         arrived : sequence of str
             Files of batches that need not be kept there.
+
+        Returns
+        -------
+        bool
+            Whether they are gone and what is not needed is removed.
         """
         self._ending.set()
         process = self._process
         if process is None:
-            return
+            return not self.was_up
         with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             _write(process, {"remove": remove, "arrived": list(arrived)})
             process.stdin.write_eof()
             async with asyncio.timeout(_END_SECONDS):
-                await process.wait_closed()
+                while line := await process.stdout.readline():
+                    if line.startswith('{"pyhrf"') and "bye" in json.loads(line)["pyhrf"]:
+                        return True
+        return False
 
 
 def _how_it_ended(process: asyncssh.SSHClientProcess[str]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import platform
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -270,7 +270,7 @@ class LanRun:
             (parcel,) = await asyncio.to_thread(self._load, batch.parcels)
             estimate = failed_internally(parcel, reason)
             self._tell(f"parcel {parcel.number} is given up: {reason}")
-            self.results.put(BatchResult(batch, [estimate], "", 0.0))
+            self.results.put(BatchResult(batch, [estimate], platform.node(), 0.0))
             return
         numbers = ", ".join(map(str, batch.parcels))
         self._tell(f"parcel{'s' if n_parcels > 1 else ''} {numbers}: {reason}; tried again")
@@ -280,18 +280,26 @@ class LanRun:
             single = replace(batch, parcels=(number,), cost=batch.cost / n_parcels)
             self._send(pool, single, await self._pack(single), attempt=attempt)
 
+    async def _send_home(self, *, remove: bool) -> None:
+        """End all launchers, and tell where one may have left something."""
+        goodbyes = [
+            asyncio.create_task(host.end(remove=remove, arrived=self._arrived))
+            for host in self._hosts
+        ]
+        _, late = await asyncio.wait(goodbyes, timeout=_END_SECONDS)
+        for goodbye in late:
+            goodbye.cancel()
+        for goodbye, host in zip(goodbyes, self._hosts, strict=True):
+            gone = goodbye not in late and goodbye.exception() is None and goodbye.result()
+            if not gone and host.was_up and self._plan.folder is not None:
+                self._tell(f"host {host.name}: {self._plan.folder} may be left there")
+
     async def _end(self, serving: Sequence[asyncio.Task[None]], *, remove: bool) -> None:
         """Send the launchers home and see that nobody stays."""
         self._ending = True
-        for host in self._hosts:
-            if self._plan.folder is not None and host.was_up and not host.up:
-                self._tell(f"host {host.name} is away: {self._plan.folder} may be left there")
         for task in self._tasks:
             task.cancel()
-        ending = [host.end(remove=remove, arrived=self._arrived) for host in self._hosts]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_SECONDS):
-                await asyncio.gather(*ending, return_exceptions=True)
+        await self._send_home(remove=remove)
         for each in serving:
             each.cancel()
         await asyncio.gather(*serving, *self._tasks, return_exceptions=True)

@@ -24,7 +24,11 @@ from pyhrf.execution.remote_folder import FolderError, RunFolder
 __all__ = ["main"]
 
 _LAST_RESORT = 5.0
-"""Seconds after which everything of this process group is killed."""
+"""Seconds, after the end of all talk, in which the workers have to be gone."""
+_CLEARING_UP = 60.0
+"""Seconds, after that, for the folder."""
+_CONFIGURATION = 60.0
+"""Seconds to wait for the first message."""
 
 
 class _Talk:
@@ -65,6 +69,7 @@ class _Watch(threading.Thread):
         self._talk, self._silence = talk, silence
         self._loop = asyncio.get_running_loop()
         self.last_words: dict[str, Any] = {}
+        self.last_resort: threading.Timer | None = None
         self.over = asyncio.Event()
         self.addresses: asyncio.Future[list[str]] = self._loop.create_future()
 
@@ -76,9 +81,7 @@ class _Watch(threading.Thread):
                 else:
                     self.last_words = message
         finally:
-            last_resort = threading.Timer(_LAST_RESORT, _kill_all)
-            last_resort.daemon = True
-            last_resort.start()
+            self.last_resort = _kill_all_in(_LAST_RESORT)
             self._loop.call_soon_threadsafe(self.over.set)
 
 
@@ -123,13 +126,17 @@ async def _serve(config: dict[str, Any], talk: _Talk, folder: RunFolder) -> dict
         if not over.done():
             started.result()
             talk.say(ready=True)
-            ended = asyncio.ensure_future(asyncio.gather(*(n.finished() for n in nannies)))
-            await asyncio.wait({over, ended}, return_when=asyncio.FIRST_COMPLETED)
+            # One that gives up its worker for good ends the session: the client begins another.
+            ended = [asyncio.ensure_future(nanny.finished()) for nanny in nannies]
+            await asyncio.wait({over, *ended}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         # Not politely: nothing that a worker still does is wanted, and this takes no time.
         for nanny in nannies:
             nanny.status = Status.closing  # else it starts another
         _kill_children()
+        if watch.last_resort is not None:  # the folder may be large, or its disk slow
+            watch.last_resort.cancel()
+        _kill_all_in(_CLEARING_UP)
     return watch.last_words
 
 
@@ -157,12 +164,20 @@ def _kill_all() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def _kill_all_in(seconds: float) -> threading.Timer:
+    """End this process group by force, unless it has ended by then."""
+    timer = threading.Timer(seconds, _kill_all)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
 def main() -> None:
     """Serve the client at the other end of the standard streams."""
     with contextlib.suppress(OSError):  # the leader of a session has a group of its own already
         os.setpgid(0, 0)
     talk = _Talk()
-    config = talk.read()
+    config = talk.read(_CONFIGURATION)
     if config is None:
         sys.exit("no configuration on the standard input: it is PyHRF itself that starts this")
     try:

@@ -130,7 +130,7 @@ def work(blob: bytes) -> bytes:
     }
     packed = pack_estimates(result.estimates, about=about)
     if job.folder is not None:
-        lines += _keep(Path(job.folder) / file_of_batch(batch.parcels), packed)
+        lines += _keep(Path(job.folder).expanduser() / file_of_batch(batch.parcels), packed)
     if lines:
         packed = pack_estimates(result.estimates, about={**about, "log": "\n".join(lines)})
     return packed

@@ -19,6 +19,7 @@ from pyhrf.execution.run_state import ENDED, FAILED, INTERRUPTED, RunState
 
 __all__ = ["Interrupted", "Outcome", "run_batches"]
 
+_NEWS_SECONDS = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Results = Generator[BatchResult, None, None]
@@ -111,7 +112,6 @@ def run_batches(
                 done.update(e.parcel for e in result.estimates)
                 n_failed += len(failed)
                 progress.advance(result.batch, n_failed=len(failed))
-                announcer.tell_news()
                 if failed and stop_at_first_failure:
                     break
     except KeyboardInterrupt:
@@ -142,11 +142,17 @@ class _Announcer:
         self._engine, self._journal = engine, journal
         before = journal.done()
         self._state = RunState(engine.name, engine.n_workers, len(before | wanted), len(before))
+        self._over = threading.Event()
+        # What the engine tells, such as that all hosts are away, may come when no result does.
+        self._teller = threading.Thread(target=self._tell_news, name="pyhrf-news", daemon=True)
 
     def __enter__(self) -> None:
         self._journal.announce(self._state)
+        self._teller.start()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._over.set()
+        self._teller.join()
         end = ENDED if kind is None else FAILED
         if kind is not None and issubclass(kind, KeyboardInterrupt | GeneratorExit):
             end = INTERRUPTED
@@ -154,11 +160,13 @@ class _Announcer:
         with contextlib.suppress(InputError):
             self._announce(state=end, news=self._news())
 
-    def tell_news(self) -> None:
-        """Pass on what the engine has to tell, if there is something new."""
-        news = self._news()
-        if news != self._state.news:
-            self._announce(news=news)
+    def _tell_news(self) -> None:
+        """Pass on what the engine has to tell, whenever there is something new."""
+        while not self._over.wait(_NEWS_SECONDS):
+            news = self._news()
+            if news != self._state.news:
+                with contextlib.suppress(InputError):
+                    self._announce(news=news)
 
     def _news(self) -> tuple[str, ...]:
         return tuple(getattr(self._engine, "news", ()))

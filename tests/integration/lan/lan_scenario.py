@@ -83,6 +83,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--killer", type=int, default=0)
     parser.add_argument("--scans", type=int, default=100)
+    parser.add_argument("--fresh", action="store_true")
     options = parser.parse_args()
     begin = time.monotonic()
 
@@ -95,7 +96,7 @@ def main() -> int:
     stopwatch = Stopwatch()
     with Journal(options.out, {"scenario": str(options.scans)}) as journal:
         n_before = len(journal.done())
-        for result in engine.resume(f"{options.scans} {options.out}"):
+        for result in engine.resume(f"{options.scans} {options.out}", fresh=options.fresh):
             if not journal.done().issuperset(result.batch.parcels):
                 journal.add(result)
         n_fetched = len(journal.done()) - n_before

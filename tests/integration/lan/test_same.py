@@ -13,8 +13,7 @@ from lan_client import PROGRAM, configure, program, remote_folder, ssh_config
 
 import pyhrf
 
-# One process runs them all: what it compiles serves every test.
-pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("lan-same")]
+pytestmark = pytest.mark.timeout(200)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -31,7 +30,7 @@ def estim(bed: Bed, home: Path, engine: str, folder: str) -> subprocess.Complete
 
 @pytest.fixture(scope="module", autouse=True)
 def _compiled(bed: Bed) -> None:
-    """Compile once, for the client and all hosts: two cores stand for seven here."""
+    """Compile once, for the client and all hosts: a few cores stand for those of seven machines."""
     home = bed.make_home("compile")
     assert program(bed, home, "jde", "buildcfg", "-t", "small").returncode == 0
     estim(bed, home, "serial", "serial")

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,9 @@ def test_ports__answer_nobody_else(bed: Bed, home: Path, foreign: tuple[Path, Pa
         run.wait_for(12)
         wait_until(lambda: "dashboard" in run.said, seconds=10, what="its address")
         (dashboard,) = re.findall(r"http://127\.0\.0\.1:(\d+)", run.said)
+        page = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
+        address = f"http://127.0.0.1:{dashboard}/status"
+        assert "bokeh" in bed.run_on("client", [sys.executable, "-c", page, address])
         opened = {name: bed.listening(name) - before[name] for name in before}
         assert all(len(opened[name]) >= 3 for name in bed.hosts)  # two workers and a tunnel
         assert len(opened["client"]) >= 2 + 6  # scheduler, dashboard, and a tunnel to each worker
@@ -122,7 +126,7 @@ def test_keys__are_on_no_command_line_and_in_no_file(bed: Bed, home: Path):
 
 def files_of(uids: set[int]) -> Iterator[Path]:
     """Find the files of users where files can be written; others come and go there meanwhile."""
-    for folder, _, names in os.walk("/tmp"):
+    for folder, _, names in os.walk(tempfile.gettempdir()):
         for path in (Path(folder) / name for name in names):
             with contextlib.suppress(FileNotFoundError):
                 if stat.S_ISREG(path.lstat().st_mode) and path.stat().st_uid in uids:

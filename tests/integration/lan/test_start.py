@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,38 @@ def test_folder_that_cannot_be_written__is_named(bed: Bed, home: Path, xml: Path
     said = refused(bed, home, xml)
     assert "host h3: remote_path cannot be written (Permission denied" in said
     assert str(bed.folder / "forbidden") in said
+
+
+def test_folder_of_one_host_that_cannot_be_written__leaves_that_host_out(bed: Bed, home: Path):
+    configure(bed, home, remote_path=bed.folder / "private")
+    disk = bed.folder / "disk_h2"
+    before = disk.stat()
+    try:
+        os.chown(disk, 0, 0)
+        with Scenario(bed, home, *SHORT, "--seconds", 0.5) as run:
+            figures = run.end(seconds=60)
+    finally:
+        os.chown(disk, before.st_uid, before.st_gid)
+    assert set(figures["hosts"]) == {"h1", "h3"}
+    assert "remote_path cannot be written" in line_of(run.said, "h2")
+    assert "the run goes on without it" in line_of(run.said, "h2")
+    assert "h2 is" not in run.said.replace(line_of(run.said, "h2"), "")
+
+
+def test_server_that_forwards_no_ports__is_named(bed: Bed, home: Path, xml: Path):
+    keys = bed.folder / "sshd_h1" / "authorized_keys"
+    before = keys.read_text()
+    configure(bed, home, hosts="h1")
+    try:
+        keys.write_text(f"no-port-forwarding {before}")
+        said = refused(bed, home, xml)
+        checked = program(bed, home, "check", "LAN")
+    finally:
+        keys.write_text(before)
+    assert "host h1: its ssh server forwards no ports" in said
+    assert "AllowTcpForwarding yes" in said
+    assert checked.returncode == 1
+    assert "h1: its ssh server forwards no ports" in checked.stdout
 
 
 @pytest.mark.parametrize("content", [None, "", "# none\n,\n"])
