@@ -90,7 +90,7 @@ def fetch(
     study : str
         Digest that the batches have to bear; others are left where they are.
     tell : callable
-        Told how much was found, and of hosts that do not answer.
+        Told how much was found, and where the folder cannot be read.
 
     Returns
     -------
@@ -112,6 +112,8 @@ async def _fetch(
         # Hosts may share the folder: each file is read once.
         seen: set[str] = set()
         for host, outcome in zip(hosts, opened, strict=True):
+            if isinstance(outcome, HostError) and len(hosts) > 1:
+                continue  # it is spoken of when the run tries to begin work there
             if isinstance(outcome, BaseException):
                 _tell_why(tell, host, folder, outcome)
                 continue

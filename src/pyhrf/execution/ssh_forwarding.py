@@ -37,7 +37,7 @@ async def check_forwarding(connection: asyncssh.SSHClientConnection, host: str) 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+        with contextlib.suppress(OSError, asyncssh.Error, asyncssh.ChannelListenError):
             async with asyncio.timeout(_SECONDS):
                 if await _round_trip(connection, port) == b".":
                     return
