@@ -10,14 +10,6 @@ import pytest
 from lan_bed import Bed, NoBedError, provide_programs
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run these tests one after the other: some of them watch the clock."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("lan"))
-
-
 @pytest.fixture(scope="session")
 def bed() -> Iterator[Bed]:
     """Three hosts and a client."""
