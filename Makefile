@@ -27,7 +27,7 @@ unit: .environment-test ## the fast tests
 	$(pytest) -n $(JOBS) -m "not integration"
 
 integration: .environment-test ## the tests on real data and with real programs
-	$(pytest) -n $(JOBS) -m integration
+	$(pytest) -n $(JOBS) --dist loadgroup -m integration
 
 bench: .environment ## time, memory and accuracy
 	$(bin)/python -m benchmarks

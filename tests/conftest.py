@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -66,6 +67,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("integration")
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker("shared_data")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist loadgroup``: leave all tests of a test bed, so of a folder, to one process.
+
+    Some of them watch the clock, and a bed is up once. (The marks that xdist has for this have no
+    effect with pytest 9.2.)
+    """
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByBed(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder = Path(nodeid.partition("::")[0]).parent
+            return str(folder) if folder.parent.name == INTEGRATION.name else nodeid
+
+    return ByBed(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unittest
 from pathlib import Path
 
 import pytest
 
 from pyhrf.analysis import analyse
-from pyhrf.config.settings import Settings, load_settings
+from pyhrf.config.settings import LanSettings, Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study, study_to_xml
 
@@ -50,6 +51,26 @@ def test_settings_page__examples_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "config.cfg"
     path.write_text(*blocks("settings.md", "ini"), encoding="utf-8")
     assert load_settings(path).log.level == 1
+
+
+def test_lan_page__names_every_key() -> None:
+    text = (ROOT / "docs" / "lan.md").read_text(encoding="utf-8")
+    assert {key for key in LanSettings.model_fields if f"`{key}`" not in text} == set()
+
+
+def test_lan_page__set_up_can_be_read(tmp_path: Path) -> None:
+    (example,) = blocks("lan.md", "sh")
+    path = tmp_path / "config.cfg"
+    path.write_text(re.findall("<<END\n(.*?)END", example, re.DOTALL)[0], encoding="utf-8")
+    settings = load_settings(path).parallel_LAN
+    assert settings.slots() == ("station1", "station1", "station2", "station2")
+    assert settings.user == "alice"
+
+
+def test_lan_page__names_a_self_test() -> None:
+    text = (ROOT / "docs" / "lan.md").read_text(encoding="utf-8")
+    (name,) = re.findall(r"pyhrf_maketests (\S+\.\S+)", text)
+    assert unittest.TestLoader().loadTestsFromName(name).countTestCases() == 1
 
 
 def test_outputs_page__names_every_file_map_and_column(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ into the journal, and from there into tables and maps. A run that was stopped go
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -26,7 +27,7 @@ from pyhrf.config.study_xml import read_study
 from pyhrf.data import Experiment, ParcelEstimate
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Engine
+from pyhrf.execution.engine import Engine, Resumable
 from pyhrf.execution.journal import Journal, set_aside
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.runner import run_batches
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "LOG_FILE", "analyse", "check_study", "load_study"]
 
-ENGINES = ("serial", "local")
+ENGINES = ("serial", "local", "LAN")
+_HERE = ("serial", "local")
 LOG_FILE = "pyhrf.log"
 
 _NOT_REACHED = "not reached: an earlier parcel failed and the run was to stop there"
@@ -119,8 +121,9 @@ def analyse(
     ----------
     study : Study or path
         The study, or its file.
-    engine : {"serial", "local"} or Engine
-        One parcel after the other, or on the cores of this machine.
+    engine : {"serial", "local", "LAN"} or Engine
+        One parcel after the other, on the cores of this machine, or on the hosts of
+        ``[parallel-LAN]`` in the settings.
     n_jobs : int, optional
         Job slots of ``local``; by default ``nb_procs`` of the settings.
     output : path, optional
@@ -162,7 +165,7 @@ def analyse(
     if output is not None:
         study = study.replaced(output=Path(output).absolute())
     settings = settings or load_settings()
-    chosen = _make_engine(engine, n_jobs, settings)
+    chosen = _make_engine(engine, n_jobs, settings, tell)
     with study_data(study, fresh=fresh, tell=tell) as data:
         prepared = _prepare(study, data)
         prepared.dataset.read()  # damage inside a file shows only here: before anything is written
@@ -179,7 +182,7 @@ def analyse(
                 tell(f"note: {note}")
             data.keep()
             run = _Run(study, prepared, journal, chosen)
-            run.work(stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
+            run.work(fresh=fresh, stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
             return run.write(started=started, command=command or sys.argv)
 
 
@@ -286,7 +289,9 @@ def _prepare(study: Study, data: StudyData) -> _Prepared:
     return _Prepared(dataset, estimator, key, checksums, NUMERICS_VERSION)
 
 
-def _make_engine(engine: str | Engine, n_jobs: int | None, settings: Settings) -> Engine:
+def _make_engine(
+    engine: str | Engine, n_jobs: int | None, settings: Settings, tell: Tell
+) -> Engine:
     if not isinstance(engine, str):
         return engine
     if engine == "serial":
@@ -298,6 +303,10 @@ def _make_engine(engine: str | Engine, n_jobs: int | None, settings: Settings) -
 
         local = settings.parallel_local
         return LocalEngine(n_jobs or local.nb_procs, niceness=local.niceness)
+    if engine == "LAN":
+        from pyhrf.execution.lan import LanEngine
+
+        return LanEngine(settings.parallel_LAN, tell=tell)
     raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")
 
 
@@ -310,14 +319,19 @@ class _Run:
     journal: Journal
     engine: Engine
 
-    def work(self, *, stop: bool, verbosity: int, tell: Tell) -> None:
+    def work(self, *, fresh: bool, stop: bool, verbosity: int, tell: Tell) -> None:
         """Estimate the parcels that the journal lacks."""
         dataset, estimator = self.prepared.dataset, self.prepared.estimator
+        if isinstance(self.engine, Resumable):
+            identity = json.dumps([str(self.journal.directory), dict(self.prepared.key)])
+            for result in self.engine.resume(identity, fresh=fresh):
+                if not self.journal.done().issuperset(result.batch.parcels):
+                    self.journal.add(result)
         done = self.journal.done() & dataset.parcels.keys()
         left = {n: estimator.cost(size) for n, size in dataset.parcels.items() if n not in done}
         if done:
             tell(f"{len(done)} of {len(dataset.parcels)} parcels were already done")
-        if left and self.engine.name in ENGINES:
+        if left and self.engine.name in _HERE:
             with _said_if_slow("compiling the estimator, once on this machine", tell):
                 estimator.compile()
         batches = make_batches(

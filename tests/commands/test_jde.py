@@ -228,6 +228,7 @@ def test_estim__resumes_and_says_so(run, built):
     assert {n for n in first if first[n] != second.get(n)} <= {
         "out/run.json",
         "out/.journal/lock",
+        "out/.journal/run-state.json",
     }
 
 

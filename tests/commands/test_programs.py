@@ -54,7 +54,7 @@ def test_pyhrf__exports_what_it_promises():
 def test_program__lists_its_commands():
     shown = CliRunner().invoke(program, ["--help"])
     assert shown.exit_code == 0
-    for name in ("jde", "maketests", "simulate"):
+    for name in ("check", "jde", "maketests", "monitor", "simulate"):
         assert f"\n  {name} " in shown.output
     shown = CliRunner().invoke(program, ["jde", "--help"])
     assert "buildcfg" in shown.output
@@ -86,6 +86,17 @@ def test_maketests__runs_everything_without_a_name(run):
     ended = run("pyhrf_maketests")
     assert ended.code == 0, ended.err
     assert "OK" in ended.err
+
+
+@pytest.mark.parametrize(
+    "name", ["test_default_treatment_parallel_LAN", "test_remote_dir_writable"]
+)
+def test_maketests__says_how_to_switch_the_tests_of_the_lan_on(run, name):
+    ended = run("pyhrf_maketests", f"pyhrf.test.test_treatment.TreatmentTest.{name}")
+    assert ended.code == 0, ended.err
+    assert "skipped=1" in ended.err
+    assert "not tested: the tests of -x LAN are off: to switch them on, write" in ended.err
+    assert "enable_unit_test = 1 in section [parallel-LAN]" in ended.err
 
 
 @pytest.mark.parametrize(

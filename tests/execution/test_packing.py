@@ -14,8 +14,13 @@ from execution_fakes import FakeEstimator, assert_same_estimate, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyhrf.data import ParcelEstimate
-from pyhrf.execution.packing import pack_estimates, unpack_estimates
+from pyhrf.data import Parcel, ParcelEstimate
+from pyhrf.execution.packing import (
+    pack_estimates,
+    pack_parcels,
+    unpack_estimates,
+    unpack_parcels,
+)
 
 floats = st.floats(width=32)
 arrays = st.sampled_from(["f4", "f8", "i4", "i8", "u1", "bool"]).flatmap(
@@ -128,3 +133,59 @@ def test_unpack_estimates__refuses_index_that_does_not_fit(old, new):
     np.savez(stream, **members)
     with pytest.raises(ValueError, match="not a whole file"):
         unpack_estimates(stream.getvalue())
+
+
+orders = st.sampled_from(["C", "F", "slice"])
+bolds = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=6))
+
+
+def in_order(bold, order):
+    """The same values, in another order in memory."""
+    if order == "slice":
+        wide = np.zeros((len(bold), 2 * bold.shape[1]), bold.dtype)
+        wide[:, ::2] = bold
+        return wide[:, ::2]
+    return np.array(bold, order=order)
+
+
+@given(st.lists(st.tuples(bolds, orders), max_size=3))
+def test_pack_parcels__comes_back_bit_by_bit(wanted):
+    parcels = [
+        Parcel(
+            7 + i,
+            in_order(bold, order),
+            np.arange(4, dtype=np.int32).reshape(2, 2),
+            np.arange(bold.shape[1]),
+        )
+        for i, (bold, order) in enumerate(wanted)
+    ]
+    back = unpack_parcels(pack_parcels(parcels))
+    assert [parcel.number for parcel in back] == [parcel.number for parcel in parcels]
+    for one, other, (_, order) in zip(parcels, back, wanted, strict=True):
+        for name in ("bold", "edges", "positions"):
+            ours, theirs = getattr(one, name), getattr(other, name)
+            assert ours.dtype == theirs.dtype
+            assert ours.shape == theirs.shape
+            assert ours.tobytes() == theirs.tobytes()
+        if order == "F":
+            assert other.bold.flags.f_contiguous
+
+
+@given(st.binary(max_size=100))
+def test_unpack_parcels__refuses_other_bytes(blob):
+    with pytest.raises(ValueError, match="not a whole file of parcels"):
+        unpack_parcels(blob)
+
+
+def test_unpack_parcels__refuses_truncated_bytes():
+    blob = pack_parcels(load([3, 4]))
+    for length in range(0, len(blob), 97):
+        with pytest.raises(ValueError, match="not a whole file of parcels"):
+            unpack_parcels(blob[:length])
+
+
+def test_unpack_parcels__never_executes_a_pickle():
+    stream = io.BytesIO()
+    np.savez(stream, numbers=np.array([_Bomb()], dtype=object))
+    with pytest.raises(ValueError, match="not a whole file of parcels"):
+        unpack_parcels(stream.getvalue())

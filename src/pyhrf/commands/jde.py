@@ -97,10 +97,11 @@ def buildcfg(**options: Any) -> int:
 @click.option(
     "-x",
     "engine",
-    type=click.Choice(["serial", "local"]),
+    type=click.Choice(["serial", "local", "LAN"]),
     default="local",
     show_default=True,
-    help="Where to work: one parcel after the other, or on the cores of this machine.",
+    help="Where to work: one parcel after the other, on the cores of this machine, or on the "
+    "hosts of [parallel-LAN] in ~/.pyhrf/config.cfg.",
 )
 @click.option(
     "-j",

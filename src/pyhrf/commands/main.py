@@ -12,7 +12,7 @@ from pyhrf.commands.exits import run_command
 
 __all__ = ["pyhrf", "run", "run_jde_buildcfg", "run_jde_estim", "run_maketests"]
 
-_COMMANDS = {"jde": "jde", "maketests": "maketests", "simulate": "simulate"}
+_COMMANDS = {name: name for name in ("check", "jde", "maketests", "monitor", "simulate")}
 
 
 class _LazyGroup(click.Group):

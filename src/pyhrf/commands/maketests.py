@@ -36,7 +36,10 @@ def maketests(names: tuple[str, ...], verbosity: int | None) -> int:
     suite = _load(names)
     # 0 prints failures only, 2 prints the name of each test.
     runner = unittest.TextTestRunner(stream=sys.stderr, verbosity=min(as_verbosity(verbosity), 2))
-    return OK if runner.run(suite).wasSuccessful() else NOT_STARTED
+    result = runner.run(suite)
+    for reason in dict.fromkeys(reason for _, reason in result.skipped):
+        click.echo(f"not tested: {reason}", err=True)
+    return OK if result.wasSuccessful() else NOT_STARTED
 
 
 def _load(names: tuple[str, ...]) -> unittest.TestSuite:

@@ -11,13 +11,22 @@ import platform
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from pyhrf.data import Estimator, Parcel, ParcelEstimate
 
-__all__ = ["Batch", "BatchResult", "Engine", "Load", "is_internal_error", "work_batch"]
+__all__ = [
+    "Batch",
+    "BatchResult",
+    "Engine",
+    "Load",
+    "Resumable",
+    "failed_internally",
+    "is_internal_error",
+    "work_batch",
+]
 
 Load = Callable[[Sequence[int]], list[Parcel]]
 """Brings the parcels of the given numbers, in that order; may be called by several threads."""
@@ -65,6 +74,29 @@ class BatchResult:
     estimates: list[ParcelEstimate]
     host: str
     seconds: float
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """An engine on other machines, where results may lie that have not arrived."""
+
+    def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
+        """Bring home what earlier runs finished; has to be called before ``run``.
+
+        Parameters
+        ----------
+        study : str
+            Everything that the results depend on, and where they go: nothing else is brought.
+        fresh : bool
+            Whether the work begins anew: what earlier runs finished is removed there, and
+            nothing is brought.
+
+        Returns
+        -------
+        list of BatchResult
+            Each parcel once.
+        """
+        ...
 
 
 class Engine(Protocol):
@@ -154,6 +186,13 @@ def work_batch(
     return BatchResult(batch, estimates, platform.node(), seconds)
 
 
+def failed_internally(parcel: Parcel, reason: str) -> ParcelEstimate:
+    """Make the estimate of a parcel that met a fault of the program; a rerun tries it again."""
+    positions = np.asarray(parcel.positions, dtype=np.int64)
+    text = " ".join(f"{_INTERNAL}{reason}".split())
+    return ParcelEstimate(parcel.number, "failed", text, positions)
+
+
 def _estimate(parcel: Parcel, estimator: Estimator) -> ParcelEstimate:
     try:
         estimate = estimator.fit_parcel(parcel)
@@ -161,7 +200,6 @@ def _estimate(parcel: Parcel, estimator: Estimator) -> ParcelEstimate:
             raise RuntimeError(f"the estimator answered for parcel {estimate.parcel}")
     except Exception as error:
         _log.exception("parcel %d: the estimator %s failed", parcel.number, estimator.name)
-        reason = f"{_INTERNAL}{type(error).__name__}: {error} (traceback in the log)"
-        positions = np.asarray(parcel.positions, dtype=np.int64)
-        return ParcelEstimate(parcel.number, "failed", " ".join(reason.split()), positions)
+        text = f"{type(error).__name__}: {error} (traceback in the log)"
+        return failed_internally(parcel, text)
     return estimate

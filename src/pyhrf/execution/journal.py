@@ -21,6 +21,7 @@ from pyhrf.errors import InputError
 from pyhrf.execution.durable import TEMPORARY, DirectoryLock, sync_directory, write_durably
 from pyhrf.execution.engine import BatchResult, is_internal_error
 from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
+from pyhrf.execution.run_state import RunState, write_state
 
 __all__ = ["BatchRecord", "Journal", "set_aside"]
 
@@ -129,6 +130,19 @@ class Journal:
     def history(self) -> list[BatchRecord]:
         """Who did which batch, in the order of their ends, earlier runs first."""
         return list(self._records)
+
+    def announce(self, state: RunState) -> None:
+        """Keep what a run says of itself, for those who watch it.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written.
+        """
+        try:
+            write_state(self._folder, state)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def add(self, result: BatchResult) -> None:
         """Keep the estimates of a finished batch; when this returns they survive a kill.

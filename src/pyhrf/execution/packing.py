@@ -12,14 +12,22 @@ import json
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.data import ParcelEstimate, Status
+from pyhrf.data import Parcel, ParcelEstimate, Status
 
-__all__ = ["About", "pack_estimates", "unpack_estimates"]
+__all__ = [
+    "About",
+    "pack_estimates",
+    "pack_parcels",
+    "unpack_estimates",
+    "unpack_parcels",
+    "unpack_statuses",
+]
 
 About = dict[str, str | int | float]
 
@@ -27,6 +35,7 @@ _FORMAT = 1
 # By dtype, since the name of a dtype takes numpy longer to make than all the rest.
 _MEMBERS = {np.dtype(t): np.dtype(t).name for t in ("bool", "i4", "i8", "u1", "f4", "f8")}
 _GROUPS = ("conditions", "hrf", "maps")
+_ARRAYS_OF_PARCEL = ("bold", "edges", "positions")
 
 
 def pack_estimates(
@@ -108,6 +117,36 @@ def unpack_estimates(blob: bytes) -> tuple[list[ParcelEstimate], About]:
         )
 
 
+def unpack_statuses(path: Path) -> tuple[dict[int, Status], About]:
+    """Read from a file of `pack_estimates` only which parcels it holds, and what became of them.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    statuses : dict of int to str
+        By number of the parcel.
+    about : dict
+        As given to `pack_estimates`.
+
+    Raises
+    ------
+    ValueError
+        If the file is cut off, damaged, or of another kind.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("index.npy") as member:
+            index = json.loads(np.lib.format.read_array(member, allow_pickle=False).tobytes())
+        return {int(e["parcel"]): e["status"] for e in index["estimates"]}, index["about"]
+    except Exception as error:
+        raise ValueError(f"not a whole file of estimates ({type(error).__name__}: {error})") from (
+            error
+        )
+
+
 def _to_npz(members: Mapping[str, NDArray[Any]]) -> bytes:
     # Not numpy.savez: of some versions it takes no promise to leave pickle out.
     stream = io.BytesIO()
@@ -158,3 +197,58 @@ def _unpack(blob: bytes) -> tuple[list[ParcelEstimate], About]:
     if any(used[name] != array.size for name, array in members.items()):
         raise ValueError("index and arrays do not fit together")
     return estimates, index["about"]
+
+
+def pack_parcels(parcels: Sequence[Parcel]) -> bytes:
+    """Turn parcels into the bytes of an npz file, for a worker on another machine.
+
+    Parameters
+    ----------
+    parcels : sequence of Parcel
+        In the order in which `unpack_parcels` returns them.
+
+    Returns
+    -------
+    bytes
+        Readable by `numpy.load` with ``allow_pickle=False``.
+    """
+    numbers = np.array([parcel.number for parcel in parcels], dtype=np.int64)
+    members: dict[str, NDArray[Any]] = {"numbers": numbers}
+    for i, parcel in enumerate(parcels):
+        for name in _ARRAYS_OF_PARCEL:
+            # The order in memory has to arrive too: sums over another order round differently.
+            array = getattr(parcel, name)
+            if not (array.flags.c_contiguous or array.flags.f_contiguous):
+                array = array.copy(order="K")
+            members[f"{name}{i}"] = array
+    return _to_npz(members)
+
+
+def unpack_parcels(blob: bytes) -> list[Parcel]:
+    """Read back what `pack_parcels` made.
+
+    Parameters
+    ----------
+    blob : bytes
+        An npz file. Nothing in it is executed.
+
+    Returns
+    -------
+    list of Parcel
+        With the same values, dtypes and order in memory.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are cut off, damaged, or of another kind.
+    """
+    try:
+        with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
+            return [
+                Parcel(number, *(archive[f"{name}{i}"] for name in _ARRAYS_OF_PARCEL))
+                for i, number in enumerate(archive["numbers"].tolist())
+            ]
+    except Exception as error:
+        raise ValueError(f"not a whole file of parcels ({type(error).__name__}: {error})") from (
+            error
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
@@ -10,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pyhrf.data import Estimator
-from pyhrf.errors import EngineError, PyhrfError
+from pyhrf.errors import EngineError, InputError, PyhrfError
 from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import Progress, SilentProgress
+from pyhrf.execution.run_state import ENDED, FAILED, INTERRUPTED, RunState
 
 __all__ = ["Interrupted", "Outcome", "run_batches"]
 
+_NEWS_SECONDS = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Results = Generator[BatchResult, None, None]
@@ -100,8 +103,9 @@ def run_batches(
     start = time.monotonic()
     progress = progress or SilentProgress()
     results = engine.run(batches, load=load, estimator=estimator)
+    announcer = _Announcer(engine, journal, wanted)
     try:
-        with progress, _stop_signals() as signals:
+        with announcer, progress, _stop_signals() as signals:
             for result in _each(results, signals):
                 journal.add(result)
                 failed = [e for e in result.estimates if e.status == "failed"]
@@ -129,6 +133,47 @@ def _how_to_resume(journal: Journal, *, n_left: int) -> str:
         f"interrupted: {n_done} of {n_done + n_left} parcels are done and kept in "
         f"{journal.directory}; run the same command again to go on"
     )
+
+
+class _Announcer:
+    """Says in the journal's folder that a run goes on, how it ended, and what the engine tells."""
+
+    def __init__(self, engine: Engine, journal: Journal, wanted: set[int]) -> None:
+        self._engine, self._journal = engine, journal
+        before = journal.done()
+        self._state = RunState(engine.name, engine.n_workers, len(before | wanted), len(before))
+        self._over = threading.Event()
+        # What the engine tells, such as that all hosts are away, may come when no result does.
+        self._teller = threading.Thread(target=self._tell_news, name="pyhrf-news", daemon=True)
+
+    def __enter__(self) -> None:
+        self._journal.announce(self._state)
+        self._teller.start()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._over.set()
+        self._teller.join()
+        end = ENDED if kind is None else FAILED
+        if kind is not None and issubclass(kind, KeyboardInterrupt | GeneratorExit):
+            end = INTERRUPTED
+        # The error that ended the run counts, not that a full disk cannot take this note.
+        with contextlib.suppress(InputError):
+            self._announce(state=end, news=self._news())
+
+    def _tell_news(self) -> None:
+        """Pass on what the engine has to tell, whenever there is something new."""
+        while not self._over.wait(_NEWS_SECONDS):
+            news = self._news()
+            if news != self._state.news:
+                with contextlib.suppress(InputError):
+                    self._announce(news=news)
+
+    def _news(self) -> tuple[str, ...]:
+        return tuple(getattr(self._engine, "news", ()))
+
+    def _announce(self, **changes: object) -> None:
+        self._state = self._state.replaced(**changes)
+        self._journal.announce(self._state)
 
 
 class _Signals:

@@ -118,7 +118,7 @@ def _make_volume(path: Path, header: Any, compressed: bool, n_dims: int) -> Volu
         path=path,
         shape=shape,
         dtype=dtype,
-        offset=int(header.get_data_offset()),
+        offset=_check_offset(path, header),
         slope=slope,
         inter=inter,
         affine=_check_affine(path, header),
@@ -225,6 +225,16 @@ def _check_dtype(path: Path, header: Any) -> np.dtype[Any]:
             "integers or real numbers of at most 64 bits are needed"
         )
     return dtype
+
+
+def _check_offset(path: Path, header: Any) -> int:
+    try:
+        return int(header.get_data_offset())
+    except (ValueError, OverflowError) as error:  # NaN or infinite
+        raise InputError(
+            f"{path}: the header does not say where the values begin (vox_offset is no number): "
+            "the file is damaged; make it anew"
+        ) from error
 
 
 def _check_scaling(path: Path, header: Any) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pyhrf.analysis import analyse
+from pyhrf.config.settings import LanSettings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.data import FloatArray
 from pyhrf.results import Results
@@ -29,9 +30,11 @@ class TreatmentTest(unittest.TestCase):
         # unittest's own name: enterContext closes it however the test ends.
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="pyhrf-test-")))
 
-    def analyse(self, *, engine: str = "serial", name: str = "serial") -> Results:
-        """Analyse the example with an engine, into a sub-folder."""
-        study = Study.build(data={"kind": "simulation", "example": "small"})
+    def analyse(
+        self, *, engine: str = "serial", name: str = "serial", example: str = "small"
+    ) -> Results:
+        """Analyse an example with an engine, into a sub-folder."""
+        study = Study.build(data={"kind": "simulation", "example": example})
         return analyse(study, engine=engine, output=self.folder / name)
 
     def test_default_treatment(self) -> None:
@@ -48,12 +51,27 @@ class TreatmentTest(unittest.TestCase):
 
     def test_default_treatment_parallel_local(self) -> None:
         """All cores of this machine find the same, to the last byte."""
-        serial = self.analyse()
-        local = self.analyse(engine="local", name="local")
-        maps = [path.name for path in serial.maps().values()]
-        for name in (*_TABLES, *maps):
-            same = (serial.directory / name).read_bytes() == (local.directory / name).read_bytes()
-            self.assertTrue(same, f"{name} differs between the engines serial and local")
+        self._check_same(self.analyse(), self.analyse(engine="local", name="local"))
+
+    def test_default_treatment_parallel_LAN(self) -> None:
+        """The machines of ``[parallel-LAN]`` find the same, to the last byte."""
+        self._lan_settings()
+        lan = self.analyse(engine="LAN", name="LAN", example="default")
+        self.assertEqual(lan.failed, {})
+        self._check_same(self.analyse(example="default"), lan)
+
+    def test_remote_dir_writable(self) -> None:
+        """Every host of ``[parallel-LAN]`` can write its ``remote_path``."""
+        from pyhrf.execution.check_lan import check_lan
+
+        settings = self._lan_settings()
+        if not settings.remote_path:
+            self.skipTest(
+                "remote_path is not set in section [parallel-LAN]: the hosts use their folders "
+                "for temporary files"
+            )
+        wrong = [f"{h.host}: {h.cause}; {h.cure}" for h in check_lan(settings).hosts if h.failed]
+        self.assertEqual(wrong, [])
 
     def test_default_treatment_resumed(self) -> None:
         """A second run finds everything done and gives the same."""
@@ -63,6 +81,22 @@ class TreatmentTest(unittest.TestCase):
         second = self.analyse()
         self.assertEqual(len(second.provenance["batches"]), batches)
         self.assertEqual([(second.directory / name).read_bytes() for name in _TABLES], tables)
+
+    def _lan_settings(self) -> LanSettings:
+        settings = load_settings().parallel_LAN
+        if not settings.enable_unit_test:
+            self.skipTest(
+                "the tests of -x LAN are off: to switch them on, write enable_unit_test = 1 in "
+                "section [parallel-LAN] of ~/.pyhrf/config.cfg"
+            )
+        return settings
+
+    def _check_same(self, first: Results, second: Results) -> None:
+        maps = [path.name for path in first.maps().values()]
+        for name in (*_TABLES, *maps):
+            same = (first.directory / name).read_bytes() == (second.directory / name).read_bytes()
+            folders = f"{first.directory.name} and {second.directory.name}"
+            self.assertTrue(same, f"{name} differs between the engines {folders}")
 
     def _check_responses(self, results: Results, time: FloatArray, truth: FloatArray) -> None:
         for true, (parcel, table) in zip(truth, results.hrf.groupby("parcel"), strict=True):

@@ -1,0 +1,104 @@
+"""``pyhrf check``: whether what an engine needs is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pyhrf.commands.exits import NOT_STARTED, OK
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pyhrf.execution.check_lan import HostCheck, LanCheck
+
+__all__ = ["check"]
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+_NARROWEST = 100
+_TITLES = {
+    "name": "name",
+    "network": "ssh",
+    "host key": "host key",
+    "login": "login",
+    "python": "python",
+    "versions": "versions",
+    "remote_path": "folder",
+}
+
+
+@click.group(short_help="Check what an engine needs: LAN.", context_settings=_CONTEXT)
+def check() -> None:
+    """Check what an engine needs, before a run."""
+
+
+@check.command("LAN", short_help="Try every host of [parallel-LAN].", context_settings=_CONTEXT)
+def check_hosts() -> int:
+    """Try every host of section [parallel-LAN] of ~/.pyhrf/config.cfg, all at the same time.
+
+    For each: is the name resolved, does ssh answer, is its host key known, is our key accepted, is
+    the interpreter there, are the versions equal, can remote_path be written; its niceness, cores
+    and free memory. What fails is named with its cure.
+
+    Exit codes: 0 at least one host can be used, 1 none.
+    """
+    from pyhrf.config.settings import load_settings
+    from pyhrf.execution.lan import check_installed
+
+    check_installed()
+    from pyhrf.execution.check_lan import check_lan
+
+    found = check_lan(load_settings().parallel_LAN)
+    _show(found)
+    return OK if found.usable else NOT_STARTED
+
+
+def _show(found: LanCheck) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _NARROWEST)
+    console.print(_table(found))
+    for host in found.hosts:
+        if not host.usable:
+            click.echo(f"\n{host.host}: {host.cause}\n    {host.cure}")
+        for note in host.notes:
+            click.echo(f"\n{host.host}: note: {note}")
+    for note in found.notes:
+        click.echo(f"\n{note}")
+    usable = found.usable
+    click.echo(
+        f"\n{len(usable)} of {len(found.hosts)} hosts can be used, "
+        f"{sum(host.n_slots for host in usable)} of {sum(host.n_slots for host in found.hosts)} "
+        "slots"
+    )
+
+
+def _table(found: LanCheck) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("host", overflow="fold")
+    table.add_column("slots", justify="right")
+    for title in _TITLES.values():
+        table.add_column(title, justify="center")
+    for title in ("nice", "cores", "memory"):
+        table.add_column(title, justify="right")
+    for host in found.hosts:
+        facts = host.facts
+        means = ["–", "–", "–"]
+        if facts is not None:
+            free = facts.free_memory
+            memory = "?" if free is None else f"{free / 1e9:.1f} GB"
+            means = [str(facts.niceness), str(facts.n_cores), memory]
+        marks = (_mark(host, step) for step in _TITLES)
+        table.add_row(host.host, str(host.n_slots), *marks, *means)
+    return table
+
+
+def _mark(host: HostCheck, step: str) -> str:
+    if step == host.failed:
+        return "NO"
+    return "yes" if step in host.passed else "–"

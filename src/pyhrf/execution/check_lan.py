@@ -1,0 +1,302 @@
+"""Whether the machines of ``[parallel-LAN]`` can be used: each is tried, all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import asyncssh
+
+from pyhrf.execution import host_folder
+from pyhrf.execution.ssh import HostError, Probe, connect, probe, python_command
+from pyhrf.execution.ssh_forwarding import check_forwarding
+
+__all__ = ["STEPS", "HostCheck", "LanCheck", "LanSection", "check_lan"]
+
+STEPS = ("name", "network", "host key", "login", "python", "versions", "remote_path")
+"""What has to hold for a host, in the order in which it is tried."""
+
+_COMMAND_SECONDS = 30
+_MEMORY_OF_A_SLOT = 0.5e9
+"""Bytes that a worker takes with little data."""
+
+
+class LanSection(Protocol):
+    """The settings that are checked; see `pyhrf.config.settings.LanSettings`."""
+
+    @property
+    def user(self) -> str | None: ...  # noqa: D102 - described there
+    @property
+    def niceness(self) -> int: ...  # noqa: D102 - described there
+    @property
+    def remote_path(self) -> str | None: ...  # noqa: D102 - described there
+    @property
+    def remote_host(self) -> str | None: ...  # noqa: D102 - described there
+    @property
+    def python(self) -> str | None: ...  # noqa: D102 - described there
+    def slots(self) -> tuple[str, ...]: ...  # noqa: D102 - described there
+
+
+@dataclass
+class HostCheck:
+    """What was found out about a host.
+
+    Attributes
+    ----------
+    host : str
+        As it is written in the settings.
+    n_slots : int
+        How often.
+    passed : list of str
+        The steps of `STEPS` that hold.
+    failed : str
+        The step that does not; empty if all do.
+    cause, cure : str
+        Why, and what helps.
+    notes : list of str
+        What does not stand in the way, but should be known.
+    facts : Probe or None
+        What it says of itself.
+    """
+
+    host: str
+    n_slots: int
+    passed: list[str] = field(default_factory=list)
+    failed: str = ""
+    cause: str = ""
+    cure: str = ""
+    notes: list[str] = field(default_factory=list)
+    facts: Probe | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether the engine can work there."""
+        return not self.failed
+
+    def fail(self, step: str, cause: str, cure: str) -> None:
+        """Note the step that does not hold; all before it do."""
+        self.failed, self.cause, self.cure = step, cause, cure
+        self.passed = list(STEPS[: STEPS.index(step)]) if step in STEPS else []
+
+
+@dataclass
+class LanCheck:
+    """What was found out about all hosts.
+
+    Attributes
+    ----------
+    hosts : list of HostCheck
+        In the order of the settings.
+    shared : bool or None
+        Whether all usable hosts see one folder under ``remote_path``; None if it is not set, or
+        fewer than two hosts can write there.
+    notes : list of str
+        On ``remote_path`` and ``remote_host``.
+    """
+
+    hosts: list[HostCheck]
+    shared: bool | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def usable(self) -> list[HostCheck]:
+        """The hosts on which the engine can work."""
+        return [host for host in self.hosts if host.usable]
+
+
+def check_lan(settings: LanSection, *, timeout: float = 10) -> LanCheck:
+    """Try every host of the settings, all at the same time.
+
+    Nothing is left behind: the small files that are put under ``remote_path`` are removed.
+
+    Parameters
+    ----------
+    settings : LanSection
+        Section ``[parallel-LAN]``.
+    timeout : float
+        Seconds to wait for an answer over ssh.
+
+    Returns
+    -------
+    LanCheck
+
+    Raises
+    ------
+    ConfigError
+        If the list of hosts cannot be read.
+    """
+    return asyncio.run(_check(settings, Counter(settings.slots()), timeout))
+
+
+async def _check(settings: LanSection, slots: Counter[str], timeout: float) -> LanCheck:
+    # One name for the files of all: whoever reads it knows the others'.
+    token = f".pyhrf-check-{uuid.uuid4().hex[:12]}"
+    visits = [
+        _Visit(settings, HostCheck(host, n), f"{token}-{i}", timeout)
+        for i, (host, n) in enumerate(slots.items())
+    ]
+    found = LanCheck([visit.check for visit in visits])
+    try:
+        await asyncio.gather(*(visit.try_host() for visit in visits))
+        if settings.remote_path:
+            await _compare_folders(settings, visits, found, timeout)
+    finally:
+        await asyncio.gather(*(visit.leave() for visit in visits))
+    return found
+
+
+class _Visit:
+    """One host, for as long as the check takes."""
+
+    def __init__(self, settings: LanSection, check: HostCheck, note: str, timeout: float) -> None:
+        self.settings, self.check, self.note, self._timeout = settings, check, note, timeout
+        self.python = settings.python or sys.executable
+        self.wrote = False
+        self._connection: asyncssh.SSHClientConnection | None = None
+
+    async def try_host(self) -> None:
+        """Go through the steps up to the first that fails."""
+        settings, check = self.settings, self.check
+        try:
+            self._connection = await connect(check.host, user=settings.user, timeout=self._timeout)
+            await check_forwarding(self._connection, check.host)
+            facts = await probe(
+                self._connection, self.python, host=check.host, niceness=settings.niceness
+            )
+        except HostError as error:
+            check.fail(error.kind, error.cause, error.cure)
+            return
+        check.facts = facts
+        if differences := facts.differences():
+            check.fail(
+                "versions",
+                "versions differ: " + ", ".join(differences),
+                "install the same versions there as here, or set python in section "
+                "[parallel-LAN] to an interpreter that has them",
+            )
+            return
+        if settings.remote_path:
+            if reason := await self._try_folder(settings.remote_path):
+                self._fail_folder(settings.remote_path, reason)
+                return
+            self.wrote = True
+        check.passed = list(STEPS) if settings.remote_path else list(STEPS[:-1])
+        check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
+
+    async def _try_folder(self, folder: str) -> str:
+        try:
+            return str(await self.folder("write", folder, self.note))
+        except (OSError, asyncssh.Error, TimeoutError) as error:
+            return str(error) or "no answer in time"
+
+    def _fail_folder(self, folder: str, reason: str) -> None:
+        self.check.fail(
+            "remote_path",
+            f"{folder} cannot be written there: {reason}",
+            f"make it a folder of yours (ssh {_login(self.check.host, self.settings.user)} "
+            f"mkdir -p {folder}), or set another remote_path in section [parallel-LAN]",
+        )
+
+    async def folder(self, action: str, *words: str) -> Any:
+        """Have the host do something in a folder; see `pyhrf.execution.host_folder`."""
+        assert self._connection is not None
+        source = Path(host_folder.__file__).read_text("utf-8")
+        command = python_command(self.python, "-", action, *words, niceness=self.settings.niceness)
+        async with asyncio.timeout(_COMMAND_SECONDS):
+            done = await self._connection.run(command, input=source, request_pty=False)
+        for line in str(done.stdout or "").splitlines():
+            if line.startswith('{"pyhrf_folder"'):
+                return json.loads(line)["pyhrf_folder"]
+        raise OSError(str(done.stderr or "").strip() or "the interpreter did not answer")
+
+    async def leave(self) -> None:
+        """Remove what was written and close the connection."""
+        if self._connection is None:
+            return
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+            if self.wrote and self.settings.remote_path:
+                await self.folder("remove", self.settings.remote_path, self.note)
+        self._connection.close()
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+            async with asyncio.timeout(5):
+                await self._connection.wait_closed()
+
+
+def _notes_on_means(facts: Probe, n_slots: int, niceness: int) -> list[str]:
+    notes = []
+    if n_slots > facts.n_cores:
+        notes.append(
+            f"{n_slots} slots, but only {facts.n_cores} cores: more slots than cores do not help"
+        )
+    if facts.free_memory is not None and facts.free_memory < n_slots * _MEMORY_OF_A_SLOT:
+        notes.append(
+            f"{facts.free_memory / 1e9:.1f} GB of memory are free, which is little for "
+            f"{n_slots} slots"
+        )
+    if facts.niceness != niceness:
+        notes.append(f"a worker runs with niceness {facts.niceness}, not {niceness}")
+    return notes
+
+
+async def _compare_folders(
+    settings: LanSection, visits: list[_Visit], found: LanCheck, timeout: float
+) -> None:
+    """Find out whether what one host wrote is read by the others, and by ``remote_host``."""
+    assert settings.remote_path is not None
+    writers = [visit for visit in visits if visit.wrote]
+    names = [visit.note for visit in writers]
+    answers = await asyncio.gather(
+        *(visit.folder("read", settings.remote_path, *names) for visit in writers),
+        return_exceptions=True,
+    )
+    if len(writers) > 1:
+        found.shared = all(answer == names for answer in answers)
+        found.notes.append(
+            f"remote_path {settings.remote_path} is the same folder on every host"
+            if found.shared
+            else f"remote_path {settings.remote_path} is not the same folder on every host: that "
+            "is allowed; results that had not arrived when a run was stopped can only be fetched "
+            "from the host that has them"
+        )
+    if settings.remote_host and writers:
+        found.notes.append(await _note_on_remote_host(settings, writers, timeout))
+
+
+async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], timeout: float) -> str:
+    """Try to see over SFTP what the hosts wrote."""
+    host = str(settings.remote_host)
+    seen: list[str] = []
+    try:
+        connection = await connect(host, user=settings.user, timeout=timeout)
+        async with (
+            connection,
+            asyncio.timeout(_COMMAND_SECONDS),
+            connection.start_sftp_client() as sftp,
+        ):
+            folder = str(settings.remote_path).removeprefix("~/")  # SFTP starts in the home
+            seen += [v.check.host for v in writers if await sftp.exists(f"{folder}/{v.note}")]
+    except HostError as error:
+        return f"remote_host {host} cannot be used: {error.cause}; {error.cure}"
+    except (OSError, asyncssh.Error, TimeoutError) as error:
+        return (
+            f"remote_host {host} cannot be used: SFTP failed ({error or 'no answer in time'}); "
+            "see that its sshd has the subsystem sftp"
+        )
+    if len(seen) == len(writers):
+        return f"remote_host {host} sees the folder of every host"
+    unseen = ", ".join(v.check.host for v in writers if v.check.host not in seen)
+    return (
+        f"remote_host {host} does not see what {unseen} wrote under remote_path: choose a "
+        "remote_path that all share, or leave remote_host out"
+    )
+
+
+def _login(host: str, user: str | None) -> str:
+    return host if user is None or "@" in host else f"{user}@{host}"

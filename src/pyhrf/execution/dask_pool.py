@@ -1,0 +1,155 @@
+"""The scheduler of a LAN run, in the client, and the way of a batch to a worker and back."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import dask
+from distributed import Client, Scheduler
+from distributed.client import FutureCancelledError
+from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed.scheduler import KilledWorker
+
+from pyhrf.execution.dask_settings import DASK_SETTINGS, MemorySecurity, temporary_security
+from pyhrf.execution.remote_worker import Job, JobPlugin, host_of_worker, work
+
+__all__ = ["Pool", "WorkerDiedError", "open_pool"]
+
+Lost = Callable[[str], object]
+
+
+class WorkerDiedError(Exception):
+    """Worker after worker died at this batch."""
+
+
+class _Losses(SchedulerPlugin):
+    """Counts the workers that went away, by host."""
+
+    name = "pyhrf-losses"
+
+    def __init__(self, lost: Lost) -> None:
+        self._lost = lost
+        self._host_of: dict[str, str] = {}
+        self.n_workers: Counter[str] = Counter()
+
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        host = host_of_worker(scheduler.workers[worker].name)
+        self._host_of[worker] = host
+        self.n_workers[host] += 1
+
+    def remove_worker(
+        self,
+        scheduler: Scheduler,  # noqa: ARG002 - by contract of distributed
+        worker: str,
+        **_: Any,
+    ) -> None:
+        host = self._host_of.pop(worker, None)
+        if host is not None:
+            self.n_workers[host] -= 1
+            self._lost(host)
+
+
+class Pool:
+    """Workers that may come and go.
+
+    Attributes
+    ----------
+    port : int
+        On 127.0.0.1, at which workers join.
+    pem : dict of str to str
+        The keys of this run, as texts.
+    dashboard : str
+        Address for a browser on this machine.
+    run : str
+        A name that no other run has.
+    """
+
+    def __init__(self, scheduler: Scheduler, client: Client, security: MemorySecurity) -> None:
+        self._client = client
+        self.run = uuid.uuid4().hex[:12]
+        self._n_submitted = 0
+        self.port = int(scheduler.address.rpartition(":")[2])
+        self.pem = security.pem
+        port: int = scheduler.http_server.port  # type: ignore[attr-defined]  # set at start
+        self.dashboard = f"http://127.0.0.1:{port}/status"
+
+    async def estimate(self, blob: bytes) -> bytes:
+        """Have a worker estimate packed parcels; nothing of them is kept here.
+
+        Raises
+        ------
+        WorkerDiedError
+            If several workers died at it.
+        Exception
+            Whatever the worker raised.
+        """
+        self._n_submitted += 1
+        # A key that was used before would bring the old result.
+        key = f"batch-{self.run}-{self._n_submitted}"
+        future = self._client.submit(work, blob, key=key, pure=False)
+        del blob
+        try:
+            packed: bytes = await future
+        except KilledWorker as error:
+            host = host_of_worker(getattr(error.last_worker, "name", ""))
+            n_times = DASK_SETTINGS["distributed.scheduler.allowed-failures"] + 1
+            raise WorkerDiedError(
+                f"its worker died each of {n_times} times, the last on host {host}: for want of "
+                "memory, or by a fault in compiled code"
+            ) from error
+        except FutureCancelledError as error:
+            # Not a cancelled task: the client lost its scheduler, as after hours of sleep.
+            raise ConnectionError("the connection to the scheduler was lost") from error
+        finally:
+            future.release()
+        return packed
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep distributed from printing; what matters to a user is told by `Host` and `LanRun`."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "tornado")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@asynccontextmanager
+async def open_pool(job: Job, *, lost: Lost) -> AsyncIterator[Pool]:
+    """Start the scheduler; workers that join are told the job.
+
+    Parameters
+    ----------
+    job : Job
+        What is to be done with parcels.
+    lost : callable
+        Called with the name of the host when a worker went away.
+    """
+    security = temporary_security()
+    with dask.config.set(DASK_SETTINGS), _quiet():
+        async with (
+            Scheduler(
+                host="127.0.0.1",
+                port=0,
+                protocol="tls://",
+                security=security,
+                dashboard=True,
+                dashboard_address="127.0.0.1:0",
+                plugins=(_Losses(lost),),
+            ) as scheduler,
+            Client(
+                scheduler.address, security=security, asynchronous=True, set_as_default=False
+            ) as client,
+        ):
+            await client.register_plugin(JobPlugin(job))
+            yield Pool(scheduler, client, security)

@@ -1,0 +1,185 @@
+"""The engine ``LAN``: the hosts of the lab, over ssh."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from importlib.util import find_spec
+from queue import Empty
+from typing import TYPE_CHECKING
+
+from pyhrf.config.settings import LanSettings
+from pyhrf.data import Estimator
+from pyhrf.errors import ConfigError, EngineError
+from pyhrf.execution.engine import Batch, BatchResult, Load
+
+if TYPE_CHECKING:
+    from pyhrf.execution.lan_run import LanRun
+
+__all__ = ["LanEngine", "check_installed"]
+
+_MAX_NEWS = 20
+_PACKAGES = ("asyncssh", "bokeh", "cloudpickle", "distributed")
+
+
+class LanEngine:
+    """Work on batches in the job slots of the hosts of ``[parallel-LAN]``.
+
+    The scheduler is in this process; the hosts need an ssh server, the same versions of Python
+    and of the packages, and nothing else. Hosts that cannot be used are named, and left out.
+
+    Parameters
+    ----------
+    settings : LanSettings
+        Hosts, login, niceness and so on.
+    tell : callable
+        Called, by any thread, with each sentence that the user should read.
+
+    Attributes
+    ----------
+    news : tuple of str
+        The latest of these sentences.
+
+    Raises
+    ------
+    ConfigError
+        If the list of hosts cannot be read or is empty.
+    EngineError
+        If the packages of the extra ``lan`` are missing.
+    """
+
+    def __init__(self, settings: LanSettings, *, tell: Callable[[str], object]) -> None:
+        self.name = "LAN"
+        self._slots = Counter(settings.slots())
+        if not self._slots:
+            raise ConfigError("section [parallel-LAN], key hosts: it names no host")
+        self.n_workers = self._slots.total()
+        self.batch_seconds = 2.0
+        self.news: tuple[str, ...] = ()
+        self._settings, self._say = settings, tell
+        self._study = ""
+        self._fetched = False
+        check_installed()
+
+    def _tell(self, text: str) -> None:
+        """Tell the user, and whoever watches the run from elsewhere."""
+        self.news = (*self.news[1 - _MAX_NEWS :], text)
+        self._say(text)
+
+    def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
+        """Fetch what an earlier run of this study finished but did not bring home.
+
+        Parameters
+        ----------
+        study : str
+            Everything that the results depend on, and where they go.
+        fresh : bool
+            Whether that is to be removed instead.
+
+        Returns
+        -------
+        list of BatchResult
+        """
+        self._study = hashlib.sha256(study.encode()).hexdigest()[:20]
+        if self._folder is None:
+            return []
+        from pyhrf.execution.lan_fetch import fetch, remove
+
+        settings = self._settings
+        hosts = [settings.remote_host] if settings.remote_host else list(self._slots)
+        if fresh:
+            remove(list(self._slots), user=settings.user, folder=self._folder, tell=self._tell)
+            return []
+        results = fetch(
+            hosts, user=settings.user, folder=self._folder, study=self._study, tell=self._tell
+        )
+        self._fetched = bool(results)
+        return results
+
+    @property
+    def _folder(self) -> str | None:
+        path = self._settings.remote_path
+        return posixpath.join(path, f"pyhrf-{self._study}") if path else None
+
+    def _clear_up(self) -> None:
+        """Remove what was fetched, when there is nothing more to do."""
+        if self._fetched and self._folder is not None:
+            from pyhrf.execution.lan_fetch import remove
+
+            hosts = dict.fromkeys(
+                [*self._slots, self._settings.remote_host or next(iter(self._slots))]
+            )
+            remove(list(hosts), user=self._settings.user, folder=self._folder, tell=self._tell)
+
+    def run(
+        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+    ) -> Generator[BatchResult, None, None]:
+        """Work on the batches; see `pyhrf.execution.engine.Engine.run`.
+
+        Raises
+        ------
+        EngineError
+            If no host can be used, or all are lost for two minutes.
+        """
+        if not batches:
+            self._clear_up()
+            return
+        import cloudpickle
+
+        from pyhrf.execution.lan_run import LanRun, Plan
+        from pyhrf.execution.remote_worker import Job
+
+        settings = self._settings
+        plan = Plan(
+            slots=self._slots,
+            user=settings.user,
+            python=settings.python or sys.executable,
+            niceness=settings.niceness,
+            folder=self._folder,
+            job=Job(cloudpickle.dumps(estimator), self._study, self._folder),
+        )
+        run = LanRun(plan, batches, load=load, tell=self._tell)
+        run.start()
+        try:
+            while (item := run.results.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+                run.taken(item)
+        except KeyboardInterrupt:
+            yield from _arrived(run)
+            raise
+        finally:
+            run.stop()
+
+
+def check_installed() -> None:
+    """Check that the packages of the extra ``lan`` are there.
+
+    Raises
+    ------
+    EngineError
+        Naming those that are missing, and the cure.
+    """
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise EngineError(
+            f"-x LAN needs {' and '.join(missing)}, which this Python lacks: "
+            "pip install 'pyhrf[lan]'"
+        )
+
+
+def _arrived(run: LanRun) -> Generator[BatchResult, None, None]:
+    """Yield what is there already."""
+    while True:
+        try:
+            item = run.results.get_nowait()
+        except Empty:
+            return
+        if not isinstance(item, BatchResult):
+            return
+        yield item
+        run.taken(item)

@@ -1,0 +1,175 @@
+"""What a worker on another machine does with a batch: bytes come in, bytes go out."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cloudpickle
+from distributed import get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.worker import Worker
+
+from pyhrf.data import Estimator
+from pyhrf.execution.blas import single_blas_thread
+from pyhrf.execution.engine import Batch, work_batch
+from pyhrf.execution.packing import About, pack_estimates, unpack_parcels
+
+__all__ = ["Job", "JobPlugin", "file_of_batch", "host_of_worker", "work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all batches of a run share; each worker gets it once.
+
+    Attributes
+    ----------
+    estimator : bytes
+        The estimator, pickled. Bytes, since what cannot be unpickled is to fail a batch, where
+        the reason can be told, and not the worker.
+    study : str
+        What results depend on, as a digest.
+    folder : str or None
+        Where finished batches are kept on the host.
+    """
+
+    estimator: bytes
+    study: str
+    folder: str | None
+
+
+class _Ready:
+    """The job of this process, made ready at the first batch."""
+
+    def __init__(self) -> None:
+        self.job: Job | None = None
+        self._estimator: Estimator | None = None
+        self._lock = threading.Lock()
+
+    def set(self, job: Job) -> None:
+        self.job, self._estimator = job, None
+
+    def get(self) -> tuple[Job, Estimator]:
+        with self._lock:
+            if self.job is None:
+                raise RuntimeError("the worker was not told what to estimate")
+            if self._estimator is None:
+                estimator: Estimator = cloudpickle.loads(self.job.estimator)
+                _compile(estimator)
+                self._estimator = estimator
+            return self.job, self._estimator
+
+
+_ready = _Ready()
+
+
+def _compile(estimator: Estimator) -> None:
+    """Compile before the first parcel, whose time is not to count it.
+
+    One worker of a host does it, and the others find it done: all at once they would do the same
+    work, each for as long as all of them together.
+    """
+    compiling = getattr(estimator, "compile", None)
+    if compiling is None:
+        return
+    lock = Path(get_worker().local_directory).parent / "compile.lock"
+    with lock.open("a") as file:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        compiling()
+
+
+class JobPlugin(WorkerPlugin):
+    """Brings the job to each worker, also to one that comes late or again."""
+
+    name = "pyhrf-job"
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def setup(self, worker: Worker) -> None:  # noqa: ARG002 - by contract of distributed
+        """Keep the job for the batches to come."""
+        _ready.set(self.job)
+
+
+def host_of_worker(name: object) -> str:
+    """Take the host out of the name of a worker, ``HOST#SESSION-SLOT``."""
+    return str(name).rpartition("#")[0]
+
+
+def work(blob: bytes) -> bytes:
+    """Estimate the parcels of a batch, and keep the result on this host before it is told.
+
+    Parameters
+    ----------
+    blob : bytes
+        Of `pyhrf.execution.packing.pack_parcels`.
+
+    Returns
+    -------
+    bytes
+        Of `pyhrf.execution.packing.pack_estimates`; ``about`` holds ``study``, ``host``,
+        ``seconds``, and ``log`` if something was logged.
+    """
+    job, estimator = _ready.get()
+    parcels = unpack_parcels(blob)
+    batch = Batch(0, tuple(parcel.number for parcel in parcels), 0.0)
+    with single_blas_thread(), _logged() as lines:
+        result = work_batch(batch, lambda _: parcels, estimator)
+    about: About = {
+        "study": job.study,
+        "host": host_of_worker(get_worker().name),
+        "seconds": result.seconds,
+    }
+    packed = pack_estimates(result.estimates, about=about)
+    if job.folder is not None:
+        lines += _keep(Path(job.folder).expanduser() / file_of_batch(batch.parcels), packed)
+    if lines:
+        packed = pack_estimates(result.estimates, about={**about, "log": "\n".join(lines)})
+    return packed
+
+
+def file_of_batch(parcels: Sequence[int]) -> str:
+    """Name the file of a batch by its parcels, so that every run finds the same name."""
+    digest = hashlib.sha256(",".join(map(str, parcels)).encode()).hexdigest()[:16]
+    return f"batch-{parcels[0]}-{digest}.npz"
+
+
+def _keep(path: Path, packed: bytes) -> list[str]:
+    """Write a result so that it is there in full or not at all; return what went wrong.
+
+    The estimates are on their way all the same: a full disk here costs the safety, not the work.
+    """
+    # Two hosts that share the folder may be at the same batch.
+    temporary = path.with_name(f"{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(packed)
+        temporary.replace(path)
+    except OSError as error:
+        return [f"{path} cannot be written: {error.strerror or error}"]
+    return []
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[list[str]]:
+    """Collect warnings and tracebacks, for the log on the other side."""
+    lines: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    collector = Collector(logging.WARNING)
+    log = logging.getLogger("pyhrf")
+    log.addHandler(collector)
+    try:
+        yield lines
+    finally:
+        log.removeHandler(collector)

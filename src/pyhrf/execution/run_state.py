@@ -1,0 +1,91 @@
+"""What a run says of itself beside its journal, for whoever watches it from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from pyhrf.execution.durable import write_durably
+
+__all__ = ["ENDED", "FAILED", "INTERRUPTED", "RUNNING", "RunState", "read_state", "write_state"]
+
+RUNNING, ENDED, INTERRUPTED, FAILED = "running", "ended", "interrupted", "failed"
+_FILE = "run-state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What a run says of itself.
+
+    Attributes
+    ----------
+    engine : str
+        Name of the engine.
+    n_workers : int
+        Batches that it works on at the same time.
+    n_parcels : int
+        Parcels of the study, with those that earlier runs have done.
+    n_before : int
+        Parcels that earlier runs have done.
+    state : {"running", "ended", "interrupted", "failed"}
+        A run that was killed still says ``running``.
+    started : float
+        When it began, seconds since 1970.
+    host, pid
+        Machine and process of the run.
+    news : sequence of str
+        What the engine has to tell, such as hosts that were lost.
+    """
+
+    engine: str
+    n_workers: int
+    n_parcels: int
+    n_before: int
+    state: str = RUNNING
+    started: float = field(default_factory=time.time)
+    host: str = field(default_factory=platform.node)
+    pid: int = field(default_factory=os.getpid)
+    news: Sequence[str] = ()
+
+    def was_killed(self) -> bool:
+        """Tell whether the run says that it goes on though its process is gone.
+
+        Only the machine of the run knows that; on another one the answer is no.
+        """
+        if self.state != RUNNING or self.host != platform.node():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:  # it is there, and another user's
+            return False
+        return False
+
+    def replaced(self, **changes: object) -> RunState:
+        """Return a copy with other values."""
+        return replace(self, **changes)  # type: ignore[arg-type]  # checked by the callers' tests
+
+
+def write_state(folder: Path, state: RunState) -> None:
+    """Write the state of a run into the folder of its journal.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    write_durably(folder / _FILE, json.dumps(asdict(state), indent=1).encode())
+
+
+def read_state(folder: Path) -> RunState | None:
+    """Read what the last run in a folder said; None if it said nothing that can be understood."""
+    try:
+        return RunState(**json.loads((folder / _FILE).read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None

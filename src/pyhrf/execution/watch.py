@@ -1,0 +1,139 @@
+"""Watch a run from elsewhere: what its journal holds, without taking part in it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyhrf.errors import InputError
+from pyhrf.execution.packing import unpack_statuses
+from pyhrf.execution.run_state import RUNNING, RunState, read_state
+
+__all__ = ["HostTally", "Watch"]
+
+
+@dataclass(slots=True)
+class HostTally:
+    """What a machine has done.
+
+    Attributes
+    ----------
+    n_batches, n_parcels : int
+        Batches and parcels.
+    seconds : float
+        Work that they took there.
+    latest : float
+        When its latest result arrived, seconds since 1970.
+    """
+
+    n_batches: int = 0
+    n_parcels: int = 0
+    seconds: float = 0.0
+    latest: float = 0.0
+
+
+class Watch:
+    """Follow the journal of an output directory; nothing is written or locked.
+
+    Parameters
+    ----------
+    directory : Path
+        The output directory of a run.
+
+    Attributes
+    ----------
+    state : RunState or None
+        What the run says of itself; None for a journal of before runs said anything.
+    hosts : dict of str to HostTally
+        What each machine has done, earlier runs included.
+
+    Raises
+    ------
+    InputError
+        If there is no journal.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = Path(directory).absolute()
+        self._folder = self.directory / ".journal"
+        if not self._folder.is_dir():
+            raise InputError(
+                f"{self.directory} holds no journal of an analysis: give the output directory of "
+                "a run (its -u), once the run has begun to work"
+            )
+        self.state: RunState | None = None
+        self.hosts: dict[str, HostTally] = {}
+        self._seen: set[str] = set()
+        self._status: dict[int, str] = {}
+        self._arrivals: dict[int, float] = {}
+        self._killed = False
+        self.look()
+
+    def look(self) -> bool:
+        """Read what is new; tell whether there was anything."""
+        before = (self.state, self._killed, len(self._seen))
+        # The state first: when it says that the run has ended, all batches are there.
+        self.state = read_state(self._folder)
+        self._killed = self.state is not None and self.state.was_killed()
+        for path in sorted(self._folder.glob("batch-*.npz")):
+            if path.name not in self._seen:
+                self._take(path)
+        return before != (self.state, self._killed, len(self._seen))
+
+    def _take(self, path: Path) -> None:
+        self._seen.add(path.name)
+        try:
+            arrived = path.stat().st_mtime
+            statuses, about = unpack_statuses(path)
+        except (OSError, ValueError):  # the run itself reports and does not use it
+            return
+        self._status.update(statuses)
+        self._arrivals.update(dict.fromkeys(statuses, arrived))
+        host = self.hosts.setdefault(str(about.get("host", "")), HostTally())
+        host.n_batches += 1
+        host.n_parcels += len(statuses)
+        host.seconds += float(about.get("seconds", 0.0))
+        host.latest = max(host.latest, arrived)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the run still works."""
+        return self.state is not None and self.state.state == RUNNING and not self._killed
+
+    @property
+    def n_done(self) -> int:
+        """Parcels that have an estimate, failed ones included."""
+        return len(self._status)
+
+    @property
+    def n_failed(self) -> int:
+        """Parcels that have failed."""
+        return sum(status == "failed" for status in self._status.values())
+
+    @property
+    def n_total(self) -> int:
+        """Parcels of the study; those that are done if the run has not said."""
+        return max(self.n_done, self.state.n_parcels if self.state else 0)
+
+    def rate(self) -> float:
+        """Return parcels a second in this run; 0 if none is done."""
+        if self.state is None:
+            return 0.0
+        arrivals = [when for when in self._arrivals.values() if when >= self.state.started]
+        until = time.time() if self.goes_on else max(arrivals, default=self.state.started)
+        return len(arrivals) / max(until - self.state.started, 0.1)
+
+    def how_it_stands(self) -> str:
+        """Say in words whether the run goes on, or how it ended."""
+        if self.state is None:
+            return "not running"
+        where = f"process {self.state.pid} on {self.state.host}"
+        if self._killed:
+            return f"killed ({where}); the same command goes on where it was"
+        if self.goes_on:
+            return f"running ({where})"
+        left = self.n_total - self.n_done
+        if left:
+            return f"{self.state.state}, {left} parcels left; the same command goes on"
+        return self.state.state

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import pyhrf
+from pyhrf.config.study import Study
+from pyhrf.data import ParcelEstimate
+from pyhrf.execution.engine import Batch, BatchResult
+from pyhrf.execution.journal import Journal
+from pyhrf.execution.run_state import ENDED, RunState
+
+MONITOR = [sys.executable, "-c", "from pyhrf.commands.main import run; run()", "monitor"]
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A folder into which a run that this process feigns works for two seconds."""
+    journal = Journal(tmp_path / "out", {"a": "1"})
+    state = RunState("local", 2, 3, 0)
+    journal.announce(state)
+    add(journal, 1)
+
+    def work() -> None:
+        for number in (2, 3):
+            time.sleep(1)
+            add(journal, number)
+        journal.announce(state.replaced(state=ENDED, news=("host h2 was lost",)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield journal.directory
+    thread.join()
+    journal.close()
+
+
+def add(journal: Journal, number: int) -> None:
+    estimate = ParcelEstimate(number, "ok", "", np.arange(3))
+    journal.add(BatchResult(Batch(number, (number,), 1.0), [estimate], f"host-{number % 2}", 0.25))
+
+
+def test_monitor__prints_lines_until_the_run_ends(running):
+    start = time.monotonic()
+    done = subprocess.run([*MONITOR, running], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    first, *rest = done.stdout.splitlines()
+    assert first.startswith("1/3 parcels")
+    assert rest[-5].startswith("3/3 parcels")
+    expected = ["  host-0: 1 batches, 1 parcels", "  host-1: 2 batches, 2 parcels"]
+    assert rest[-4:] == [*expected, "  host h2 was lost", "ended"]
+    assert time.monotonic() - start > 1
+
+
+def test_monitor__draws_on_a_terminal(running):
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen([*MONITOR, running], stdout=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    except OSError:  # its end, on Linux
+        pass
+    os.close(ours)
+    assert process.wait(30) == 0
+    text = shown.decode()
+    for words in ("running", "1/3 parcels", "3/3 parcels", "host-1", "host h2 was lost", "ended"):
+        assert words in text, words
+
+
+def test_monitor__shows_any_run_that_has_ended(tmp_path):
+    study = Study.build(data={"example": "small"}, output=tmp_path / "out")
+    results = pyhrf.analyse(study, engine="local")
+    done = subprocess.run([*MONITOR, tmp_path / "out"], capture_output=True, text=True, timeout=60)
+    n = results.n_parcels
+    assert done.stdout.startswith(f"{n}/{n} parcels")
+    assert done.stdout.endswith("ended\n")
+
+
+def test_monitor__explains_a_folder_without_journal(tmp_path):
+    done = subprocess.run([*MONITOR, tmp_path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "give the output directory of a run" in done.stderr

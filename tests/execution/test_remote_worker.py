@@ -1,0 +1,108 @@
+"""What a worker does with a batch, in this process."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+from execution_fakes import FakeEstimator, assert_same_estimate, load
+
+from pyhrf.execution.packing import pack_parcels, unpack_estimates
+
+cloudpickle = pytest.importorskip("cloudpickle", reason="the extra lan is not installed")
+pytest.importorskip("distributed", reason="the extra lan is not installed")
+
+from pyhrf.execution import remote_worker  # noqa: E402
+from pyhrf.execution.remote_worker import (  # noqa: E402
+    Job,
+    JobPlugin,
+    file_of_batch,
+    host_of_worker,
+    work,
+)
+
+
+class Compiling(FakeEstimator):
+    """Says in its results how often it was compiled before."""
+
+    n_compiled = 0
+
+    def compile(self):
+        Compiling.n_compiled += 1
+
+
+@pytest.fixture
+def start(monkeypatch, tmp_path):
+    """Give a worker its job."""
+    worker = types.SimpleNamespace(name="h1#2-0", local_directory=str(tmp_path / "scratch"))
+    monkeypatch.setattr(remote_worker, "get_worker", lambda: worker)
+
+    def start_it(estimator, *, folder=None):
+        blob = estimator if isinstance(estimator, bytes) else cloudpickle.dumps(estimator)
+        JobPlugin(Job(blob, "the study", folder)).setup(worker)
+
+    return start_it
+
+
+def test_work__gives_the_estimates_of_serial(start):
+    start(FakeEstimator())
+    estimates, about = unpack_estimates(work(pack_parcels(load([3, 4]))))
+    for estimate, parcel in zip(estimates, load([3, 4]), strict=True):
+        assert_same_estimate(estimate, FakeEstimator().fit_parcel(parcel))
+    assert (about["study"], about["host"]) == ("the study", "h1")
+    assert about["seconds"] >= 0
+    assert "log" not in about
+
+
+def test_work__keeps_the_result_before_it_is_told(start, tmp_path):
+    start(FakeEstimator(), folder=str(tmp_path))
+    told = work(pack_parcels(load([3, 4])))
+    (kept,) = tmp_path.iterdir()
+    assert kept.name == file_of_batch([3, 4])
+    assert kept.read_bytes() == told
+
+
+def test_work__full_disk_costs_the_copy_not_the_result(start, tmp_path):
+    start(FakeEstimator(), folder=str(tmp_path / "nowhere"))
+    estimates, about = unpack_estimates(work(pack_parcels(load([3]))))
+    assert estimates[0].status == "ok"
+    assert "cannot be written: No such file" in about["log"]
+
+
+def test_work__brings_the_traceback_of_a_fault(start):
+    start(FakeEstimator(broken=[4]))
+    estimates, about = unpack_estimates(work(pack_parcels(load([3, 4]))))
+    assert [estimate.status for estimate in estimates] == ["ok", "failed"]
+    assert "ZeroDivisionError" in about["log"]
+    assert "Traceback" in about["log"]
+
+
+def test_work__compiles_once_for_each_job(start, monkeypatch):
+    monkeypatch.setattr(Compiling, "n_compiled", 0)
+    start(Compiling())
+    for number in (3, 4):
+        work(pack_parcels(load([number])))
+    assert Compiling.n_compiled == 1
+
+
+def test_work__estimator_that_cannot_be_unpickled_fails_the_batch_not_the_worker(start):
+    start(b"no pickle")
+    for _ in range(2):
+        with pytest.raises(Exception, match="invalid load key"):
+            work(pack_parcels(load([3])))
+
+
+def test_work__needs_a_job(monkeypatch):
+    monkeypatch.setattr(remote_worker, "_ready", remote_worker._Ready())
+    with pytest.raises(RuntimeError, match="was not told"):
+        work(pack_parcels(load([3])))
+
+
+@pytest.mark.parametrize("host", ["h1", "ann@h1.lab:22", "h#1"])
+def test_host_of_worker__takes_any_name_of_a_host(host):
+    assert host_of_worker(f"{host}#12-3") == host
+
+
+def test_file_of_batch__differs_by_any_parcel():
+    names = {file_of_batch(parcels) for parcels in ([1], [1, 2], [1, 2, 3], [12, 3], [1, 23])}
+    assert len(names) == 5

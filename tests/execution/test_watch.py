@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Generator, Sequence
+
+import pytest
+from execution_fakes import FakeEstimator, load
+
+from pyhrf.errors import InputError
+from pyhrf.execution.engine import Batch, BatchResult, work_batch
+from pyhrf.execution.journal import Journal
+from pyhrf.execution.run_state import RunState, read_state, write_state
+from pyhrf.execution.runner import Interrupted, run_batches
+from pyhrf.execution.watch import Watch
+
+BATCHES = [Batch(0, (1, 2, 3), 1.0), Batch(1, (4,), 1.0)]
+
+
+class WatchedEngine:
+    """Works here, and has us look at the journal after each batch; then ends as it is told."""
+
+    name = "watched"
+    n_workers = 2
+    batch_seconds = 1.0
+
+    def __init__(self, look, *, end_by: BaseException | None = None) -> None:
+        self.look, self.end_by = look, end_by
+        self.news: list[str] = []
+
+    def run(self, batches: Sequence[Batch], *, load, estimator) -> Generator[BatchResult]:
+        for batch in batches:
+            yield work_batch(batch, load, estimator)
+            self.look()
+            self.news.append(f"news after batch {batch.number}")
+            if self.end_by:
+                raise self.end_by
+
+
+def work(folder, engine, *, batches=BATCHES, estimator=None) -> None:
+    with Journal(folder, {"a": "1"}) as journal:
+        run_batches(engine, batches, journal, load=load, estimator=estimator or FakeEstimator())
+
+
+def test_watch__follows_a_run_to_its_end(tmp_path):
+    seen = []
+
+    def look():
+        watch = Watch(tmp_path / "out")
+        seen.append((watch.n_done, watch.n_failed, watch.n_total, watch.goes_on))
+
+    work(tmp_path / "out", WatchedEngine(look), estimator=FakeEstimator(unusable=[2]))
+    assert seen == [(3, 1, 4, True), (4, 1, 4, True)]
+    watch = Watch(tmp_path / "out")
+    assert not watch.goes_on
+    assert watch.how_it_stands() == "ended"
+    assert watch.state.news == ["news after batch 0", "news after batch 1"]
+    (host,) = watch.hosts.values()
+    assert (host.n_batches, host.n_parcels) == (2, 4)
+    assert watch.rate() > 0
+    assert not watch.look()
+
+
+def test_watch__counts_what_earlier_runs_have_done(tmp_path):
+    with pytest.raises(Interrupted):
+        work(tmp_path, WatchedEngine(lambda: None, end_by=KeyboardInterrupt()))
+    watch = Watch(tmp_path)
+    assert watch.how_it_stands() == "interrupted, 1 parcels left; the same command goes on"
+    work(tmp_path, WatchedEngine(watch.look), batches=BATCHES[1:])
+    watch.look()
+    assert (watch.n_done, watch.n_total) == (4, 4)
+    assert watch.state.n_before == 3
+    assert watch.how_it_stands() == "ended"
+
+
+def test_watch__says_that_a_run_failed(tmp_path):
+    with pytest.raises(OSError, match="no more"):
+        work(tmp_path, WatchedEngine(lambda: None, end_by=OSError("no more")))
+    assert Watch(tmp_path).how_it_stands().startswith("failed, 1 parcels left")
+
+
+def test_watch__sees_that_a_run_was_killed(tmp_path):
+    work(tmp_path, WatchedEngine(lambda: None))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    state = RunState("local", 2, 9, 0, pid=gone.pid)
+    write_state(tmp_path / ".journal", state)
+    watch = Watch(tmp_path)
+    assert not watch.goes_on
+    assert f"killed (process {gone.pid}" in watch.how_it_stands()
+    # Elsewhere a process of that number says nothing.
+    write_state(tmp_path / ".journal", state.replaced(host="elsewhere"))
+    assert watch.look()
+    assert watch.goes_on
+
+
+def test_watch__takes_nothing_from_the_run(tmp_path):
+    with Journal(tmp_path, {"a": "1"}) as journal:
+        before = sorted((journal.directory / ".journal").iterdir())
+        watch = Watch(tmp_path)
+        assert (watch.n_done, watch.goes_on) == (0, False)
+        assert watch.how_it_stands() == "not running"
+        assert sorted((journal.directory / ".journal").iterdir()) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"engine": "local"'])
+def test_read_state__is_not_misled_by_a_damaged_file(tmp_path, content):
+    (tmp_path / "run-state.json").write_bytes(content)
+    assert read_state(tmp_path) is None
+
+
+def test_watch__leaves_damaged_batches_to_the_run(tmp_path):
+    work(tmp_path, WatchedEngine(lambda: None))
+    batch = sorted((tmp_path / ".journal").glob("batch-*"))[0]
+    batch.write_bytes(batch.read_bytes()[:-30])
+    assert Watch(tmp_path).n_done == 1
+
+
+def test_watch__refuses_a_folder_without_journal(tmp_path):
+    with pytest.raises(InputError, match="no journal of an analysis: give the output directory"):
+        Watch(tmp_path)

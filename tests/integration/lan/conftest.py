@@ -1,0 +1,31 @@
+"""The test bed of the engine LAN: three hosts, up once for all tests of a process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lan_bed import Bed, NoBedError, provide_programs
+
+
+@pytest.fixture(scope="session")
+def bed() -> Iterator[Bed]:
+    """Three hosts and a client."""
+    try:
+        provide_programs()
+        made = Bed()
+        made.up()
+    except NoBedError as error:
+        pytest.skip(f"no LAN of network namespaces can be made here: {error}")
+    try:
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def home(bed: Bed, request: pytest.FixtureRequest) -> Path:
+    """A fresh home of the client's user."""
+    return bed.make_home(re.sub(r"[^\w]+", "_", request.node.name))

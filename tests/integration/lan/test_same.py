@@ -1,0 +1,119 @@
+"""The machines of a LAN give the bytes of ``-x serial``, however they are named."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from lan_bed import LAB, Bed, Process
+from lan_client import PROGRAM, configure, program, remote_folder, ssh_config
+
+import pyhrf
+
+pytestmark = pytest.mark.timeout(200)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    del files["run.json"]
+    return files
+
+
+def estim(bed: Bed, home: Path, engine: str, folder: str) -> subprocess.CompletedProcess[str]:
+    done = program(bed, home, "jde", "estim", "-x", engine, "-u", home / folder, timeout=150)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(bed: Bed) -> None:
+    """Compile once, for the client and all hosts: a few cores stand for those of seven machines."""
+    home = bed.make_home("compile")
+    assert program(bed, home, "jde", "buildcfg", "-t", "small").returncode == 0
+    estim(bed, home, "serial", "serial")
+    cache = bed.folder / "lab" / ".cache"
+    shutil.copytree(bed.folder / "client_cache", cache, dirs_exist_ok=True)
+    bed.give(cache, LAB)
+
+
+class Observer(threading.Thread):
+    """Notes the processes of the hosts while something runs."""
+
+    def __init__(self, bed: Bed) -> None:
+        super().__init__()
+        self.bed, self.seen = bed, set[Process]()
+        self._end = threading.Event()
+
+    def __enter__(self) -> Observer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._end.wait(0.3):
+            self.seen.update(self.bed.processes())
+
+
+def test_simulation__same_bytes_at_the_niceness_asked_for(bed: Bed, home: Path):
+    configure(bed, home)
+    assert program(bed, home, "jde", "buildcfg", "-t", "default").returncode == 0
+    estim(bed, home, "serial", "serial")
+    with Observer(bed) as observer:
+        done = estim(bed, home, "LAN", "lan")
+    assert files_of(home / "serial") == files_of(home / "lan")
+    working = [p for p in observer.seen if "spawn_main" in p.command or "pyhrf" in p.command]
+    assert len({p.pid for p in working}) > 6
+    assert {p.nice for p in working} == {10}
+    assert "dashboard" in done.stderr
+    provenance = pyhrf.Results(home / "lan").provenance
+    assert provenance["engine"] == {"name": "LAN", "n_workers": 6}
+    assert {batch["host"] for batch in provenance["batches"]} <= set(bed.hosts)
+    assert list(remote_folder(bed, home).rglob("*")) == []
+    assert list((home / "lan").glob("*.log")) == []
+    shown = program(bed, home, "monitor", home / "lan")
+    assert shown.stdout.endswith("ended\n")
+
+
+def test_real_data__same_bytes_from_hosts_in_a_file(bed: Bed, home: Path, shared_data: Path):
+    for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
+        shutil.copy(shared_data / f"real_data_{name}", home / name)
+    shutil.copy(shared_data / "paradigm_loc.csv", home)
+    files = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
+    paradigm = ["-r", "paradigm_loc.csv", "-I", 2.4]
+    (home / "hosts").write_text("station, h1  # an alias\nh1\n")
+    ssh_config(bed, home, f"Host station\n  HostName h2\n  User {LAB}\n  HostKeyAlias h2\n")
+    configure(bed, home, hosts=home / "hosts")
+    assert program(bed, home, "jde", "buildcfg", *files, *paradigm).returncode == 0
+    estim(bed, home, "serial", "serial")
+    estim(bed, home, "LAN", "lan")
+    assert files_of(home / "serial") == files_of(home / "lan")
+    provenance = pyhrf.Results(home / "lan").provenance
+    assert provenance["engine"]["n_workers"] == 3
+    assert {batch["host"] for batch in provenance["batches"]} == {"station", "h1"}
+
+
+def test_self_test__runs_on_the_configured_hosts(bed: Bed, home: Path):
+    configure(bed, home, hosts="h1,h2", enable_unit_test=1)
+    tests = ("test_default_treatment_parallel_LAN", "test_remote_dir_writable")
+    names = [f"pyhrf.test.test_treatment.TreatmentTest.{test}" for test in tests]
+    done = bed.run_client(
+        ["-c", PROGRAM.format("run_maketests"), *names], home=home, timeout=150, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Ran 2 tests" in done.stderr
+    assert "skipped" not in done.stderr
+
+
+def test_self_test__fails_where_the_folder_cannot_be_written(bed: Bed, home: Path):
+    configure(bed, home, hosts="h1", enable_unit_test=1, remote_path=bed.folder / "forbidden")
+    name = "pyhrf.test.test_treatment.TreatmentTest.test_remote_dir_writable"
+    done = program(bed, home, name, name="run_maketests")
+    assert done.returncode == 1
+    assert "h1: " in done.stderr
+    assert "cannot be written there" in done.stderr
