@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pyhrf.execution.check_lan import HostCheck, LanCheck
+    from pyhrf.execution.check_steps import Check
 
 __all__ = ["check"]
 
@@ -30,7 +31,9 @@ _TITLES = {
 }
 
 
-@click.group(short_help="Check what an engine needs: LAN.", context_settings=_CONTEXT)
+@click.group(
+    short_help="Check what an engine needs: LAN, cluster, slurm ...", context_settings=_CONTEXT
+)
 def check() -> None:
     """Check what an engine needs, before a run."""
 
@@ -52,6 +55,40 @@ def check_hosts() -> int:
 
     found = check_lan(load_settings().parallel_LAN)
     _show(found)
+    return OK if found.usable else NOT_STARTED
+
+
+@check.command(
+    "cluster", short_help="Try the cluster of [parallel-cluster].", context_settings=_CONTEXT
+)
+def check_soma_cluster() -> int:
+    """Try the cluster of section [parallel-cluster] of ~/.pyhrf/config.cfg, step by step.
+
+    Is the configuration of soma-workflow complete here and there, does ssh work, are the versions
+    equal, do scheduler, sacct and database server answer, can remote_path be written, does a
+    trivial job come back. The first thing that is amiss is named with its cure.
+
+    Exit codes: 0 the engine can work, 1 it cannot.
+    """
+    if find_spec("asyncssh") is None or find_spec("soma_workflow") is None:
+        raise ConfigError("the engine cluster is not installed: pip install 'pyhrf[cluster]'")
+    from pyhrf.config.settings import load_settings
+    from pyhrf.execution.check_cluster import check_cluster
+
+    return _show_steps(check_cluster(load_settings().parallel_cluster))
+
+
+def _show_steps(found: Check) -> int:
+    """Show what was tried, what failed and what helps; return the exit code."""
+    width = max(len(step.name) for step in found.steps)
+    marks = {True: "yes", False: "NO ", None: "–  "}
+    for step in found.steps:
+        click.echo(f"{step.name:{width}}  {marks[step.passed]}  {step.fact}".rstrip())
+    if found.failed:
+        click.echo(f"\n{found.failed}: {found.cause}\n    {found.cure}")
+    for note in found.notes:
+        click.echo(f"\nnote: {note}")
+    click.echo(f"\n{found.what} {'can' if found.usable else 'cannot'} be used")
     return OK if found.usable else NOT_STARTED
 
 
