@@ -111,7 +111,8 @@ def _answer(uri: str) -> str:
     try:
         import soma_workflow.zro as zro
 
-        zro.Proxy(uri).test()
+        server = zro.Proxy(uri)  # its methods hold it by a weak reference only
+        server.test()
     except Exception as error:  # of another package: whatever it is, it is the reason
         return f"{type(error).__name__}: {error}"
     finally:
