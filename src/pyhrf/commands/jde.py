@@ -97,11 +97,11 @@ def buildcfg(**options: Any) -> int:
 @click.option(
     "-x",
     "engine",
-    type=click.Choice(["serial", "local", "LAN"]),
+    type=click.Choice(["serial", "local", "LAN", "cluster"]),
     default="local",
     show_default=True,
-    help="Where to work: one parcel after the other, on the cores of this machine, or on the "
-    "hosts of [parallel-LAN] in ~/.pyhrf/config.cfg.",
+    help="Where to work: one parcel after the other, on the cores of this machine, on the hosts "
+    "of [parallel-LAN] or the cluster of [parallel-cluster] in ~/.pyhrf/config.cfg.",
 )
 @click.option(
     "-j",
@@ -115,6 +115,9 @@ def buildcfg(**options: Any) -> int:
 @click.option("-s", "stop", is_flag=True, help="Stop at the first parcel that fails.")
 @click.option(
     "-p", "profile", is_flag=True, help="Write profile.txt: where the time goes, with -x serial."
+)
+@click.option(
+    "--cancel", is_flag=True, help="Stop what goes on for this study with -x cluster; remove it."
 )
 @verbosity_option
 def estim(**options: Any) -> int:

@@ -29,6 +29,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pyhrf.data import Estimator, Parcel, ParcelEstimate
 from pyhrf.execution.blas import single_blas_thread
@@ -50,7 +51,6 @@ __all__ = [
 
 ESTIMATOR = "estimator.json"
 RESULTS = "results.tar"
-_SETTINGS = "run.json"
 _PUSH_SECONDS = 3600
 _CONNECT_SECONDS = 20
 
@@ -74,11 +74,16 @@ class JobSettings:
     push_host: str | None = None
     push_path: str | None = None
 
-    FILE = _SETTINGS
+    FILE: ClassVar[str] = "run.json"
 
     def to_json(self) -> bytes:
         """Write them down, for the file `FILE`."""
         return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> JobSettings:
+        """Read what `to_json` wrote."""
+        return cls(**json.loads(text))
 
 
 def name_of_input(number: int) -> str:
@@ -106,7 +111,7 @@ def run_job(folder: Path, number: int) -> None:
     OSError, ValueError
         If a file cannot be read or written.
     """
-    settings = JobSettings(**json.loads((folder / _SETTINGS).read_bytes()))
+    settings = JobSettings.from_json((folder / JobSettings.FILE).read_bytes())
     parcels = unpack_parcels((folder / name_of_input(number)).read_bytes())
     prefix = f"result-{number}"
     done = _finished(folder, prefix)
@@ -193,7 +198,7 @@ def pack_results(folder: Path) -> None:
     SystemExit
         With the end of the error messages of ``ssh``, if the copy failed.
     """
-    settings = JobSettings(**json.loads((folder / _SETTINGS).read_bytes()))
+    settings = JobSettings.from_json((folder / JobSettings.FILE).read_bytes())
     temporary = folder / f"{RESULTS}.{time.time_ns()}.tmp"
     with tarfile.open(temporary, "w") as archive:
         for path in sorted(folder.glob("result-*.npz")):

@@ -11,6 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -20,6 +21,7 @@ from pyhrf.data import Estimator, Parcel, ParcelEstimate
 __all__ = [
     "Batch",
     "BatchResult",
+    "Detaching",
     "Engine",
     "Load",
     "Resumable",
@@ -93,6 +95,26 @@ class Resumable(Protocol):
         list of BatchResult
             Each parcel once.
         """
+        ...
+
+
+@runtime_checkable
+class Detaching(Resumable, Protocol):
+    """An engine whose work goes on when this process ends.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it keeps what it needs to find its work again; to be set before anything else.
+    farewell : str
+        What goes on after an interruption, in a clause for the user.
+    """
+
+    folder: Path
+    farewell: str
+
+    def cancel(self) -> bool:
+        """Stop the work of an earlier run and remove what is left; False if there is none."""
         ...
 
 
