@@ -85,7 +85,8 @@ def _show_steps(found: Check) -> int:
     for step in found.steps:
         click.echo(f"{step.name:{width}}  {marks[step.passed]}  {step.fact}".rstrip())
     if found.failed:
-        click.echo(f"\n{found.failed}: {found.cause}\n    {found.cure}")
+        cure = f"\n    {found.cure}" if found.cure else ""
+        click.echo(f"\n{found.failed}: {found.cause}{cure}")
     for note in found.notes:
         click.echo(f"\nnote: {note}")
     click.echo(f"\n{found.what} {'can' if found.usable else 'cannot'} be used")

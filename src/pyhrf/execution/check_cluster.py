@@ -7,28 +7,34 @@ import configparser
 import getpass
 import json
 import os
+import posixpath
 import shlex
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+from pyhrf.errors import PyhrfError
 from pyhrf.execution import cluster_facts, host_folder
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.schedulers import SCHEDULERS
 from pyhrf.execution.shells import Here, Shell, There
 from pyhrf.execution.soma_check import (
     AS_SOMA,
+    Trial,
     ask_python,
     check_key,
     check_sacct,
     start_database,
     try_jobs,
 )
+from pyhrf.execution.soma_client import Resource, SomaClient
 from pyhrf.execution.ssh import HostError, connect, python_command
 
 __all__ = ["ClusterSection", "check_cluster"]
@@ -83,13 +89,13 @@ def check_cluster(
 
 async def _check(settings: ClusterSection, timeout: float, job_seconds: float) -> Check:
     async with AsyncExitStack() as stack:
-        visit = _Visit(settings, stack, timeout, job_seconds)
+        folder = stack.enter_context(TemporaryDirectory(prefix="pyhrf-check-"))
+        visit = _Visit(settings, stack, timeout, job_seconds, Path(folder))
         actions = {"installed here": visit.installed, "settings": visit.complete}
         if settings.server_id:
             actions["soma-workflow's file here"] = visit.own_file
-            if settings.server:
-                actions["ssh"] = visit.log_in
-                actions["login is silent"] = visit.silence
+            actions["ssh"] = visit.log_in
+            actions["login is silent"] = visit.silence
             actions["python and versions"] = visit.versions
             actions["soma-workflow there"] = visit.soma
             actions["soma-workflow's file there"] = visit.file_there
@@ -103,7 +109,7 @@ async def _check(settings: ClusterSection, timeout: float, job_seconds: float) -
         actions["a job, there and back"] = visit.job
         visit.check.steps += [Step(name) for name in actions]
         await go_through(
-            visit.check, list(actions.values()), seconds=max(_STEP_SECONDS, job_seconds + 60)
+            visit.check, list(actions.values()), seconds=_STEP_SECONDS + 2 * job_seconds
         )
         return visit.check
 
@@ -112,10 +118,19 @@ class _Visit:
     """The cluster, for as long as the check takes."""
 
     def __init__(
-        self, settings: ClusterSection, stack: AsyncExitStack, timeout: float, job_seconds: float
+        self,
+        settings: ClusterSection,
+        stack: AsyncExitStack,
+        timeout: float,
+        job_seconds: float,
+        folder: Path,
     ) -> None:
         self.settings, self._stack, self._timeout = settings, stack, timeout
         self._job_seconds = job_seconds
+        self._place = settings.remote_path or str(folder)
+        self._resource = Resource(settings.server_id, settings.user)
+        self._client = SomaClient(self._resource, folder)
+        stack.callback(self._client.close)
         what = f"the cluster {settings.server_id}" if settings.server_id else "this machine"
         self.check = Check(what, [])
         self.python = settings.python or sys.executable
@@ -158,10 +173,9 @@ class _Visit:
                 f"give the cluster another name, in {SECTION}, in ~/.soma-workflow.cfg here and "
                 "in the one there",
             )
-        needed = ("user", "remote_path") if settings.server else ("remote_path",)
-        if missing := [name for name in needed if not getattr(settings, name)]:
-            raise Fault(f"{' and '.join(missing)} not set", f"write it in {SECTION}")
-        return f"{settings.server_id} at {settings.server or 'this machine'}"
+        if not settings.remote_path:
+            raise Fault("remote_path is not set", f"write it in {SECTION}")
+        return settings.server_id
 
     async def own_file(self) -> str:
         server_id = str(self.settings.server_id)
@@ -183,30 +197,44 @@ class _Visit:
             raise Fault(f"{path} has no section [{server_id}]", cure)
         self._own = dict(parser[server_id])
         missing = [k for k in ("cluster_address", "submitting_machines") if k not in self._own]
-        if self.settings.server and missing:
+        if missing:
             raise Fault(f"{path}, section [{server_id}]: {' and '.join(missing)} missing", cure)
+        try:
+            await asyncio.to_thread(self._client.configure)
+        except PyhrfError as error:
+            raise Fault(str(error), "") from error
+        if self._resource.mode == "remote" and not self._resource.login:
+            raise Fault(
+                f"neither user in {SECTION} nor login in {path} is set",
+                "write user = YOUR_LOGIN_THERE in the former",
+            )
         login = self._own.get("login")
-        if login and self.settings.user and login != self.settings.user:
+        if login and login != self._resource.login:
             self.check.notes.append(
                 f"{path} says login = {login}, {SECTION} says user = {self.settings.user}: the "
-                "latter is used, but soma_workflow_gui uses the former"
+                "latter is used, but soma_workflow_gui without -u uses the former"
             )
         return str(path)
 
     # --- there
 
     async def log_in(self) -> str:
-        settings = self.settings
-        server = str(settings.server)
+        if self._resource.mode != "remote":
+            return "not needed: the cluster's login node is this machine"
+        server, user = self._server, self._resource.login
         try:
-            connection = await connect(server, user=settings.user, timeout=self._timeout)
+            connection = await connect(server, user=user, timeout=self._timeout)
         except HostError as error:
             cure = f"correct server in {SECTION}" if error.kind == "name" else error.cure
-            raise Fault(f"{settings.user}@{server}: {error.cause}", cure) from error
+            raise Fault(f"{user}@{server}: {error.cause}", cure) from error
         self._stack.callback(connection.close)
         self.shell = There(connection)
-        check_key(f"{settings.user}@{server}")
-        return f"{settings.user}@{server}"
+        check_key(f"{user}@{server}")
+        return f"{user}@{server}"
+
+    @property
+    def _server(self) -> str:
+        return self.settings.server or self._resource.address or "this machine"
 
     async def silence(self) -> str:
         said = await self.shell.run(AS_SOMA + "true")
@@ -225,8 +253,7 @@ class _Visit:
             "it there: python3 -m venv ENV && ENV/bin/pip install 'pyhrf[cluster]'"
         )
         found = await ask_python(self.shell, self.python, cure=cure)
-        names = tuple(f"{name} " for name in _UNIMPORTANT)
-        different = [text for text in found.differences() if not text.startswith(names)]
+        different = found.differences(but=_UNIMPORTANT)
         if different:
             raise Fault(
                 f"versions differ: {', '.join(different)}", f"install the same there; or {cure}"
@@ -268,7 +295,7 @@ class _Visit:
 
     async def file_there(self) -> str:
         facts, server_id = self._facts, self.settings.server_id
-        address = self.settings.server or facts["hostname"]
+        address = self._own["cluster_address"]
         cure = (
             f"write into ~/.soma-workflow.cfg there: [{server_id}], server_name = {server_id}_db, "
             f"scheduler_type = slurm (or pbspro), cluster_address = {address}, "
@@ -310,18 +337,23 @@ class _Visit:
         folder = str(self.settings.remote_path)
         reason = await self._in_folder("write")
         if reason:
-            login = f"ssh {self.settings.user}@{self.settings.server} " * bool(self.settings.server)
+            login = ""
+            if isinstance(self.shell, There):
+                login = f"ssh {self._resource.login}@{self._server} "
             raise Fault(
                 f"remote_path {folder} cannot be written there: {reason}",
                 f"make it a folder of yours ({login}mkdir -p {folder}), or set another "
                 f"remote_path in {SECTION}",
             )
         await self._in_folder("remove")
-        return folder
+        home, slash, rest = folder.partition("/")
+        path = f"~/{shlex.quote(rest)}" if home == "~" and slash else shlex.quote(folder)
+        self._place = (await self.shell.run(f"cd {path} && pwd")).out.strip() or folder
+        return self._place
 
     async def _in_folder(self, action: str) -> Any:
         """Have the cluster do something in ``remote_path``; see `pyhrf.execution.host_folder`."""
-        words = ("-", action, str(self.settings.remote_path), self._note)
+        words = ("-", action, self._place, self._note)
         command = python_command(self.python, *words, niceness=0)
         said = await self.shell.run(command, text=Path(host_folder.__file__).read_text("utf-8"))
         for line in said.out.splitlines():
@@ -355,30 +387,31 @@ class _Visit:
         )
 
     async def job(self) -> str:
-        settings = self.settings
-        words = [self.python, "-m", "pyhrf.execution.host_folder"]
-        jobs = [[*words, "write", str(settings.remote_path), self._note]]
-        if not settings.remote_path:
-            jobs = [[*words, "read", "."]]
-        if settings.client_host:
-            jobs.append(self._back())
-        seconds = await try_jobs(
-            jobs,
-            resource=settings.server_id,
-            login=settings.user,
-            seconds=self._job_seconds,
-            notes=self.check.notes,
-        )
-        if settings.remote_path and seconds is not None:
+        start = time.monotonic()
+        folder = self._place
+        errors = posixpath.join(folder, f"{self._note}-{{}}.err")
+        write = (self.python, "-m", "pyhrf.execution.host_folder", "write", folder, self._note)
+        trials = [Trial("a trivial job", write, errors.format(1))]
+        if self.settings.client_host:
+            what = "a job that logs in to client_host from a node"
+            trials.append(Trial(what, tuple(self._back()), errors.format(2)))
+        try:
+            doing = await try_jobs(self._client, self.shell, trials, seconds=self._job_seconds)
             there = await self._in_folder("read")
-            await self._in_folder("remove")
-            if there != [self._note]:
-                raise Fault(
-                    f"what a job wrote into remote_path {settings.remote_path} is not seen from "
-                    "the login node",
-                    f"set remote_path in {SECTION} to a folder that the nodes share with it",
-                )
-        return "waits in the queue" if seconds is None else f"{seconds:.1f} s"
+        finally:
+            await self.shell.run(f"rm -f {shlex.quote(posixpath.join(folder, self._note))}*")
+        if doing:
+            self.check.notes.append(
+                f"the trivial job was still {doing.replace('_', ' ')} after "
+                f"{self._job_seconds:.0f} s, and was taken back: the queue may be long"
+            )
+            return "waits in the queue"
+        if there != [self._note]:
+            raise Fault(
+                f"what a job wrote into remote_path {folder} is not seen from the login node",
+                f"set remote_path in {SECTION} to a folder that the nodes share with it",
+            )
+        return f"{time.monotonic() - start:.1f} s"
 
 
 def _soma_version() -> str:

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import posixpath
 import re
 import shlex
-import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from pyhrf.errors import PyhrfError
 from pyhrf.execution import host_facts
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.sacct import FIELDS
 from pyhrf.execution.shells import Shell
+from pyhrf.execution.soma_client import SomaClient
 from pyhrf.execution.ssh import Probe, python_command
 
-__all__ = ["AS_SOMA", "ask_python", "check_key", "check_sacct", "start_database", "try_jobs"]
+__all__ = [
+    "AS_SOMA",
+    "Trial",
+    "ask_python",
+    "check_key",
+    "check_sacct",
+    "start_database",
+    "try_jobs",
+]
 
 AS_SOMA = "".join(
     f"[ -f ~/{name} ] && . ~/{name}; " for name in (".profile", ".bash_profile", ".bashrc")
@@ -29,9 +37,9 @@ AS_SOMA = "".join(
 """What soma-workflow's client has the shell of a cluster do before each command."""
 
 _OLDEST = (3, 11)
-_CONNECT_SECONDS = 60
 _DATABASE_SECONDS = 20
-_UNDETERMINED = "undetermined"
+_POLL_SECONDS = 0.5
+_OVER = ("done", "failed", "warning")
 
 
 async def ask_python(shell: Shell, python: str, *, cure: str) -> Probe:
@@ -152,106 +160,89 @@ async def start_database(shell: Shell, python: str, server_id: str, *, was: str)
     return f"was not there; started by: {command}"
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A trivial job.
+
+    Attributes
+    ----------
+    what : str
+        What it is, for a message.
+    command : tuple of str
+        Plain words.
+    stderr : str
+        File on the cluster for what it complains of.
+    """
+
+    what: str
+    command: tuple[str, ...]
+    stderr: str
+
+
 async def try_jobs(
-    jobs: Sequence[Sequence[str]],
-    *,
-    resource: str | None,
-    login: str | None,
-    seconds: float,
-    notes: list[str],
-) -> float | None:
-    """Send trivial jobs through soma-workflow and wait for them.
+    client: SomaClient, shell: Shell, trials: Sequence[Trial], *, seconds: float
+) -> str:
+    """Send trivial jobs through soma-workflow and wait for them; the workflow is removed.
 
     Parameters
     ----------
-    jobs : sequence of sequence of str
-        Command lines.
-    resource, login : str or None
-        As in the settings; without a resource this machine.
+    client : SomaClient
+        Not yet connected.
+    shell : Shell
+        Reads what a job complained of.
+    trials : sequence of Trial
+        The jobs.
     seconds : float
         How long to wait for them.
-    notes : list of str
-        A job that still waits is noted here.
 
     Returns
     -------
-    float or None
-        Seconds that it took; None if the queue is too long to tell.
+    str
+        What the jobs were doing when time was up; empty if they have ended.
 
     Raises
     ------
     Fault
         If soma-workflow cannot be talked to, or a job failed.
     """
-    start = time.monotonic()
-    given = {
-        "resource": resource,
-        "login": login,
-        "jobs": [list(job) for job in jobs],
-        "seconds": seconds,
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pyhrf.execution.soma_trial"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    jobs = [
+        {
+            "command": list(trial.command),
+            "name": f"pyhrf_check_{number}",
+            "stdout": trial.stderr.replace(".err", ".out"),
+            "stderr": trial.stderr,
+        }
+        for number, trial in enumerate(trials, start=1)
+    ]
     try:
-        process.stdin.write(json.dumps(given).encode() + b"\n")
-        await process.stdin.drain()
-        await _hear(process.stdout, _CONNECT_SECONDS, login=login, resource=resource)
-        message = await _hear(process.stdout, seconds + 30, login=login, resource=resource)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    return _judge(message["jobs"], time.monotonic() - start, notes)
-
-
-async def _hear(
-    stream: asyncio.StreamReader, seconds: float, *, login: str | None, resource: str | None
-) -> dict[str, Any]:
-    """Wait for the next message of the child."""
-    cure = (
-        'see what soma-workflow itself says: python -c "from soma_workflow.client import '
-        f'WorkflowController; WorkflowController({resource!r}, {login!r})"'
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            line = await stream.readline()
-    except TimeoutError:
-        raise Fault(f"soma-workflow does not answer within {seconds:g} s", cure) from None
-    message: dict[str, Any] = json.loads(line) if line.strip() else {"error": "it ended"}
-    if "error" in message:
-        text = " ".join(str(message["error"]).split())
-        raise Fault(f"soma-workflow cannot be used: {text}", cure)
-    return message
-
-
-def _judge(outcomes: Sequence[dict[str, str]], seconds: float, notes: list[str]) -> float | None:
-    """Say whether all jobs are done; a job that still waits is noted."""
-    for number, outcome in enumerate(outcomes, start=1):
-        state, said = outcome["state"], outcome["stderr"].strip().splitlines()
-        if state == "done":
-            continue
-        if state == _UNDETERMINED:
+        await asyncio.to_thread(client.connect)
+        workflow = await asyncio.to_thread(client.submit, "pyhrf_check.1", jobs, None)
+        try:
+            states = await _wait(client, workflow, seconds)
+        finally:
+            await asyncio.to_thread(client.delete, workflow)
+    except PyhrfError as error:
+        raise Fault(str(error), "") from error
+    for trial, state in zip(trials, states, strict=True):
+        said = await shell.run(f"tail -n 1 {shlex.quote(trial.stderr)} 2>/dev/null")
+        if state == "failed" or (state == "done" and said.out.strip()):
             raise Fault(
-                "soma-workflow cannot find out what became of a job (undetermined)",
-                "see that sacct there answers: the step scheduler says how",
+                f"{trial.what} failed: {said.out.strip() or 'without a word'}",
+                "see that a job of the scheduler itself works there, on every node",
             )
-        if state == "failed":
-            reason = said[-1] if said else "without a word"
-            what = "job" if number == 1 else "job that logs in to client_host from a node"
+        if state == "undetermined":
             raise Fault(
-                f"a trivial {what} failed: {reason}",
-                "see that a job of the scheduler itself works there, on every node, with the same "
-                "python",
+                f"soma-workflow cannot find out what became of {trial.what} (undetermined)",
+                "see that sacct there answers for a job that is over",
             )
-        notes.append(
-            f"the trivial job was still {state.replace('_', ' ')} after {seconds:.0f} s, and was "
-            "taken back: the queue may be long"
-        )
-        return None
-    return seconds
+    return next((state for state in states if state != "done"), "")
+
+
+async def _wait(client: SomaClient, workflow: int, seconds: float) -> list[str]:
+    """Give the state of each job when all are over, or time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        _, states = await asyncio.to_thread(client.status, workflow)
+        if all(state in _OVER for state in states) or time.monotonic() > end:
+            return states
+        await asyncio.sleep(_POLL_SECONDS)

@@ -66,7 +66,7 @@ def assert_fails(bed: Bed, step: str, cause: str, cure: str) -> str:
 
 
 def test_check__finds_nothing_amiss(bed: Bed) -> None:
-    configure(bed, client_host="desk")
+    configure(bed, client_host="desk", remote_path="~/runs")
     code, said = check(bed)
     assert code == 0, said
     assert set(steps(said).values()) == {"yes"}
@@ -79,8 +79,8 @@ def test_check__finds_nothing_amiss(bed: Bed) -> None:
 
 
 def test_check__needs_a_whole_section(bed: Bed) -> None:
-    configure(bed, remote_path=None, user=None)
-    assert_fails(bed, "settings", "user and remote_path not set", "[parallel-cluster]")
+    configure(bed, remote_path=None)
+    assert_fails(bed, "settings", "remote_path is not set", "[parallel-cluster]")
     configure(bed, server_id=None)
     assert_fails(bed, "settings", "server and user are set, but not server_id", "server_id = NAME")
 
@@ -93,6 +93,16 @@ def test_check__needs_the_section_of_soma_workflow_here(bed: Bed) -> None:
     assert_fails(bed, step, f"{file} is not there", f"[{RESOURCE}], cluster_address = login")
     bed.write(CLIENT, ".soma-workflow.cfg", "[OTHER]\nlogin = me\n")
     assert_fails(bed, step, f"{file} has no section [{RESOURCE}]", "submitting_machines = login")
+    bed.write(CLIENT, ".soma-workflow.cfg", f"[{RESOURCE}]\ncluster_address = login\n")
+    assert_fails(bed, step, "submitting_machines missing", "submitting_machines = login")
+
+
+def test_check__needs_a_login(bed: Bed) -> None:
+    address = f"[{RESOURCE}]\ncluster_address = login\nsubmitting_machines = login\n"
+    bed.write(CLIENT, ".soma-workflow.cfg", address)
+    configure(bed, user=None)
+    cause = "neither user in section [parallel-cluster]"
+    assert_fails(bed, "soma-workflow's file here", cause, "user = YOUR_LOGIN_THERE")
 
 
 @pytest.mark.parametrize(
