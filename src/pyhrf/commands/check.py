@@ -20,6 +20,14 @@ __all__ = ["check"]
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 _NARROWEST = 100
+_SCHEDULERS = {
+    "slurm": "Slurm",
+    "pbs": "PBS",
+    "sge": "Grid Engine",
+    "lsf": "LSF",
+    "htcondor": "HTCondor",
+    "oar": "OAR",
+}
 _TITLES = {
     "name": "name",
     "network": "ssh",
@@ -76,6 +84,35 @@ def check_soma_cluster() -> int:
     from pyhrf.execution.check_cluster import check_cluster
 
     return _show_steps(check_cluster(load_settings().parallel_cluster))
+
+
+def _queue_check(name: str, title: str) -> click.Command:
+    """Make the check of one of the batch schedulers."""
+
+    def check_scheduler() -> int:
+        missing = [p for p in ("dask_jobqueue", "distributed") if find_spec(p) is None]
+        if missing:
+            raise ConfigError(f"the engine {name} is not installed: pip install 'pyhrf[queue]'")
+        from pyhrf.config.settings import load_settings
+        from pyhrf.execution.check_queue import check_queue
+
+        return _show_steps(check_queue(name, load_settings().parallel_queue))
+
+    return click.Command(
+        name,
+        callback=check_scheduler,
+        context_settings=_CONTEXT,
+        short_help=f"Try {title} with the settings of [parallel-queue].",
+        help=f"Try {title} from this login node, with section [parallel-queue] of "
+        "~/.pyhrf/config.cfg, step by step.\n\nAre its programs there, does it answer, is there "
+        "such a queue, does a job of it reach this machine with the same versions. The first thing "
+        "that is amiss is named with its cure. Run it where analyses are run: the job uses a "
+        "folder there.\n\nExit codes: 0 the engine can work, 1 it cannot.",
+    )
+
+
+for _name, _title in _SCHEDULERS.items():
+    check.add_command(_queue_check(_name, _title))
 
 
 def _show_steps(found: Check) -> int:
