@@ -27,9 +27,10 @@ from pyhrf.config.study_xml import read_study
 from pyhrf.data import Experiment, ParcelEstimate
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Detaching, Engine, Resumable
+from pyhrf.execution.engine import Detaching, Engine, Keeping, Resumable
 from pyhrf.execution.journal import Journal, folder_of_engine, held, set_aside
 from pyhrf.execution.progress import make_progress
+from pyhrf.execution.queue_kinds import KINDS
 from pyhrf.execution.runner import run_batches
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import (
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "LOG_FILE", "analyse", "cancel", "check_study", "load_study"]
 
-ENGINES = ("serial", "local", "LAN", "cluster")
+ENGINES = ("serial", "local", "LAN", "cluster", *KINDS)
 _HERE = ("serial", "local")
 LOG_FILE = "pyhrf.log"
 
@@ -121,9 +122,10 @@ def analyse(
     ----------
     study : Study or path
         The study, or its file.
-    engine : {"serial", "local", "LAN", "cluster"} or Engine
+    engine : {"serial", "local", "LAN", "cluster", "slurm", "pbs", ...} or Engine
         One parcel after the other, on the cores of this machine, on the hosts of
-        ``[parallel-LAN]`` in the settings, or in jobs of the cluster of ``[parallel-cluster]``.
+        ``[parallel-LAN]`` in the settings, in jobs of the cluster of ``[parallel-cluster]``, or
+        in jobs of a batch scheduler on whose login node this runs.
     n_jobs : int, optional
         Job slots of ``local``; by default ``nb_procs`` of the settings.
     output : path, optional
@@ -166,7 +168,7 @@ def analyse(
         study = study.replaced(output=Path(output).absolute())
     settings = settings or load_settings()
     chosen = _make_engine(engine, n_jobs, settings, tell)
-    if isinstance(chosen, Detaching):
+    if isinstance(chosen, Keeping):
         chosen.folder = folder_of_engine(study.output, chosen.name)
     with study_data(study, fresh=fresh, tell=tell) as data:
         prepared = _prepare(study, data)
@@ -371,6 +373,10 @@ def _make_engine(
         from pyhrf.execution.soma import SomaEngine
 
         return SomaEngine(settings.parallel_cluster, tell=tell)
+    if engine in KINDS:
+        from pyhrf.execution.queue_engine import QueueEngine
+
+        return QueueEngine(engine, settings.parallel_queue, tell=tell)
     raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "BatchResult",
     "Detaching",
     "Engine",
+    "Keeping",
     "Load",
     "Resumable",
     "failed_internally",
@@ -99,18 +100,28 @@ class Resumable(Protocol):
 
 
 @runtime_checkable
-class Detaching(Resumable, Protocol):
-    """An engine whose work goes on when this process ends.
+class Keeping(Protocol):
+    """An engine that keeps files of its own beside the journal.
 
     Attributes
     ----------
     folder : Path
-        Where it keeps what it needs to find its work again; to be set before anything else.
+        Where; to be set before anything else.
+    """
+
+    folder: Path
+
+
+@runtime_checkable
+class Detaching(Resumable, Keeping, Protocol):
+    """An engine whose work goes on when this process ends, and that can find it again.
+
+    Attributes
+    ----------
     farewell : str
         What goes on after an interruption, in a clause for the user.
     """
 
-    folder: Path
     farewell: str
 
     def cancel(self) -> bool:

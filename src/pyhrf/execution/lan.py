@@ -8,16 +8,11 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from importlib.util import find_spec
-from queue import Empty
-from typing import TYPE_CHECKING
 
 from pyhrf.config.settings import LanSettings
 from pyhrf.data import Estimator
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.engine import Batch, BatchResult, Load
-
-if TYPE_CHECKING:
-    from pyhrf.execution.lan_run import LanRun
 
 __all__ = ["LanEngine"]
 
@@ -126,6 +121,7 @@ class LanEngine:
             return
         import cloudpickle
 
+        from pyhrf.execution.dask_run import results_of
         from pyhrf.execution.lan_run import LanRun, Plan
         from pyhrf.execution.remote_worker import Job
 
@@ -138,29 +134,4 @@ class LanEngine:
             folder=self._folder,
             job=Job(cloudpickle.dumps(estimator), self._study, self._folder),
         )
-        run = LanRun(plan, batches, load=load, tell=self._tell)
-        run.start()
-        try:
-            while (item := run.results.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-                run.taken(item)
-        except KeyboardInterrupt:
-            yield from _arrived(run)
-            raise
-        finally:
-            run.stop()
-
-
-def _arrived(run: LanRun) -> Generator[BatchResult, None, None]:
-    """Yield what is there already."""
-    while True:
-        try:
-            item = run.results.get_nowait()
-        except Empty:
-            return
-        if not isinstance(item, BatchResult):
-            return
-        yield item
-        run.taken(item)
+        yield from results_of(LanRun(plan, batches, load=load, tell=self._tell))

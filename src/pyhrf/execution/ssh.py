@@ -120,14 +120,7 @@ class Probe:
             Packages that do not matter.
         """
         here = host_facts.host_facts()["versions"]
-        different = [
-            f"{name} {self.versions.get(name) or 'missing'} (here {ours or 'missing'})"
-            for name, ours in here.items()
-            if name not in but and self.versions.get(name) != ours
-        ]
-        if len(different) > 1:  # another version has another text: that says nothing new
-            different = [text for text in different if not text.startswith("source of pyhrf")]
-        return different
+        return host_facts.differences(here, self.versions, but=but)
 
 
 async def connect(
