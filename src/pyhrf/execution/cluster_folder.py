@@ -17,7 +17,7 @@ __all__ = ["ClusterFolder", "ClusterLostError", "LocalFolder", "SftpFolder"]
 
 _SECONDS = 300.0
 """For one file, at most."""
-_CONNECT_SECONDS = 20.0
+_CONNECT_SECONDS = 10.0
 _AT_A_TIME = 8
 """Files that are read or removed at the same time."""
 

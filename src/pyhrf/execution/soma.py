@@ -202,7 +202,7 @@ class SomaEngine:
         return True
 
     def _attach(self, costs: dict[int, float], load: Load) -> SomaRun | None:
-        """Find the workflow of an earlier run if it goes on; clear up what is left if it does not."""
+        """Find the workflow of an earlier run if it goes on; else clear up what it left."""
         notes = Notes.load(self.folder)
         if notes is None:
             return None
@@ -210,6 +210,7 @@ class SomaEngine:
         place.client.connect()
         for workflow in place.client.find(notes.name):
             status, _ = place.client.status(workflow)
+            # In light mode none goes on: the client was its only home.
             of_round = notes.workflow in (None, workflow)
             fits = notes.study == self._study and notes.parcels.issuperset(costs)
             if status not in (None, "workflow_done") and of_round and fits:

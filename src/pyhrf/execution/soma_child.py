@@ -100,12 +100,15 @@ class SomaSession:
         -------
         dict
             ``workflow``: its status, None if there is no such workflow; ``jobs``: status of each
-            job, in the order in which they were submitted.
+            job, in the order in which they were submitted; ``done`` means that it ended well.
         """
         if workflow not in self._controller.workflows([workflow]):
             return {"workflow": None, "jobs": []}
         jobs, _, status, *_ = self._controller.workflow_elements_status(workflow)
-        return {"workflow": status, "jobs": [job[1] for job in sorted(jobs)]}
+        return {
+            "workflow": status,
+            "jobs": [_status_of_job(job) for job in sorted(jobs, key=lambda job: int(job[0]))],
+        }
 
     def delete(self, workflow: int) -> bool:
         """Stop a workflow and forget it; False if that cannot be known."""
@@ -121,6 +124,12 @@ class SomaSession:
             for workflow in list(self._controller.workflows()):
                 self._controller.delete_workflow(workflow)
         self._controller.disconnect()
+
+
+def _status_of_job(job: Sequence[Any]) -> str:
+    """Tell how a job is; soma-workflow calls one that failed "done" as well."""
+    status, exit_value = str(job[1]), job[3][1]
+    return "failed" if status == "done" and exit_value != 0 else status
 
 
 def _kind(error: BaseException) -> str:

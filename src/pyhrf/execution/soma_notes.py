@@ -63,7 +63,7 @@ class Notes:
         return {parcel for parcels in self.jobs.values() for parcel in parcels}
 
     def next_round(self, jobs: Sequence[Sequence[int]]) -> None:
-        """Number the jobs of a new round."""
+        """Begin a new round: give its jobs their numbers."""
         self.round += 1
         self.workflow = None
         self.jobs = {self.n_jobs + i: list(parcels) for i, parcels in enumerate(jobs)}

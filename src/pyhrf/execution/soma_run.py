@@ -226,7 +226,7 @@ class SomaRun:
             if status in (None, _DONE):
                 # Files may arrive after the news that they are written.
                 if late and time.monotonic() > late:
-                    yield from self._next_round(jobs)
+                    yield from self._next_round()
                     late = 0.0
                 elif not late:
                     seconds = _LATE_SECONDS if self._promised(jobs) else 0.0
@@ -273,7 +273,7 @@ class SomaRun:
         return replace(result, batch=Batch(0, parcels, cost), estimates=estimates)
 
     def _say_how_jobs_are(self, statuses: Sequence[str]) -> None:
-        """Tell when the numbers of waiting and running jobs change, and when they cannot be known."""
+        """Tell how many jobs wait and run when that changes, or that it cannot be known."""
         jobs = statuses[: len(self.notes.jobs)]
         shown = Counter(_plain(status) for status in jobs)
         if shown != self._shown:
@@ -292,7 +292,7 @@ class SomaRun:
                 "pyhrf check cluster says why"
             )
 
-    def _next_round(self, statuses: Sequence[str]) -> Generator[BatchResult, None, None]:
+    def _next_round(self) -> Generator[BatchResult, None, None]:
         """Submit again what jobs left undone; give up what three jobs died of."""
         place, notes = self._place, self.notes
         jobs = []
@@ -302,7 +302,8 @@ class SomaRun:
                 reason = self._why(number)
                 given_up = self._blame(number, left)
                 yield from self._give_up(given_up, reason)
-                again = [parcel for parcel in left if parcel not in given_up]
+                # What jobs died of comes last, so that it does not hold up the others.
+                again = sorted(set(left) - given_up, key=lambda p: (notes.deaths.get(p, 0), p))
                 if again:
                     place.tell(f"job {name_of_job(parcels)} {reason}; it is submitted again")
                     jobs.append(again)

@@ -212,6 +212,7 @@ class Bed:
             "SlurmctldHost": "login(127.0.0.1)",
             "SlurmUser": "root",
             "AuthType": "auth/munge",
+            "AuthInfo": "cred_expire=5",  # a job of a lost node waits for that long
             "StateSaveLocation": folder / "state",
             "SlurmdSpoolDir": f"{folder}/spool.%n",
             "SlurmctldPidFile": folder / "log" / "slurmctld.pid",
