@@ -164,10 +164,22 @@ class SftpFolder:
         self._thread.start()
         self._connection: Any = None
         self._sftp: Any = None
+        self._opened = False
 
     def open(self) -> None:
         """Log in; see `ClusterFolder.open`."""
-        self._do(lambda: self._client())
+        from pyhrf.execution.ssh import HostError
+
+        try:
+            self._do(lambda: self._client())
+        except HostError as error:
+            if error.kind != "name":
+                raise
+            raise EngineError(
+                f"host {self.host}: {error.cause}; correct server in section [parallel-cluster], "
+                "or give it an entry in ~/.ssh/config or /etc/hosts"
+            ) from error
+        self._opened = True
 
     def probe(self, python: str) -> Any:
         """Ask the machine for its versions; see `pyhrf.execution.ssh.probe`."""
@@ -285,6 +297,8 @@ class SftpFolder:
         """Do something in the thread of the connection; say so when that is lost."""
         import asyncssh
 
+        from pyhrf.execution.ssh import HostError
+
         async def timed() -> T:
             async with asyncio.timeout(_SECONDS):
                 return await work()
@@ -294,6 +308,10 @@ class SftpFolder:
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
+            raise
+        except HostError as error:
+            if self._opened:  # it was right once: now it is away
+                raise ClusterLostError(str(error)) from error
             raise
         except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
             raise self._lost(error) from error

@@ -28,6 +28,8 @@ import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import ClassVar
 
@@ -118,7 +120,7 @@ def run_job(folder: Path, number: int) -> None:
     left = [parcel for parcel in parcels if parcel.number not in done]
     if not left:
         return
-    with single_blas_thread(), (folder / name_of_mark(number)).open("wb", buffering=0) as mark:
+    with single_blas_thread(), FileIO(folder / name_of_mark(number), "w") as mark:
         estimator = from_recipe((folder / ESTIMATOR).read_bytes())
         _compile(estimator, folder)
         for estimates, seconds, log in _pieces(left, estimator, settings.save_seconds, mark):
@@ -130,16 +132,16 @@ def run_job(folder: Path, number: int) -> None:
 
 
 def _pieces(
-    parcels: Sequence[Parcel], estimator: Estimator, save_seconds: float, mark: object
+    parcels: Sequence[Parcel], estimator: Estimator, save_seconds: float, mark: FileIO
 ) -> Iterator[tuple[list[ParcelEstimate], float, str]]:
     """Estimate parcels; yield what is finished now and then, with its seconds and its log."""
     estimates: list[ParcelEstimate] = []
     seconds = 0.0
     with collected_log() as lines:
         for parcel in parcels:
-            os.pwrite(mark.fileno(), f"{parcel.number:<20}".encode(), 0)  # type: ignore[attr-defined]
+            os.pwrite(mark.fileno(), f"{parcel.number:<20}".encode(), 0)
             batch = Batch(0, (parcel.number,), 0.0)
-            result = work_batch(batch, lambda _, parcel=parcel: [parcel], estimator)  # type: ignore[misc]
+            result = work_batch(batch, partial(_as_list, parcel), estimator)
             estimates += result.estimates
             seconds += result.seconds
             if seconds >= save_seconds:
@@ -148,6 +150,10 @@ def _pieces(
                 lines.clear()
         if estimates:
             yield estimates, seconds, "\n".join(lines)
+
+
+def _as_list(parcel: Parcel, _: Sequence[int]) -> list[Parcel]:
+    return [parcel]
 
 
 def _finished(folder: Path, prefix: str) -> set[int]:

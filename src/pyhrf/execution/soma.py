@@ -6,6 +6,7 @@ client may leave at any time: the workflow goes on, and the same command finds i
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 import posixpath
@@ -172,7 +173,8 @@ class SomaEngine:
             raise
         except GeneratorExit:
             if run is not None and run.notes.workflow is not None:
-                self._reach(run.notes).client.delete(run.notes.workflow)
+                with contextlib.suppress(EngineError):
+                    self._reach(run.notes).client.delete(run.notes.workflow)
             raise
         finally:
             self._leave()

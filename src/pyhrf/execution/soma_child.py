@@ -15,11 +15,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 __all__ = ["SomaSession", "main"]
 
 _END_SECONDS = 20.0
+_DAYS = 90
 
 
 class SomaSession:
@@ -86,7 +88,9 @@ class SomaSession:
             root_group=[Group(made, "parcels"), *ends],
             name=name,
         )
-        return int(self._controller.submit_workflow(workflow, name=name))
+        # A queue may be longer than the week after which soma-workflow forgets a workflow.
+        expiry = datetime.now() + timedelta(days=_DAYS)
+        return int(self._controller.submit_workflow(workflow, expiration_date=expiry, name=name))
 
     def find(self, name: str) -> list[int]:
         """Find the workflows of a name, of which the part after the last dot may differ."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import select
@@ -80,7 +81,7 @@ class SomaClient:
             return
         about = self._ask("configure", resource=resource.name)
         resource.mode, resource.address = about["mode"], about["address"]
-        resource.login = resource.login or about["login"]
+        resource.login = resource.login or about["login"] or getpass.getuser()
         if resource.mode == "light":
             raise ConfigError(
                 f"{about['file'] or _CFG}: the section [{resource.name}], which server_id of "
@@ -170,8 +171,9 @@ class SomaClient:
         self._number += 1
         request = {"number": self._number, "do": what, "arguments": arguments}
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+                process.stdin.write(json.dumps(request).encode() + b"\n")
+                process.stdin.flush()
             answer = self._answer(process, seconds)
         except (OSError, TimeoutError) as error:
             self.close(seconds=0)

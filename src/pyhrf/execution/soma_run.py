@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -175,8 +176,8 @@ class SomaRun:
         notes.save(place.notes_folder)
         place.folder.make()
         place.folder.write(ESTIMATOR, estimator)
-        self._settings = JobSettings(notes.study, _SAVE_SECONDS, *(push or (None, None)))
-        place.folder.write(JobSettings.FILE, self._settings.to_json())
+        settings = JobSettings(notes.study, _SAVE_SECONDS, *(push or (None, None)))
+        place.folder.write(JobSettings.FILE, settings.to_json())
         self._submit([list(job.parcels) for job in jobs])
 
     def _submit(self, jobs: Sequence[Sequence[int]]) -> None:
@@ -184,11 +185,7 @@ class SomaRun:
         notes.next_round(jobs)
         for number, parcels in notes.jobs.items():
             content = pack_parcels(self._load(parcels))
-            place.with_patience(
-                lambda number=number, content=content: place.folder.write(  # type: ignore[misc]
-                    name_of_input(number), content
-                )
-            )
+            place.with_patience(partial(place.folder.write, name_of_input(number), content))
         # Before it is submitted: whatever happens meanwhile, the workflow is found by its name.
         notes.save(place.notes_folder)
         described = [self._job(name_of_job(p), str(number)) for number, p in notes.jobs.items()]
@@ -299,23 +296,27 @@ class SomaRun:
         for number, parcels in notes.jobs.items():
             left = [parcel for parcel in parcels if parcel in self._missing]
             if left:
-                reason = self._why(number)
-                given_up = self._blame(number, left)
+                reason = place.with_patience(partial(self._why, number))
+                at = place.with_patience(partial(self._parcel_at, number))
+                given_up = self._blame([at] if at in left else left)
                 yield from self._give_up(given_up, reason)
                 # What jobs died of comes last, so that it does not hold up the others.
                 again = sorted(set(left) - given_up, key=lambda p: (notes.deaths.get(p, 0), p))
                 if again:
                     place.tell(f"job {name_of_job(parcels)} {reason}; it is submitted again")
                     jobs.append(again)
-        if notes.workflow is not None:
-            place.client.delete(notes.workflow)
+        workflow = notes.workflow
+        if workflow is not None:
+            place.with_patience(lambda: place.client.delete(workflow))
         if jobs:
-            settings = replace(self._read_settings(), save_seconds=0.0)
-            place.folder.write(JobSettings.FILE, settings.to_json())
+            place.with_patience(self._save_each_parcel)
             self._submit(jobs)
 
-    def _read_settings(self) -> JobSettings:
-        return JobSettings.from_json(self._place.folder.read([JobSettings.FILE])[0])
+    def _save_each_parcel(self) -> None:
+        """Let jobs save each parcel as it is finished: one died before, another may."""
+        folder = self._place.folder
+        settings = JobSettings.from_json(folder.read([JobSettings.FILE])[0])
+        folder.write(JobSettings.FILE, replace(settings, save_seconds=0.0).to_json())
 
     def _why(self, number: int) -> str:
         """Tell the end of what a job complained of."""
@@ -327,17 +328,18 @@ class SomaRun:
         # srun repeats what the job said of its end
         return f"failed: {' | '.join(said[-_N_LINES:])}" if said else "ended without a word"
 
-    def _blame(self, number: int, left: Sequence[int]) -> set[int]:
-        """Count a death to the parcel that the job was at, else to all; return what is too much."""
-        at: Sequence[int] = left
-        if name_of_mark(number) in self._place.folder.names():
-            mark = self._place.folder.read([name_of_mark(number)])[0].strip()
-            if mark.isdigit() and int(mark) in left:
-                at = [int(mark)]
+    def _parcel_at(self, number: int) -> int | None:
+        """Find the parcel that a job was at when it ended."""
+        folder, name = self._place.folder, name_of_mark(number)
+        mark = folder.read([name])[0].strip() if name in folder.names() else b""
+        return int(mark) if mark.isdigit() else None
+
+    def _blame(self, parcels: Sequence[int]) -> set[int]:
+        """Count a death to parcels; return those of which too many jobs died."""
         deaths = self.notes.deaths
-        for parcel in at:
+        for parcel in parcels:
             deaths[parcel] = deaths.get(parcel, 0) + 1
-        return {parcel for parcel in at if deaths[parcel] >= _ATTEMPTS}
+        return {parcel for parcel in parcels if deaths[parcel] >= _ATTEMPTS}
 
     def _give_up(self, numbers: set[int], reason: str) -> Generator[BatchResult, None, None]:
         if not numbers:
