@@ -163,6 +163,13 @@ def test_check__names_another_version(bed: Bed) -> None:
     assert_fails(bed, "python and versions", "numpy 1.0.0 (here ", "install the same there")
 
 
+def test_check__takes_a_script_for_python(bed: Bed) -> None:
+    # such as one that starts a container, or loads an environment module
+    configure(bed, python=script(bed, f'export LOADED=yes; exec "{sys.executable}" "$@"'))
+    code, said = check(bed)
+    assert code == 0, said
+
+
 def test_check__names_a_cluster_without_soma_workflow(bed: Bed) -> None:
     configure(bed)
     bed.write(
