@@ -103,7 +103,10 @@ class QueueJobs:
         command = self._kind.states_command(ids, name=name or self.name)
         # Some end with an error when one of the jobs is over, but list the others.
         said = await _call(command, wrong_is_right=True)
-        found = self._kind.read_states(said)
+        try:
+            found = self._kind.read_states(said)
+        except ValueError as error:
+            raise SchedulerError(f"{command[0]} says what is not understood: {error}") from error
         return {job: found[key] for job in ids if (key := self._kind.key(job)) in found}
 
     async def reason(self, job: str) -> str:

@@ -212,6 +212,8 @@ class QueueRun(DaskRun):
             self._fail(error)
         except OSError as error:
             self._fail(EngineError(f"{error.filename}: {error.strerror}"))
+        except Exception as error:  # a run that nobody watches would wait for ever
+            self._fail(error)
 
     async def _look_at_queue(self) -> None:
         plan, now = self._plan, asyncio.get_running_loop().time()
