@@ -203,11 +203,6 @@ class _Visit:
             await asyncio.to_thread(self._client.configure)
         except PyhrfError as error:
             raise Fault(str(error), "") from error
-        if self._resource.mode == "remote" and not self._resource.login:
-            raise Fault(
-                f"neither user in {SECTION} nor login in {path} is set",
-                "write user = YOUR_LOGIN_THERE in the former",
-            )
         login = self._own.get("login")
         if login and login != self._resource.login:
             self.check.notes.append(

@@ -144,7 +144,8 @@ class _Visit:
                 for _ in engine.run([Batch(0, (1,), 0.01)], load=_load, estimator=TrialEstimator()):
                     pass
         except PyhrfError as error:
-            raise Fault(str(error), "") from error
+            # not where its log is: that is gone by then
+            raise Fault(str(error).partition("; what they said is in")[0], "") from error
         except _TimeUp:
             last = f" ({said[-1]})" if said else ""
             notes.append(

@@ -107,7 +107,7 @@ async def check_sacct(shell: Shell, python: str) -> None:
         f"sacct there cannot say what soma-workflow asks of it ({said.reason}): its jobs would "
         "run, but it would never see them end",
         f"run there: mkdir -p ~/bin && ln -s {stand_in} ~/bin/sacct && "
-        "echo 'export PATH=$HOME/bin:$PATH' >> ~/.bashrc",
+        "echo 'export PATH=$HOME/bin:$PATH' >> ~/.profile",
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed, wait_until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("cluster-bed")]
 PROGRAM = "from pyhrf.commands import main; main.run()"
 
 
@@ -29,9 +29,9 @@ def configure(bed: Bed, **keys: object) -> None:
     bed.write(CLIENT, ".pyhrf/config.cfg", "\n".join(["[parallel-cluster]", *lines, ""]))
 
 
-def check(bed: Bed) -> tuple[int, str]:
+def check(bed: Bed, user: str = CLIENT) -> tuple[int, str]:
     """Run the program; return its exit code and what it said."""
-    done = bed.run(CLIENT, [sys.executable, "-c", PROGRAM, "check", "cluster"], check=False)
+    done = bed.run(user, [sys.executable, "-c", PROGRAM, "check", "cluster"], check=False)
     assert done.stderr == ""
     assert bed.jobs() == {}
     assert list((bed.home(CLUSTER) / "runs").glob("*")) == []
@@ -97,12 +97,11 @@ def test_check__needs_the_section_of_soma_workflow_here(bed: Bed) -> None:
     assert_fails(bed, step, "submitting_machines missing", "submitting_machines = login")
 
 
-def test_check__needs_a_login(bed: Bed) -> None:
+def test_check__takes_the_own_login_if_no_other_is_named(bed: Bed) -> None:
     address = f"[{RESOURCE}]\ncluster_address = login\nsubmitting_machines = login\n"
     bed.write(CLIENT, ".soma-workflow.cfg", address)
     configure(bed, user=None)
-    cause = "neither user in section [parallel-cluster]"
-    assert_fails(bed, "soma-workflow's file here", cause, "user = YOUR_LOGIN_THERE")
+    assert_fails(bed, "ssh", f"our key is refused for {CLIENT}", f"ssh-copy-id {CLIENT}@login")
 
 
 @pytest.mark.parametrize(
@@ -196,8 +195,9 @@ def test_check__needs_the_section_of_soma_workflow_there(bed: Bed) -> None:
 
 def test_check__names_a_sacct_that_lacks_what_is_asked(bed: Bed) -> None:
     configure(bed)
-    for name in (".profile", ".bashrc"):
-        bed.write(CLUSTER, name, f"export PATH={Path(sys.executable).parent}:/usr/bin:/bin\n")
+    bed.write(CLUSTER, ".profile", f"export PATH={Path(sys.executable).parent}:/usr/bin:/bin\n")
+    # as many systems have it: nothing after this counts for soma-workflow
+    bed.write(CLUSTER, ".bashrc", "case $- in *i*) ;; *) return;; esac\n")
     said = assert_fails(
         bed,
         "scheduler",
@@ -262,6 +262,15 @@ def test_check__starts_a_database_server_that_was_killed(bed: Bed) -> None:
     code, said = check(bed)
     assert code == 0, said
     assert f"was not there; started by: {sys.executable} -m soma_workflow" in said
+
+
+def test_check__works_on_the_login_node_itself(bed: Bed) -> None:
+    configure(bed, server=None, user=None)
+    settings = (bed.home(CLIENT) / ".pyhrf" / "config.cfg").read_text()
+    bed.write(CLUSTER, ".pyhrf/config.cfg", settings)
+    code, said = check(bed, CLUSTER)
+    assert code == 0, said
+    assert "not needed: the cluster's login node is this machine" in said
 
 
 def test_check__works_on_this_machine_without_a_cluster(bed: Bed) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 from cluster_bed import CLUSTER, Bed
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("cluster-bed")]
 PROGRAM = "from pyhrf.commands import main; main.run()"
 
 
@@ -52,7 +52,8 @@ def test_check__gives_what_the_scheduler_says_of_a_job(bed: Bed) -> None:
 def test_check__names_an_interpreter_that_the_nodes_lack(bed: Bed) -> None:
     code, said = check(bed, python="/nowhere/python")
     assert code == 1, said
-    assert "/nowhere/python" in said
+    assert "/nowhere/python: No such file" in said
+    assert ".pyhrf-check-" not in said
     assert "-x slurm cannot be used" in said
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed, wait_until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("cluster-bed")]
 PROGRAM = "from pyhrf.commands import main; main.{}()"
 PACKAGES = [
     "xvfb",
