@@ -7,7 +7,7 @@ import sys
 import pytest
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("cluster-bed")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("cluster-bed")]
 PROGRAM = "from pyhrf.commands import main; main.run_maketests()"
 NAME = "pyhrf.test.test_treatment.TreatmentTest.test_default_treatment_parallel_cluster"
 
@@ -15,7 +15,7 @@ NAME = "pyhrf.test.test_treatment.TreatmentTest.test_default_treatment_parallel_
 def maketests(bed: Bed, **keys: object) -> tuple[int, str]:
     lines = [f"{key} = {value}" for key, value in keys.items()]
     bed.write(CLIENT, ".pyhrf/config.cfg", "\n".join(["[parallel-cluster]", *lines, ""]))
-    done = bed.run(CLIENT, [sys.executable, "-c", PROGRAM, NAME], check=False, timeout=200)
+    done = bed.run(CLIENT, [sys.executable, "-c", PROGRAM, NAME], check=False, timeout=350)
     return done.returncode, done.stderr
 
 
