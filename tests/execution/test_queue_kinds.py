@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,8 @@ from pyhrf.config.settings import QueueSettings
 from pyhrf.errors import ConfigError
 from pyhrf.execution.queue_kinds import KINDS
 
-pytest.importorskip("dask_jobqueue", reason="the extra queue is not installed")
+if find_spec("dask_jobqueue") is None:
+    pytest.skip("the extra queue is not installed", allow_module_level=True)
 
 from pyhrf.execution.queue_jobs import QueueJobs
 
@@ -20,18 +24,17 @@ PYTHON = "/opt/python"
 
 @pytest.fixture(autouse=True)
 def _no_lsf_of_this_machine(monkeypatch):
+    make_jobs("lsf")  # imports the module, and not as a test does
     monkeypatch.setattr("dask_jobqueue.lsf.lsf_detect_units", lambda: "mb")
 
 
+def make_jobs(name: str, **settings: object) -> QueueJobs:
+    wanted = QueueSettings.model_validate(settings)
+    return QueueJobs(KINDS[name], wanted, folder=FOLDER, python=PYTHON, name="pyhrf-abc")
+
+
 def script(name: str, **settings: object) -> list[str]:
-    jobs = QueueJobs(
-        KINDS[name],
-        QueueSettings.model_validate(settings),
-        folder=FOLDER,
-        python=PYTHON,
-        name="pyhrf-abc",
-    )
-    return jobs.script("j7").splitlines()
+    return make_jobs(name, **settings).script("j7").splitlines()
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +131,27 @@ def test_script__asks_for_nothing_that_is_not_set(name):
     text = "\n".join(script(name))
     for words in ("-q ", "-p ", "-A ", "-P ", "--project", "h_rt", "walltime", "-W ", "-t "):
         assert f" {words}" not in text
+
+
+def test_jobs__leave_ctrl_c_alone():
+    """dask-jobqueue 0.9.0 sets a handler when it is imported, and fails in a thread."""
+    program = (
+        "import signal, threading\n"
+        "from pyhrf.execution.queue_jobs import QueueJobs\n"
+        "from pyhrf.execution.queue_kinds import KINDS\n"
+        "from pyhrf.config.settings import QueueSettings\n"
+        "from pathlib import Path\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def make():\n"
+        "    QueueJobs(KINDS['slurm'], QueueSettings(), folder=Path('/'), python='p', name='n')\n"
+        "thread = threading.Thread(target=make); thread.start(); thread.join()\n"
+        "make()\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_script__of_htcondor_is_a_description():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from importlib.util import find_spec
 
 import pytest
 from execution_fakes import FakeEstimator, load
@@ -14,7 +15,8 @@ from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import pack_estimates, unpack_parcels
 
-pytest.importorskip("dask_jobqueue", reason="the extra queue is not installed")
+if find_spec("dask_jobqueue") is None:
+    pytest.skip("the extra queue is not installed", allow_module_level=True)
 
 from pyhrf.execution import dask_run, queue_jobs, queue_run
 from pyhrf.execution.queue_engine import QueueEngine
@@ -177,10 +179,10 @@ def test_run__ends_when_jobs_die_one_after_the_other(make):
     engine, queue = make("die")
     with pytest.raises(EngineError) as caught:
         estimates(engine, 20)
-    assert "jobs in a row ended without a result" in str(caught.value)
+    assert "4 jobs in a row ended without a result" in str(caught.value)
     assert "first / no such python" in str(caught.value)
     assert str(engine.folder) in str(caught.value)
-    assert len(queue.submitted) <= 10
+    assert len(queue.submitted) == 4
     assert (engine.folder / f"job-{queue.submitted[-1]}.err").exists()
     assert not (engine.folder / "run.json").exists()
 

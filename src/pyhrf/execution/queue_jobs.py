@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
+import signal
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import dask
@@ -62,7 +64,7 @@ class QueueJobs:
         }
         self._folder = folder
         module, class_name = kind.job_class
-        base = getattr(import_module(module), class_name)
+        base = getattr(_import_without_handler(module), class_name)
         self._class: Any = type(class_name, (base,), {"_call": staticmethod(_call)})
 
     def script(self, token: str) -> str:
@@ -129,6 +131,16 @@ class QueueJobs:
         defaults.update({"walltime": None, "death-timeout": None})
         with dask.config.set({f"jobqueue.{_CONFIG}": defaults}):
             return self._class(scheduler=str(self._folder), name=token, **self._options)
+
+
+def _import_without_handler(module: str) -> ModuleType:
+    """Import a module of dask-jobqueue; 0.9.0 takes over Ctrl-C with it (its issue 696)."""
+    set_handler = signal.signal
+    signal.signal = lambda *_: None
+    try:
+        return import_module(module)
+    finally:
+        signal.signal = set_handler
 
 
 async def _call(

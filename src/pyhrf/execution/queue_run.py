@@ -241,9 +241,10 @@ class QueueRun(DaskRun):
         if self._done_by.total() > self._n_results:
             self._n_results, self._n_fruitless = self._done_by.total(), 0
         self._n_fruitless += 1
-        self._n_stillborn += not job.joined and job.state != "waiting"
         trouble = plan.folder.trouble(job.token)
         said = trouble.text if trouble else plan.folder.log_end(job.number)
+        # One that said something has begun, even if it was over before it was seen to run.
+        self._n_stillborn += not job.joined and (job.state != "waiting" or bool(said))
         said = f": {said}" if said else ""
         if trouble and trouble.final:
             raise EngineError(trouble.text)
