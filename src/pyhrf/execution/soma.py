@@ -234,12 +234,7 @@ class SomaEngine:
         notes = Notes(self._study, "", f"pyhrf_{shown}_{token}")
         place = self._reach(notes, token=token)
         notes.path = place.folder.path
-        for what, text in (("remote_path", notes.path), ("python", place.python)):
-            if _UNFIT.search(text):
-                raise ConfigError(
-                    f"section [parallel-cluster], key {what}: {text!r} holds a quote, $, ` or a "
-                    "backslash, which soma-workflow does not pass on: choose another name"
-                )
+        self._check_words(place)
         self._check_versions(place)
         place.client.connect()
         push = None
@@ -284,6 +279,18 @@ class SomaEngine:
         if parent is None:
             return str(self.folder / "run")
         return posixpath.join(parent, f"pyhrf-{self._study}-{token}")
+
+    def _check_words(self, place: Place) -> None:
+        """Refuse names that bash would change on the way to a job."""
+        section = "section [parallel-cluster], key"
+        inside = self._settings.remote_path is None
+        folder = "the output directory" if inside else f"{section} remote_path"
+        for what, text in ((folder, place.folder.path), (f"{section} python", place.python)):
+            if _UNFIT.search(text):
+                raise ConfigError(
+                    f"{what}: {text} holds a quote, $, ` or a backslash, which soma-workflow does "
+                    "not pass on: choose another name"
+                )
 
     def _check_versions(self, place: Place) -> None:
         """Refuse another version of what decides over the results, before any work."""
@@ -351,9 +358,12 @@ class SomaEngine:
     def _leave(self) -> None:
         """Close the connections."""
         place, self._place = self._place, None
-        if place is not None:
-            place.client.close()
-            try:
-                place.folder.close()
-            except (ClusterLostError, TimeoutError):
-                self._tell(f"the connection to {place.name} could not be closed")
+        if place is None:
+            return
+        place.client.close()
+        try:
+            place.folder.close()
+        except (ClusterLostError, TimeoutError):
+            self._tell(f"the connection to {place.name} could not be closed")
+        if Notes.load(self.folder) is None:  # nothing was begun: there is only a log
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -20,6 +20,7 @@ import numpy as np
 
 from pyhrf.config.settings import load_settings
 from pyhrf.data import Parcel, ParcelEstimate
+from pyhrf.errors import PyhrfError
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.journal import Journal, folder_of_engine, held
 from pyhrf.execution.packing import pack_estimates
@@ -100,6 +101,9 @@ def main() -> int:
         except Interrupted as interruption:
             tell(str(interruption))
             return 130
+        except PyhrfError as error:
+            tell(str(error))
+            return 1
         found = journal.estimates()
     expected = Imported(0, 0, "")
     ok = [number for number, estimate in found.items() if estimate.status == "ok"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from cluster_bed import CLIENT, CLUSTER, Bed, wait_until
@@ -20,6 +23,8 @@ from soma_user import (
     scenario,
     wait_for_jobs,
 )
+
+import pyhrf
 
 pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("cluster-bed")]
 
@@ -68,9 +73,12 @@ def test_job_that_fails_always__only_its_parcel_is_given_up(bed: Bed):
     assert figures["said"].count("submitted again") == 4  # two jobs, and the word on each
     assert Counter(estimated(bed)) == {n: 1 for n in range(1, 10) if n != 5}
     assert_nothing_left(bed)
+    configure(bed, client_host="nobody@desk")
     again = scenario(bed, "--parcels", 9, "--seconds", 0.01)
     assert again["failed"] == {}
     assert estimated(bed).count(5) == 1, "a rerun tries it again"
+    assert "not pushed to client_host" in again["said"]
+    assert_nothing_left(bed)
 
 
 def test_interrupted_then_killed__the_same_command_goes_on(bed: Bed):
@@ -124,13 +132,6 @@ def test_client_host__results_arrive_without_the_client(bed: Bed):
     assert sorted(estimated(bed)) == list(range(1, 9))
 
 
-def test_client_host__that_cannot_be_reached_is_said(bed: Bed):
-    configure(bed, client_host="nobody@desk")
-    figures = scenario(bed, "--parcels", 4, "--seconds", 0.01)
-    assert_all_done(bed, figures, 4)
-    assert "not pushed to client_host" in figures["said"]
-
-
 def test_500_parcels__cost_a_minute_at_most(bed: Bed):
     configure(bed)
     start = time.monotonic()
@@ -141,27 +142,76 @@ def test_500_parcels__cost_a_minute_at_most(bed: Bed):
     assert "20 jobs submitted" in figures["said"]
 
 
-def test_what_cannot_work__is_one_sentence_before_any_work(bed: Bed):
-    def message(**keys: object) -> str:
-        configure(bed, **keys)
-        done = bed.run(CLIENT, [*PROGRAM, "jde", "estim", "-x", "cluster"], check=False)
-        lines = [line for line in done.stderr.splitlines() if line.startswith("pyhrf: ")]
-        assert done.returncode == 1, done.stderr
-        assert len(lines) == 1, done.stderr
-        assert bed.jobs() == {}
-        return lines[0]
+_CANNOT_WORK = {
+    "gone": ({"server": "gone"}, "host gone: "),
+    "name": ({"server": "nowhere"}, "the name nowhere cannot be resolved; correct server in"),
+    "user": ({"user": "stranger"}, "our key is refused for stranger"),
+    "section": ({"server_id": "OTHER"}, "[OTHER]"),
+    "remote_path": ({"remote_path": "/nowhere"}, "/nowhere is no folder there"),
+    "not writable": ({"remote_path": "/usr"}, "remote_path /usr cannot be written"),
+    "no python": ({"python": "/usr/bin/python3.1"}, "/usr/bin/python3.1 cannot be run"),
+    "versions": ({"python": "/usr/bin/python3"}, "has other versions than this Python: pyhrf miss"),
+}
 
-    bed.run(CLIENT, [*PROGRAM, "jde", "buildcfg", "-t", "small"])
-    assert re.search("host gone: .* cannot be reached|no answer", message(server="gone"))
-    assert "host nowhere: the name nowhere cannot be resolved" in message(server="nowhere")
-    assert "our key is refused for stranger" in message(user="stranger")
-    assert "[OTHER]" in message(server_id="OTHER")
-    assert "server_id is empty" in message(server_id=None)
-    assert "key remote_path" in message(remote_path=None)
-    assert "/nowhere is no folder there" in message(remote_path="/nowhere")
-    assert "cannot be written" in message(remote_path="/usr")
-    assert "python3.1 cannot be run" in message(python="/usr/bin/python3.1")
-    assert "pyhrf missing" in message(python="/usr/bin/python3")
+
+def test_what_cannot_work__is_one_sentence_before_any_work(bed: Bed):
+    def message(file: Path) -> str:
+        done = bed.run(
+            CLIENT, command(bed), cwd=file.parent, env={"PYHRF_CONFIG": str(file)}, check=False
+        )
+        assert done.returncode == 1, done.stderr
+        (line,) = done.stderr.splitlines()
+        return line
+
+    files = []
+    for name, (keys, _) in _CANNOT_WORK.items():
+        configure(bed, **keys)
+        text = (bed.home(CLIENT) / ".pyhrf" / "config.cfg").read_text()
+        files.append(bed.write(CLIENT, f"{name.replace(' ', '_')}/config.cfg", text))
+    with ThreadPoolExecutor(3) as pool:  # each waits for a server now and then
+        messages = list(pool.map(message, files))
+    for said, (_, expected) in zip(messages, _CANNOT_WORK.values(), strict=True):
+        assert expected in said
+    configure(bed)
     bed.write(CLUSTER, ".soma-workflow.cfg", "")
-    assert "start_database_server SW_CLUSTER_ID" in message()
+    said = message(bed.home(CLIENT) / ".pyhrf" / "config.cfg")
+    assert "start_database_server SW_CLUSTER_ID" in said
+    assert bed.jobs() == {}
     assert list(remote_path(bed).iterdir()) == []
+
+
+def test_program__exit_code_is_1_when_nothing_can_start(bed: Bed):
+    configure(bed, user="stranger")
+    bed.run(CLIENT, [*PROGRAM, "jde", "buildcfg", "-t", "small"])
+    done = bed.run(CLIENT, [*PROGRAM, "jde", "estim", "-x", "cluster", "-v", 0], check=False)
+    assert done.returncode == 1
+    assert re.fullmatch("pyhrf: host login: our key is refused for stranger; .*\n", done.stderr)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    del files["run.json"]
+    return files
+
+
+def test_simulation_and_real_data__same_bytes_as_serial(bed: Bed, shared_data: Path):
+    configure(bed)
+    home = bed.home(CLIENT)
+    for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
+        shutil.copy(shared_data / f"real_data_{name}", home / name)
+    shutil.copy(shared_data / "paradigm_loc.csv", home)
+    files = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
+    studies = {"real": [*files, "-r", "paradigm_loc.csv", "-I", 2.4], "made": ["-t", "default"]}
+    for study, options in studies.items():
+        bed.run(CLIENT, [*PROGRAM, "jde", "buildcfg", "-o", f"{study}.xml", *options])
+        for engine in ("serial", "cluster"):
+            estim = ["jde", "estim", "-c", f"{study}.xml", "-x", engine, "-u", f"{study}_{engine}"]
+            bed.run(CLIENT, [*PROGRAM, *estim])
+            # What was compiled serves the jobs too: two cores stand for five here.
+            shutil.copytree(home / ".cache", bed.home(CLUSTER) / ".cache", dirs_exist_ok=True)
+            bed.give(bed.home(CLUSTER) / ".cache", CLUSTER)
+        assert files_of(home / f"{study}_serial") == files_of(home / f"{study}_cluster")
+        assert_nothing_left(bed, f"{study}_cluster")
+        provenance = pyhrf.Results(home / f"{study}_cluster").provenance
+        assert provenance["engine"]["name"] == "cluster"
+        assert {batch["host"] for batch in provenance["batches"]} == {"login"}
