@@ -27,9 +27,10 @@ from pyhrf.config.study_xml import read_study
 from pyhrf.data import Experiment, ParcelEstimate
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Engine, Resumable
-from pyhrf.execution.journal import Journal, set_aside
+from pyhrf.execution.engine import Detaching, Engine, Keeping, Resumable
+from pyhrf.execution.journal import Journal, folder_of_engine, held, set_aside
 from pyhrf.execution.progress import make_progress
+from pyhrf.execution.queue_kinds import KINDS
 from pyhrf.execution.runner import run_batches
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import (
@@ -45,9 +46,9 @@ from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell, open_files, study_da
 if TYPE_CHECKING:
     from pyhrf.estimators import JDEVEM
 
-__all__ = ["ENGINES", "LOG_FILE", "analyse", "check_study", "load_study"]
+__all__ = ["ENGINES", "LOG_FILE", "analyse", "cancel", "check_study", "load_study"]
 
-ENGINES = ("serial", "local", "LAN")
+ENGINES = ("serial", "local", "LAN", "cluster", *KINDS)
 _HERE = ("serial", "local")
 LOG_FILE = "pyhrf.log"
 
@@ -121,9 +122,10 @@ def analyse(
     ----------
     study : Study or path
         The study, or its file.
-    engine : {"serial", "local", "LAN"} or Engine
-        One parcel after the other, on the cores of this machine, or on the hosts of
-        ``[parallel-LAN]`` in the settings.
+    engine : {"serial", "local", "LAN", "cluster", "slurm", "pbs", ...} or Engine
+        One parcel after the other, on the cores of this machine, on the hosts of
+        ``[parallel-LAN]`` in the settings, in jobs of the cluster of ``[parallel-cluster]``, or
+        in jobs of a batch scheduler on whose login node this runs.
     n_jobs : int, optional
         Job slots of ``local``; by default ``nb_procs`` of the settings.
     output : path, optional
@@ -166,13 +168,15 @@ def analyse(
         study = study.replaced(output=Path(output).absolute())
     settings = settings or load_settings()
     chosen = _make_engine(engine, n_jobs, settings, tell)
+    if isinstance(chosen, Keeping):
+        chosen.folder = folder_of_engine(study.output, chosen.name)
     with study_data(study, fresh=fresh, tell=tell) as data:
         prepared = _prepare(study, data)
         prepared.dataset.read()  # damage inside a file shows only here: before anything is written
         for note in prepared.dataset.notes:
             tell(f"note: {note}")
-        if fresh and (kept := set_aside(study.output)) is not None:
-            tell(f"{study.output}: older results are kept in {kept}")
+        if fresh:
+            _begin_anew(study.output, chosen, tell)
         expected = (EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
         with (
             Journal(study.output, prepared.key, expected=expected) as journal,
@@ -184,6 +188,64 @@ def analyse(
             run = _Run(study, prepared, journal, chosen)
             run.work(fresh=fresh, stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
             return run.write(started=started, command=command or sys.argv)
+
+
+def cancel(
+    study: Study | str | Path,
+    *,
+    engine: str = "cluster",
+    output: str | Path | None = None,
+    settings: Settings | None = None,
+    tell: Tell | None = None,
+) -> bool:
+    """Stop what goes on for a study on a cluster, and remove what it left there.
+
+    Results that were fetched stay in the output directory; those that were not are lost.
+
+    Parameters
+    ----------
+    study : Study or path
+        The study, or its file.
+    engine : {"cluster"}
+        Whose work goes on without this process.
+    output : path, optional
+        Output directory, in place of the study's.
+    settings : Settings, optional
+        By default those of ``~/.pyhrf/config.cfg``.
+    tell : callable, optional
+        Called with each sentence that the user should read; by default they are logged.
+
+    Returns
+    -------
+    bool
+        Whether there was something to stop.
+
+    Raises
+    ------
+    ConfigError
+        If the engine ends with the command that started it.
+    InputError
+        If a run holds the output directory.
+    EngineError
+        If the cluster cannot be reached.
+    """
+    study = study if isinstance(study, Study) else load_study(study)
+    directory = Path(output or study.with_absolute_paths().output).absolute()
+    chosen = _make_engine(engine, None, settings or load_settings(), tell or _log.warning)
+    if not isinstance(chosen, Detaching):
+        raise ConfigError(f"-x {engine} ends with its command: there is nothing to cancel")
+    chosen.folder = folder_of_engine(directory, chosen.name)
+    with held(directory):
+        return chosen.cancel()
+
+
+def _begin_anew(directory: Path, engine: Engine, tell: Tell) -> None:
+    """Set older results aside, and stop what goes on for them elsewhere."""
+    if isinstance(engine, Detaching):
+        with held(directory):
+            engine.cancel()
+    if (kept := set_aside(directory)) is not None:
+        tell(f"{directory}: older results are kept in {kept}")
 
 
 @contextmanager
@@ -307,6 +369,14 @@ def _make_engine(
         from pyhrf.execution.lan import LanEngine
 
         return LanEngine(settings.parallel_LAN, tell=tell)
+    if engine == "cluster":
+        from pyhrf.execution.soma import SomaEngine
+
+        return SomaEngine(settings.parallel_cluster, tell=tell)
+    if engine in KINDS:
+        from pyhrf.execution.queue_engine import QueueEngine
+
+        return QueueEngine(engine, settings.parallel_queue, tell=tell)
     raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")
 
 

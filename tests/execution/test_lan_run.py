@@ -20,7 +20,7 @@ from pyhrf.execution.packing import pack_estimates, unpack_parcels
 pytest.importorskip("distributed", reason="the extra lan is not installed")
 pytest.importorskip("asyncssh", reason="the extra lan is not installed")
 
-from pyhrf.execution import lan_run
+from pyhrf.execution import dask_run, lan_run
 from pyhrf.execution.dask_pool import WorkerDiedError
 from pyhrf.execution.lan import LanEngine
 from pyhrf.execution.ssh import HostError
@@ -92,10 +92,10 @@ def pool(monkeypatch):
     pool = FakePool()
 
     @contextlib.asynccontextmanager
-    async def open_pool(job, *, lost):
+    async def open_pool(job, *, addresses, joined, lost):
         yield pool
 
-    monkeypatch.setattr(lan_run, "open_pool", open_pool)
+    monkeypatch.setattr(dask_run, "open_pool", open_pool)
     monkeypatch.setattr(lan_run, "Host", FakeHost)
     monkeypatch.setattr(FakeHost, "ended", [])
     return pool
@@ -135,7 +135,7 @@ def test_lan__bounds_what_is_under_way_by_slots(pool):
 
 def test_lan__bounds_what_is_under_way_by_bytes(pool, monkeypatch):
     pool.seconds = 0.01
-    monkeypatch.setattr(lan_run, "_MAX_BYTES", 3000)
+    monkeypatch.setattr(dask_run, "_MAX_BYTES", 3000)
     estimates(make_engine("h1,h1,h1,h1"), batches_of(30, 1))
     assert pool.most_bytes < 3000 + 2000
 

@@ -37,6 +37,7 @@ class EstimOptions:
     fresh: bool
     stop: bool
     profile: bool
+    cancel: bool
     verbosity: int | None
 
 
@@ -60,7 +61,9 @@ def estimate(options: EstimOptions) -> int:
     """
     if options.n_jobs is not None and options.engine != "local":
         raise click.UsageError("-j is the number of job slots of -x local")
-    from pyhrf.analysis import analyse, load_study
+    if options.cancel and options.engine != "cluster":
+        raise click.UsageError("--cancel stops what goes on on a cluster: it needs -x cluster")
+    from pyhrf.analysis import analyse, cancel, load_study
     from pyhrf.config.settings import load_settings
 
     start = monotonic()
@@ -72,6 +75,10 @@ def estimate(options: EstimOptions) -> int:
         if verbosity >= PROGRESS:
             click.echo(text, err=True)
 
+    if options.cancel:
+        found = cancel(study, engine=options.engine, output=output, settings=settings, tell=tell)
+        tell("it is stopped and cleared up" if found else "there is nothing to cancel")
+        return OK
     engine = options.engine
     if options.profile and engine != "serial":
         engine = "serial"

@@ -11,6 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -20,7 +21,9 @@ from pyhrf.data import Estimator, Parcel, ParcelEstimate
 __all__ = [
     "Batch",
     "BatchResult",
+    "Detaching",
     "Engine",
+    "Keeping",
     "Load",
     "Resumable",
     "failed_internally",
@@ -96,6 +99,36 @@ class Resumable(Protocol):
         list of BatchResult
             Each parcel once.
         """
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """An engine that keeps files of its own beside the journal.
+
+    Attributes
+    ----------
+    folder : Path
+        Where; to be set before anything else.
+    """
+
+    folder: Path
+
+
+@runtime_checkable
+class Detaching(Resumable, Keeping, Protocol):
+    """An engine whose work goes on when this process ends, and that can find it again.
+
+    Attributes
+    ----------
+    farewell : str
+        What goes on after an interruption, in a clause for the user.
+    """
+
+    farewell: str
+
+    def cancel(self) -> bool:
+        """Stop the work of an earlier run and remove what is left; False if there is none."""
         ...
 
 

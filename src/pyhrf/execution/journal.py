@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from pyhrf.execution.engine import BatchResult, is_internal_error
 from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
 from pyhrf.execution.run_state import RunState, write_state
 
-__all__ = ["BatchRecord", "Journal", "set_aside"]
+__all__ = ["BatchRecord", "Journal", "folder_of_engine", "held", "set_aside"]
 
 _FOLDER = ".journal"
 _LOCK = "lock"
@@ -258,6 +258,48 @@ class Journal:
             f"{self.directory} cannot be written ({error.strerror or error}): mend that, or choose "
             "another output directory with -u; what is already there is kept"
         )
+
+
+def folder_of_engine(directory: Path, engine: str) -> Path:
+    """Name the folder beside a journal in which an engine keeps its own notes.
+
+    Parameters
+    ----------
+    directory : Path
+        Output directory.
+    engine : str
+        Name of the engine.
+
+    Returns
+    -------
+    Path
+        Absolute; it need not be there.
+    """
+    return Path(directory).resolve() / _FOLDER / engine
+
+
+@contextlib.contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Hold an output directory against runs; nothing happens if it has no journal.
+
+    Raises
+    ------
+    InputError
+        If a run holds it, or it cannot be written.
+    """
+    directory = Path(directory).resolve()
+    folder = directory / _FOLDER
+    if not folder.is_dir():
+        yield
+        return
+    try:
+        lock = DirectoryLock(folder / _LOCK, owner=directory)
+    except OSError as error:
+        raise InputError(f"{directory} cannot be written ({error.strerror or error})") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def set_aside(directory: Path) -> Path | None:

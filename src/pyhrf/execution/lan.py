@@ -7,22 +7,16 @@ import posixpath
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from importlib.util import find_spec
-from queue import Empty
-from typing import TYPE_CHECKING
 
 from pyhrf.config.settings import LanSettings
 from pyhrf.data import Estimator
-from pyhrf.errors import ConfigError, EngineError
+from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Batch, BatchResult, Load
+from pyhrf.execution.extras import check_installed
 
-if TYPE_CHECKING:
-    from pyhrf.execution.lan_run import LanRun
-
-__all__ = ["LanEngine", "check_installed"]
+__all__ = ["LanEngine"]
 
 _MAX_NEWS = 20
-_PACKAGES = ("asyncssh", "bokeh", "cloudpickle", "distributed")
 
 
 class LanEngine:
@@ -62,7 +56,7 @@ class LanEngine:
         self._settings, self._say = settings, tell
         self._study = ""
         self._fetched = False
-        check_installed()
+        check_installed("LAN", "lan")
 
     def _tell(self, text: str) -> None:
         """Tell the user, and whoever watches the run from elsewhere."""
@@ -129,6 +123,7 @@ class LanEngine:
             return
         import cloudpickle
 
+        from pyhrf.execution.dask_run import results_of
         from pyhrf.execution.lan_run import LanRun, Plan
         from pyhrf.execution.remote_worker import Job
 
@@ -141,45 +136,4 @@ class LanEngine:
             folder=self._folder,
             job=Job(cloudpickle.dumps(estimator), self._study, self._folder),
         )
-        run = LanRun(plan, batches, load=load, tell=self._tell)
-        run.start()
-        try:
-            while (item := run.results.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-                run.taken(item)
-        except KeyboardInterrupt:
-            yield from _arrived(run)
-            raise
-        finally:
-            run.stop()
-
-
-def check_installed() -> None:
-    """Check that the packages of the extra ``lan`` are there.
-
-    Raises
-    ------
-    EngineError
-        Naming those that are missing, and the cure.
-    """
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise EngineError(
-            f"-x LAN needs {' and '.join(missing)}, which this Python lacks: "
-            "pip install 'pyhrf[lan]'"
-        )
-
-
-def _arrived(run: LanRun) -> Generator[BatchResult, None, None]:
-    """Yield what is there already."""
-    while True:
-        try:
-            item = run.results.get_nowait()
-        except Empty:
-            return
-        if not isinstance(item, BatchResult):
-            return
-        yield item
-        run.taken(item)
+        yield from results_of(LanRun(plan, batches, load=load, tell=self._tell))
