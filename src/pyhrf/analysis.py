@@ -27,10 +27,10 @@ from pyhrf.config.study_xml import read_study
 from pyhrf.data import Experiment, ParcelEstimate
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Detaching, Engine, Keeping, Resumable
-from pyhrf.execution.journal import Journal, folder_of_engine, held, set_aside
+from pyhrf.execution.engine import Engine, Keeping, Resumable
+from pyhrf.execution.engines import ENGINES, begin_anew, make_engine
+from pyhrf.execution.journal import Journal, folder_of_engine
 from pyhrf.execution.progress import make_progress
-from pyhrf.execution.queue_kinds import KINDS
 from pyhrf.execution.runner import run_batches
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import (
@@ -46,9 +46,8 @@ from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell, open_files, study_da
 if TYPE_CHECKING:
     from pyhrf.estimators import JDEVEM
 
-__all__ = ["ENGINES", "LOG_FILE", "analyse", "cancel", "check_study", "load_study"]
+__all__ = ["ENGINES", "LOG_FILE", "analyse", "check_study", "load_study"]
 
-ENGINES = ("serial", "local", "LAN", "cluster", *KINDS)
 _HERE = ("serial", "local")
 LOG_FILE = "pyhrf.log"
 
@@ -167,7 +166,7 @@ def analyse(
     if output is not None:
         study = study.replaced(output=Path(output).absolute())
     settings = settings or load_settings()
-    chosen = _make_engine(engine, n_jobs, settings, tell)
+    chosen = make_engine(engine, settings, tell=tell, n_jobs=n_jobs)
     if isinstance(chosen, Keeping):
         chosen.folder = folder_of_engine(study.output, chosen.name)
     with study_data(study, fresh=fresh, tell=tell) as data:
@@ -176,7 +175,7 @@ def analyse(
         for note in prepared.dataset.notes:
             tell(f"note: {note}")
         if fresh:
-            _begin_anew(study.output, chosen, tell)
+            begin_anew(study.output, chosen, tell=tell)
         expected = (EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
         with (
             Journal(study.output, prepared.key, expected=expected) as journal,
@@ -188,64 +187,6 @@ def analyse(
             run = _Run(study, prepared, journal, chosen)
             run.work(fresh=fresh, stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
             return run.write(started=started, command=command or sys.argv)
-
-
-def cancel(
-    study: Study | str | Path,
-    *,
-    engine: str = "cluster",
-    output: str | Path | None = None,
-    settings: Settings | None = None,
-    tell: Tell | None = None,
-) -> bool:
-    """Stop what goes on for a study on a cluster, and remove what it left there.
-
-    Results that were fetched stay in the output directory; those that were not are lost.
-
-    Parameters
-    ----------
-    study : Study or path
-        The study, or its file.
-    engine : {"cluster"}
-        Whose work goes on without this process.
-    output : path, optional
-        Output directory, in place of the study's.
-    settings : Settings, optional
-        By default those of ``~/.pyhrf/config.cfg``.
-    tell : callable, optional
-        Called with each sentence that the user should read; by default they are logged.
-
-    Returns
-    -------
-    bool
-        Whether there was something to stop.
-
-    Raises
-    ------
-    ConfigError
-        If the engine ends with the command that started it.
-    InputError
-        If a run holds the output directory.
-    EngineError
-        If the cluster cannot be reached.
-    """
-    study = study if isinstance(study, Study) else load_study(study)
-    directory = Path(output or study.with_absolute_paths().output).absolute()
-    chosen = _make_engine(engine, None, settings or load_settings(), tell or _log.warning)
-    if not isinstance(chosen, Detaching):
-        raise ConfigError(f"-x {engine} ends with its command: there is nothing to cancel")
-    chosen.folder = folder_of_engine(directory, chosen.name)
-    with held(directory):
-        return chosen.cancel()
-
-
-def _begin_anew(directory: Path, engine: Engine, tell: Tell) -> None:
-    """Set older results aside, and stop what goes on for them elsewhere."""
-    if isinstance(engine, Detaching):
-        with held(directory):
-            engine.cancel()
-    if (kept := set_aside(directory)) is not None:
-        tell(f"{directory}: older results are kept in {kept}")
 
 
 @contextmanager
@@ -349,35 +290,6 @@ def _prepare(study: Study, data: StudyData) -> _Prepared:
         "version of the numerical code": str(NUMERICS_VERSION),
     }
     return _Prepared(dataset, estimator, key, checksums, NUMERICS_VERSION)
-
-
-def _make_engine(
-    engine: str | Engine, n_jobs: int | None, settings: Settings, tell: Tell
-) -> Engine:
-    if not isinstance(engine, str):
-        return engine
-    if engine == "serial":
-        from pyhrf.execution.serial import SerialEngine
-
-        return SerialEngine()
-    if engine == "local":
-        from pyhrf.execution.local import LocalEngine
-
-        local = settings.parallel_local
-        return LocalEngine(n_jobs or local.nb_procs, niceness=local.niceness)
-    if engine == "LAN":
-        from pyhrf.execution.lan import LanEngine
-
-        return LanEngine(settings.parallel_LAN, tell=tell)
-    if engine == "cluster":
-        from pyhrf.execution.soma import SomaEngine
-
-        return SomaEngine(settings.parallel_cluster, tell=tell)
-    if engine in KINDS:
-        from pyhrf.execution.queue_engine import QueueEngine
-
-        return QueueEngine(engine, settings.parallel_queue, tell=tell)
-    raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")
 
 
 @dataclass(frozen=True)

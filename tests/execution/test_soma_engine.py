@@ -12,7 +12,10 @@ from pyhrf.config.settings import ClusterSettings
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution import soma
 from pyhrf.execution.batches import make_batches
+from pyhrf.execution.cluster_folder import ClusterLostError
+from pyhrf.execution.cluster_job import JobSettings, pack_results
 from pyhrf.execution.engine import Detaching
+from pyhrf.execution.packing import pack_estimates
 from pyhrf.execution.soma import SomaEngine
 from pyhrf.execution.soma_notes import Notes
 
@@ -108,6 +111,52 @@ def test_engine__leftovers_of_a_killed_run_are_cleared_up(tmp_path):
     assert made.resume("study", fresh=False) == []
     assert list(made.run([], load=load, estimator=Estimator())) == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("packed", [(1, 2, 3), (1, 2), ()])
+def test_resume__brings_what_was_packed_and_what_came_later(tmp_path, packed):
+    made = engine(tmp_path)
+    made.resume("study")
+    folder = made.folder / "run"
+    folder.mkdir(parents=True)
+    about = {"study": made._study, "host": "n1", "seconds": 1.0}
+    for i, parcel in enumerate(load([*packed, *sorted({1, 2, 3} - set(packed))])):
+        estimate = Estimator().fit_parcel(parcel)
+        (folder / f"result-0-{parcel.number}.npz").write_bytes(
+            pack_estimates([estimate], about=about)
+        )
+        if i + 1 == len(packed):
+            (folder / JobSettings.FILE).write_bytes(JobSettings(made._study, 1.0).to_json())
+            pack_results(folder)
+    Notes(made._study, str(folder), "pyhrf_x").save(made.folder)
+    found = {e.parcel: e for result in made.resume("study") for e in result.estimates}
+    assert sorted(found) == [1, 2, 3]
+    assert made.resume("another study") == []
+    made.cancel()
+
+
+def test_resume__takes_what_was_pushed_when_the_cluster_is_away(tmp_path, monkeypatch):
+    said = []
+    made = engine(tmp_path, said)
+    made.resume("study")
+    made.folder.mkdir()
+    about = {"study": made._study, "host": "n1", "seconds": 1.0}
+    estimates = [Estimator().fit_parcel(parcel) for parcel in load([4])]
+    (made.folder / "result-0-4.npz").write_bytes(pack_estimates(estimates, about=about))
+    (made.folder / JobSettings.FILE).write_bytes(JobSettings(made._study, 1.0).to_json())
+    pack_results(made.folder)
+    Notes(made._study, "/far/away", "pyhrf_x").save(made.folder)
+
+    def away(*_):
+        raise ClusterLostError("host login: no answer")
+
+    monkeypatch.setattr(made, "_reach", away)
+    (result,) = made.resume("study")
+    assert_same_estimate(result.estimates[0], estimates[0])
+    assert list(made.run([], load=load, estimator=Estimator())) == []
+    assert "host login: no answer; what was pushed from there is used" in said
+    assert "/far/away and the workflow pyhrf_x may be left there" in said[-1]
+    assert "--cancel" in said[-1]
 
 
 def test_cancel__removes_what_was_left(tmp_path):

@@ -63,8 +63,9 @@ def estimate(options: EstimOptions) -> int:
         raise click.UsageError("-j is the number of job slots of -x local")
     if options.cancel and options.engine != "cluster":
         raise click.UsageError("--cancel stops what goes on on a cluster: it needs -x cluster")
-    from pyhrf.analysis import analyse, cancel, load_study
+    from pyhrf.analysis import analyse, load_study
     from pyhrf.config.settings import load_settings
+    from pyhrf.execution.engines import cancel
 
     start = monotonic()
     study, settings = load_study(options.study_file), load_settings()
@@ -76,7 +77,7 @@ def estimate(options: EstimOptions) -> int:
             click.echo(text, err=True)
 
     if options.cancel:
-        found = cancel(study, engine=options.engine, output=output, settings=settings, tell=tell)
+        found = cancel(output, options.engine, settings, tell=tell)
         tell("it is stopped and cleared up" if found else "there is nothing to cancel")
         return OK
     engine = options.engine

@@ -132,20 +132,12 @@ class _Visit:
 
     def job(self, seconds: float, notes: list[str]) -> str:
         """Have the engine work on nothing in one job."""
-        from pyhrf.execution.queue_engine import QueueEngine
-
         said: list[str] = []
         settings = self._settings.model_copy(update={"max_jobs": 1})
         start = time.monotonic()
         try:
             with _folder() as folder, _time_limit(seconds):
-                engine = QueueEngine(self._name, settings, tell=said.append)
-                engine.folder = folder
-                for _ in engine.run([Batch(0, (1,), 0.01)], load=_load, estimator=TrialEstimator()):
-                    pass
-        except PyhrfError as error:
-            # not where its log is: that is gone by then
-            raise Fault(str(error).partition("; what they said is in")[0], "") from error
+                self._work_on_nothing(settings, folder, said)
         except _TimeUp:
             last = f" ({said[-1]})" if said else ""
             notes.append(
@@ -154,6 +146,20 @@ class _Visit:
             )
             return "waits in the queue"
         return f"{time.monotonic() - start:.1f} s"
+
+    def _work_on_nothing(self, settings: QueueSettings, folder: Path, said: list[str]) -> None:
+        from pyhrf.execution.queue_engine import QueueEngine
+
+        batch = Batch(0, (1,), 0.01)
+        try:
+            engine = QueueEngine(self._name, settings, tell=said.append)
+            engine.folder = folder
+            for _ in engine.run([batch], load=_load, estimator=TrialEstimator()):
+                pass
+        except PyhrfError as error:
+            # not where its log is: that is gone by then
+            text = str(error).replace(f"; see {folder}", "")
+            raise Fault(text.replace(str(folder), str(folder.parent)), "") from error
 
 
 def _load(numbers: Sequence[int]) -> list[Parcel]:

@@ -173,6 +173,7 @@ async def _call(
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()
     text = out.decode("utf-8", "replace")
     if process.returncode == 0 or (wrong_is_right and _no_job(err)):
         return text
@@ -184,5 +185,5 @@ async def _call(
 def _no_job(complaint: bytes) -> bool:
     """Tell a complaint about a job that is over from one about the scheduler."""
     lines = complaint.decode("utf-8", "replace").strip().lower().splitlines()
-    known = ("unknown job", "has finished", "is not found", "invalid job id", "not exist")
-    return all(any(words in line for words in known) for line in lines)
+    known = ("unknown job", "has finished", "is not found", "no unfinished job", "not exist")
+    return bool(lines) and all(any(words in line for words in known) for line in lines)

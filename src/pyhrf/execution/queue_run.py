@@ -245,19 +245,29 @@ class QueueRun(DaskRun):
         said = trouble.text if trouble else plan.folder.log_end(job.number)
         # One that said something has begun, even if it was over before it was seen to run.
         self._n_stillborn += not job.joined and (job.state != "waiting" or bool(said))
-        said = f": {said}" if said else ""
         if trouble and trouble.final:
             raise EngineError(trouble.text)
-        most = max(_MAX_FRUITLESS, 2 * plan.n_jobs)
-        if self._n_stillborn >= _MAX_STILLBORN or self._n_fruitless >= most:
-            n = self._n_stillborn if self._n_stillborn >= _MAX_STILLBORN else self._n_fruitless
-            raise EngineError(
-                f"{n} jobs in a row ended without a result, the last one, {job.number},"
-                f"{said or ' without a word'}; what they said is in {plan.folder.path}"
-                + ("" if said else ", if the nodes see that folder")
-            )
+        self._give_up_if_in_vain(job, said)
         # What a killed job said last is the noise of its end, unless it never worked.
-        self._tell(f"job {job.number} is lost{'' if job.joined else said}; it is replaced")
+        why = f": {said}" if said and not job.joined else ""
+        self._tell(f"job {job.number} is lost{why}; it is replaced")
+
+    def _give_up_if_in_vain(self, job: _Submitted, said: str) -> None:
+        """End the run when one job after the other ended without a result."""
+        plan = self._plan
+        if self._n_stillborn >= _MAX_STILLBORN:
+            n = self._n_stillborn
+        elif self._n_fruitless >= max(_MAX_FRUITLESS, 2 * plan.n_jobs):
+            n = self._n_fruitless
+        else:
+            return
+        cure = f"see {plan.folder.path}"
+        if not said:
+            said, cure = "nothing", f"see that the nodes can write {plan.folder.path}"
+        raise EngineError(
+            f"{n} jobs in a row ended without a result; the last one, {job.number}, said: {said}; "
+            f"{cure}"
+        )
 
     async def _tell_waiting(self, now: float) -> None:
         """Say which jobs wait, and why, when they have done so for a while."""

@@ -131,11 +131,11 @@ class SomaEngine:
         """Read the results in the folder of an earlier run: in one file if they were packed."""
         folder = self._reach(notes).folder
         names = folder.names()
+        found = [name for name in names if name.startswith("result-") and name.endswith(".npz")]
         if RESULTS in names:
             results = unpack_archive(folder.read([RESULTS])[0], self._study)
-            if results:
+            if len(results) == len(found):  # nothing came after it was packed
                 return results
-        found = [name for name in names if name.startswith("result-") and name.endswith(".npz")]
         return read_results(folder, sorted(found), self._study)
 
     def run(

@@ -364,7 +364,8 @@ class Bed:
         files = ["--log-file", log / "munged", "--seed-file", log / "munged.seed"]
         files += ["--pid-file", log / "munged.pid"]
         self._daemon("login", "munged", "munged", "--foreground", "--force", *files)
-        socket = Path(f"/proc/{self._pids['login']}/root/run/munge/munge.socket.2")
+        there = Path("/proc", str(self._pids["login"]), "root")
+        socket = there / "run" / "munge" / "munge.socket.2"
         wait_until(socket.exists, seconds=10, what="munged")
         self._daemon("login", "slurmctld", "slurmctld", "-D")
         for node in self.nodes:
