@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -43,7 +45,7 @@ def answer(**content):
 
 
 def test_ask__passes_on_the_answer(client):
-    assert client(ECHO.replace("ANSWER", "[3, 4]")).find("name") == [3, 4]
+    assert client(ECHO.replace("ANSWER", "[[3, 1], [4, 2]]")).find("name") == {3: 1, 4: 2}
 
 
 def test_ask__child_that_dies(client):
@@ -65,7 +67,7 @@ def test_ask__a_new_child_after_a_lost_one(client, tmp_path):
     with pytest.raises(ClusterLostError):
         made.find("name")
     (tmp_path / "child").write_text("#!/bin/sh\n" + ECHO.replace("ANSWER", "[]"))
-    assert made.find("name") == []
+    assert made.find("name") == {}
 
 
 def test_close__waits_for_the_end_of_the_child(client, tmp_path):
@@ -112,17 +114,32 @@ def test_session__in_light_mode_from_end_to_end(tmp_path):
             for code in (0, 3)
         ]
         number = made.submit("stem.1", jobs, None)
-        assert made.find("stem") == [number]
-        assert made.find("ste") == []
+        assert made.find("stem") == {number: 1}
+        assert made.find("ste") == {}
         deadline = time.monotonic() + 30
         while made.status(number)[0] != "workflow_done":
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert made.status(number)[1] == ["done", "failed"]
+        assert made.scheduler
+        assert made.ids(number) == []
         assert made.delete(number)
+        assert made.ids(number) == []
         assert made.delete(number)
         assert made.status(number) == (None, [])
         with pytest.raises(ClusterLostError, match="cannot do this"):
             made._ask("status")
     finally:
         made.close()
+
+
+def test_child__ends_when_its_client_was_killed_in_the_middle_of_a_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "pyhrf.execution.soma_child"],
+        input=b'{"number": 1, "do": "sta',
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stderr == b""

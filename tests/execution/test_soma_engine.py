@@ -10,7 +10,7 @@ from execution_fakes import FakeEstimator, assert_same_estimate, load
 
 from pyhrf.config.settings import ClusterSettings
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.execution import soma
+from pyhrf.execution import extras
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.cluster_folder import ClusterLostError
 from pyhrf.execution.cluster_job import JobSettings, pack_results
@@ -52,8 +52,7 @@ def test_engine__settings_that_are_not_complete(tmp_path, keys, message):
 
 
 def test_engine__packages_that_are_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr(soma, "find_spec", lambda name: None if name == "asyncssh" else "there")
-    engine(tmp_path)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "asyncssh" else "there")
     with pytest.raises(EngineError, match=r"needs asyncssh, .* pip install 'pyhrf\[cluster\]'"):
         engine(tmp_path, server_id="R", remote_path="/x")
 
@@ -116,7 +115,7 @@ def test_engine__leftovers_of_a_killed_run_are_cleared_up(tmp_path):
 @pytest.mark.parametrize("packed", [(1, 2, 3), (1, 2), ()])
 def test_resume__brings_what_was_packed_and_what_came_later(tmp_path, packed):
     made = engine(tmp_path)
-    made.resume("study")
+    made.resume("study", fresh=False)
     folder = made.folder / "run"
     folder.mkdir(parents=True)
     about = {"study": made._study, "host": "n1", "seconds": 1.0}
@@ -129,16 +128,16 @@ def test_resume__brings_what_was_packed_and_what_came_later(tmp_path, packed):
             (folder / JobSettings.FILE).write_bytes(JobSettings(made._study, 1.0).to_json())
             pack_results(folder)
     Notes(made._study, str(folder), "pyhrf_x").save(made.folder)
-    found = {e.parcel: e for result in made.resume("study") for e in result.estimates}
+    found = {e.parcel: e for result in made.resume("study", fresh=False) for e in result.estimates}
     assert sorted(found) == [1, 2, 3]
-    assert made.resume("another study") == []
+    assert made.resume("another study", fresh=False) == []
     made.cancel()
 
 
 def test_resume__takes_what_was_pushed_when_the_cluster_is_away(tmp_path, monkeypatch):
     said = []
     made = engine(tmp_path, said)
-    made.resume("study")
+    made.resume("study", fresh=False)
     made.folder.mkdir()
     about = {"study": made._study, "host": "n1", "seconds": 1.0}
     estimates = [Estimator().fit_parcel(parcel) for parcel in load([4])]
@@ -151,7 +150,7 @@ def test_resume__takes_what_was_pushed_when_the_cluster_is_away(tmp_path, monkey
         raise ClusterLostError("host login: no answer")
 
     monkeypatch.setattr(made, "_reach", away)
-    (result,) = made.resume("study")
+    (result,) = made.resume("study", fresh=False)
     assert_same_estimate(result.estimates[0], estimates[0])
     assert list(made.run([], load=load, estimator=Estimator())) == []
     assert "host login: no answer; what was pushed from there is used" in said

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
+import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyhrf.errors import EngineError
-from pyhrf.execution import soma_run
+from pyhrf.execution import cluster_folder, soma_place, soma_run
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.cluster_folder import ClusterLostError, LocalFolder
 from pyhrf.execution.cluster_job import JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.engine import Batch, is_internal_error
 from pyhrf.execution.packing import pack_estimates, unpack_parcels
+from pyhrf.execution.shells import Said
 from pyhrf.execution.soma_notes import MAX_JOBS, Notes, name_of_job, plan_jobs
-from pyhrf.execution.soma_run import Place, SomaRun, unpack_archive
+from pyhrf.execution.soma_place import Place, unpack_archive
+from pyhrf.execution.soma_run import SomaRun
 
 
 @dataclass
@@ -35,6 +40,15 @@ class FakeSoma:
     submitted: list[list[str]] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
+    status_of: dict[int, str] = field(default_factory=dict)
+    """Workflows that say something else than that they are done."""
+    calls: list[str] = field(default_factory=list)
+    refusing: bool = False
+    """Whether it says that it could not stop jobs."""
+    scheduler = "slurm"
+
+    def ids(self, workflow):
+        return [f"{workflow}1", f"{workflow}2"]
 
     def submit(self, name, jobs, last):
         self.jobs, self.ended = jobs, None
@@ -46,6 +60,8 @@ class FakeSoma:
         if self.away:
             self.away -= 1
             raise ClusterLostError("the cluster is away")
+        if workflow in self.status_of:
+            return self.status_of[workflow], ["running" for _ in self.jobs]
         self.ended = self.ended or [self._do(job) for job in self.jobs]
         return "workflow_done", [*self.ended, "done"]
 
@@ -76,7 +92,7 @@ class FakeSoma:
 
     def delete(self, workflow):
         self.deleted.append(workflow)
-        return True
+        return not self.refusing
 
     def reopen(self):
         if self.away:
@@ -96,9 +112,12 @@ def soma(tmp_path):
 @pytest.fixture
 def run(tmp_path, soma, said, monkeypatch):
     """A run of twelve parcels in four jobs."""
-    for name in ("_PAUSE", "_LONGEST_PAUSE", "_LATE_SECONDS"):
+    for name in ("_PAUSE", "_LONGEST_PAUSE", "_LATE_SECONDS", "_UNATTENDED_SECONDS"):
         monkeypatch.setattr(soma_run, name, 0.001)
-    place = Place("box", "/py", LocalFolder(tmp_path / "run"), soma, tmp_path, said.append)
+    monkeypatch.setattr(soma_place, "_PAUSE", 0.001)
+    folder = LocalFolder(tmp_path / "run")
+    folder.call = lambda command: soma.calls.append(command) or Said(0, "", "")
+    place = Place("box", "/py", folder, soma, tmp_path, said.append)
     notes = Notes("s", str(tmp_path / "run"), "pyhrf_x")
     run = SomaRun(place, notes, dict.fromkeys(range(1, 13), 1.0), load)
     jobs = make_batches(dict.fromkeys(range(1, 13), 1.0), target_cost=3.0)
@@ -165,7 +184,7 @@ def test_run__cluster_that_is_away_for_a_while(run, soma, said):
 
 
 def test_run__cluster_that_is_away_for_good(run, soma, monkeypatch):
-    monkeypatch.setattr(soma_run, "_PATIENCE", 0.05)
+    monkeypatch.setattr(soma_place, "_PATIENCE", 0.05)
     soma.away = 10**9
     with pytest.raises(EngineError, match="run the same command again to fetch it"):
         estimates_of(run)
@@ -185,6 +204,123 @@ def test_run__results_of_another_study_and_damaged_ones_are_left_out(run, soma, 
     (tmp_path / "run" / "result-0-1-o.npz").write_bytes(pack_estimates([wrong], about=about))
     (tmp_path / "run" / "result-0-2-o.npz").write_bytes(b"PK")
     assert_right(estimates_of(run))
+
+
+def test_run__workflow_that_nobody_looks_after_is_taken_back(run, soma, said, monkeypatch):
+    """The login node was restarted: soma-workflow says "warning" for ever, and cannot stop jobs."""
+    soma.status_of, soma.refusing = {1: "warning"}, True
+    assert_right(estimates_of(run))
+    assert soma.deleted == [1]
+    assert [call.rpartition("; ")[2] for call in soma.calls] == ["scancel 11 12"]
+    assert len(soma.submitted) == 2
+    assert run.notes.deaths == {}, "no parcel is to blame"
+    assert any("looks after workflow 1 no more" in text for text in said)
+
+
+def test_run__jobs_that_cannot_be_stopped_are_named(run, soma, said, monkeypatch):
+    soma.status_of, soma.refusing, soma.scheduler = {1: "warning"}, True, "local_basic"
+    assert_right(estimates_of(run))
+    assert soma.calls == []
+    assert any("may still run on box, stop them there: 11, 12" in text for text in said)
+
+
+def test_run__short_unattended_time_is_no_loss(run, soma, monkeypatch):
+    monkeypatch.setattr(soma_run, "_UNATTENDED_SECONDS", 30.0)
+    soma.status_of = {1: "warning"}
+    answers = iter(["warning"] * 3)
+    ask = FakeSoma.status
+
+    def status(self, workflow):
+        if next(answers, None) is None:
+            self.status_of = {}
+        return ask(self, workflow)
+
+    monkeypatch.setattr(FakeSoma, "status", status)
+    assert_right(estimates_of(run))
+    assert len(soma.submitted) == 1
+
+
+def test_run__parcels_that_no_job_of_the_round_has_join_the_next(run, soma, tmp_path):
+    """Given up by the run that left, they are awaited again."""
+    costs = dict.fromkeys(range(1, 15), 1.0)
+    other = SomaRun(run._place, Notes.load(tmp_path), costs, load)
+    assert sorted(estimates_of(other)) == list(range(1, 15))
+    assert soma.submitted[1:] == [["parcel_13", "parcel_14"]]
+
+
+def test_run__file_that_is_late(run, soma, tmp_path, monkeypatch):
+    """A result is said to be written seconds before its name can be seen: no job is done twice."""
+    monkeypatch.setattr(soma_run, "_LATE_SECONDS", 30.0)
+    hidden = iter([True] * 3)
+    names = LocalFolder.names
+
+    def seen(self):
+        found = names(self)
+        late = next(hidden, False)
+        return [n for n in found if not (late and n.startswith("result-2"))]
+
+    monkeypatch.setattr(LocalFolder, "names", seen)
+    assert_right(estimates_of(run))
+    assert len(soma.submitted) == 1
+
+
+def test_late_seconds__are_more_than_nfs_remembers_names():
+    assert soma_run._LATE_SECONDS > 60
+
+
+def test_run__file_that_is_short_at_first_is_read_again(run, soma, monkeypatch):
+    monkeypatch.setattr(soma_run, "_LATE_SECONDS", 30.0)
+    read, cut = LocalFolder.read, iter([True])
+
+    def short(self, names):
+        blobs = read(self, names)
+        if names and names[0].startswith("result-") and next(cut, False):
+            blobs[0] = blobs[0][:20]
+        return blobs
+
+    monkeypatch.setattr(LocalFolder, "read", short)
+    assert_right(estimates_of(run))
+    assert len(soma.submitted) == 1
+
+
+def test_start__folder_that_cannot_be_made_leaves_no_notes(tmp_path, soma, said):
+    path = tmp_path / "nowhere" / "run"
+    place = Place("box", "/py", LocalFolder(path), soma, tmp_path, said.append)
+    run = SomaRun(place, Notes("s", str(path), "pyhrf_x"), {1: 1.0}, load)
+    with pytest.raises(EngineError, match="set another remote_path"):
+        run.start(make_batches({1: 1.0}, target_cost=1.0), b"{}", None)
+    assert Notes.load(tmp_path) is None
+
+
+def test_remove__while_a_job_still_writes(tmp_path):
+    folder = LocalFolder(tmp_path / "run")
+    folder.make()
+    for number in range(200):
+        folder.write(f"result-{number}.npz", b"x")
+    end = time.monotonic() + 0.5
+
+    def write():
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                (tmp_path / "run" / "a.tmp").write_bytes(b"1")
+                (tmp_path / "run" / "a.tmp").replace(tmp_path / "run" / "results.tar")
+
+    job = threading.Thread(target=write)
+    job.start()
+    folder.remove()
+    job.join()
+    folder.remove()
+    assert not (tmp_path / "run").exists()
+
+
+def test_local_folder__trouble_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster_folder, "_REMOVE_SECONDS", 0.0)
+    path = tmp_path / "a file"
+    path.write_text("")
+    folder = LocalFolder(path)
+    for action in (folder.names, lambda: folder.read(["x"]), folder.remove):
+        with pytest.raises(EngineError, match=r"a file cannot be (read|removed)"):
+            action()
 
 
 def test_unpack_archive__whole_and_cut_off():

@@ -24,9 +24,8 @@ from pyhrf.errors import PyhrfError
 from pyhrf.execution import cluster_facts, host_folder
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.schedulers import SCHEDULERS
-from pyhrf.execution.shells import Here, Shell, There
+from pyhrf.execution.shells import AS_SOMA, Here, Shell, There
 from pyhrf.execution.soma_check import (
-    AS_SOMA,
     Trial,
     ask_python,
     check_key,
@@ -100,6 +99,8 @@ async def _check(settings: ClusterSection, timeout: float, job_seconds: float) -
             actions["soma-workflow there"] = visit.soma
             actions["soma-workflow's file there"] = visit.file_there
             actions["scheduler"] = visit.scheduler
+        elif visit.python != sys.executable:
+            actions["python and versions"] = visit.versions
         if settings.remote_path:
             actions["remote_path"] = visit.folder
         if settings.client_host:

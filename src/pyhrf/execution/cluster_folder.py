@@ -6,20 +6,28 @@ import asyncio
 import contextlib
 import posixpath
 import shutil
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 from pyhrf.errors import EngineError
+from pyhrf.execution.shells import Said, There
 
 __all__ = ["ClusterFolder", "ClusterLostError", "LocalFolder", "SftpFolder"]
 
 _SECONDS = 300.0
-"""For one file, at most."""
+"""For one piece of a file, or one other step, at most."""
+_PIECE = 4 << 20
+"""Bytes that are sent or fetched in one step."""
 _CONNECT_SECONDS = 10.0
 _AT_A_TIME = 8
 """Files that are read or removed at the same time."""
+_REMOVE_SECONDS = 15.0
+"""For which jobs that are about to end may still write into a folder that is removed."""
+_REMOVE_PAUSE = 0.3
 
 T = TypeVar("T")
 
@@ -60,7 +68,13 @@ class ClusterFolder(Protocol):
         ...
 
     def names(self) -> list[str]:
-        """List its files; none if it is not there."""
+        """List its files; none if it is not there.
+
+        Raises
+        ------
+        EngineError
+            As from all that follows, if that cannot be done there.
+        """
         ...
 
     def write(self, name: str, content: bytes) -> None:
@@ -72,7 +86,11 @@ class ClusterFolder(Protocol):
         ...
 
     def remove(self) -> None:
-        """Remove it and its files; nothing happens if it is not there."""
+        """Remove it and its files; when this returns it is gone, also if it never was there."""
+        ...
+
+    def call(self, command: str) -> Said:
+        """Run a short command of the shell on the machine where the folder is."""
         ...
 
     def close(self) -> None:
@@ -112,9 +130,12 @@ class LocalFolder:
 
     def names(self) -> list[str]:
         """List the files."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             return [path.name for path in self._path.iterdir()]
-        return []
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._failed("read", error) from error
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file."""
@@ -125,12 +146,44 @@ class LocalFolder:
 
     def read(self, names: list[str]) -> list[bytes]:
         """Read files."""
-        return [(self._path / name).read_bytes() for name in names]
+        try:
+            return [(self._path / name).read_bytes() for name in names]
+        except OSError as error:
+            raise self._failed("read", error) from error
 
     def remove(self) -> None:
-        """Remove the folder."""
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self._path)
+        """Remove the folder; see `ClusterFolder.remove`."""
+        end = time.monotonic() + _REMOVE_SECONDS
+        while True:
+            try:
+                # What a job renames or removes meanwhile is no fault; what it adds is seen below.
+                shutil.rmtree(self._path, ignore_errors=True)
+                self._path.rmdir()
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                if time.monotonic() > end:
+                    raise self._failed("removed", error) from error
+                time.sleep(_REMOVE_PAUSE)
+
+    def call(self, command: str) -> Said:
+        """Run a command; see `ClusterFolder.call`."""
+        try:
+            done = subprocess.run(
+                ["/bin/bash", "-c", command],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineError(f"{command} cannot be run: {error}") from error
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def _failed(self, what: str, error: OSError) -> EngineError:
+        return EngineError(f"{self.path} cannot be {what}: {error.strerror or error}")
 
     def close(self) -> None:
         """Do nothing."""
@@ -171,7 +224,7 @@ class SftpFolder:
         from pyhrf.execution.ssh import HostError
 
         try:
-            self._do(lambda: self._client())
+            self._do(self._client, seconds=_SECONDS)
         except HostError as error:
             if error.kind != "name":
                 raise
@@ -189,7 +242,7 @@ class SftpFolder:
             await self._client()
             return await probe(self._connection, python, host=self.host)
 
-        return self._do(ask)
+        return self._do(ask, seconds=_SECONDS)
 
     def make(self) -> None:
         """Make the folder; see `ClusterFolder.make`."""
@@ -211,7 +264,7 @@ class SftpFolder:
                 where = f"{self.host}: remote_path {parent}"
                 raise _unusable(where, error.reason or str(error)) from error
 
-        self._do(make)
+        self._do(make, seconds=_SECONDS)
 
     def names(self) -> list[str]:
         """List the files."""
@@ -225,7 +278,7 @@ class SftpFolder:
                 return []
             return [str(name) for name in found if name not in (".", "..")]
 
-        return self._do(names)
+        return self._do(names, seconds=_SECONDS)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file."""
@@ -234,7 +287,9 @@ class SftpFolder:
             sftp = await self._client()
             path = posixpath.join(self.path, name)
             async with sftp.open(path, "wb", encoding=None) as file:
-                await file.write(content)
+                for start in range(0, len(content), _PIECE):
+                    async with asyncio.timeout(_SECONDS):
+                        await file.write(content[start : start + _PIECE])
 
         self._do(write)
 
@@ -247,23 +302,63 @@ class SftpFolder:
 
             async def read_one(name: str) -> bytes:
                 path = posixpath.join(self.path, name)
+                pieces = []
                 async with gate, sftp.open(path, "rb", encoding=None) as file:
-                    return cast("bytes", await file.read())
+                    while True:
+                        async with asyncio.timeout(_SECONDS):
+                            pieces.append(cast("bytes", await file.read(_PIECE)))
+                        if not pieces[-1]:
+                            return b"".join(pieces)
 
             return await asyncio.gather(*map(read_one, names))
 
         return self._do(read)
 
     def remove(self) -> None:
-        """Remove the folder."""
+        """Remove the folder; see `ClusterFolder.remove`."""
         import asyncssh
 
+        lost = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
+
         async def remove() -> None:
-            sftp = await self._client()
-            with contextlib.suppress(asyncssh.SFTPNoSuchFile):
-                await sftp.rmtree(self.path)
+            end = time.monotonic() + _REMOVE_SECONDS
+            while True:
+                try:
+                    async with asyncio.timeout(_SECONDS):
+                        return await self._remove_once()
+                except asyncssh.SFTPError as error:
+                    if isinstance(error, lost) or time.monotonic() > end:
+                        raise
+                await asyncio.sleep(_REMOVE_PAUSE)
 
         self._do(remove)
+
+    async def _remove_once(self) -> None:
+        """Remove what is there now; fails if something came meanwhile."""
+        import asyncssh
+
+        sftp = await self._client()
+        gate = asyncio.Semaphore(_AT_A_TIME)
+
+        async def remove_one(name: str) -> None:
+            # A job may have renamed it, or removed it itself.
+            with contextlib.suppress(asyncssh.SFTPNoSuchFile):
+                async with gate:
+                    await sftp.remove(posixpath.join(self.path, name))
+
+        with contextlib.suppress(asyncssh.SFTPNoSuchFile):
+            names = map(str, await sftp.listdir(self.path))
+            await asyncio.gather(*(remove_one(n) for n in names if n not in (".", "..")))
+            await sftp.rmdir(self.path)
+
+    def call(self, command: str) -> Said:
+        """Run a command; see `ClusterFolder.call`."""
+
+        async def call() -> Said:
+            await self._client()
+            return await There(self._connection).run(command)
+
+        return self._do(call, seconds=_SECONDS)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -293,14 +388,14 @@ class SftpFolder:
                 self.path = posixpath.join(home, self.path[2:])
         return self._sftp
 
-    def _do(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    def _do(self, work: Callable[[], Coroutine[Any, Any, T]], *, seconds: float | None = None) -> T:
         """Do something in the thread of the connection; say so when that is lost."""
         import asyncssh
 
         from pyhrf.execution.ssh import HostError
 
         async def timed() -> T:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await work()
 
         future = asyncio.run_coroutine_threadsafe(timed(), self._loop)

@@ -19,10 +19,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["FIELDS", "SacctError", "job_row", "parse_job", "run", "table"]
+__all__ = ["FIELDS", "NAME", "SacctError", "job_row", "parse_job", "run", "table"]
 
 FIELDS = ("jobid", "state", "derivedexitcode", "totalcpu", "maxrss", "timelimit", "stdout", "ncpus")
 """What soma-workflow asks for."""
+
+NAME = "pyhrf-sacct"
+"""What ``--version`` prints: nothing else may answer soma-workflow."""
 
 _SECONDS = 30
 _PAIR = re.compile(r"(?:^|\s)([A-Za-z][\w:/]*)=")
@@ -50,13 +53,14 @@ class SacctError(Exception):
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``pyhrf-sacct -j ID[,ID] -o FIELD[,FIELD]``; exit status 1 if Slurm does not answer."""
     parser = argparse.ArgumentParser(
-        prog="pyhrf-sacct",
+        prog=NAME,
         description="Answer for sacct from what slurmctld knows, as soma-workflow needs it. "
         "Put a link to this program, named sacct, into a folder that comes first on the PATH of "
         "your account on the cluster.",
     )
     parser.add_argument("-j", "--jobs", required=True, metavar="ID[,ID]")
     parser.add_argument("-o", "--format", default=",".join(FIELDS), metavar="FIELD[,FIELD]")
+    parser.add_argument("--version", action="version", version=NAME)
     given = parser.parse_args(arguments)
     fields = [field.partition("%")[0].strip().lower() for field in given.format.split(",")]
     try:

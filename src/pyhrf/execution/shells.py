@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import asyncssh
 
-__all__ = ["Here", "Said", "Shell", "There"]
+__all__ = ["AS_SOMA", "Here", "Said", "Shell", "There"]
+
+AS_SOMA = "".join(
+    f"[ -f ~/{name} ] && . ~/{name}; " for name in (".profile", ".bash_profile", ".bashrc")
+)
+"""What soma-workflow's client has the shell of a cluster do before each command."""
 
 
 @dataclass(frozen=True)

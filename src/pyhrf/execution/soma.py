@@ -14,7 +14,8 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyhrf.config.settings import ClusterSettings
@@ -27,14 +28,13 @@ from pyhrf.execution.extras import check_installed
 from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.soma_client import Resource, SomaClient
 from pyhrf.execution.soma_notes import MAX_JOBS, Notes, plan_jobs
-from pyhrf.execution.soma_run import Place, SomaRun, read_results, unpack_archive
+from pyhrf.execution.soma_place import Place, is_result, read_results, unpack_archive
+from pyhrf.execution.soma_run import DONE, SomaRun
+from pyhrf.execution.soma_setup import check_sacct_there, check_same, check_versions, check_words
 
 __all__ = ["SomaEngine"]
 
 _MAX_NEWS = 20
-_NOT_NEEDED = ("distributed", "dask", "cloudpickle")
-# soma-workflow passes the words of a command through bash.
-_UNFIT = re.compile(r"[$`\\\"'\n]")
 
 
 class SomaEngine:
@@ -100,17 +100,26 @@ class SomaEngine:
         Parameters
         ----------
         study : str
-            Everything that the results depend on, and where they go.
+            Everything that the results depend on.
         fresh : bool
-            Whether nothing is to be brought.
+            Whether to stop what goes on and remove what was finished there, and bring nothing.
 
         Returns
         -------
         list of BatchResult
+
+        Raises
+        ------
+        ConfigError
+            If the settings have changed, so that the workflow of an earlier run is not found.
+        EngineError
+            If the cluster cannot be reached, where something was left.
         """
         self._study = hashlib.sha256(study.encode()).hexdigest()[:20]
+        if fresh:
+            self.cancel()
         notes = Notes.load(self.folder)
-        if fresh or notes is None or notes.study != self._study:
+        if notes is None or notes.study != self._study:
             return []
         results = []
         pushed = self.folder / RESULTS
@@ -131,7 +140,7 @@ class SomaEngine:
         """Read the results in the folder of an earlier run: in one file if they were packed."""
         folder = self._reach(notes).folder
         names = folder.names()
-        found = [name for name in names if name.startswith("result-") and name.endswith(".npz")]
+        found = list(filter(is_result, names))
         if RESULTS in names:
             results = unpack_archive(folder.read([RESULTS])[0], self._study)
             if len(results) == len(found):  # nothing came after it was packed
@@ -160,17 +169,18 @@ class SomaEngine:
             if run is None:
                 run = self._begin(batches, costs, load, estimator)
             yield from run.follow()
-            place = self._reach(run.notes)
-            if self._settings.client_host is not None:
-                run.wait_for_push()
-            self._clear_up(place, run.notes)
+            with self._forgiven(run.notes):  # all is delivered: no trouble there undoes that
+                place = self._reach(run.notes)
+                if self._settings.client_host is not None:
+                    run.wait_for_push()
+                self._clear_up(place, run.notes)
         except KeyboardInterrupt:
             self._say_farewell()
             raise
         except GeneratorExit:
             if run is not None and run.notes.workflow is not None:
                 with contextlib.suppress(EngineError):
-                    self._reach(run.notes).client.delete(run.notes.workflow)
+                    self._reach(run.notes).stop(run.notes.workflow)
             raise
         finally:
             self._leave()
@@ -194,30 +204,53 @@ class SomaEngine:
         try:
             place = self._reach(notes)
             place.client.connect()
+            n_results = sum(map(is_result, place.folder.names()))
             self._clear_up(place, notes)
         finally:
             self._leave()
+        if n_results:
+            self._tell(
+                f"{notes.name} on {place.name} is removed with {n_results} files of results; what "
+                "of them had not been fetched is estimated again by the next run"
+            )
         return True
 
     def _attach(self, costs: dict[int, float], load: Load) -> SomaRun | None:
-        """Find the workflow of an earlier run if it goes on; else clear up what it left."""
+        """Find the workflow of an earlier run if it has to do with ours; else clear it up."""
         notes = Notes.load(self.folder)
         if notes is None:
             return None
         place = self._reach(notes)
         place.client.connect()
-        for workflow in place.client.find(notes.name):
-            status, _ = place.client.status(workflow)
-            # In light mode none goes on: the client was its only home.
-            of_round = notes.workflow in (None, workflow)
-            fits = notes.study == self._study and notes.parcels.issuperset(costs)
-            if status not in (None, "workflow_done") and of_round and fits:
+        # Those of its parcels that were given up are awaited too, though no job has them now.
+        if notes.study == self._study and not notes.parcels.isdisjoint(costs):
+            workflow = self._workflow_of(notes, place)
+            status = None if workflow is None else place.client.status(workflow)[0]
+            if workflow is not None and status is not None:
+                # One that has ended too: results may have come since the others were fetched.
+                how = "has ended" if status == DONE else "goes on"
+                self._tell(f"workflow {workflow} {how} on {place.name}: its results are awaited")
                 notes.workflow = workflow
+                for parcel in costs.keys() - notes.parcels:
+                    notes.deaths.pop(parcel, None)  # a new command is a new chance
                 notes.save(self.folder)
-                self._tell(f"workflow {workflow} goes on on {place.name}: its results are awaited")
                 return SomaRun(place, notes, costs, load)
-        self._clear_up(place, notes)
+        if notes.study != self._study:
+            self._tell(f"{notes.name} on {place.name} belongs to another study and is removed")
+        try:
+            self._clear_up(place, notes)
+        except ClusterLostError:
+            raise
+        except EngineError as error:
+            self._tell(f"{error}; it may be left there: remove it by hand")
         self._leave()
+        return None
+
+    def _workflow_of(self, notes: Notes, place: Place) -> int | None:
+        """Find the workflow of the latest round; in light mode none outlives its client."""
+        for workflow, number in place.client.find(notes.name).items():
+            if number == notes.round and notes.workflow in (None, workflow):
+                return workflow
         return None
 
     def _begin(
@@ -230,9 +263,12 @@ class SomaEngine:
         notes = Notes(self._study, "", f"pyhrf_{shown}_{token}")
         place = self._reach(notes, token=token)
         notes.path = place.folder.path
-        self._check_words(place)
-        self._check_versions(place)
+        resource = self._resource
+        notes.server_id, notes.server, notes.login = resource.name, self._server, resource.login
+        check_words(place, inside=self._settings.remote_path is None)
+        check_versions(place)
         place.client.connect()
+        check_sacct_there(place)
         push = None
         if self._settings.client_host is not None and place.name != "this machine":
             host = self._settings.client_host
@@ -250,11 +286,16 @@ class SomaEngine:
         self.folder.mkdir(exist_ok=True)
         client = SomaClient(resource, self.folder)
         try:
+            if notes.path:
+                check_same(notes, "server_id", resource.name)
             client.configure()
+            if notes.path:
+                check_same(notes, "server", self._server)
+                check_same(notes, "user", resource.login)
             path = notes.path or self._path(token)
             folder: ClusterFolder = LocalFolder(Path(path).expanduser())
             if resource.mode == "remote":
-                folder = SftpFolder(str(settings.server or resource.address), resource.login, path)
+                folder = SftpFolder(str(self._server), resource.login, path)
             self._place = Place(
                 resource.name or "this machine",
                 settings.python or sys.executable,
@@ -270,48 +311,20 @@ class SomaEngine:
             raise
         return self._place
 
+    @property
+    def _server(self) -> str | None:
+        return self._settings.server or self._resource.address
+
     def _path(self, token: str) -> str:
         parent = self._settings.remote_path
         if parent is None:
             return str(self.folder / "run")
         return posixpath.join(parent, f"pyhrf-{self._study}-{token}")
 
-    def _check_words(self, place: Place) -> None:
-        """Refuse names that bash would change on the way to a job."""
-        section = "section [parallel-cluster], key"
-        inside = self._settings.remote_path is None
-        folder = "the output directory" if inside else f"{section} remote_path"
-        for what, text in ((folder, place.folder.path), (f"{section} python", place.python)):
-            if _UNFIT.search(text):
-                raise ConfigError(
-                    f"{what}: {text} holds a quote, $, ` or a backslash, which soma-workflow does "
-                    "not pass on: choose another name"
-                )
-
-    def _check_versions(self, place: Place) -> None:
-        """Refuse another version of what decides over the results, before any work."""
-        if not isinstance(place.folder, SftpFolder):
-            return
-        from pyhrf.execution.ssh import HostError
-
-        try:
-            differences = place.folder.probe(place.python).differences(but=_NOT_NEEDED)
-        except HostError as error:
-            raise EngineError(
-                f"server {error.host}: {error.cause}; set python in section [parallel-cluster] to "
-                "an interpreter there that has pyhrf[cluster]"
-            ) from error
-        if differences:
-            raise EngineError(
-                f"server {place.folder.host}: {place.python} has other versions than this Python: "
-                f"{', '.join(differences)}: install the same ones there, or set python in section "
-                "[parallel-cluster] to an interpreter that has them"
-            )
-
     def _clear_up(self, place: Place, notes: Notes) -> None:
         """Leave nothing: neither workflow, nor folder, nor notes."""
         for workflow in place.client.find(notes.name):
-            place.client.delete(workflow)
+            place.stop(workflow)
         place.folder.remove()
         place.client.close()
         Notes.forget(self.folder)
@@ -323,16 +336,23 @@ class SomaEngine:
         if notes is None:
             return
         try:
-            place = self._reach(notes)
-            place.client.connect()
-            self._clear_up(place, notes)
+            with self._forgiven(notes):
+                place = self._reach(notes)
+                place.client.connect()
+                self._clear_up(place, notes)
+        finally:
+            self._leave()
+
+    @contextmanager
+    def _forgiven(self, notes: Notes) -> Iterator[None]:
+        """Say what may be left on the cluster if something goes wrong with it."""
+        try:
+            yield
         except EngineError as error:
             self._tell(
                 f"{error}; {notes.path} and the workflow {notes.name} may be left there: the same "
                 "command with --cancel removes them"
             )
-        finally:
-            self._leave()
 
     def _say_farewell(self) -> None:
         """Tell what goes on when the user goes; without a cluster nothing does."""

@@ -16,25 +16,21 @@ from pathlib import Path
 from pyhrf.errors import PyhrfError
 from pyhrf.execution import host_facts
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.sacct import FIELDS
-from pyhrf.execution.shells import Shell
+from pyhrf.execution.sacct import FIELDS, NAME
+from pyhrf.execution.shells import AS_SOMA, Said, Shell
 from pyhrf.execution.soma_client import SomaClient
 from pyhrf.execution.ssh import Probe, python_command
 
 __all__ = [
-    "AS_SOMA",
     "Trial",
     "ask_python",
     "check_key",
     "check_sacct",
+    "cure_of_sacct",
+    "is_stand_in",
     "start_database",
     "try_jobs",
 ]
-
-AS_SOMA = "".join(
-    f"[ -f ~/{name} ] && . ~/{name}; " for name in (".profile", ".bash_profile", ".bashrc")
-)
-"""What soma-workflow's client has the shell of a cluster do before each command."""
 
 _OLDEST = (3, 11)
 _DATABASE_SECONDS = 20
@@ -90,24 +86,43 @@ def check_key(login: str) -> None:
 
 
 async def check_sacct(shell: Shell, python: str) -> None:
-    """See that sacct answers what soma-workflow asks.
+    """See that sacct is the stand-in, and answers what soma-workflow asks.
+
+    Slurm's own says of a job that was cancelled or preempted what soma-workflow takes for
+    "suspended" or does not know, and in older versions nothing at all.
 
     Raises
     ------
     Fault
-        If jobs would stay "undetermined".
+        If jobs would stay "undetermined" or "suspended".
     """
     # A number that no job has yet: whoever knows it answers, if only by the head of the table.
     said = await shell.run(f"{AS_SOMA}sacct -j 1 -o {','.join(FIELDS)}")
     head = said.out.splitlines()[0].lower() if said.out.strip() else ""
+    reason = said.reason
     if said.status == 0 and len(head.split()) == len(FIELDS):
-        return
-    stand_in = posixpath.join(posixpath.dirname(python), "pyhrf-sacct")
+        if is_stand_in(await shell.run(f"{AS_SOMA}sacct --version")):
+            return
+        reason = "it is Slurm's own, in whose words soma-workflow takes a cancelled job for one"
+        reason += " that is suspended"
     raise Fault(
-        f"sacct there cannot say what soma-workflow asks of it ({said.reason}): its jobs would "
-        "run, but it would never see them end",
-        f"run there: mkdir -p ~/bin && ln -s {stand_in} ~/bin/sacct && "
-        "echo 'export PATH=$HOME/bin:$PATH' >> ~/.profile",
+        f"sacct there cannot say what soma-workflow asks of it ({reason}): its jobs would "
+        "run, but it would not see all of them end",
+        f"run there: {cure_of_sacct(python)}",
+    )
+
+
+def is_stand_in(said: Said) -> bool:
+    """Tell from the answer to ``sacct --version`` whether it is ``pyhrf-sacct``."""
+    return said.status == 0 and NAME in said.out
+
+
+def cure_of_sacct(python: str) -> str:
+    """Say how ``pyhrf-sacct`` of an interpreter becomes ``sacct``."""
+    stand_in = posixpath.join(posixpath.dirname(python), "pyhrf-sacct")
+    return (
+        f"mkdir -p ~/bin && ln -s {stand_in} ~/bin/sacct && "
+        "echo 'export PATH=$HOME/bin:$PATH' >> ~/.profile"
     )
 
 

@@ -92,10 +92,14 @@ class SomaSession:
         expiry = datetime.now() + timedelta(days=_DAYS)
         return int(self._controller.submit_workflow(workflow, expiration_date=expiry, name=name))
 
-    def find(self, name: str) -> list[int]:
-        """Find the workflows of a name, of which the part after the last dot may differ."""
-        found = self._controller.workflows()
-        return [i for i, (each, _) in sorted(found.items()) if str(each).rpartition(".")[0] == name]
+    def find(self, name: str) -> list[tuple[int, int]]:
+        """Find the workflows of a name with a dot and a number after it; give both numbers."""
+        found = []
+        for workflow, (each, _) in sorted(self._controller.workflows().items()):
+            stem, _, number = str(each).rpartition(".")
+            if stem == name and number.isdecimal():
+                found.append((int(workflow), int(number)))
+        return found
 
     def status(self, workflow: int) -> dict[str, Any]:
         """Tell how far a workflow is.
@@ -113,6 +117,14 @@ class SomaSession:
             "workflow": status,
             "jobs": [_status_of_job(job) for job in sorted(jobs, key=lambda job: int(job[0]))],
         }
+
+    def ids(self, workflow: int) -> list[str]:
+        """Tell what the scheduler calls the jobs that were given to it and have not ended."""
+        if workflow not in self._controller.workflows([workflow]):
+            return []
+        jobs = self._controller.workflow_elements_status(workflow)[0]
+        named = [str(job[5]) for job in jobs if job[5] and job[1] not in ("done", "failed")]
+        return [name for name in named if not name.startswith("-")]  # of no real job
 
     def delete(self, workflow: int) -> bool:
         """Stop a workflow and forget it; False if that cannot be known."""
@@ -156,12 +168,16 @@ def main() -> None:
     requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
 
     def read() -> None:
-        for line in sys.stdin:
-            requests.put(json.loads(line))
-        last_resort = threading.Timer(_END_SECONDS, os._exit, [0])
-        last_resort.daemon = True
-        last_resort.start()
-        requests.put(None)
+        try:
+            # A client that is killed may leave half a line, which is the end as well.
+            with contextlib.suppress(ValueError):
+                for line in sys.stdin:
+                    requests.put(json.loads(line))
+        finally:
+            last_resort = threading.Timer(_END_SECONDS, os._exit, [0])
+            last_resort.daemon = True
+            last_resort.start()
+            requests.put(None)
 
     threading.Thread(target=read, daemon=True).start()
     with contextlib.suppress(BrokenPipeError):

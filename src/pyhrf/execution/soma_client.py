@@ -22,6 +22,8 @@ __all__ = ["Resource", "SomaClient"]
 
 _SECONDS = 90.0
 _END_SECONDS = 25.0
+_DELETE_SECONDS = 180.0
+"""soma-workflow gives itself 90 s for it."""
 _CFG = "~/.soma-workflow.cfg"
 
 
@@ -51,6 +53,11 @@ class SomaClient:
     folder : Path
         For the log of soma-workflow, and for its own files in light mode.
 
+    Attributes
+    ----------
+    scheduler : str
+        What soma-workflow calls the scheduler; empty before `connect`.
+
     Raises
     ------
     EngineError
@@ -67,6 +74,7 @@ class SomaClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
         self._rest = b""
+        self.scheduler = ""
 
     def configure(self) -> None:
         """Look the resource up in the configuration of soma-workflow.
@@ -103,7 +111,9 @@ class SomaClient:
         if resource.name is None:
             shutil.rmtree(private, ignore_errors=True)  # of a run that was killed
             private.mkdir()
-        self._ask("connect", resource=resource.name, login=resource.login, folder=str(private))
+        self.scheduler = str(
+            self._ask("connect", resource=resource.name, login=resource.login, folder=str(private))
+        )
 
     def submit(self, name: str, jobs: list[dict[str, Any]], last: dict[str, Any] | None) -> int:
         """Submit a workflow; see `pyhrf.execution.soma_child.SomaSession.submit`."""
@@ -111,18 +121,22 @@ class SomaClient:
             self._ask("submit", seconds=_SECONDS + len(jobs), name=name, jobs=jobs, last=last)
         )
 
-    def find(self, name: str) -> list[int]:
-        """Find workflows; see `pyhrf.execution.soma_child.SomaSession.find`."""
-        return list(self._ask("find", name=name))
+    def find(self, name: str) -> dict[int, int]:
+        """Find workflows and their rounds; see `pyhrf.execution.soma_child.SomaSession.find`."""
+        return {int(workflow): int(number) for workflow, number in self._ask("find", name=name)}
 
     def status(self, workflow: int) -> tuple[str | None, list[str]]:
         """Tell the status of a workflow (None: there is none) and of its jobs."""
         answer = self._ask("status", workflow=workflow)
         return answer["workflow"], answer["jobs"]
 
+    def ids(self, workflow: int) -> list[str]:
+        """Tell what the scheduler calls the jobs of a workflow that have not ended."""
+        return list(self._ask("ids", workflow=workflow))
+
     def delete(self, workflow: int) -> bool:
-        """Stop a workflow and forget it."""
-        return bool(self._ask("delete", workflow=workflow))
+        """Stop a workflow and forget it; False if its jobs may go on."""
+        return bool(self._ask("delete", seconds=_DELETE_SECONDS, workflow=workflow))
 
     def reopen(self) -> None:
         """Connect anew, in a new child process.

@@ -46,6 +46,8 @@ class Notes:
         Jobs of all rounds, which are numbered from 0.
     deaths : dict of int to int
         How many jobs died of a parcel.
+    server_id, server, login : str or None
+        Where it is: name of the resource, host and login; None for this machine.
     """
 
     study: str
@@ -56,6 +58,9 @@ class Notes:
     jobs: dict[int, list[int]] = field(default_factory=dict)
     n_jobs: int = 0
     deaths: dict[int, int] = field(default_factory=dict)
+    server_id: str | None = None
+    server: str | None = None
+    login: str | None = None
 
     @property
     def parcels(self) -> set[int]:

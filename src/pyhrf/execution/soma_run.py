@@ -2,134 +2,42 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import tarfile
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.cluster_folder import ClusterFolder, ClusterLostError
-from pyhrf.execution.cluster_job import (
-    ESTIMATOR,
-    RESULTS,
-    JobSettings,
-    name_of_input,
-    name_of_mark,
-)
+from pyhrf.execution.batches import make_batches
+from pyhrf.execution.cluster_folder import ClusterLostError
+from pyhrf.execution.cluster_job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
-from pyhrf.execution.packing import pack_parcels, unpack_estimates
-from pyhrf.execution.soma_client import SomaClient
-from pyhrf.execution.soma_notes import Notes, name_of_job
+from pyhrf.execution.packing import pack_parcels
+from pyhrf.execution.soma_notes import Notes, name_of_job, plan_jobs
+from pyhrf.execution.soma_place import Place, is_result, unpack_result
 
-__all__ = ["Place", "SomaRun", "read_results", "unpack_archive"]
+__all__ = ["DONE", "SomaRun"]
 
-_DONE = "workflow_done"
+DONE = "workflow_done"
+"""What soma-workflow calls a workflow that has ended."""
+_UNATTENDED = "warning"
+"""What it calls one of which no process of it has told anything for 90 s."""
 _ATTEMPTS = 3
 """Jobs that may die of a parcel before it is given up: a first one and two more."""
 _SAVE_SECONDS = 10.0
-_PATIENCE = 300.0
-"""Seconds for which a cluster may be away while jobs are awaited."""
 _PAUSE, _LONGEST_PAUSE = 0.5, 5.0
-_LATE_SECONDS = 10.0
-"""Seconds that a file may take from a node to the machine that is asked for it."""
+_LATE_SECONDS = 65.0
+"""Seconds that a file may take from a node to the machine that is asked for it: NFS remembers the
+names in a folder for up to a minute (acdirmax)."""
+_UNATTENDED_SECONDS = 120.0
+"""Seconds after which an unattended workflow is lost; a scheduler may be slow to answer."""
 _SILENT_SECONDS = 120.0
 """Seconds after which it is said that the scheduler does not tell how its jobs are."""
 _N_LINES = 3
-
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a run is.
-
-    Attributes
-    ----------
-    name : str
-        Of the cluster, for messages.
-    python : str
-        Interpreter of the jobs.
-    folder : ClusterFolder
-        Folder of the run there.
-    client : SomaClient
-        soma-workflow.
-    notes_folder : Path
-        Folder here in which the notes are.
-    tell : callable
-        Told what the user should know.
-    """
-
-    name: str
-    python: str
-    folder: ClusterFolder
-    client: SomaClient
-    notes_folder: Path
-    tell: Callable[[str], object]
-
-    def with_patience(self, what: Callable[[], T]) -> T:
-        """Do something on the cluster; try again for minutes when it cannot be reached."""
-        begin, told = time.monotonic(), False
-        while True:
-            try:
-                return what()
-            except ClusterLostError as error:
-                if time.monotonic() - begin > _PATIENCE:
-                    raise EngineError(
-                        f"{error}; it was tried for {_PATIENCE / 60:.0f} minutes: what goes on "
-                        "there goes on, run the same command again to fetch it"
-                    ) from error
-                if not told:
-                    self.tell(f"{error}; it is tried again")
-                    told = True
-                time.sleep(_LONGEST_PAUSE)
-                try:
-                    self.client.reopen()
-                except EngineError as again:
-                    _log.info("still away: %s", again)
-
-
-def read_results(folder: ClusterFolder, names: Sequence[str], study: str) -> list[BatchResult]:
-    """Read results; what is damaged or of another study is left out."""
-    return _results(zip(names, folder.read(list(names)), strict=True), study)
-
-
-def unpack_archive(content: bytes, study: str) -> list[BatchResult]:
-    """Take the results out of the archive of ``cluster_job.pack_results``; it may be damaged."""
-    members: list[tuple[str, bytes]] = []
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            for member in archive:
-                file = archive.extractfile(member)
-                if file is not None:
-                    members.append((member.name, file.read()))
-    except (tarfile.TarError, OSError) as error:
-        _log.warning("%s is damaged: %s", RESULTS, error)
-    return _results(members, study)
-
-
-def _results(members: Iterable[tuple[str, bytes]], study: str) -> list[BatchResult]:
-    results = []
-    for name, blob in members:
-        try:
-            estimates, about = unpack_estimates(blob)
-        except ValueError as error:
-            _log.warning("%s: %s", name, error)
-            continue
-        if about.get("study") != study or not estimates:
-            continue
-        host = str(about["host"])
-        if "log" in about:
-            _log.error("on host %s: %s", host, about["log"])
-        batch = Batch(0, tuple(estimate.parcel for estimate in estimates), 0.0)
-        results.append(BatchResult(batch, estimates, host, float(about["seconds"])))
-    return results
 
 
 class SomaRun:
@@ -154,6 +62,7 @@ class SomaRun:
         self._seen: set[str] = set()
         self._shown = Counter[str]()
         self._silent_since: float | None = None
+        self._unattended_since: float | None = None
 
     def start(self, jobs: Sequence[Batch], estimator: bytes, push: tuple[str, str] | None) -> None:
         """Make the folder, send the inputs and submit the first round.
@@ -174,7 +83,13 @@ class SomaRun:
         """
         place, notes = self._place, self.notes
         notes.save(place.notes_folder)
-        place.folder.make()
+        try:
+            place.folder.make()
+        except ClusterLostError:
+            raise  # it may have been made
+        except EngineError:
+            Notes.forget(place.notes_folder)  # nothing was made that would have to be found
+            raise
         place.folder.write(ESTIMATOR, estimator)
         settings = JobSettings(notes.study, _SAVE_SECONDS, *(push or (None, None)))
         place.folder.write(JobSettings.FILE, settings.to_json())
@@ -220,7 +135,10 @@ class SomaRun:
                 return
             status, jobs = place.with_patience(self._status)
             self._say_how_jobs_are(jobs)
-            if status in (None, _DONE):
+            if self._is_lost(status):
+                yield from self._take_back()
+                late = 0.0
+            elif status in (None, DONE):
                 # Files may arrive after the news that they are written.
                 if late and time.monotonic() > late:
                     yield from self._next_round()
@@ -231,6 +149,46 @@ class SomaRun:
                     continue
             pause = _PAUSE if fresh else min(pause * 1.2, _LONGEST_PAUSE)
             time.sleep(pause)
+
+    def _is_lost(self, status: str | None) -> bool:
+        """Tell whether soma-workflow has looked after the workflow no more for minutes.
+
+        The process of it that submitted a workflow is the only one that does; it ends with the
+        login node, and what is left says neither that jobs end nor that they wait.
+        """
+        if status != _UNATTENDED:
+            self._unattended_since = None
+        elif self._unattended_since is None:
+            self._unattended_since = time.monotonic()
+        since = self._unattended_since
+        return since is not None and time.monotonic() - since > _UNATTENDED_SECONDS
+
+    def _take_back(self) -> Generator[BatchResult, None, None]:
+        """Stop the jobs of a lost workflow and submit again what they left; no parcel is blamed."""
+        place, notes = self._place, self.notes
+        workflow, self._unattended_since = notes.workflow, None
+        place.tell(
+            f"soma-workflow on {place.name} looks after workflow {workflow} no more, as after a "
+            "restart of the login node: its jobs are taken back"
+        )
+        if workflow is not None:
+            place.with_patience(partial(place.stop, workflow))
+        yield from place.with_patience(self._fresh)
+        left = [[p for p in parcels if p in self._missing] for parcels in notes.jobs.values()]
+        jobs = [parcels for parcels in left if parcels] + self._jobs_of_others()
+        if jobs:
+            self._submit(jobs)
+
+    def _jobs_of_others(self) -> list[list[int]]:
+        """Plan jobs for parcels that are awaited, but not from this round.
+
+        They were given up, or failed by a fault of the program, in the run that left.
+        """
+        others = self._missing - self.notes.parcels
+        if not others:
+            return []
+        costs = {parcel: self._costs[parcel] for parcel in others}
+        return [list(job.parcels) for job in plan_jobs(make_batches(costs, target_cost=1.0))]
 
     def _promised(self, statuses: Sequence[str]) -> bool:
         """Tell whether a job is said to have done well whose results are not there."""
@@ -245,18 +203,18 @@ class SomaRun:
 
     def _fresh(self) -> list[BatchResult]:
         """Fetch what was finished since the last time."""
-        folder = self._place.folder
-        names = sorted(
-            name
-            for name in folder.names()
-            if name.startswith("result-") and name.endswith(".npz") and name not in self._seen
-        )
-        results = [
-            kept
-            for result in read_results(folder, names, self.notes.study)
-            if (kept := self._awaited(result)) is not None
-        ]
-        self._seen.update(names)
+        folder, results = self._place.folder, []
+        names = sorted(n for n in folder.names() if is_result(n) and n not in self._seen)
+        for name, blob in zip(names, folder.read(names), strict=True):
+            try:
+                result = unpack_result(blob, self.notes.study)
+            except ValueError as error:  # it may not be here in full yet: it is read again
+                _log.info("%s: %s", name, error)
+                continue
+            self._seen.add(name)
+            kept = None if result is None else self._awaited(result)
+            if kept is not None:
+                results.append(kept)
         return results
 
     def _awaited(self, result: BatchResult) -> BatchResult | None:
@@ -292,7 +250,7 @@ class SomaRun:
     def _next_round(self) -> Generator[BatchResult, None, None]:
         """Submit again what jobs left undone; give up what three jobs died of."""
         place, notes = self._place, self.notes
-        jobs = []
+        jobs = self._jobs_of_others()
         for number, parcels in notes.jobs.items():
             left = [parcel for parcel in parcels if parcel in self._missing]
             if left:
@@ -307,7 +265,7 @@ class SomaRun:
                     jobs.append(again)
         workflow = notes.workflow
         if workflow is not None:
-            place.with_patience(lambda: place.client.delete(workflow))
+            place.with_patience(partial(place.stop, workflow))
         if jobs:
             place.with_patience(self._save_each_parcel)
             self._submit(jobs)
@@ -359,7 +317,7 @@ class SomaRun:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             status, jobs = self._status()
-            if status in (None, _DONE):
+            if status in (None, DONE):
                 break
             if jobs[len(self.notes.jobs) :] == ["done"]:
                 return
