@@ -27,8 +27,8 @@ from pyhrf.config.study_xml import read_study
 from pyhrf.data import Experiment, ParcelEstimate
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Engine, Keeping, Resumable
-from pyhrf.execution.engines import ENGINES, begin_anew, make_engine
+from pyhrf.execution.engine import Detaching, Engine, Keeping, Resumable
+from pyhrf.execution.engines import ENGINES, begin_anew, make_engine, tell_what_goes_on
 from pyhrf.execution.journal import Journal, folder_of_engine
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.runner import run_batches
@@ -176,6 +176,7 @@ def analyse(
             tell(f"note: {note}")
         if fresh:
             begin_anew(study.output, chosen, tell=tell)
+        tell_what_goes_on(study.output, chosen, tell=tell)
         expected = (EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
         with (
             Journal(study.output, prepared.key, expected=expected) as journal,
@@ -305,7 +306,10 @@ class _Run:
         """Estimate the parcels that the journal lacks."""
         dataset, estimator = self.prepared.dataset, self.prepared.estimator
         if isinstance(self.engine, Resumable):
-            identity = json.dumps([str(self.journal.directory), dict(self.prepared.key)])
+            # What goes on elsewhere is found by the notes beside the journal, which move with it.
+            detached = isinstance(self.engine, Detaching)
+            where = "" if detached else str(self.journal.directory)
+            identity = json.dumps([where, dict(self.prepared.key)])
             for result in self.engine.resume(identity, fresh=fresh):
                 if not self.journal.done().issuperset(result.batch.parcels):
                     self.journal.add(result)

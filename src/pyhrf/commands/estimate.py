@@ -63,6 +63,9 @@ def estimate(options: EstimOptions) -> int:
         raise click.UsageError("-j is the number of job slots of -x local")
     if options.cancel and options.engine != "cluster":
         raise click.UsageError("--cancel stops what goes on on a cluster: it needs -x cluster")
+    others = {"--fresh": options.fresh, "-s": options.stop, "-p": options.profile}
+    if options.cancel and (given := [name for name, value in others.items() if value]):
+        raise click.UsageError(f"--cancel starts nothing: it goes without {', '.join(given)}")
     from pyhrf.analysis import analyse, load_study
     from pyhrf.config.settings import load_settings
     from pyhrf.execution.engines import cancel

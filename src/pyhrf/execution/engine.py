@@ -89,7 +89,8 @@ class Resumable(Protocol):
         Parameters
         ----------
         study : str
-            Everything that the results depend on, and where they go: nothing else is brought.
+            Everything that the results depend on, and for an engine that is not `Detaching`
+            also where they go: nothing else is brought.
         fresh : bool
             Whether the work begins anew: what earlier runs finished is removed there, and
             nothing is brought.
@@ -155,8 +156,8 @@ class Engine(Protocol):
         """Work on batches in the given order and yield each result as soon as it is there.
 
         A bounded number of batches is in flight at any time. Closing the generator stops the
-        work and drops what is in flight. A `KeyboardInterrupt`, raised or thrown into the
-        generator, stops it within seconds: what is finished by then may still be yielded, then
+        work and drops what is in flight, also where it would go on without this process. A
+        `KeyboardInterrupt`, raised or thrown into the generator, stops it within seconds: what is finished by then may still be yielded, then
         the `KeyboardInterrupt` is raised again. Whatever `load` raises ends the run.
 
         Parameters

@@ -8,12 +8,14 @@ from pathlib import Path
 from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Detaching, Engine
-from pyhrf.execution.journal import folder_of_engine, held, set_aside
+from pyhrf.execution.journal import check_aside, folder_of_engine, held, set_aside
 from pyhrf.execution.queue_kinds import KINDS
+from pyhrf.execution.soma_notes import Notes
 
-__all__ = ["ENGINES", "begin_anew", "cancel", "make_engine"]
+__all__ = ["ENGINES", "begin_anew", "cancel", "make_engine", "tell_what_goes_on"]
 
 ENGINES = ("serial", "local", "LAN", "cluster", *KINDS)
+_DETACHING = "cluster"
 
 Tell = Callable[[str], object]
 
@@ -119,6 +121,28 @@ def begin_anew(directory: Path, engine: Engine, *, tell: Tell) -> None:
     """
     if isinstance(engine, Detaching):
         with held(directory):
+            check_aside(directory)  # before anything is stopped
             engine.cancel()
     if (kept := set_aside(directory)) is not None:
         tell(f"{directory}: older results are kept in {kept}")
+        tell_what_goes_on(kept, engine, tell=tell)
+
+
+def tell_what_goes_on(directory: Path, engine: Engine, *, tell: Tell) -> None:
+    """Say that a workflow of an earlier run may go on, of which this engine knows nothing.
+
+    Parameters
+    ----------
+    directory : Path
+        Output directory.
+    engine : Engine
+        The one that is to run.
+    tell : callable
+        Called with the sentence, if there is something to say.
+    """
+    notes = Notes.load(folder_of_engine(directory, _DETACHING))
+    if engine.name != _DETACHING and notes is not None:
+        tell(
+            f"a workflow of an earlier run with -x {_DETACHING} ({notes.name}) may go on: "
+            f"-x {_DETACHING} -u {directory} fetches its results, and with --cancel stops it"
+        )

@@ -117,6 +117,16 @@ def run_batches(
     except KeyboardInterrupt:
         left = len(wanted - done)
         raise Interrupted(_how_to_resume(engine, journal, n_left=left)) from None
+    except PyhrfError as error:
+        # Trouble here, as a full disk: what goes on elsewhere is as good as before, and is left.
+        _interrupt(results)
+        farewell = getattr(engine, "farewell", "")
+        if farewell:
+            raise type(error)(f"{error}; {farewell}") from error
+        raise
+    except BaseException:
+        _interrupt(results)
+        raise
     finally:
         results.close()
     n_left = len(wanted - done)
@@ -126,6 +136,12 @@ def run_batches(
             "run the same command again to estimate them"
         )
     return Outcome(len(done), n_failed, n_left, time.monotonic() - start)
+
+
+def _interrupt(results: Results) -> None:
+    """Stop an engine as Ctrl-C does: closing it would drop also what goes on elsewhere."""
+    with contextlib.suppress(StopIteration, KeyboardInterrupt, Exception):
+        results.throw(KeyboardInterrupt())
 
 
 def _how_to_resume(engine: Engine, journal: Journal, *, n_left: int) -> str:
