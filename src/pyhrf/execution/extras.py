@@ -9,9 +9,9 @@ from pyhrf.errors import EngineError
 __all__ = ["EXTRAS", "check_installed"]
 
 EXTRAS = {
-    "lan": ("asyncssh", "bokeh", "cloudpickle", "distributed"),
+    "lan": ("asyncssh", "bokeh", "cloudpickle", "cryptography", "distributed"),
     "cluster": ("asyncssh", "soma_workflow"),
-    "queue": ("bokeh", "cloudpickle", "dask_jobqueue", "distributed"),
+    "queue": ("bokeh", "cloudpickle", "cryptography", "dask_jobqueue", "distributed"),
 }
 """Packages of each extra, by the names under which they are imported."""
 
