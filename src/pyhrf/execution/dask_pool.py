@@ -11,6 +11,7 @@ from typing import Any
 import dask
 from distributed import Client, Scheduler
 from distributed.client import FutureCancelledError
+from distributed.comm.core import connect
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker
 
@@ -22,6 +23,7 @@ __all__ = ["LOOPBACK", "Pool", "WorkerDiedError", "open_pool"]
 LOOPBACK = ("127.0.0.1",)
 
 NameOfWorker = Callable[[str], object]
+WorkerAt = Callable[[str, str], object]
 
 
 class WorkerDiedError(Exception):
@@ -33,13 +35,13 @@ class _Workers(SchedulerPlugin):
 
     name = "pyhrf-workers"
 
-    def __init__(self, *, joined: NameOfWorker, lost: NameOfWorker) -> None:
+    def __init__(self, *, joined: WorkerAt, lost: NameOfWorker) -> None:
         self._joined, self._lost = joined, lost
         self._names: dict[str, str] = {}
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
         self._names[worker] = str(scheduler.workers[worker].name)
-        self._joined(self._names[worker])
+        self._joined(self._names[worker], worker)
 
     def remove_worker(
         self,
@@ -70,7 +72,7 @@ class Pool:
     """
 
     def __init__(self, scheduler: Scheduler, client: Client, security: MemorySecurity) -> None:
-        self._client = client
+        self._client, self._security = client, security
         self.run = uuid.uuid4().hex[:12]
         self._n_submitted = 0
         self.contacts = tuple(listener.contact_address for listener in scheduler.listeners)
@@ -78,6 +80,21 @@ class Pool:
         self.pem = security.pem
         port: int = scheduler.http_server.port  # type: ignore[attr-defined]  # set at start
         self.dashboard = f"http://127.0.0.1:{port}/status"
+
+    async def reaches(self, address: str) -> bool:
+        """Tell whether results can be fetched from a worker.
+
+        Parameters
+        ----------
+        address : str
+            At which the worker listens, ``tls://ADDRESS:PORT``.
+        """
+        try:
+            comm = await connect(address, **self._security.get_connection_args("scheduler"))
+        except OSError:
+            return False
+        await comm.close()
+        return True
 
     async def estimate(self, blob: bytes) -> bytes:
         """Have a worker estimate packed parcels; nothing of them is kept here.
@@ -100,8 +117,7 @@ class Pool:
             host = host_of_worker(getattr(error.last_worker, "name", ""))
             n_times = DASK_SETTINGS["distributed.scheduler.allowed-failures"] + 1
             raise WorkerDiedError(
-                f"its worker died each of {n_times} times, the last on host {host}: for want of "
-                "memory, or by a fault in compiled code"
+                f"its worker died each of {n_times} times, the last on host {host}"
             ) from error
         except FutureCancelledError as error:
             # Not a cancelled task: the client lost its scheduler, as after hours of sleep.
@@ -127,7 +143,7 @@ def _quiet() -> Iterator[None]:
 
 @asynccontextmanager
 async def open_pool(
-    job: Job, *, addresses: Sequence[str] = LOOPBACK, joined: NameOfWorker, lost: NameOfWorker
+    job: Job, *, addresses: Sequence[str] = LOOPBACK, joined: WorkerAt, lost: NameOfWorker
 ) -> AsyncIterator[Pool]:
     """Start the scheduler; workers that join are told the job.
 
@@ -137,8 +153,10 @@ async def open_pool(
         What is to be done with parcels.
     addresses : sequence of str
         Of this machine, at which workers join; the first one has to be ``127.0.0.1``.
-    joined, lost : callable
-        Called with the name of a worker that came, or went away.
+    joined : callable
+        Called with name and address of a worker that came.
+    lost : callable
+        Called with the name of one that went away.
     """
     security = temporary_security()
     with dask.config.set(DASK_SETTINGS), _quiet():

@@ -56,6 +56,8 @@ class DaskRun:
     thread_name = "pyhrf-dask"
     end_seconds = 6.0
     """How long the end of all workers may take."""
+    causes_of_death = "for want of memory, or by a fault in compiled code"
+    """Why worker after worker may die at a parcel."""
     addresses: Sequence[str] = LOOPBACK
     """Of this machine, at which workers join."""
 
@@ -91,8 +93,8 @@ class DaskRun:
         """
         raise NotImplementedError
 
-    def _worker_joined(self, name: str) -> None:
-        """Note that a worker is there."""
+    def _worker_joined(self, name: str, address: str) -> None:
+        """Note that a worker is there, and where it listens."""
 
     def _worker_lost(self, name: str) -> None:
         """Note that a worker went away."""
@@ -215,7 +217,7 @@ class DaskRun:
             try:
                 self._put(batch, await estimating)
             except WorkerDiedError as error:
-                await self._again(pool, batch, str(error), attempt)
+                await self._again(pool, batch, f"{error}: {self.causes_of_death}", attempt)
             except Exception as error:
                 await self._again(pool, batch, f"{type(error).__name__}: {error}", attempt)
         except Exception as error:  # the data cannot be loaded any more
