@@ -104,3 +104,41 @@ def test_cancel__removes_all_at_once_and_minds_no_complaint(programs, tmp_path):
     programs("scancel", f'echo "$@" >{tmp_path}/cancelled; exit 1')
     asyncio.run(jobs_of("slurm", tmp_path).cancel(["12", "13"]))
     assert (tmp_path / "cancelled").read_text() == "12 13\n"
+
+
+def test_cancel__on_slurm_finds_jobs_by_their_name_too(programs, tmp_path):
+    programs("scancel", f'echo "$@" >>{tmp_path}/cancelled')
+    asyncio.run(jobs_of("slurm", tmp_path).cancel([], name="ours"))
+    assert (tmp_path / "cancelled").read_text() == f"--user={os.getuid()} --name=ours\n"
+
+
+def test_states__of_slurm_are_not_those_that_the_environment_chooses(
+    programs, tmp_path, monkeypatch
+):
+    for name in ("SQUEUE_STATES", "SQUEUE_PARTITION", "SLURM_CLUSTERS", "SLURM_CONF"):
+        monkeypatch.setenv(name, "x")
+    programs("squeue", f'env >{tmp_path}/env; echo "$@" >{tmp_path}/asked; echo 12 RUNNING other')
+    found = asyncio.run(jobs_of("slurm", tmp_path).states(["12"]))
+    assert found == {"12": "running"}
+    assert f"--user={os.getuid()} --states=all" in (tmp_path / "asked").read_text()
+    names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
+    assert "SLURM_CONF" in names
+    assert not names & {"SQUEUE_STATES", "SQUEUE_PARTITION", "SLURM_CLUSTERS"}
+
+
+def test_states__of_an_earlier_run_are_of_its_name(programs, tmp_path):
+    programs("squeue", "echo 12 RUNNING other; echo 13 PENDING pyhrf-old")
+    found = asyncio.run(jobs_of("slurm", tmp_path).states(["12", "13"], name="pyhrf-old"))
+    assert found == {"13": "waiting"}
+
+
+def test_states__of_no_job_ask_nobody(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert asyncio.run(jobs_of("pbs", tmp_path).states([])) == {}
+
+
+def test_submit__is_out_of_the_reach_of_ctrl_c(programs, tmp_path):
+    """Ctrl-C is sent to a process group: sbatch goes on, and tells which job it submitted."""
+    programs("sbatch", f"cd {tmp_path}; cut -d' ' -f5 </proc/$$/stat >group; echo job 812")
+    assert asyncio.run(jobs_of("slurm", tmp_path).submit("j1")) == "812"
+    assert int((tmp_path / "group").read_text()) != os.getpgrp()

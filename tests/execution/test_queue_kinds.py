@@ -202,7 +202,8 @@ def test_options__sge_takes_cores_with_a_parallel_environment():
 
 
 STATES = {
-    "slurm": "12 PENDING\n13 RUNNING\n14 COMPLETING\n15 COMPLETED\n",
+    "slurm": "12 PENDING pyhrf-abc\n13 RUNNING pyhrf-abc\n14 COMPLETING pyhrf-abc\n"
+    "15 COMPLETED pyhrf-abc\n16 SUSPENDED pyhrf-abc\n",
     "pbs": """\
 Job id            Name             User              Time Use S Queue
 ----------------  ---------------- ----------------  -------- - -----
@@ -210,6 +211,7 @@ Job id            Name             User              Time Use S Queue
 13.head           pyhrf-abc        ann               00:00:01 R workq
 14.head           pyhrf-abc        ann               00:00:01 E workq
 15.head           pyhrf-abc        ann               00:00:01 F workq
+16.head           pyhrf-abc        ann               00:00:01 S workq
 """,
     "sge": """\
 job-ID  prior   name       user         state submit/start at     queue            slots
@@ -217,16 +219,18 @@ job-ID  prior   name       user         state submit/start at     queue         
      12 0.00000 pyhrf-abc  ann          qw    11/22/2026 23:32:28                      1
      13 0.55500 pyhrf-abc  ann          r     11/22/2026 23:32:28 all.q@n1             1
      14 0.55500 pyhrf-abc  ann          dr    11/22/2026 23:32:28 all.q@n1             1
+     16 0.55500 pyhrf-abc  ann          s     11/22/2026 23:32:28 all.q@n1             1
 """,
     "lsf": """\
 JOBID   USER    STAT  QUEUE      FROM_HOST   EXEC_HOST   JOB_NAME   SUBMIT_TIME
 12      ann     PEND  normal     head                    pyhrf-abc  Nov 22 23:32
 13      ann     RUN   normal     head        n1          pyhrf-abc  Nov 22 23:32
 15      ann     EXIT  normal     head        n1          pyhrf-abc  Nov 22 23:32
+16      ann     SSUSP normal     head        n1          pyhrf-abc  Nov 22 23:32
 """,
-    "htcondor": "12.0 1\n13.0 2\n15.0 4\n",
+    "htcondor": "12.0 1\n13.0 2\n14.0 3\n15.0 4\n16.0 7\n",
     "oar": '{"12": {"state": "Waiting"}, "13": {"state": "Running"}, "14": {"state": "Finishing"},'
-    ' "15": {"state": "Terminated"}}',
+    ' "15": {"state": "Terminated"}, "16": {"state": "Suspended"}}',
 }
 
 
@@ -239,7 +243,34 @@ def test_read_states__tells_waiting_running_and_over(name):
     assert found[f"13{suffix}"] == "running"
     assert found.get(f"14{suffix}", "ending") == "ending"
     assert f"15{suffix}" not in found
+    assert found[f"16{suffix}"] == "suspended"
     assert kind.read_states("") == {}
+
+
+def test_read_states__of_a_name_are_those_of_no_other_job():
+    found = KINDS["slurm"].read_states(STATES["slurm"] + "17 RUNNING other\n", name="pyhrf-abc")
+    assert set(found) == {"12", "13", "14", "16"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("--job-name=x", "--job-name x", "-J x", "-Jx", "--nice=3 -J x", "--job=x"),
+        *("-M far", "--clusters=far", "-a 1-9", "--array=1-9", "-o log", "--output=log", "-e log"),
+    ],
+)
+def test_options__of_slurm_leave_the_job_to_be_found(line):
+    settings = QueueSettings(extra_directives=("--nice=7", line))
+    with pytest.raises(ConfigError, match=r"\[parallel-queue\], key extra_directives: -.*leave it"):
+        KINDS["slurm"].options(settings, folder=FOLDER)
+
+
+def test_options__of_slurm_may_be_any_other():
+    lines = ("--exclusive", "--comment='x -Jo -M'", "--export=ALL", "-C gpu --nice=5")
+    lines += ("--exclude=n1", "--cluster-constraint=x", "--account=ann", "-N 1 --open-mode=append")
+    settings = QueueSettings(extra_directives=lines)
+    found = KINDS["slurm"].options(settings, folder=FOLDER)
+    assert found["job_extra_directives"] == list(settings.extra_directives)
 
 
 def test_key__of_pbs_is_without_the_server():
@@ -285,5 +316,11 @@ def test_read_reason__of_slurm_is_empty_before_it_looked():
 @pytest.mark.parametrize("name", KINDS)
 def test_commands__use_the_programs_of_the_scheduler(name):
     kind = KINDS[name]
-    for command in (kind.states_command(["12"], name="pyhrf-abc"), kind.reason_command("12")):
+    for command in (kind.states_command(["12"]), kind.reason_command("12")):
         assert command[0] in kind.programs
+
+
+@pytest.mark.parametrize("reason", ["PartitionNodeLimit", "BadConstraints"])
+def test_hopeless__holds_no_reason_that_may_pass(reason):
+    """Nodes that are down for a while make Slurm say these."""
+    assert reason not in KINDS["slurm"].hopeless

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shlex
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -46,6 +48,11 @@ class QueueJobs:
         Interpreter on the nodes.
     name : str
         Of all jobs of the run.
+
+    Attributes
+    ----------
+    shows_names : bool
+        Whether the scheduler tells jobs of a name from others with the same number.
     """
 
     def __init__(
@@ -65,7 +72,12 @@ class QueueJobs:
         self._folder = folder
         module, class_name = kind.job_class
         base = getattr(_import_without_handler(module), class_name)
-        self._class: Any = type(class_name, (base,), {"_call": staticmethod(_call)})
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith(kind.misleading)
+        }
+        self._call = partial(_call, environment=environment)
+        self._class: Any = type(class_name, (base,), {"_call": staticmethod(self._call)})
+        self.shows_names = kind.shows_names
 
     def script(self, token: str) -> str:
         """Return the script of a job."""
@@ -95,18 +107,20 @@ class QueueJobs:
         ids : sequence of str
             Of `submit`.
         name : str, optional
-            That of an earlier run, if the jobs are its.
+            That of an earlier run, if the jobs are its: a number may have been given again.
 
         Raises
         ------
         SchedulerError
             If the scheduler does not answer.
         """
-        command = self._kind.states_command(ids, name=name or self.name)
+        if not ids:
+            return {}
+        command = self._kind.states_command(ids)
         # Some end with an error when one of the jobs is over, but list the others.
-        said = await _call(command, wrong_is_right=True)
+        said = await self._call(command, wrong_is_right=True)
         try:
-            found = self._kind.read_states(said)
+            found = self._kind.read_states(said, name=name)
         except ValueError as error:
             raise SchedulerError(f"{command[0]} says what is not understood: {error}") from error
         return {job: found[key] for job in ids if (key := self._kind.key(job)) in found}
@@ -114,15 +128,26 @@ class QueueJobs:
     async def reason(self, job: str) -> str:
         """Return why a job waits, as the scheduler puts it; empty if it says nothing."""
         try:
-            return self._kind.read_reason(await _call(self._kind.reason_command(job)))
+            return self._kind.read_reason(await self._call(self._kind.reason_command(job)))
         except SchedulerError:
             return ""
 
-    async def cancel(self, ids: Sequence[str]) -> None:
-        """Remove jobs from the queue; those that are over do not matter."""
-        if ids:
+    async def cancel(self, ids: Sequence[str], *, name: str | None = None) -> None:
+        """Remove jobs from the queue; those that are over do not matter.
+
+        Parameters
+        ----------
+        ids : sequence of str
+            Of `submit`.
+        name : str, optional
+            Of jobs that are removed too, even if no number of theirs is known.
+        """
+        commands = [[*shlex.split(self._class.cancel_command), *ids]] if ids else []
+        if name and (by_name := self._kind.cancel_command(name)):
+            commands.append(by_name)
+        for command in commands:
             with contextlib.suppress(SchedulerError):
-                await _call([*shlex.split(self._class.cancel_command), *ids])
+                await self._call(command)
 
     def _job(self, token: str) -> Any:
         # The defaults of dask-jobqueue, not what a file elsewhere makes of them.
@@ -144,7 +169,11 @@ def _import_without_handler(module: str) -> ModuleType:
 
 
 async def _call(
-    command: Sequence[str], *, shell: bool = False, wrong_is_right: bool = False
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    shell: bool = False,
+    wrong_is_right: bool = False,
 ) -> str:
     """Run a program of the scheduler; return what it says.
 
@@ -161,6 +190,8 @@ async def _call(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for us, who take back what is submitted
         )
     except OSError as error:
         raise SchedulerError(f"{command[0]} cannot be run: {error.strerror}") from error
@@ -172,7 +203,7 @@ async def _call(
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     text = out.decode("utf-8", "replace")
     if process.returncode == 0 or (wrong_is_right and _no_job(err)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +17,12 @@ from typing import Any, ClassVar, Literal
 
 from pyhrf.config.settings import QueueSettings
 from pyhrf.errors import ConfigError
+from pyhrf.execution.queue_directives import check_slurm_directives
 from pyhrf.execution.schedulers import SCHEDULERS
 
 __all__ = ["KINDS", "JobState", "QueueKind"]
 
-JobState = Literal["waiting", "running", "ending"]
+JobState = Literal["waiting", "running", "suspended", "ending"]
 
 _MEMORY = "2GB"
 """Asked for each core if the settings say nothing."""
@@ -37,16 +39,22 @@ class QueueKind:
         Module and class of dask-jobqueue.
     hopeless : tuple of str
         Reasons for which a job would wait for ever.
+    shows_names : bool
+        Whether the list of jobs shows their names in full.
+    misleading : tuple of str
+        How variables begin that would change what the programs are asked.
     """
 
     name: ClassVar[str]
     job_class: ClassVar[tuple[str, str]]
     hopeless: ClassVar[tuple[str, ...]] = ()
+    shows_names: ClassVar[bool] = False
+    misleading: ClassVar[tuple[str, ...]] = ()
     _account: ClassVar[str] = "account"
     _states: ClassVar[dict[str, JobState]] = {}
     """By its letters or words; what is not there is over."""
     _line = re.compile("")
-    """Of the list of jobs: number and state."""
+    """Of the list of jobs: number, state, and name if it shows that."""
 
     @property
     def title(self) -> str:
@@ -95,15 +103,24 @@ class QueueKind:
         seconds = _seconds(text)
         return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
-    def states_command(self, ids: Sequence[str], *, name: str) -> list[str]:
-        """Return the command that lists at least these jobs, which share a name."""
+    def states_command(self, ids: Sequence[str]) -> list[str]:
+        """Return the command that lists at least these jobs."""
         raise NotImplementedError
 
-    def read_states(self, text: str) -> dict[str, JobState]:
-        """Read which jobs are not over from what that command says."""
+    def read_states(self, text: str, *, name: str | None = None) -> dict[str, JobState]:
+        """Read which jobs are not over from what that command says.
+
+        Parameters
+        ----------
+        text : str
+            What it says.
+        name : str, optional
+            Of the jobs that count, where `shows_names`; all if not given.
+        """
         found: dict[str, JobState] = {}
         for line in text.splitlines():
-            if match := self._line.match(line):
+            match = self._line.match(line)
+            if match and (name is None or match.groupdict().get("name", name) == name):
                 state = self._states.get(match["state"])
                 if state is not None:
                     found[match["id"]] = state
@@ -112,6 +129,10 @@ class QueueKind:
     def key(self, job: str) -> str:
         """Return the id of a job as `read_states` gives it."""
         return job
+
+    def cancel_command(self, name: str) -> list[str]:  # noqa: ARG002 - most know no such command
+        """Return the command that removes all jobs of a name; empty if there is none."""
+        return []
 
     def reason_command(self, job: str) -> list[str]:
         """Return the command that says why a job waits."""
@@ -129,27 +150,42 @@ class Slurm(QueueKind):
     job_class = ("dask_jobqueue.slurm", "SLURMJob")
     hopeless = (
         "AssocMaxWallDurationPerJobLimit",
-        "BadConstraints",
         "InvalidAccount",
         "InvalidQOS",
-        "PartitionNodeLimit",
         "PartitionTimeLimit",
         "QOSMaxWallDurationPerJobLimit",
     )
     _states: ClassVar[dict[str, JobState]] = {
-        **dict.fromkeys(("PENDING", "CONFIGURING", "SUSPENDED", "REQUEUED", "STOPPED"), "waiting"),
+        **dict.fromkeys(("PENDING", "CONFIGURING", "REQUEUED"), "waiting"),
         **dict.fromkeys(("REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"), "waiting"),
         **dict.fromkeys(("RUNNING", "SIGNALING", "RESIZING", "STAGE_OUT"), "running"),
+        **dict.fromkeys(("SUSPENDED", "STOPPED"), "suspended"),
         "COMPLETING": "ending",
     }
-    _line = re.compile(r"(?P<id>\d+) (?P<state>\w+)")
+    shows_names = True
+    # On another cluster, or under another name, a job would not be found again.
+    misleading = (
+        *("SQUEUE_", "SCANCEL_", "SLURM_CLUSTERS", "SBATCH_CLUSTERS", "SBATCH_JOB_NAME"),
+        *("SBATCH_ARRAY_INX", "SBATCH_OUTPUT", "SBATCH_ERROR"),
+    )
+    _line = re.compile(r"(?P<id>\d+) (?P<state>\w+)(?: (?P<name>.*))?$")
+
+    def options(self, settings: QueueSettings, *, folder: Path) -> dict[str, Any]:
+        """Refuse directives without which no job could be found again."""
+        check_slurm_directives(settings.extra_directives)
+        return super().options(settings, folder=folder)
 
     def _walltime(self, text: str) -> str:
         return text
 
-    def states_command(self, ids: Sequence[str], *, name: str) -> list[str]:  # noqa: ARG002 - an id that is forgotten would be an error
-        """Ask by name."""
-        return ["squeue", "--noheader", f"--name={name}", "--format=%A %T"]
+    def states_command(self, ids: Sequence[str]) -> list[str]:  # noqa: ARG002 - an id that is forgotten would be an error
+        """Ask for all jobs of the user."""
+        user = f"--user={os.getuid()}"
+        return ["squeue", "--noheader", user, "--states=all", "--format=%A %T %j"]
+
+    def cancel_command(self, name: str) -> list[str]:
+        """Cancel by name, for a job whose number was never known."""
+        return ["scancel", f"--user={os.getuid()}", f"--name={name}"]
 
     def reason_command(self, job: str) -> list[str]:
         """Ask for the column of reasons."""
@@ -162,18 +198,19 @@ class Slurm(QueueKind):
 
 
 class Pbs(QueueKind):
-    """PBS Professional, OpenPBS, Torque."""
+    """PBS Professional and OpenPBS."""
 
     name = "pbs"
     job_class = ("dask_jobqueue.pbs", "PBSJob")
     _states: ClassVar[dict[str, JobState]] = {
-        **dict.fromkeys("QHWTSU", "waiting"),
+        **dict.fromkeys("QHWT", "waiting"),
         **dict.fromkeys("RB", "running"),
+        **dict.fromkeys("SU", "suspended"),
         "E": "ending",
     }
     _line = re.compile(r"(?P<id>\d+)\S*\s+\S+\s+\S+\s+\S+\s+(?P<state>[A-Z])\s")
 
-    def states_command(self, ids: Sequence[str], *, name: str) -> list[str]:  # noqa: ARG002 - it cuts names
+    def states_command(self, ids: Sequence[str]) -> list[str]:
         """Ask for each; some may be over."""
         return ["qstat", *ids]
 
@@ -215,20 +252,22 @@ class Sge(QueueKind):
             )
         return super().options(settings, folder=folder)
 
-    def states_command(self, ids: Sequence[str], *, name: str) -> list[str]:  # noqa: ARG002 - it lists a user's
+    def states_command(self, ids: Sequence[str]) -> list[str]:  # noqa: ARG002 - it lists a user's
         """Ask for all jobs of the user."""
         return ["qstat", "-u", getpass.getuser()]
 
-    def read_states(self, text: str) -> dict[str, JobState]:
-        """Read letters that are joined: ``qw``, ``hqw``, ``r``, ``Rr``, ``Eqw``, ``dr``."""
+    def read_states(self, text: str, *, name: str | None = None) -> dict[str, JobState]:  # noqa: ARG002 - it cuts names
+        """Read letters that are joined: ``qw``, ``hqw``, ``r``, ``Rr``, ``Eqw``, ``dr``, ``sr``."""
         found: dict[str, JobState] = {}
         for line in text.splitlines():
             if match := self._line.match(line):
                 state = match["state"]
-                running = "r" in state or "t" in state
-                found[match["id"]] = (
-                    "ending" if "d" in state else "running" if running else "waiting"
-                )
+                if "d" in state:
+                    found[match["id"]] = "ending"
+                elif set(state) & set("sST"):
+                    found[match["id"]] = "suspended"
+                else:
+                    found[match["id"]] = "running" if set(state) & set("rt") else "waiting"
         return found
 
     def reason_command(self, job: str) -> list[str]:
@@ -250,7 +289,8 @@ class Lsf(QueueKind):
     job_class = ("dask_jobqueue.lsf", "LSFJob")
     _account = "project"
     _states: ClassVar[dict[str, JobState]] = {
-        **dict.fromkeys(("PEND", "PSUSP", "WAIT", "USUSP", "SSUSP"), "waiting"),
+        **dict.fromkeys(("PEND", "PSUSP", "WAIT"), "waiting"),
+        **dict.fromkeys(("USUSP", "SSUSP"), "suspended"),
         **dict.fromkeys(("RUN", "UNKWN", "PROV"), "running"),
     }
     _line = re.compile(r"(?P<id>\d+)\s+\S+\s+(?P<state>[A-Z]+)\s")
@@ -260,7 +300,7 @@ class Lsf(QueueKind):
         minutes = math.ceil(_seconds(text) / 60)
         return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
-    def states_command(self, ids: Sequence[str], *, name: str) -> list[str]:  # noqa: ARG002 - ids are enough
+    def states_command(self, ids: Sequence[str]) -> list[str]:
         """Ask for each, also those that are over."""
         return ["bjobs", "-w", *ids]
 
@@ -280,8 +320,10 @@ class HtCondor(QueueKind):
     name = "htcondor"
     job_class = ("dask_jobqueue.htcondor", "HTCondorJob")
     _states: ClassVar[dict[str, JobState]] = {
-        **dict.fromkeys("157", "waiting"),
+        **dict.fromkeys("15", "waiting"),
         **dict.fromkeys("26", "running"),
+        "7": "suspended",
+        "3": "ending",
     }
     _line = re.compile(r"(?P<id>\d+\.\d+) (?P<state>\d)")
 
@@ -312,7 +354,7 @@ class HtCondor(QueueKind):
             options.pop(key, None)
         return {**options, "job_extra_directives": lines, "disk": "1GB"}
 
-    def states_command(self, ids: Sequence[str], *, name: str) -> list[str]:  # noqa: ARG002 - ids are enough
+    def states_command(self, ids: Sequence[str]) -> list[str]:
         """Ask for number and state of each."""
         columns = (("%d.", "ClusterId"), ("%d ", "ProcId"), ("%d\n", "JobStatus"))
         return ["condor_q", *ids, *(word for column in columns for word in ("-format", *column))]
@@ -333,7 +375,8 @@ class Oar(QueueKind):
     job_class = ("dask_jobqueue.oar", "OARJob")
     _account = "project"
     _states: ClassVar[dict[str, JobState]] = {
-        **dict.fromkeys(("Waiting", "toLaunch", "Launching", "Hold", "Suspended"), "waiting"),
+        **dict.fromkeys(("Waiting", "toLaunch", "Launching", "Hold"), "waiting"),
+        "Suspended": "suspended",
         **dict.fromkeys(("Running", "Resuming", "toAckReservation"), "running"),
         "Finishing": "ending",
     }
@@ -349,11 +392,11 @@ class Oar(QueueKind):
         options["job_extra_directives"] += [f"-O {folder}/%jobid%.out", f"-E {folder}/%jobid%.err"]
         return {**options, "memory_per_core_property_name": "not_applicable"}
 
-    def states_command(self, ids: Sequence[str], *, name: str) -> list[str]:  # noqa: ARG002 - it lists a user's
+    def states_command(self, ids: Sequence[str]) -> list[str]:  # noqa: ARG002 - it lists a user's
         """Ask for all jobs of the user."""
         return ["oarstat", "-u", getpass.getuser(), "-J"]
 
-    def read_states(self, text: str) -> dict[str, JobState]:
+    def read_states(self, text: str, *, name: str | None = None) -> dict[str, JobState]:  # noqa: ARG002 - numbers are enough
         """Read JSON: jobs by their number."""
         jobs = json.loads(text) if text.strip() else {}
         states = {
