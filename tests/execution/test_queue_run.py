@@ -18,9 +18,9 @@ from pyhrf.execution.packing import pack_estimates, unpack_parcels
 if find_spec("dask_jobqueue") is None:
     pytest.skip("the extra queue is not installed", allow_module_level=True)
 
-from pyhrf.execution import dask_run, queue_jobs, queue_run
+from pyhrf.execution import dask_run, extras, queue_jobs, queue_losses, queue_run
 from pyhrf.execution.queue_engine import QueueEngine
-from pyhrf.execution.queue_folder import QueueFolder, Trouble
+from pyhrf.execution.queue_folder import NotedJobs, QueueFolder, Trouble
 from pyhrf.execution.queue_jobs import SchedulerError
 
 
@@ -32,6 +32,11 @@ class FakePool:
     def __init__(self):
         self.workers = asyncio.Semaphore(0)
         self.seconds = 0.0
+        self.is_reached = True
+
+    async def reaches(self, address):
+        assert address.startswith("tls://")
+        return self.is_reached
 
     async def estimate(self, blob):
         async with self.workers:
@@ -43,7 +48,11 @@ class FakePool:
 
 
 class FakeQueue:
-    """Takes jobs; what becomes of each is said by `fate`: work, wait, die or refuse."""
+    """Takes jobs; what becomes of each is said by its fate.
+
+    work, wait, refuse; die (after some words), vanish (without any), hide (works, but is not in the
+    list of jobs), linger (works, and takes long to end), slow (to be submitted).
+    """
 
     def __init__(self, pool, *fates):
         self.pool, self.fates = pool, list(fates)
@@ -51,6 +60,15 @@ class FakeQueue:
         self.why = "Resources"
         self.trouble = None
         self.joined = self.lost = None
+        self.shows_names = False
+        self.names, self.times, self.tokens = [], [], {}
+        self.lingering = set()
+        self.down = 0  # questions that are not answered
+
+    def leave(self, number):
+        """End a job that works, as by its walltime."""
+        self.in_queue.pop(number, None)
+        self.lost(f"n1#{self.tokens[number]}-abc-0")
 
     def fate_of(self, i):
         return self.fates[min(i, len(self.fates) - 1)]
@@ -64,21 +82,30 @@ class FakeJobs:
 
     def __init__(self, queue, folder, name):
         self.queue, self.folder, self.name = queue, folder, name
+        self.shows_names, self.n_tried = queue.shows_names, 0
 
     def script(self, token):
         return "#!/bin/sh"
 
     async def submit(self, token):
         queue = self.queue
-        fate, number = queue.fate_of(len(queue.submitted)), str(100 + len(queue.submitted))
+        fate, number = queue.fate_of(self.n_tried), str(100 + len(queue.submitted))
+        self.n_tried += 1
+        queue.times.append(time.monotonic())
         if fate == "refuse":
             raise SchedulerError("sbatch: error: no such queue")
+        if fate == "slow":
+            await asyncio.sleep(0.5)
         queue.submitted.append(number)
-        if fate == "work":
-            queue.in_queue[number] = "running"
-            queue.joined(f"n1#{token}-abc-0")
+        queue.tokens[number] = token
+        if fate in ("work", "hide", "linger"):
+            if fate != "hide":
+                queue.in_queue[number] = "running"
+            if fate == "linger":
+                queue.lingering.add(number)
+            queue.joined(f"n1#{token}-abc-0", "tls://10.0.0.1:1")
             queue.pool.workers.release()
-        elif fate == "wait":
+        elif fate in ("wait", "slow"):
             queue.in_queue[number] = "waiting"
         elif fate == "die":
             (self.folder / f"job-{number}.err").write_text("first\nno such python\n")
@@ -87,15 +114,22 @@ class FakeJobs:
         return number
 
     async def states(self, ids, *, name=None):
+        if self.queue.down:
+            self.queue.down -= 1
+            raise SchedulerError("cannot reach slurmctld")
         return {job: self.queue.in_queue[job] for job in ids if job in self.queue.in_queue}
 
     async def reason(self, job):
         return self.queue.why
 
-    async def cancel(self, ids):
+    async def cancel(self, ids, *, name=None):
         self.queue.cancelled += ids
+        self.queue.names += [name] if name else []
         for job in ids:
-            self.queue.in_queue.pop(job, None)
+            if job in self.queue.lingering:
+                self.queue.in_queue[job] = "ending"
+            else:
+                self.queue.in_queue.pop(job, None)
 
 
 @pytest.fixture
@@ -104,6 +138,7 @@ def make(monkeypatch, tmp_path):
     monkeypatch.setattr("pyhrf.execution.queue_engine.shutil.which", lambda program: program)
     for name, value in {"_SOON": 0.05, "_LATER": 0.05, "_GRACE": 0.0, "_PATIENCE": 0.0}.items():
         monkeypatch.setattr(queue_run, name, value)
+    monkeypatch.setattr(queue_losses, "_FIRST_SECONDS", 0.05)
 
     def make_it(*fates, max_jobs=2, told=None):
         pool = FakePool()
@@ -151,7 +186,7 @@ def test_run__replaces_a_job_that_died(make):
     engine, queue = make("die", "wait", "work", told=told)
     assert len(estimates(engine, 20)) == 20
     assert len(queue.submitted) == 3
-    assert "job 100 is lost: first / no such python; it is replaced" in told
+    assert "job 100 is lost: first / no such python; it is replaced in 0 s" in told
 
 
 def test_run__says_why_jobs_wait_and_that_they_run(make):
@@ -221,17 +256,62 @@ def test_run__removes_the_jobs_of_a_run_that_was_killed(make):
     engine, queue = make("work", told=told)
     engine.folder.mkdir()
     folder = QueueFolder(engine.folder)
-    folder.write_jobs("pyhrf-old", ["7", "8"])
+    folder.write_jobs([NotedJobs("pyhrf-old", ("7", "8"))])
     queue.in_queue["8"] = "waiting"
     estimates(engine, 3)
     assert "jobs of an earlier run are removed: 8" in told
     assert queue.cancelled[0] == "8"
+    assert queue.names[0] == "pyhrf-old"
+    assert not engine.folder.exists()
+
+
+def test_run__remembers_leftovers_until_the_scheduler_answers(make):
+    told = []
+    engine, queue = make("work", told=told)
+    engine.folder.mkdir()
+    folder = QueueFolder(engine.folder)
+    folder.write_jobs([NotedJobs("pyhrf-old", ("8",))])
+    queue.in_queue["8"] = "waiting"
+    queue.down = 1
+    run = engine.run([Batch(i, (i + 1,), 1.0) for i in range(20)], load=load, estimator=None)
+    next(run)
+    assert [each.ids for each in folder.read_jobs()] == [("8",), ("100", "101")]
+    for _ in run:
+        pass
+    assert queue.in_queue == {}
+    assert "may still be in the queue, 8: Slurm does not answer" in told[0]
+    assert not engine.folder.exists()
+
+
+def test_run__leaves_jobs_of_another_host_alone_where_numbers_may_mean_others(make):
+    told = []
+    engine, queue = make("work", told=told)
+    engine.folder.mkdir()
+    noted = NotedJobs("pyhrf-old", ("8",), "other-login")
+    QueueFolder(engine.folder).write_jobs([noted])
+    queue.in_queue["8"] = "running"
+    estimates(engine, 3)
+    assert "8" not in queue.cancelled
+    assert "they were submitted on other-login; run the command there" in told[0]
+    assert QueueFolder(engine.folder).read_jobs() == [noted]
 
 
 def test_run__nothing_to_do_submits_nothing(make):
     engine, queue = make("work")
     assert estimates(engine, 0) == {}
     assert queue.submitted == []
+    assert not engine.folder.exists()
+
+
+def test_run__nothing_to_do_removes_what_is_left(make):
+    engine, queue = make("work")
+    engine.folder.mkdir()
+    QueueFolder(engine.folder).write_jobs([NotedJobs("pyhrf-old", ("8",))])
+    queue.in_queue["8"] = "waiting"
+    estimates(engine, 0)
+    assert queue.cancelled[0] == "8"
+    assert queue.submitted == []
+    assert not engine.folder.exists()
 
 
 def test_run__path_that_a_script_cannot_hold_is_refused(make, tmp_path):
@@ -247,6 +327,170 @@ def test_engine__names_what_is_missing(monkeypatch):
         EngineError, match=r"-x slurm needs the program sbatch of Slurm.*login node"
     ):
         QueueEngine("slurm", QueueSettings(), tell=print)
-    monkeypatch.setattr("pyhrf.execution.queue_engine._PACKAGES", ("nonsuch_package",))
+    monkeypatch.setitem(extras.EXTRAS, "queue", ("nonsuch_package",))
     with pytest.raises(EngineError, match=r"nonsuch_package.*pip install 'pyhrf\[queue\]'"):
         QueueEngine("slurm", QueueSettings(), tell=print)
+
+
+def test_engine__interpreter_that_a_script_cannot_hold_is_refused(monkeypatch):
+    monkeypatch.setattr("pyhrf.execution.queue_engine.shutil.which", lambda program: program)
+    with pytest.raises(ConfigError, match=r"key python: the interpreter /opt/my python cannot"):
+        QueueEngine("slurm", QueueSettings(python="/opt/my python"), tell=print)
+
+
+def run_slowly(engine, n, *, seconds=0.05, work_for):
+    """Start a run whose batches take some time; look for a while what becomes of its jobs."""
+    run = engine.run([Batch(i, (i + 1,), 1.0) for i in range(n)], load=load, estimator=None)
+    next(run)
+    time.sleep(work_for)
+    return run
+
+
+def test_run__survives_a_node_on_which_every_job_dies(make):
+    told = []
+    engine, queue = make("work", "die", told=told)
+    queue.pool.seconds = 0.1
+    assert len(estimates(engine, 60)) == 60
+    assert sum("is lost" in text for text in told) > 4
+    assert engine.job_states == ("running",)
+
+
+def test_run__survives_a_node_with_other_versions(make):
+    told = []
+    engine, queue = make("work", "die", told=told)
+    queue.pool.seconds = 0.05
+    queue.trouble = Trouble("node n9 has other versions", final=True)
+    assert len(estimates(engine, 30)) == 30
+    assert any("node n9 has other versions; it is replaced" in text for text in told)
+
+
+@pytest.mark.parametrize("fate", ["vanish", "die"])
+def test_run__replaces_jobs_that_never_join_more_and_more_slowly(make, monkeypatch, fate):
+    """A queue that loses jobs without a word is not flooded."""
+    monkeypatch.setattr(queue_losses, "_FIRST_SECONDS", 0.4)
+    engine, queue = make("work", fate)
+    queue.pool.seconds = 0.1
+    run = run_slowly(engine, 200, work_for=4)
+    run.close()
+    pauses = [later - first for first, later in zip(queue.times[1:], queue.times[2:], strict=False)]
+    assert 2 <= len(pauses) <= 4
+    assert all(pause >= 0.4 * 2**i for i, pause in enumerate(pauses))
+
+
+def test_run__ends_when_jobs_vanish_one_after_the_other(make):
+    engine, queue = make("vanish")
+    with pytest.raises(EngineError, match=r"8 jobs in a row .*said: nothing; see that the nodes"):
+        estimates(engine, 20)
+    assert len(queue.submitted) == 8
+
+
+def test_run__cancels_a_job_that_is_not_listed_any_more(make):
+    """It may be there, hidden: else each look would add one."""
+    engine, queue = make("hide", "work")
+    queue.pool.seconds = 0.05
+    run_slowly(engine, 60, work_for=1).close()
+    assert queue.cancelled[0] == "100"
+    assert len(queue.submitted) == 3
+
+
+def test_run__forgets_what_jobs_of_an_earlier_run_complained_of(make):
+    engine, queue = make("die", "work")
+    engine.folder.mkdir()
+    for token in ("j1", "j2"):
+        QueueFolder(engine.folder).report(token, Trouble("of last time", final=True))
+    assert len(estimates(engine, 5)) == 5
+    tokens = list(queue.tokens.values())
+    other, second = make("work")
+    estimates(other, 5)
+    assert not set(tokens) & set(second.tokens.values())
+
+
+def test_run__job_that_was_suspended_is_no_new_one(make):
+    """After it was resumed and has ended, it counts as one that worked: replaced at once."""
+    told = []
+    engine, queue = make("work", told=told)
+    queue.pool.seconds = 0.1
+    run = run_slowly(engine, 200, work_for=0)
+    for state, seconds in (("suspended", 0.8), ("waiting", 0.8), ("running", 0.8)):
+        queue.in_queue["100"] = state
+        time.sleep(seconds)
+    queue.in_queue.pop("100")
+    time.sleep(0.8)
+    run.close()
+    assert "1 of 2 jobs are suspended: 100" in told
+    assert "job 100 is lost; it is replaced" in told
+
+
+def test_run__job_that_was_put_back_into_the_queue_is_a_new_one(make):
+    told = []
+    engine, queue = make("work", told=told)
+    queue.pool.seconds = 0.1
+    run = run_slowly(engine, 200, work_for=0)
+    queue.lost(f"n1#{queue.tokens['100']}-abc-0")
+    queue.in_queue["100"] = "waiting"
+    time.sleep(0.8)
+    queue.in_queue.pop("100")
+    time.sleep(0.8)
+    run.close()
+    assert "job 100 is lost; it is replaced in 0 s" in told
+
+
+def test_run__refusal_is_told_once_and_tried_again(make):
+    told = []
+    engine, queue = make("work", "refuse", "refuse", "refuse", "work", told=told)
+    queue.pool.seconds = 0.1
+    run = run_slowly(engine, 200, work_for=4)
+    run.close()
+    assert sum("takes no further job" in text for text in told) == 1
+    assert len(queue.submitted) == 2
+
+
+def test_run__refusal_of_a_replacement_does_not_end_it(make):
+    """Even when no job is left: the refusal may pass, as that of a scheduler that is restarted."""
+    engine, queue = make("work", "refuse", "refuse", "work", max_jobs=1)
+    queue.pool.seconds = 0.1
+    run = run_slowly(engine, 30, work_for=0)
+    queue.leave("100")
+    assert len(list(run)) == 29
+    assert len(queue.submitted) == 2
+
+
+def test_run__takes_back_a_job_whose_submission_was_interrupted(make):
+    engine, queue = make("work", "slow")
+    run = engine.run([Batch(i, (i + 1,), 1.0) for i in range(9)], load=load, estimator=None)
+    next(run)
+    run.close()  # the second job is on its way into the queue
+    assert queue.submitted == ["100", "101"]
+    assert sorted(queue.cancelled) == ["100", "101"]
+    assert queue.in_queue == {}
+
+
+def test_run__ends_when_results_cannot_be_fetched(make):
+    engine, queue = make("work")
+    queue.pool.is_reached = False
+    queue.pool.seconds = 5
+    with pytest.raises(EngineError, match=r"worker on node n1 has joined, .*tls://10.0.0.1:1"):
+        estimates(engine, 5)
+    assert queue.in_queue == {}
+
+
+def test_run__does_not_wait_for_jobs_that_are_about_to_end(make, monkeypatch):
+    monkeypatch.setattr(queue_run, "_ENDING_SECONDS", 0.5)
+    told = []
+    engine, queue = make("linger", told=told)
+    estimates(engine, 5)
+    assert set(queue.in_queue.values()) == {"ending"}
+    assert not any("has not ended" in text for text in told)
+    assert not engine.folder.exists()
+
+
+def test_run__parcel_that_kills_its_workers_may_be_one_for_a_longer_walltime(make):
+    engine, queue = make("work")
+
+    async def die(blob):
+        raise dask_run.WorkerDiedError("its worker died each of 3 times, the last on host n1")
+
+    queue.pool.estimate = die
+    found = estimates(engine, 1)
+    assert "n1: for want of memory, " in found[1].reason
+    assert "memory and walltime in section [parallel-queue]" in found[1].reason

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import platform
 import socket
 import stat
+import time
 
 import pytest
 
 from pyhrf.execution import queue_worker
 from pyhrf.execution.host_facts import host_facts
-from pyhrf.execution.queue_folder import QueueFolder, Trouble
+from pyhrf.execution.queue_folder import NotedJobs, QueueFolder, Trouble
 
 
 @pytest.fixture
@@ -37,11 +40,19 @@ def test_folder__is_closed_to_others(folder):
 
 
 def test_folder__remembers_jobs(folder):
-    assert folder.read_jobs() == ("", [])
-    folder.write_jobs("pyhrf-abc", ["1", "2"])
-    assert folder.read_jobs() == ("pyhrf-abc", ["1", "2"])
+    assert folder.read_jobs() == []
+    noted = [NotedJobs("pyhrf-old", ("1",), "other"), NotedJobs("pyhrf-abc", ("1", "2"))]
+    folder.write_jobs(noted)
+    assert folder.read_jobs() == noted
+    assert noted[1].host == platform.node()
     (folder.path / "jobs.json").write_text("{")
-    assert folder.read_jobs() == ("", [])
+    assert folder.read_jobs() == []
+
+
+def test_folder__made_again_holds_no_trouble_of_last_time(folder):
+    folder.report("j1", Trouble("of last time", final=True))
+    folder.make()
+    assert folder.trouble("j1") is None
 
 
 def test_log_end__is_that_of_the_job_and_prefers_errors(folder):
@@ -51,6 +62,30 @@ def test_log_end__is_that_of_the_job_and_prefers_errors(folder):
     (folder.path / "pyhrf-abc-12.err").write_text("a\n\nb\nc\nd\n  e \n")
     assert folder.log_end("12") == "b / c / d / e"
     assert folder.log_end("13") == ""
+
+
+LOGS = {
+    "slurm": ("12", "pyhrf-abc-12.out", "pyhrf-abc-12.err"),
+    "pbs": ("12", "12.head.OU", "12.head.ER"),
+    "pbs, without a folder": ("12", "pyhrf-abc.o12", "pyhrf-abc.e12"),
+    "sge": ("12", "pyhrf-abc.o12", "pyhrf-abc.e12"),
+    "lsf": ("12", "abcj7-12.out", "abcj7-12.err"),
+    "htcondor": ("12.0", "worker-12.0.out", "worker-12.0.err"),
+    "oar": ("12", "12.out", "12.err"),
+}
+
+
+@pytest.mark.parametrize("scheduler", LOGS)
+def test_log_end__knows_the_names_of_each_scheduler(folder, scheduler):
+    job, out, err = LOGS[scheduler]
+    for name in (out, err):  # of another job
+        (folder.path / name.replace("12", "112")).write_text("of 112\n")
+        (folder.path / name.replace("12", "121")).write_text("of 121\n")
+    assert folder.log_end(job) == ""
+    (folder.path / out).write_text("said\n")
+    assert folder.log_end(job) == "said"
+    (folder.path / err).write_text("no such python\n")
+    assert folder.log_end(job) == "no such python"
 
 
 def test_worker__names_other_versions(monkeypatch, folder, capsys):
@@ -102,6 +137,42 @@ def test_worker__joins_at_the_first_address_that_answers(monkeypatch, folder):
     assert [name.rpartition("-")[0].startswith("n7#j1-") for name in names] == [True, True]
     assert len(set(names)) == 2
     assert scratch.is_dir()
+
+
+def test_reach__prefers_any_address_to_its_own(monkeypatch):
+    """At 127.0.0.1 another program of the node may answer, and sooner."""
+
+    async def connect(host, port):
+        if host != "127.0.0.1":
+            await asyncio.sleep(0.2)
+        if host == "10.0.0.1":
+            raise ConnectionRefusedError(111, "refused")
+
+        class Writer:
+            def get_extra_info(self, name):
+                return (f"me at {host}", 1)
+
+            def close(self):
+                pass
+
+        return None, Writer()
+
+    monkeypatch.setattr(queue_worker.asyncio, "open_connection", connect)
+    contacts = [f"tls://{host}:1" for host in ("10.0.0.1", "10.0.0.2", "127.0.0.1")]
+    found = asyncio.run(queue_worker._reach(contacts, "n1"))
+    assert found == ("tls://10.0.0.2:1", "me at 10.0.0.2")
+
+
+def test_reach__does_not_wait_for_one_address_after_the_other(monkeypatch):
+    async def connect(host, port):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(queue_worker.asyncio, "open_connection", connect)
+    monkeypatch.setattr(queue_worker, "_CONNECT_SECONDS", 0.5)
+    start = time.monotonic()
+    with pytest.raises(queue_worker._TroubleError, match=r"10.0.0.1:1 .*10.0.0.8:1 .*firewall"):
+        asyncio.run(queue_worker._reach([f"tls://10.0.0.{i}:1" for i in range(1, 9)], "n1"))
+    assert time.monotonic() - start < 2
 
 
 def test_worker__of_a_run_that_is_over_ends(monkeypatch, folder):

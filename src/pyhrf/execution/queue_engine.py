@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shutil
 import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyhrf.config.settings import QueueSettings
 from pyhrf.data import Estimator
 from pyhrf.errors import EngineError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
+from pyhrf.execution.queue_folder import QueueFolder, check_plain
 from pyhrf.execution.queue_kinds import KINDS
+
+if TYPE_CHECKING:
+    from pyhrf.execution.queue_jobs import QueueJobs
+    from pyhrf.execution.queue_run import QueueRun
 
 __all__ = ["QUEUES", "QueueEngine"]
 
@@ -49,7 +56,8 @@ class QueueEngine:
     Raises
     ------
     ConfigError
-        If the scheduler does not know what the settings ask for.
+        If the scheduler does not know what the settings ask for, or the path of the interpreter
+        cannot be in a job script.
     EngineError
         If the packages of the extra ``queue``, or the programs of the scheduler, are missing.
     """
@@ -65,6 +73,13 @@ class QueueEngine:
         self.news: tuple[str, ...] = ()
         self.folder = Path()
         self._settings, self._say = settings, tell
+        self._run: QueueRun | None = None
+        self._python = settings.python or sys.executable
+        check_plain(
+            self._python,
+            what="section [parallel-queue], key python: the interpreter",
+            cure="set it to one, or to a link to it,",
+        )
         check_installed(name, "queue")
         self._kind.options(settings, folder=Path("/"))
         for program in self._kind.programs:
@@ -91,31 +106,50 @@ class QueueEngine:
         EngineError
             If the scheduler refuses jobs, or one after the other ends without a result.
         """
-        if not batches:
-            return
         import cloudpickle
 
         from pyhrf.execution.dask_run import results_of
-        from pyhrf.execution.queue_folder import QueueFolder
         from pyhrf.execution.queue_jobs import QueueJobs
-        from pyhrf.execution.queue_run import QueuePlan, QueueRun
+        from pyhrf.execution.queue_plan import QueuePlan
+        from pyhrf.execution.queue_run import QueueRun
         from pyhrf.execution.remote_worker import Job
 
         folder = QueueFolder(self.folder.absolute())
+        if not batches and not folder.path.exists():
+            return
         folder.make()
-        settings = self._settings
+        jobs = QueueJobs(
+            self._kind,
+            self._settings,
+            folder=folder.path,
+            python=self._python,
+            name=f"pyhrf-{secrets.token_hex(3)}",  # some take no more than 15 letters
+        )
+        if not batches:
+            asyncio.run(self._clear_up(folder, jobs))
+            return
         plan = QueuePlan(
             kind=self._kind,
-            jobs=QueueJobs(
-                self._kind,
-                settings,
-                folder=folder.path,
-                python=settings.python or sys.executable,
-                name=f"pyhrf-{secrets.token_hex(3)}",  # Torque takes no more than 15 letters
-            ),
+            jobs=jobs,
             n_jobs=self._n_jobs,
             n_workers=self._n_cores,
             folder=folder,
             job=Job(cloudpickle.dumps(estimator), "", None),
         )
-        yield from results_of(QueueRun(plan, batches, load=load, tell=self._tell))
+        self._run = QueueRun(plan, batches, load=load, tell=self._tell)
+        yield from results_of(self._run)
+
+    async def _clear_up(self, folder: QueueFolder, jobs: QueueJobs) -> None:
+        """Remove what an earlier run left, when all its work is done."""
+        from pyhrf.execution.queue_leftovers import remove_leftovers
+
+        title = self._kind.title
+        left = await remove_leftovers(folder, jobs, title=title, tell=self._tell)
+        folder.write_jobs(left)
+        if not left:
+            folder.remove()
+
+    @property
+    def job_states(self) -> tuple[str, ...]:
+        """States of the jobs, ``waiting``, ``running``, ``suspended`` or ``ending``."""
+        return () if self._run is None else self._run.job_states

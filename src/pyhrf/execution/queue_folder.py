@@ -9,21 +9,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
 
-__all__ = ["QueueFolder", "Trouble"]
+__all__ = ["NotedJobs", "QueueFolder", "Trouble", "check_plain"]
 
 _KEYS, _JOBS, _SCRATCH = "run.json", "jobs.json", "scratch"
 # A path goes into job scripts, whose schedulers have no common way to quote it.
 _PLAIN = re.compile(r"[\w/.,+=@:~-]+", re.ASCII)
+_ERRORS = re.compile(r"\.(err|ER|e[0-9]+)$")
+"""Ends of the names of files that hold what a job said on its standard error."""
 _LOG_LINES, _LOG_CHARACTERS = 4, 600
 
 
@@ -41,6 +44,49 @@ class Trouble:
 
     text: str
     final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotedJobs:
+    """Jobs that may be in the queue.
+
+    Attributes
+    ----------
+    name : str
+        Of all of them.
+    ids : tuple of str
+        As the scheduler gave them.
+    host : str
+        Machine on which they were submitted.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    host: str = field(default_factory=platform.node)
+
+
+def check_plain(path: str, *, what: str, cure: str) -> None:
+    """Check that a path can be in a job script.
+
+    Parameters
+    ----------
+    path : str
+        It.
+    what : str
+        Begin of the complaint.
+    cure : str
+        What the user should choose.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot.
+    """
+    if not _PLAIN.fullmatch(path):
+        raise ConfigError(
+            f"{what} {path} cannot be in a job script: {cure} whose path holds only letters, "
+            "digits and /.,+=@:~_-"
+        )
 
 
 class QueueFolder:
@@ -61,7 +107,7 @@ class QueueFolder:
         return self.path / _SCRATCH
 
     def make(self) -> None:
-        """Make it, closed to other users.
+        """Make it, closed to other users, and forget what jobs of an earlier run complained of.
 
         Raises
         ------
@@ -70,14 +116,12 @@ class QueueFolder:
         EngineError
             If it cannot be made.
         """
-        if not _PLAIN.fullmatch(str(self.path)):
-            raise ConfigError(
-                f"the output directory {self.path} cannot be in a job script: choose one (-u DIR) "
-                "whose path holds only letters, digits and /.,+=@:~_-"
-            )
+        check_plain(str(self.path), what="the output directory", cure="choose one (-u DIR)")
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
+            for path in self.path.glob("trouble-*.json"):
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise EngineError(f"{error.filename}: cannot be made: {error.strerror}") from error
 
@@ -96,17 +140,17 @@ class QueueFolder:
         config: dict[str, Any] = json.loads((self.path / _KEYS).read_bytes())
         return config
 
-    def write_jobs(self, name: str, ids: Iterable[str]) -> None:
-        """Note the jobs that are in the queue."""
-        self._write(_JOBS, {"name": name, "ids": list(ids)})
+    def write_jobs(self, noted: Iterable[NotedJobs]) -> None:
+        """Note the jobs that are in the queue, of this run and of earlier ones."""
+        self._write(_JOBS, [asdict(each) for each in noted])
 
-    def read_jobs(self) -> tuple[str, list[str]]:
-        """Read the name and the ids of the jobs of an earlier run; empty if there was none."""
+    def read_jobs(self) -> list[NotedJobs]:
+        """Read what `write_jobs` noted; nothing if it did not."""
         try:
             found = json.loads((self.path / _JOBS).read_bytes())
-            return str(found["name"]), [str(each) for each in found["ids"]]
+            return [NotedJobs(e["name"], tuple(map(str, e["ids"])), e["host"]) for e in found]
         except (OSError, ValueError, KeyError, TypeError):
-            return "", []
+            return []
 
     def report(self, token: str, trouble: Trouble) -> None:
         """Say why a job cannot work."""
@@ -121,8 +165,13 @@ class QueueFolder:
 
     def log_end(self, job: str) -> str:
         """Return the last lines that a job wrote; empty if it wrote none."""
-        logs = [path for path in self.path.iterdir() if re.search(rf"\b{job}\b", path.name)]
-        for path in sorted(logs, key=lambda path: path.suffix not in (".err", ".e")):
+        # pyhrf-abc-12.err, 12.head.ER, pyhrf-abc.e12, j7-12.err, worker-12.0.err, 12.err
+        name = re.compile(rf"(?:^|-|\.[oe]){re.escape(job)}(?:\.|$)")
+        try:
+            logs = sorted(path for path in self.path.iterdir() if name.search(path.name))
+        except OSError:
+            return ""
+        for path in sorted(logs, key=lambda path: not _ERRORS.search(path.name)):
             with contextlib.suppress(OSError):
                 lines = path.read_text("utf-8", "replace").splitlines()
                 said = [line.strip() for line in lines if line.strip()]

@@ -6,26 +6,24 @@ import asyncio
 import contextlib
 import logging
 import math
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-
-import psutil
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.dask_pool import LOOPBACK, Pool
+from pyhrf.execution.dask_pool import Pool
 from pyhrf.execution.dask_run import DaskRun
 from pyhrf.execution.dask_settings import DASK_SETTINGS
 from pyhrf.execution.engine import Batch, Load
 from pyhrf.execution.host_facts import host_facts
-from pyhrf.execution.queue_folder import QueueFolder
-from pyhrf.execution.queue_jobs import QueueJobs, SchedulerError
-from pyhrf.execution.queue_kinds import QueueKind
-from pyhrf.execution.remote_worker import Job, host_of_worker
+from pyhrf.execution.queue_folder import NotedJobs
+from pyhrf.execution.queue_jobs import SchedulerError
+from pyhrf.execution.queue_leftovers import remove_leftovers
+from pyhrf.execution.queue_losses import Backoff, Losses
+from pyhrf.execution.queue_plan import QueuePlan, Submitted, own_addresses, token_of
+from pyhrf.execution.remote_worker import host_of_worker
 
-__all__ = ["QueuePlan", "QueueRun"]
+__all__ = ["QueueRun"]
 
 _SOON, _LATER = 2.0, 10.0
 """Seconds between two looks at the queue: while something is expected, and else."""
@@ -35,49 +33,12 @@ _REPEAT = 60.0
 """Seconds after which another reason of waiting is told."""
 _GRACE = 6.0
 """Seconds after its submission in which the queue may not know a job yet."""
-_MAX_STILLBORN = 4
-"""Jobs in a row that may end before any of their workers was there."""
-_MAX_FRUITLESS = 8
-"""Jobs in a row that may end without a result of any; twice their number if that is more."""
+_SUBMIT_SECONDS = 3.0
+"""Seconds that a submission may take after the end of the run has begun."""
+_ENDING_SECONDS = 4.0
+"""Seconds to wait for jobs that end anyway, as long as nothing else is in the queue."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class QueuePlan:
-    """Where and how to run.
-
-    Attributes
-    ----------
-    kind : QueueKind
-        The scheduler.
-    jobs : QueueJobs
-        Its jobs.
-    n_jobs, n_workers : int
-        Jobs at one time, and workers of each.
-    folder : QueueFolder
-        Where they meet.
-    job : Job
-        What to do.
-    """
-
-    kind: QueueKind
-    jobs: QueueJobs
-    n_jobs: int
-    n_workers: int
-    folder: QueueFolder
-    job: Job
-
-
-@dataclass(slots=True)
-class _Submitted:
-    """A job that is in the queue, as far as is known."""
-
-    token: str
-    number: str
-    since: float
-    state: str = "waiting"
-    joined: bool = False
 
 
 class QueueRun(DaskRun):
@@ -93,6 +54,10 @@ class QueueRun(DaskRun):
 
     thread_name = "pyhrf-queue"
     end_seconds = 15.0
+    causes_of_death = (
+        "for want of memory, by a fault in compiled code, or since it takes longer than a job may "
+        "(see memory and walltime in section [parallel-queue])"
+    )
 
     def __init__(
         self, plan: QueuePlan, batches: Sequence[Batch], *, load: Load, tell: Callable[[str], None]
@@ -100,25 +65,59 @@ class QueueRun(DaskRun):
         super().__init__(plan.job, batches, load=load, tell=tell)
         self.addresses = own_addresses()
         self._plan = plan
-        self._jobs: dict[str, _Submitted] = {}
+        self._pool: Pool | None = None
+        self._jobs: dict[str, Submitted] = {}
+        self._leftovers: list[NotedJobs] = []
         self._present: set[str] = set()
-        self._n_submitted = self._n_stillborn = self._n_fruitless = self._n_results = 0
+        self._losses, self._replacing, self._refused = Losses(plan.n_jobs), Backoff(), Backoff()
+        # Times until which as many jobs are not replaced, and nothing is submitted at all.
+        self._held: list[float] = []
+        self._refused_until = -math.inf
+        self._refusals: set[str] = set()
+        self._n_submitted = self._n_accepted = 0
+        self._submitting: asyncio.Task[None] | None = None
         self._told: tuple[Counter[str], str] = (Counter(), "")
         self._told_at = -math.inf
         self._look = asyncio.Event()
+
+    @property
+    def job_states(self) -> tuple[str, ...]:
+        """States of the jobs as they were last seen in the queue."""
+        return tuple(job.state for job in list(self._jobs.values()))
 
     # --- workers
 
     def _n_slots(self) -> int:
         return len(self._present)
 
-    def _worker_joined(self, name: str) -> None:
+    def _worker_joined(self, name: str, address: str) -> None:
         self._present.add(name)
-        if job := self._jobs.get(_token_of(name)):
+        if job := self._jobs.get(token_of(name)):
             job.joined, job.state = True, "running"
-            self._n_stillborn = 0
+        self._losses.joined()
+        self._replacing.reset()
+        self._held.clear()
+        task = asyncio.create_task(self._try_way_back(name, address))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         self._look.set()
         self._changed.set()
+
+    async def _try_way_back(self, name: str, address: str) -> None:
+        """See that a worker is reached from here, from where its results have to be fetched."""
+        if self._pool is None or await self._pool.reaches(address):
+            return
+        if name not in self._present or self._ending:
+            return  # it is gone
+        text = (
+            f"the worker on node {host_of_worker(name)} has joined, but the login node does not "
+            f"reach it at {address} to fetch results: a firewall between them has to let the "
+            "login node in"
+        )
+        if self._done_by:
+            self._tell(text)
+        else:
+            self._fail(EngineError(text))
 
     def _worker_lost(self, name: str) -> None:
         self._present.discard(name)
@@ -127,20 +126,19 @@ class QueueRun(DaskRun):
             self._n_again += 1
             self._tell(f"a worker on {host_of_worker(name)} is lost; its batch is done again")
 
+    def _is_at_work(self, job: Submitted) -> bool:
+        return any(token_of(name) == job.token for name in self._present)
+
     @asynccontextmanager
     async def _workers(self, pool: Pool) -> AsyncIterator[None]:
         plan = self._plan
+        self._pool = pool
         watching: asyncio.Task[None] | None = None
         try:
-            await self._remove_leftovers()
-            plan.folder.write_config(
-                {
-                    "contacts": [*pool.contacts[1:], pool.contacts[0]],
-                    "tls": pool.pem,
-                    "dask": DASK_SETTINGS,
-                    "versions": host_facts()["versions"],
-                }
+            self._leftovers = await remove_leftovers(
+                plan.folder, plan.jobs, title=plan.kind.title, tell=self._tell
             )
+            self._prepare_folder(pool)
             _log.info("the script of each job:\n%s", plan.jobs.script("JOB"))
             await self._submit_missing()
             jobs = "1 job" if len(self._jobs) == 1 else f"{len(self._jobs)} jobs"
@@ -149,23 +147,27 @@ class QueueRun(DaskRun):
             watching = asyncio.create_task(self._watch())
             yield
         finally:
-            if watching is not None:
-                watching.cancel()
-            await asyncio.shield(self._end())
+            ending = asyncio.create_task(self._end(watching))
+            while not ending.done():  # however often someone asks for it
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(ending)
+
+    def _prepare_folder(self, pool: Pool) -> None:
+        """Write what the jobs have to know, and the name by which they can be found."""
+        try:
+            self._plan.folder.write_config(
+                {
+                    "contacts": [*pool.contacts[1:], pool.contacts[0]],
+                    "tls": pool.pem,
+                    "dask": DASK_SETTINGS,
+                    "versions": host_facts()["versions"],
+                }
+            )
+            self._note_jobs()
+        except OSError as error:
+            raise EngineError(f"{error.filename}: cannot be written: {error.strerror}") from error
 
     # --- jobs
-
-    async def _remove_leftovers(self) -> None:
-        """Remove what a run that was killed left in the queue."""
-        plan = self._plan
-        name, numbers = plan.folder.read_jobs()
-        if not numbers:
-            return
-        with contextlib.suppress(SchedulerError):
-            left = await plan.jobs.states(numbers, name=name)
-            if left:
-                self._tell(f"jobs of an earlier run are removed: {', '.join(left)}")
-                await plan.jobs.cancel(list(left))
 
     def _n_wanted(self) -> int:
         """Count the jobs that the work that is left can keep busy."""
@@ -174,38 +176,50 @@ class QueueRun(DaskRun):
 
     async def _submit_missing(self) -> None:
         """Submit jobs until there are as many as are wanted."""
-        plan, loop = self._plan, asyncio.get_running_loop()
-        while len(self._jobs) < self._n_wanted():
+        plan, now = self._plan, asyncio.get_running_loop().time()
+        self._held = [until for until in self._held if until > now]
+        while now >= self._refused_until and len(self._jobs) + len(self._held) < self._n_wanted():
             self._n_submitted += 1
-            token = f"j{self._n_submitted}"
+            # No job of an earlier run has the same.
+            token = f"{plan.jobs.name.rpartition('-')[2]}j{self._n_submitted}"
+            self._submitting = asyncio.create_task(self._submit(token))
             try:
-                number = await plan.jobs.submit(token)
+                await asyncio.shield(self._submitting)
             except SchedulerError as error:
-                if self._n_submitted > 1:  # such as: too many jobs of this user
+                if not self._n_accepted:
+                    raise EngineError(
+                        f"{plan.kind.title} refuses the job: {error}; see section "
+                        "[parallel-queue] of the settings"
+                    ) from error
+                # Such as: too many jobs of this user.
+                self._refused_until = now + self._refused.failed()
+                if str(error) not in self._refusals:
+                    self._refusals.add(str(error))
                     self._tell(f"{plan.kind.title} takes no further job: {error}")
-                if self._jobs:
-                    return
-                raise EngineError(
-                    f"{plan.kind.title} refuses the job: {error}; see section [parallel-queue] "
-                    "of the settings"
-                ) from error
-            self._jobs[token] = _Submitted(token, number, loop.time())
-            self._note_jobs()
+
+    async def _submit(self, token: str) -> None:
+        """Submit a job and note it, even if the run ends meanwhile."""
+        number = await self._plan.jobs.submit(token)
+        job = Submitted(token, number, asyncio.get_running_loop().time())
+        self._jobs[token] = job
+        if self._is_at_work(job):  # it was faster than the answer
+            job.joined, job.state = True, "running"
+        self._n_accepted += 1
+        self._refused.reset()
+        self._note_jobs()
 
     def _note_jobs(self) -> None:
-        self._plan.folder.write_jobs(
-            self._plan.jobs.name, [job.number for job in self._jobs.values()]
-        )
+        numbers = tuple(job.number for job in self._jobs.values())
+        self._plan.folder.write_jobs([*self._leftovers, NotedJobs(self._plan.jobs.name, numbers)])
 
     async def _watch(self) -> None:
         """Look at the queue now and then, for as long as there is work."""
         try:
             while True:
                 await self._look_at_queue()
-                running = all(job.joined for job in self._jobs.values())
                 self._look.clear()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LATER if running else _SOON):
+                    async with asyncio.timeout(self._pause()):
                         await self._look.wait()
                 await asyncio.sleep(0.5)  # several workers come, or go, at one time
         except EngineError as error:
@@ -215,6 +229,13 @@ class QueueRun(DaskRun):
         except Exception as error:  # a run that nobody watches would wait for ever
             self._fail(error)
 
+    def _pause(self) -> float:
+        """Return the seconds until the next look."""
+        now = asyncio.get_running_loop().time()
+        pause = _LATER if all(job.joined for job in self._jobs.values()) else _SOON
+        times = [until - now for until in (*self._held, self._refused_until) if until > now]
+        return min([pause, *times])
+
     async def _look_at_queue(self) -> None:
         plan, now = self._plan, asyncio.get_running_loop().time()
         try:
@@ -222,48 +243,55 @@ class QueueRun(DaskRun):
         except SchedulerError as error:
             self._tell_state(Counter(), f"{plan.kind.title} does not answer: {error}")
             return
+        lost = []
         for job in list(self._jobs.values()):
             if job.number in states:
-                if states[job.number] == "waiting" and job.state == "running":
-                    job.since, job.joined = now, False  # put back into the queue
                 job.state = states[job.number]
+                if job.state == "waiting" and job.joined and not self._is_at_work(job):
+                    job.since, job.joined = now, False  # put back into the queue
+                job.begun |= job.state == "running"
             elif now - job.since > _GRACE or job.joined:
-                self._lose(job)
+                lost.append(job)
+        if lost:
+            await self._lose(lost)
         await self._tell_waiting(now)
-        if len(self._jobs) < self._n_wanted():
-            await self._submit_missing()
+        await self._submit_missing()
 
-    def _lose(self, job: _Submitted) -> None:
-        """Take note of a job that ended by itself."""
+    async def _lose(self, lost: Sequence[Submitted]) -> None:
+        """Take note of jobs that ended by themselves."""
         plan = self._plan
-        del self._jobs[job.token]
+        for job in lost:
+            del self._jobs[job.token]
         self._note_jobs()
-        if self._done_by.total() > self._n_results:
-            self._n_results, self._n_fruitless = self._done_by.total(), 0
-        self._n_fruitless += 1
-        trouble = plan.folder.trouble(job.token)
-        said = trouble.text if trouble else plan.folder.log_end(job.number)
-        # One that said something has begun, even if it was over before it was seen to run.
-        self._n_stillborn += not job.joined and (job.state != "waiting" or bool(said))
-        if trouble and trouble.final:
-            raise EngineError(trouble.text)
-        self._give_up_if_in_vain(job, said)
-        # What a killed job said last is the noise of its end, unless it never worked.
-        why = f": {said}" if said and not job.joined else ""
-        self._tell(f"job {job.number} is lost{why}; it is replaced")
+        await plan.jobs.cancel([job.number for job in lost])  # should one only have been hidden
+        n_unseen = sum(not job.joined for job in lost)
+        seconds = self._replacing.failed() if n_unseen else 0.0
+        self._held += [asyncio.get_running_loop().time() + seconds] * n_unseen
+        for job in lost:
+            trouble = plan.folder.trouble(job.token)
+            said = trouble.text if trouble else plan.folder.log_end(job.number)
+            self._losses.lost(
+                joined=job.joined,
+                begun=job.begun or bool(said),
+                n_results=self._done_by.total(),
+            )
+            if trouble and trouble.final and not self._present and not self._done_by:
+                raise EngineError(trouble.text)
+            self._give_up_if_in_vain(job, said)
+            # What a killed job said last is the noise of its end, unless it never worked.
+            why = f": {said}" if said and not job.joined else ""
+            when = "" if job.joined else f" in {seconds:.0f} s"
+            self._tell(f"job {job.number} is lost{why}; it is replaced{when}")
 
-    def _give_up_if_in_vain(self, job: _Submitted, said: str) -> None:
+    def _give_up_if_in_vain(self, job: Submitted, said: str) -> None:
         """End the run when one job after the other ended without a result."""
-        plan = self._plan
-        if self._n_stillborn >= _MAX_STILLBORN:
-            n = self._n_stillborn
-        elif self._n_fruitless >= max(_MAX_FRUITLESS, 2 * plan.n_jobs):
-            n = self._n_fruitless
-        else:
+        n = self._losses.n_in_vain(healthy=bool(self._present))
+        if not n:
             return
-        cure = f"see {plan.folder.path}"
+        path = self._plan.folder.path
+        cure = f"see {path}"
         if not said:
-            said, cure = "nothing", f"see that the nodes can write {plan.folder.path}"
+            said, cure = "nothing", f"see that the nodes can write {path}"
         raise EngineError(
             f"{n} jobs in a row ended without a result; the last one, {job.number}, said: {said}; "
             f"{cure}"
@@ -274,6 +302,11 @@ class QueueRun(DaskRun):
         plan = self._plan
         waiting = [job for job in self._jobs.values() if job.state == "waiting"]
         counts = Counter(job.state for job in self._jobs.values())
+        if stopped := [job.number for job in self._jobs.values() if job.state == "suspended"]:
+            n_jobs = len(self._jobs)
+            text = f"{len(stopped)} of {n_jobs} jobs are suspended: {', '.join(stopped)}"
+            self._tell_state(counts, text)
+            return
         if not waiting:
             if self._told[1]:
                 self._tell_state(counts, "")
@@ -299,43 +332,61 @@ class QueueRun(DaskRun):
             self._told, self._told_at = (counts, text), now
             self._tell(text or f"all {len(self._jobs)} jobs run")
 
-    async def _end(self) -> None:
+    async def _end(self, watching: asyncio.Task[None] | None) -> None:
         """Leave nothing in the queue, and nothing in the folder that is of no use."""
         self._ending = True
-        plan = self._plan
-        numbers = [job.number for job in self._jobs.values()]
-        plan.folder.forget_keys()
-        left = numbers
-        try:
-            async with asyncio.timeout(self.end_seconds - 3):
-                await plan.jobs.cancel(numbers)
-                while left := list(await plan.jobs.states(left) if left else ()):
-                    await asyncio.sleep(0.3)
-        except (TimeoutError, SchedulerError):
-            self._tell(f"{plan.kind.title} has not ended these jobs yet: {', '.join(left)}")
+        folder = self._plan.folder
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        if self._submitting is not None:
+            await asyncio.wait([self._submitting], timeout=_SUBMIT_SECONDS)
+            self._submitting.cancel()
+            await asyncio.gather(self._submitting, return_exceptions=True)
+        if not await self._empty_queue():
             return
-        if self._failure is None:
-            await asyncio.to_thread(plan.folder.remove)
-        else:
-            plan.folder.write_jobs("", [])
+        # What is not needed any more may as well stay, where nothing can be written.
+        with contextlib.suppress(OSError):
+            if self._failure is None and not self._leftovers:
+                await asyncio.to_thread(folder.remove)
+            else:
+                folder.write_jobs(self._leftovers)
 
+    async def _empty_queue(self) -> bool:
+        """Remove the jobs; return whether they are gone."""
+        plan = self._plan
+        left = [job.number for job in self._jobs.values()]
+        try:
+            async with asyncio.timeout(self.end_seconds - _SUBMIT_SECONDS - 2):
+                await plan.jobs.cancel(left, name=plan.jobs.name)
+                self._forget_keys()
+                await self._wait_for_end(left)
+                if self._leftovers:
+                    plan.folder.write_jobs(self._leftovers)
+                    self._leftovers = await remove_leftovers(
+                        plan.folder, plan.jobs, title=plan.kind.title, tell=_log.debug
+                    )
+        except (TimeoutError, SchedulerError, OSError):
+            if left:
+                self._tell(f"{plan.kind.title} has not ended these jobs yet: {', '.join(left)}")
+            return False
+        finally:
+            self._forget_keys()
+        return True
 
-def _token_of(worker: str) -> str:
-    """Take the job out of the name of a worker, ``NODE#TOKEN-START-NUMBER``."""
-    return worker.rpartition("#")[2].partition("-")[0]
+    async def _wait_for_end(self, left: list[str]) -> None:
+        """Take each job that is gone out of a list, until none is left that may still work."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        while left:
+            states = await self._plan.jobs.states(left)
+            left[:] = list(states)
+            patient = loop.time() - start < _ENDING_SECONDS
+            if not patient and set(states.values()) <= {"ending"}:
+                left.clear()
+            if left:
+                await asyncio.sleep(0.3)
 
-
-def own_addresses() -> tuple[str, ...]:
-    """Return the IPv4 addresses of this machine, ``127.0.0.1`` first.
-
-    Nobody knows beforehand by which of them the nodes reach it: each worker tries all.
-    """
-    stats = psutil.net_if_stats()
-    found = [
-        each.address
-        for name, addresses in psutil.net_if_addrs().items()
-        for each in addresses
-        if each.family == socket.AF_INET and name in stats and stats[name].isup
-    ]
-    others = dict.fromkeys(address for address in found if not address.startswith("127."))
-    return (*LOOPBACK, *others)
+    def _forget_keys(self) -> None:
+        with contextlib.suppress(OSError):
+            self._plan.folder.forget_keys()

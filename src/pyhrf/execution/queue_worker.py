@@ -14,7 +14,6 @@ import contextlib
 import os
 import platform
 import signal
-import socket
 import sys
 import uuid
 from collections.abc import Sequence
@@ -70,7 +69,7 @@ def _work(folder: QueueFolder, token: str, n_workers: int) -> None:
             "set python in section [parallel-queue] to one that has the same",
             final=True,
         )
-    contact, own_address = _reach(config["contacts"], node)
+    contact, own_address = asyncio.run(_reach(config["contacts"], node))
     signal.signal(signal.SIGTERM, _end_at_once)
     import dask
 
@@ -82,21 +81,44 @@ def _work(folder: QueueFolder, token: str, n_workers: int) -> None:
     asyncio.run(_serve(config, contact, own_address, names, scratch))
 
 
-def _reach(contacts: Sequence[str], node: str) -> tuple[str, str]:
-    """Find an address at which the run answers, and by which address it sees this node."""
-    refusals = []
-    for contact in contacts:
-        host, port = _host_and_port(contact)
-        try:
-            with socket.create_connection((host, port), _CONNECT_SECONDS) as connection:
-                return contact, connection.getsockname()[0]
-        except OSError as error:
-            refusals.append(f"{host}:{port} ({error.strerror or error})")
+async def _reach(contacts: Sequence[str], node: str) -> tuple[str, str]:
+    """Find an address at which the run answers, and by which address it sees this node.
+
+    All are tried at the same time. The last one is that of this machine itself, where another
+    program may answer: it counts if no other does.
+    """
+    trials = [asyncio.create_task(_try(contact)) for contact in contacts]
+    try:
+        for trial in asyncio.as_completed(trials[:-1]):
+            if found := (await trial)[0]:
+                return found
+        found, _ = await trials[-1]
+        if found:
+            return found
+        refusals = [refusal for _, refusal in await asyncio.gather(*trials)]
+    finally:
+        for each in trials:
+            each.cancel()
     raise _TroubleError(
         f"node {node} does not reach the login node at {', '.join(refusals)}: a firewall between "
         "them has to let the nodes in",
         final=False,
     )
+
+
+async def _try(contact: str) -> tuple[tuple[str, str] | None, str]:
+    """Connect once; return the contact and our own address, or why not."""
+    host, port = _host_and_port(contact)
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except TimeoutError:
+        return None, f"{host}:{port} (no answer in {_CONNECT_SECONDS:.0f} s)"
+    except OSError as error:
+        return None, f"{host}:{port} ({os.strerror(error.errno) if error.errno else error})"
+    own_address = str(writer.get_extra_info("sockname")[0])
+    writer.close()
+    return (contact, own_address), ""
 
 
 def _host_and_port(contact: str) -> tuple[str, int]:
