@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pyhrf.config.settings import QueueSettings
+from pyhrf.execution import check_queue as check_queue_module
 from pyhrf.execution.check_queue import TrialEstimator, check_queue
+from pyhrf.execution.check_steps import Check
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.schedulers import SCHEDULERS
 
@@ -95,3 +99,63 @@ def test_trial_estimator__says_that_all_is_well() -> None:
 
     result = work_batch(Batch(0, (1,), 0.01), _load, TrialEstimator())
     assert [estimate.status for estimate in result.estimates] == ["ok"]
+
+
+def check_of_a_job(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, *, states: tuple[str, ...], said: str
+) -> Check:
+    """Check a scheduler whose job does not come to its end."""
+    for program in SCHEDULERS["slurm"].programs:
+        provide(programs, program)
+    provide(programs, "sinfo", "echo main")
+
+    class Engine:
+        job_states = states
+
+        def __init__(
+            self, name: str, settings: QueueSettings, *, tell: Callable[[str], None]
+        ) -> None:
+            self.tell = tell
+
+        def run(self, *_: object, **__: object) -> Iterator[None]:
+            self.tell(said)
+            time.sleep(30)
+            yield
+
+    monkeypatch.setattr(check_queue_module, "QueueEngine", Engine)
+    return check_queue("slurm", QueueSettings(), job_seconds=0.2)
+
+
+def test_check__job_that_waits_is_no_fault(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = check_of_a_job(programs, monkeypatch, states=("waiting",), said="1 of 1 jobs wait")
+    assert found.usable
+    assert found.steps[-1].fact == "waits in the queue"
+    assert "(1 of 1 jobs wait)" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (("running",), "1 job submitted"),
+        (("waiting",), "job 12 is lost: node n1 does not reach the login node; it is replaced"),
+        ((), "the dashboard"),
+    ],
+)
+def test_check__job_that_did_more_than_wait_is_a_fault(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, states: tuple[str, ...], said: str
+) -> None:
+    """As behind a firewall, for which the check is there."""
+    found = check_of_a_job(programs, monkeypatch, states=states, said=said)
+    assert found.failed == "a job, there and back"
+    assert said in found.cause
+    assert "firewall" in found.cure
+
+
+def test_check__asks_for_every_package_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for cryptography, which makes the keys of a run, and which no other package brings."""
+    monkeypatch.setattr(
+        check_queue_module, "find_spec", lambda name: None if name == "cryptography" else name
+    )
+    found = check_queue("slurm", QueueSettings())
+    assert found.failed == "installed here"
+    assert found.cause == "cryptography cannot be imported"

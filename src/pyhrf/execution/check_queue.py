@@ -20,13 +20,14 @@ from pyhrf.data import Parcel, ParcelEstimate
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.engine import Batch
+from pyhrf.execution.extras import EXTRAS
+from pyhrf.execution.queue_engine import QueueEngine
 from pyhrf.execution.schedulers import SCHEDULERS
 from pyhrf.execution.shells import Here
 
 __all__ = ["TrialEstimator", "check_queue"]
 
 _SECTION = "section [parallel-queue] of ~/.pyhrf/config.cfg"
-_PACKAGES = ("cloudpickle", "dask_jobqueue", "distributed")
 _JOB_SECONDS = 120.0
 _JOB_STEP = "a job, there and back"
 
@@ -89,9 +90,10 @@ class _Visit:
     def __init__(self, name: str, settings: QueueSettings) -> None:
         self._name, self._settings = name, settings
         self._scheduler = SCHEDULERS[name]
+        self._engine: QueueEngine | None = None
 
     async def installed(self) -> str:
-        missing = [package for package in _PACKAGES if find_spec(package) is None]
+        missing = [package for package in EXTRAS["queue"] if find_spec(package) is None]
         if missing:
             raise Fault(
                 f"{' and '.join(missing)} cannot be imported", "run: pip install 'pyhrf[queue]'"
@@ -138,8 +140,14 @@ class _Visit:
         try:
             with _folder() as folder, _time_limit(seconds):
                 self._work_on_nothing(settings, folder, said)
-        except _TimeUp:
+        except _TimeUp as error:
             last = f" ({said[-1]})" if said else ""
+            if any(" is lost" in text for text in said) or not self._waits():
+                raise Fault(
+                    f"the job did not bring its result in {seconds:.0f} s{last}",
+                    "see that the nodes reach the login node and the reverse: page On a cluster, "
+                    "Open ports and the firewall",
+                ) from error
             notes.append(
                 f"the job was not done after {seconds:.0f} s{last} and was taken back: the queue "
                 "may be long"
@@ -147,12 +155,15 @@ class _Visit:
             return "waits in the queue"
         return f"{time.monotonic() - start:.1f} s"
 
-    def _work_on_nothing(self, settings: QueueSettings, folder: Path, said: list[str]) -> None:
-        from pyhrf.execution.queue_engine import QueueEngine
+    def _waits(self) -> bool:
+        """Tell whether the job was in the queue, and had not begun."""
+        states = self._engine.job_states if self._engine else ()
+        return bool(states) and set(states) <= {"waiting", "suspended"}
 
+    def _work_on_nothing(self, settings: QueueSettings, folder: Path, said: list[str]) -> None:
         batch = Batch(0, (1,), 0.01)
         try:
-            engine = QueueEngine(self._name, settings, tell=said.append)
+            engine = self._engine = QueueEngine(self._name, settings, tell=said.append)
             engine.folder = folder
             for _ in engine.run([batch], load=_load, estimator=TrialEstimator()):
                 pass
