@@ -99,3 +99,14 @@ def test_cluster_facts__runs_as_text_without_pyhrf() -> None:
     found = json.loads(done.stdout)["pyhrf_cluster"]
     assert found["file"] is None
     assert found["hostname"] == socket.gethostname()
+
+
+def test_check__versions_of_another_python_on_this_machine(tmp_path: Path) -> None:
+    other = tmp_path / "python"
+    other.write_text(
+        f'#!/bin/sh\n{sys.executable} "$@" | sed \'s/"numpy": "[^"]*"/"numpy": "1.0"/\'\n'
+    )
+    other.chmod(0o755)
+    found = check_cluster(ClusterSettings(python=str(other)))
+    assert found.failed == "python and versions"
+    assert "numpy 1.0 (here" in found.cause

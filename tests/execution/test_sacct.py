@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.sacct import FIELDS, job_row, parse_job, table
+from pyhrf.execution.shells import Here, Said
+from pyhrf.execution.soma_check import check_sacct
 
 LINE = (
     "JobId=12 JobName=parcels 1 to 3 UserId=clu(1001) JobState=RUNNING Reason=None Requeue=1 "
@@ -111,6 +115,30 @@ def test_sacct__prints_columns_under_dashes(tmp_path: Path) -> None:
     assert [len(part) for part in dashes.split()] == [10, 10, len("/home/clu/out put.txt")]
     assert len(rows) == 2
     assert rows[0].split(maxsplit=2) == ["12", "RUNNING", "/home/clu/out put.txt"]
+
+
+def test_check_sacct__takes_nothing_but_the_stand_in(tmp_path: Path) -> None:
+    class Account:
+        """The shell of an account whose ``sacct`` is a given program."""
+
+        async def run(self, command: str, *, text: str = "") -> Said:
+            return await Here().run(f"PATH={tmp_path}:/usr/bin:/bin; {command}", text=text)
+
+    scontrol(tmp_path, LINE)
+    program(
+        tmp_path / "sacct", f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.sacct "$@"\n'
+    )
+    asyncio.run(check_sacct(Account(), "/py/bin/python"))
+    # Slurm 24.05 or newer, which knows all the fields
+    head = " ".join(FIELDS)
+    program(
+        tmp_path / "sacct",
+        f'#!/bin/sh\n[ "$1" = --version ] && echo slurm 24.05 || echo "{head}"\n',
+    )
+    with pytest.raises(Fault) as caught:
+        asyncio.run(check_sacct(Account(), "/py/bin/python"))
+    assert "cancelled" in caught.value.cause
+    assert "ln -s /py/bin/pyhrf-sacct ~/bin/sacct" in caught.value.cure
 
 
 def test_sacct__tells_a_forgotten_job_from_a_silent_controller(tmp_path: Path) -> None:
