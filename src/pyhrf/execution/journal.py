@@ -9,6 +9,7 @@ resumed by the same command.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -320,7 +321,7 @@ def check_aside(directory: Path) -> None:
             "aside: choose another output directory with -u"
         )
     if not os.access(directory.parent, os.W_OK | os.X_OK):
-        raise _not_aside(directory, "its folder cannot be written")
+        raise _not_aside(directory, os.strerror(errno.EACCES))
 
 
 def _not_aside(directory: Path, reason: str) -> InputError:
