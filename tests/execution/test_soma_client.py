@@ -48,6 +48,14 @@ def test_ask__passes_on_the_answer(client):
     assert client(ECHO.replace("ANSWER", "[[3, 1], [4, 2]]")).find("name") == {3: 1, 4: 2}
 
 
+def test_connect__in_light_mode_never_into_the_folder_of_another_child(client, tmp_path):
+    made = client(ECHO.replace("ANSWER", '\\"local\\"'), Resource(None))
+    made.connect()
+    made.reopen()
+    assert made.scheduler == "local"
+    assert len(list(tmp_path.glob("soma-*"))) == 2
+
+
 def test_ask__child_that_dies(client):
     with pytest.raises(ClusterLostError, match=r"its client ended \(no more sockets\)"):
         client("echo no more sockets >&2").find("name")

@@ -7,9 +7,9 @@ import getpass
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,12 +107,12 @@ class SomaClient:
             With the cure.
         """
         resource = self._resource
-        private = self._folder / "soma"
+        private = ""
         if resource.name is None:
-            shutil.rmtree(private, ignore_errors=True)  # of a run that was killed
-            private.mkdir()
+            # The child of a client that was killed may still be ending in the folder that it had.
+            private = tempfile.mkdtemp(prefix="soma-", dir=self._folder)
         self.scheduler = str(
-            self._ask("connect", resource=resource.name, login=resource.login, folder=str(private))
+            self._ask("connect", resource=resource.name, login=resource.login, folder=private)
         )
 
     def submit(self, name: str, jobs: list[dict[str, Any]], last: dict[str, Any] | None) -> int:
