@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -217,3 +218,19 @@ def test_simulation_and_real_data__same_bytes_as_serial(bed: Bed, shared_data: P
         provenance = pyhrf.Results(home / f"{study}_cluster").provenance
         assert provenance["engine"]["name"] == "cluster"
         assert {batch["host"] for batch in provenance["batches"]} == {"login"}
+
+
+def test_cancel__after_a_restart_of_the_login_node_takes_the_jobs_back(bed: Bed):
+    """soma-workflow looks after its jobs no more then: they are cancelled by their numbers."""
+    configure(bed)
+    with bed.started(CLIENT, command(bed, "--seconds", 20)) as process:
+        wait_for_jobs(bed, running=4)
+        process.kill()
+        process.wait(10)
+    engines = [p for p in bed.processes(CLUSTER) if "start_workflow_engine" in p.command]
+    assert engines
+    for engine in engines:
+        os.kill(engine.pid, signal.SIGKILL)
+    assert bed.jobs()
+    assert bed.run(CLIENT, command(bed, "--cancel"), timeout=170).stdout == "True\n"
+    assert_nothing_left(bed)
