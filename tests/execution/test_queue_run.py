@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from importlib.util import find_spec
 
@@ -346,12 +347,16 @@ def run_slowly(engine, n, *, seconds=0.05, work_for):
     return run
 
 
-def test_run__survives_a_node_on_which_every_job_dies(make):
+def test_run__survives_a_node_on_which_every_job_dies(make, monkeypatch):
+    """Even before the first result is there."""
+    monkeypatch.setattr(queue_losses, "_MAX_SECONDS", 0.05)
     told = []
     engine, queue = make("work", "die", told=told)
-    queue.pool.seconds = 0.1
-    assert len(estimates(engine, 60)) == 60
-    assert sum("is lost" in text for text in told) > 4
+    queue.pool.seconds = 5
+    quick = threading.Timer(3, lambda: setattr(queue.pool, "seconds", 0))
+    quick.start()
+    assert len(estimates(engine, 2)) == 2
+    assert sum("is lost" in text for text in told) >= 4
     assert engine.job_states == ("running",)
 
 
@@ -456,12 +461,15 @@ def test_run__refusal_of_a_replacement_does_not_end_it(make):
 
 
 def test_run__takes_back_a_job_whose_submission_was_interrupted(make):
-    engine, queue = make("work", "slow")
-    run = engine.run([Batch(i, (i + 1,), 1.0) for i in range(9)], load=load, estimator=None)
-    next(run)
-    run.close()  # the second job is on its way into the queue
-    assert queue.submitted == ["100", "101"]
-    assert sorted(queue.cancelled) == ["100", "101"]
+    engine, queue = make("work", "work", "slow")
+    queue.pool.seconds = 0.05
+    run = run_slowly(engine, 200, work_for=0)
+    queue.leave("101")
+    while len(queue.times) < 3:
+        time.sleep(0.01)
+    run.close()  # the third job is on its way into the queue
+    assert queue.submitted == ["100", "101", "102"]
+    assert queue.cancelled[-2:] == ["100", "102"]
     assert queue.in_queue == {}
 
 
@@ -494,3 +502,20 @@ def test_run__parcel_that_kills_its_workers_may_be_one_for_a_longer_walltime(mak
     found = estimates(engine, 1)
     assert "n1: for want of memory, " in found[1].reason
     assert "memory and walltime in section [parallel-queue]" in found[1].reason
+
+
+def test_run__end_that_is_interrupted_again_leaves_nothing(make):
+    engine, queue = make("linger")
+    queue.pool.seconds = 0.05
+    run = run_slowly(engine, 200, work_for=0)
+    loop, main = engine._run._loop, engine._run._main
+    stop = threading.Thread(target=run.close)
+    stop.start()
+    for _ in range(3):
+        time.sleep(0.2)
+        loop.call_soon_threadsafe(main.cancel)
+    queue.lingering.clear()
+    queue.in_queue.clear()
+    stop.join(20)
+    assert sorted(queue.cancelled) == ["100", "101"]
+    assert not engine.folder.exists()
