@@ -68,6 +68,34 @@ _PROGRAMS = {
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+# Run at the end of the keeper, also if one of its lines failed: nothing may outlive the bed.
+_END_OF_ALL = """
+end() {
+  set +e
+  mine=$(readlink /proc/$$/ns/mnt)
+  [ "$mine" != "$(readlink /proc/$PPID/ns/mnt)" ] || return
+  for round in $(seq 50); do
+    left=
+    for each in /proc/[0-9]*; do
+      pid=${each#/proc/}
+      [ "$(readlink $each/ns/mnt 2>/dev/null)" = "$mine" ] || continue
+      [ $pid = $$ ] || ! kill -9 $pid 2>/dev/null || left=yes
+    done
+    [ -n "$left" ] || return
+    sleep .1
+  done
+}
+trap end EXIT
+"""
+# Outside of the namespaces, in which the checkout is mounted below the folder, the folder of a bed
+# whose tests were killed (then their child has another parent) is removed.
+_OUTER = """
+unshare --mount --net --uts --ipc "$1/keeper"
+read -r _ _ _ parent _ </proc/$$/stat
+[ "$parent" = "$PPID" ] || rm -rf --one-file-system "$1"
+"""
+
+
 class NoBedError(Exception):
     """The bed cannot be made here; the text says why."""
 
@@ -86,8 +114,17 @@ class Process:
             os.kill(self.pid, number)
 
 
+def may_install() -> bool:
+    """Tell whether tests may install programs: in a container that is made for tests.
+
+    Where systemd runs, the packages would start their servers, now and at each boot.
+    """
+    wanted = os.environ.get("CI") or os.environ.get("PYHRF_REQUIRE_INTEGRATION", "0") != "0"
+    return bool(wanted) and not Path("/run/systemd/system").exists()
+
+
 def provide_programs() -> None:
-    """Install what the bed needs, by apt, if it is not there.
+    """Install what the bed needs, by apt, if it is not there and `may_install`.
 
     Raises
     ------
@@ -100,10 +137,9 @@ def provide_programs() -> None:
     if not missing:
         return
     packages = sorted(missing)
-    if shutil.which("apt-get") is None:
-        raise NoBedError(f"{' and '.join(packages)} are not installed, and there is no apt-get")
-    # No server of the system is to be started by the installation.
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    if shutil.which("apt-get") is None or not may_install():
+        raise NoBedError(f"{' and '.join(packages)} are not installed")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     wait = ["-o", "DPkg::Lock::Timeout=300"]
     install = ["install", "-q", "-y", "--no-install-recommends", *packages]
     for arguments in (["update", "-q"], install):
@@ -262,14 +298,14 @@ class Bed:
         log = self.folder / "log" / "keeper"
         with log.open("wb") as out:
             self._keeper = subprocess.Popen(
-                ["unshare", "--mount", "--net", "--uts", "--ipc", keeper],
+                ["bash", "-c", _OUTER, "bash", self.folder],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,  # Ctrl-C is for the tests: they take it down
                 env={"PATH": _PATH},
             )
-        ready = self.folder / "desk.pid"
+        ready = self.folder / "pids"
         keeper_pid = self._keeper
 
         def there() -> bool:
@@ -278,7 +314,8 @@ class Bed:
             return ready.exists()
 
         wait_until(there, seconds=20, what="the namespaces")
-        self._pids = {"login": self._keeper.pid, "desk": int(ready.read_text())}
+        login, desk = map(int, ready.read_text().split())
+        self._pids = {"login": login, "desk": desk}
 
     def _keeper_script(self) -> str:
         """Write what the first process does: mounts, network, and an end of all at its end.
@@ -286,7 +323,8 @@ class Bed:
         The Python of the tests and the checkout may lie in a home that is closed to others; in
         the namespaces the way to them, and nothing else of that home, is open.
         """
-        lines = ["#!/bin/bash", "set -e", f'cd "{self.folder}"', "mount --bind etc /etc"]
+        lines = ["#!/bin/bash", "set -e", _END_OF_ALL]
+        lines += [f'cd "{self.folder}"', "mount --bind etc /etc"]
         lines += ["mount -t tmpfs -o mode=755 tmpfs /run", "mkdir -p /run/sshd /run/munge"]
         needed = sorted({ROOT, Path(sys.prefix), Path(sys.base_prefix)})
         needed = [path for path in needed if not any(other in path.parents for other in needed)]
@@ -313,19 +351,8 @@ class Bed:
             "desk ip link set lo up",
             f"desk ip addr add {desk}/24 dev eth0",
             "desk ip link set eth0 up",
-            "echo $desk >desk.new; mv desk.new desk.pid",
+            "echo $$ $desk >pids.new; mv pids.new pids",
             "cat >/dev/null || true",
-            "mine=$(readlink /proc/$$/ns/mnt)",
-            "for round in $(seq 50); do",
-            "  left=",
-            "  for each in /proc/[0-9]*; do",
-            "    pid=${each#/proc/}",
-            '    [ "$(readlink $each/ns/mnt 2>/dev/null)" = "$mine" ] || continue',
-            "    [ $pid = $$ ] || ! kill -9 $pid 2>/dev/null || left=yes",
-            "  done",
-            '  [ -n "$left" ] || exit 0',
-            "  sleep .1",
-            "done",
         ]
         return "\n".join(lines) + "\n"
 
@@ -512,6 +539,7 @@ class Bed:
         jobs = self.slurm("squeue", "-h", "-w", node, "-t", "R,CG", "-o", "%A").split()
         steps = {f"slurmstepd: [{job}." for job in jobs}
         doomed = {p.pid for p in self._processes() if p.command.startswith(tuple(steps))}
+        assert self._servers[node].poll() is None, f"{node} runs no more: its id may be another's"
         doomed.add(self._servers[node].pid)
         children = True
         while children:

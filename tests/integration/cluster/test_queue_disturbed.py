@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import stat
+import sys
 
 import pytest
 from cluster_bed import CLIENT, CLUSTER, Bed, wait_until
@@ -19,18 +20,19 @@ def one_job(bed: Bed, state: str) -> int:
 
 
 def test_undisturbed__costs_little_more_than_the_work(bed: Bed):
+    """All beyond the 2.5 s of computing, from the first line of the program on: 8 s when idle."""
     configure(bed)
-    with Run(bed, "--batches", 500, "--seconds", 0.02) as run:
-        figures = run.end(seconds=60)
-    print(f"\n500 batches of 0.02 s in four jobs: {figures}")
-    assert_all_found(figures, 500)
-    assert set(figures["hosts"]) == set(bed.nodes)
-    # All beyond the 2.5 s of computing, from the first line of the program on; 8 s on an idle
-    # machine, and longer where more programs than cores want to work.
-    crowd = max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
-    assert figures["start_seconds"] + figures["work_seconds"] - 2.5 < 15 * crowd
-    assert "lost" not in run.said
-    assert_nothing_left(bed, run)
+    costs: list[float] = []
+    while not costs or (min(costs) >= 15 and len(costs) < 3):  # others on the machine only add
+        with Run(bed, "--batches", 500, "--seconds", 0.02, out=f"out{len(costs)}") as run:
+            figures = run.end(seconds=60)
+        print(f"\n500 batches of 0.02 s in four jobs: {figures}")
+        assert_all_found(figures, 500)
+        assert set(figures["hosts"]) == set(bed.nodes)
+        assert "lost" not in run.said
+        assert_nothing_left(bed, run)
+        costs.append(figures["start_seconds"] + figures["work_seconds"] - 2.5)
+    assert min(costs) < 15, costs
 
 
 def test_scancel__of_a_running_and_of_a_waiting_job(bed: Bed):
@@ -48,7 +50,7 @@ def test_scancel__of_a_running_and_of_a_waiting_job(bed: Bed):
         assert re.search(
             r"2 of 6 jobs wait in the queue \(Slurm says: (Resources|Priority)\)", line
         )
-        wait_until(lambda: len(bed.jobs()) == 6, seconds=5, what="six jobs again")
+        wait_until(lambda: len(bed.jobs()) == 6, seconds=10, what="six jobs again")
         shown = pyhrf(bed, "monitor", run.out).stdout
         assert f"job {running} is lost" in shown
         figures = run.end(seconds=60)
@@ -68,6 +70,25 @@ def test_node_lost__its_work_is_done_elsewhere(bed: Bed):
         figures = run.end(seconds=60)
     assert_all_found(figures, 200)
     assert "is replaced" not in run.said
+    assert_nothing_left(bed, run)
+
+
+def test_bad_node__the_others_do_the_work(bed: Bed):
+    """Each job dies there at once, so that the next one gets that free node too."""
+    python = bed.folder / "shared" / "python"
+    python.write_text(f"""#!/bin/sh
+[ "$SLURMD_NODENAME" != n3 ] || {{ echo no disk on n3 >&2; exit 7; }}
+exec {sys.executable} "$@"
+""")
+    python.chmod(0o755)
+    configure(bed, python=python)
+    with Run(bed, "--batches", 120, "--seconds", 0.5) as run:
+        figures = run.end(seconds=90)
+    assert_all_found(figures, 120)
+    assert set(figures["hosts"]) == set(bed.nodes) - {"n3"}
+    assert "no disk on n3; it is replaced in 2 s" in run.said
+    # Without pauses a job would be lost each second.
+    assert 2 <= run.said.count("no disk on n3") <= 6
     assert_nothing_left(bed, run)
 
 
