@@ -12,8 +12,8 @@ from pyhrf.execution import journal
 from pyhrf.execution.durable import DirectoryLock
 from pyhrf.execution.engines import ENGINES, begin_anew, cancel, make_engine, tell_what_goes_on
 from pyhrf.execution.journal import folder_of_engine
-from pyhrf.execution.soma import SomaEngine
-from pyhrf.execution.soma_notes import Notes
+from pyhrf.execution.soma.engine import SomaEngine
+from pyhrf.execution.soma.notes import Notes
 
 
 @pytest.fixture

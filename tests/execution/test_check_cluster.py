@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pyhrf.config.settings import ClusterSettings
-from pyhrf.execution import cluster_facts as facts_module
-from pyhrf.execution.check_cluster import check_cluster
-from pyhrf.execution.cluster_facts import cluster_facts
+from pyhrf.execution.soma import facts as facts_module
+from pyhrf.execution.soma.check import check_cluster
+from pyhrf.execution.soma.facts import cluster_facts
 
 pytest.importorskip("soma_workflow")
 WHOLE = "[FAR]\ncluster_address = far.invalid\nsubmitting_machines = far.invalid\n"

@@ -9,8 +9,10 @@ import tarfile
 import pytest
 from execution_fakes import FakeEstimator, assert_same_estimate, load
 
-from pyhrf.execution import cluster_job
-from pyhrf.execution.cluster_job import (
+from pyhrf.execution.packing import pack_parcels, unpack_estimates
+from pyhrf.execution.recipe import to_recipe
+from pyhrf.execution.soma import job as cluster_job
+from pyhrf.execution.soma.job import (
     ESTIMATOR,
     RESULTS,
     JobSettings,
@@ -18,8 +20,6 @@ from pyhrf.execution.cluster_job import (
     name_of_input,
     name_of_mark,
 )
-from pyhrf.execution.packing import pack_parcels, unpack_estimates
-from pyhrf.execution.recipe import to_recipe
 
 
 class Estimator(FakeEstimator):

@@ -13,8 +13,8 @@ if find_spec("distributed") is None:
 
 import dask
 
-from pyhrf.execution.dask_pool import open_pool
-from pyhrf.execution.remote_worker import Job
+from pyhrf.execution.dask.pool import open_pool
+from pyhrf.execution.dask.worker import Job
 
 
 def test_reaches__tells_who_can_be_asked_for_results():

@@ -21,10 +21,11 @@ from pyhrf.execution.packing import pack_estimates, unpack_parcels
 pytest.importorskip("distributed", reason="the extra lan is not installed")
 pytest.importorskip("asyncssh", reason="the extra lan is not installed")
 
-from pyhrf.execution import dask_run, lan_run
-from pyhrf.execution.dask_pool import WorkerDiedError
-from pyhrf.execution.lan import LanEngine
-from pyhrf.execution.ssh import HostError
+from pyhrf.execution.dask import run as dask_run
+from pyhrf.execution.dask.pool import WorkerDiedError
+from pyhrf.execution.lan import run as lan_run
+from pyhrf.execution.lan.engine import LanEngine
+from pyhrf.execution.remote.ssh import HostError
 
 
 class FakePool:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from pyhrf.config.settings import QueueSettings
-from pyhrf.execution.queue_kinds import KINDS
+from pyhrf.execution.queues.kinds import KINDS
 
 if find_spec("dask_jobqueue") is None:
     pytest.skip("the extra queue is not installed", allow_module_level=True)
 
-from pyhrf.execution import queue_jobs
-from pyhrf.execution.queue_jobs import QueueJobs, SchedulerError
+from pyhrf.execution.queues import jobs as queue_jobs
+from pyhrf.execution.queues.jobs import QueueJobs, SchedulerError
 
 
 @pytest.fixture

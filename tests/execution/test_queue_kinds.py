@@ -11,12 +11,12 @@ import pytest
 
 from pyhrf.config.settings import QueueSettings
 from pyhrf.errors import ConfigError
-from pyhrf.execution.queue_kinds import KINDS
+from pyhrf.execution.queues.kinds import KINDS
 
 if find_spec("dask_jobqueue") is None:
     pytest.skip("the extra queue is not installed", allow_module_level=True)
 
-from pyhrf.execution.queue_jobs import QueueJobs
+from pyhrf.execution.queues.jobs import QueueJobs
 
 FOLDER = Path("/data/out/.journal/slurm")
 PYTHON = "/opt/python"
@@ -99,7 +99,7 @@ def test_script__holds_every_setting_in_the_words_of_the_scheduler(name):
 def test_script__runs_our_worker_by_plain_words(name):
     *_, command = [line for line in script(name) if line and not line.startswith("#")]
     words = command.split()
-    assert words[:4] == [PYTHON, "-m", "pyhrf.execution.queue_worker", str(FOLDER)]
+    assert words[:4] == [PYTHON, "-m", "pyhrf.execution.queues.worker", str(FOLDER)]
     assert words[words.index("--name") + 1] == "j7"
     assert words[words.index("--workers") + 1] == "1"
 
@@ -137,8 +137,8 @@ def test_jobs__leave_ctrl_c_alone():
     """dask-jobqueue 0.9.0 sets a handler when it is imported, and fails in a thread."""
     program = (
         "import signal, threading\n"
-        "from pyhrf.execution.queue_jobs import QueueJobs\n"
-        "from pyhrf.execution.queue_kinds import KINDS\n"
+        "from pyhrf.execution.queues.jobs import QueueJobs\n"
+        "from pyhrf.execution.queues.kinds import KINDS\n"
         "from pyhrf.config.settings import QueueSettings\n"
         "from pathlib import Path\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -170,7 +170,7 @@ def test_script__of_htcondor_is_a_description():
     assert "MY.DaskWorkerCores = 2" in lines
     assert f"MY.DaskWorkerMemory = {2**30}" in lines
     (arguments,) = [line for line in lines if line.startswith("Arguments")]
-    assert f"{PYTHON} -m pyhrf.execution.queue_worker {FOLDER}" in arguments
+    assert f"{PYTHON} -m pyhrf.execution.queues.worker {FOLDER}" in arguments
     assert "--name j7" in arguments
     assert "--workers 2" in arguments
 

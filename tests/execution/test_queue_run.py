@@ -19,10 +19,14 @@ from pyhrf.execution.packing import pack_estimates, unpack_parcels
 if find_spec("dask_jobqueue") is None:
     pytest.skip("the extra queue is not installed", allow_module_level=True)
 
-from pyhrf.execution import dask_run, extras, queue_jobs, queue_losses, queue_run
-from pyhrf.execution.queue_engine import QueueEngine
-from pyhrf.execution.queue_folder import NotedJobs, QueueFolder, Trouble
-from pyhrf.execution.queue_jobs import SchedulerError
+from pyhrf.execution import extras
+from pyhrf.execution.dask import run as dask_run
+from pyhrf.execution.queues import jobs as queue_jobs
+from pyhrf.execution.queues import losses as queue_losses
+from pyhrf.execution.queues import run as queue_run
+from pyhrf.execution.queues.engine import QueueEngine
+from pyhrf.execution.queues.folder import NotedJobs, QueueFolder, Trouble
+from pyhrf.execution.queues.jobs import SchedulerError
 
 
 class FakePool:
@@ -136,7 +140,7 @@ class FakeJobs:
 @pytest.fixture
 def make(monkeypatch, tmp_path):
     """Make an engine over a queue in which jobs have given fates."""
-    monkeypatch.setattr("pyhrf.execution.queue_engine.shutil.which", lambda program: program)
+    monkeypatch.setattr("pyhrf.execution.queues.engine.shutil.which", lambda program: program)
     for name, value in {"_SOON": 0.05, "_LATER": 0.05, "_GRACE": 0.0, "_PATIENCE": 0.0}.items():
         monkeypatch.setattr(queue_run, name, value)
     monkeypatch.setattr(queue_losses, "_FIRST_SECONDS", 0.05)
@@ -323,7 +327,7 @@ def test_run__path_that_a_script_cannot_hold_is_refused(make, tmp_path):
 
 
 def test_engine__names_what_is_missing(monkeypatch):
-    monkeypatch.setattr("pyhrf.execution.queue_engine.shutil.which", lambda program: None)
+    monkeypatch.setattr("pyhrf.execution.queues.engine.shutil.which", lambda program: None)
     with pytest.raises(
         EngineError, match=r"-x slurm needs the program sbatch of Slurm.*login node"
     ):
@@ -334,7 +338,7 @@ def test_engine__names_what_is_missing(monkeypatch):
 
 
 def test_engine__interpreter_that_a_script_cannot_hold_is_refused(monkeypatch):
-    monkeypatch.setattr("pyhrf.execution.queue_engine.shutil.which", lambda program: program)
+    monkeypatch.setattr("pyhrf.execution.queues.engine.shutil.which", lambda program: program)
     with pytest.raises(ConfigError, match=r"key python: the interpreter /opt/my python cannot"):
         QueueEngine("slurm", QueueSettings(python="/opt/my python"), tell=print)
 

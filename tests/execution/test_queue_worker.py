@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from pyhrf.execution import queue_worker
-from pyhrf.execution.host_facts import host_facts
-from pyhrf.execution.queue_folder import NotedJobs, QueueFolder, Trouble
+from pyhrf.execution.queues import worker as queue_worker
+from pyhrf.execution.queues.folder import NotedJobs, QueueFolder, Trouble
+from pyhrf.execution.remote.host_facts import host_facts
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.sacct import FIELDS, job_row, parse_job, table
-from pyhrf.execution.shells import Here, Said
-from pyhrf.execution.soma_check import check_sacct
+from pyhrf.execution.remote.shells import Here, Said
+from pyhrf.execution.soma.resource import check_sacct
+from pyhrf.execution.soma.sacct import FIELDS, job_row, parse_job, table
 
+STAND_IN = f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.soma.sacct "$@"\n'
 LINE = (
     "JobId=12 JobName=parcels 1 to 3 UserId=clu(1001) JobState=RUNNING Reason=None Requeue=1 "
     "ExitCode=0:0 RunTime=00:01:02 TimeLimit=01:00:00 NumNodes=1 NumCPUs=2 "
@@ -39,7 +40,7 @@ def program(path: Path, script: str) -> None:
 def sacct(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the program with one folder before the PATH."""
     environment = {**os.environ, "PATH": f"{folder}:/usr/bin:/bin"}
-    command = [sys.executable, "-m", "pyhrf.execution.sacct", *words]
+    command = [sys.executable, "-m", "pyhrf.execution.soma.sacct", *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -98,7 +99,8 @@ def test_sacct__is_understood_by_soma_workflow(
     text = LINE.replace("JobState=RUNNING", f"JobState={state}").replace("0:0", code)
     scontrol(tmp_path, text)
     program(
-        tmp_path / "sacct", f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.sacct "$@"\n'
+        tmp_path / "sacct",
+        f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.soma.sacct "$@"\n',
     )
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     scheduler = SlurmScheduler(None, str(tmp_path))
@@ -126,7 +128,8 @@ def test_check_sacct__takes_nothing_but_the_stand_in(tmp_path: Path) -> None:
 
     scontrol(tmp_path, LINE)
     program(
-        tmp_path / "sacct", f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.sacct "$@"\n'
+        tmp_path / "sacct",
+        f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.soma.sacct "$@"\n',
     )
     asyncio.run(check_sacct(Account(), "/py/bin/python"))
     # Slurm 24.05 or newer, which knows all the fields
@@ -166,7 +169,8 @@ def test_sacct__asks_the_accounting_for_a_forgotten_job(tmp_path: Path) -> None:
 def test_sacct__does_not_ask_itself(tmp_path: Path) -> None:
     scontrol(tmp_path, error="slurm_load_jobs error: Invalid job id specified")
     program(
-        tmp_path / "sacct", f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.sacct "$@"\n'
+        tmp_path / "sacct",
+        f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.soma.sacct "$@"\n',
     )
     done = sacct(tmp_path, "-j", "12")
     assert done.returncode == 0
@@ -175,7 +179,7 @@ def test_sacct__does_not_ask_itself(tmp_path: Path) -> None:
 
 def test_sacct__says_where_slurm_is_lacking(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": str(tmp_path)}
-    command = [sys.executable, "-m", "pyhrf.execution.sacct", "-j", "1"]
+    command = [sys.executable, "-m", "pyhrf.execution.soma.sacct", "-j", "1"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "pyhrf-sacct: scontrol is not on the PATH: is this a node of Slurm?\n"

@@ -10,17 +10,17 @@ from execution_fakes import FakeEstimator, load
 
 from pyhrf.config.settings import ClusterSettings
 from pyhrf.errors import ConfigError, EngineError, InputError
-from pyhrf.execution import soma
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.cluster_folder import ClusterLostError, LocalFolder
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.packing import pack_estimates
+from pyhrf.execution.remote.shells import Said
 from pyhrf.execution.runner import Interrupted, run_batches
-from pyhrf.execution.shells import Said
-from pyhrf.execution.soma import SomaEngine
-from pyhrf.execution.soma_notes import Notes
-from pyhrf.execution.soma_place import Place
-from pyhrf.execution.soma_setup import check_sacct_there, check_versions, check_words
+from pyhrf.execution.soma import engine as soma
+from pyhrf.execution.soma.engine import SomaEngine
+from pyhrf.execution.soma.folder import ClusterLostError, LocalFolder
+from pyhrf.execution.soma.notes import Notes
+from pyhrf.execution.soma.place import Place
+from pyhrf.execution.soma.setup import check_sacct_there, check_versions, check_words
 
 NAME = "pyhrf_x"
 

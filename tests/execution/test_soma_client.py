@@ -10,9 +10,9 @@ import time
 import pytest
 
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.execution import soma_client
-from pyhrf.execution.cluster_folder import ClusterLostError
-from pyhrf.execution.soma_client import Resource, SomaClient
+from pyhrf.execution.soma import client as soma_client
+from pyhrf.execution.soma.client import Resource, SomaClient
+from pyhrf.execution.soma.folder import ClusterLostError
 
 ECHO = """
 while read line; do
@@ -143,7 +143,7 @@ def test_session__in_light_mode_from_end_to_end(tmp_path):
 
 def test_child__ends_when_its_client_was_killed_in_the_middle_of_a_line():
     done = subprocess.run(
-        [sys.executable, "-m", "pyhrf.execution.soma_child"],
+        [sys.executable, "-m", "pyhrf.execution.soma.child"],
         input=b'{"number": 1, "do": "sta',
         capture_output=True,
         timeout=20,

@@ -12,12 +12,12 @@ from pyhrf.config.settings import ClusterSettings
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution import extras
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.cluster_folder import ClusterLostError
-from pyhrf.execution.cluster_job import JobSettings, pack_results
 from pyhrf.execution.engine import Detaching
 from pyhrf.execution.packing import pack_estimates
-from pyhrf.execution.soma import SomaEngine
-from pyhrf.execution.soma_notes import Notes
+from pyhrf.execution.soma.engine import SomaEngine
+from pyhrf.execution.soma.folder import ClusterLostError
+from pyhrf.execution.soma.job import JobSettings, pack_results
+from pyhrf.execution.soma.notes import Notes
 
 
 class Estimator(FakeEstimator):

@@ -11,8 +11,8 @@ from pyhrf.commands.exits import NOT_STARTED, OK
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pyhrf.execution.check_lan import HostCheck, LanCheck
     from pyhrf.execution.check_steps import Check
+    from pyhrf.execution.lan.check import HostCheck, LanCheck
 
 __all__ = ["check"]
 
@@ -58,7 +58,7 @@ def check_hosts() -> int:
     from pyhrf.execution.extras import check_installed
 
     check_installed("LAN", "lan")
-    from pyhrf.execution.check_lan import check_lan
+    from pyhrf.execution.lan.check import check_lan
 
     found = check_lan(load_settings().parallel_LAN)
     _show(found)
@@ -81,7 +81,7 @@ def check_soma_cluster() -> int:
     from pyhrf.execution.extras import check_installed
 
     check_installed("cluster", "cluster")
-    from pyhrf.execution.check_cluster import check_cluster
+    from pyhrf.execution.soma.check import check_cluster
 
     return _show_steps(check_cluster(load_settings().parallel_cluster))
 
@@ -94,7 +94,7 @@ def _queue_check(name: str, title: str) -> click.Command:
         from pyhrf.execution.extras import check_installed
 
         check_installed(name, "queue")
-        from pyhrf.execution.check_queue import check_queue
+        from pyhrf.execution.queues.check import check_queue
 
         return _show_steps(check_queue(name, load_settings().parallel_queue))
 

@@ -157,8 +157,9 @@ class Engine(Protocol):
 
         A bounded number of batches is in flight at any time. Closing the generator stops the
         work and drops what is in flight, also where it would go on without this process. A
-        `KeyboardInterrupt`, raised or thrown into the generator, stops it within seconds: what is finished by then may still be yielded, then
-        the `KeyboardInterrupt` is raised again. Whatever `load` raises ends the run.
+        `KeyboardInterrupt`, raised or thrown into the generator, stops it within seconds: what is
+        finished by then may still be yielded, then the `KeyboardInterrupt` is raised again.
+        Whatever `load` raises ends the run.
 
         Parameters
         ----------

@@ -9,8 +9,8 @@ from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Detaching, Engine
 from pyhrf.execution.journal import check_aside, folder_of_engine, held, set_aside
-from pyhrf.execution.queue_kinds import KINDS
-from pyhrf.execution.soma_notes import Notes
+from pyhrf.execution.queues.kinds import KINDS
+from pyhrf.execution.soma.notes import Notes
 
 __all__ = ["ENGINES", "begin_anew", "cancel", "make_engine", "tell_what_goes_on"]
 
@@ -57,15 +57,15 @@ def make_engine(
         local = settings.parallel_local
         return LocalEngine(n_jobs or local.nb_procs, niceness=local.niceness)
     if engine == "LAN":
-        from pyhrf.execution.lan import LanEngine
+        from pyhrf.execution.lan.engine import LanEngine
 
         return LanEngine(settings.parallel_LAN, tell=tell)
     if engine == "cluster":
-        from pyhrf.execution.soma import SomaEngine
+        from pyhrf.execution.soma.engine import SomaEngine
 
         return SomaEngine(settings.parallel_cluster, tell=tell)
     if engine in KINDS:
-        from pyhrf.execution.queue_engine import QueueEngine
+        from pyhrf.execution.queues.engine import QueueEngine
 
         return QueueEngine(engine, settings.parallel_queue, tell=tell)
     raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")

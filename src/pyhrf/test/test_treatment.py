@@ -69,7 +69,7 @@ class TreatmentTest(unittest.TestCase):
 
     def test_remote_dir_writable(self) -> None:
         """Every host of ``[parallel-LAN]`` can write its ``remote_path``."""
-        from pyhrf.execution.check_lan import check_lan
+        from pyhrf.execution.lan.check import check_lan
 
         settings = self._lan_settings()
         if not settings.remote_path:

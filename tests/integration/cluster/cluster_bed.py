@@ -287,7 +287,7 @@ class Bed:
     def _write_sacct(self) -> None:
         """Put the stand-in that PyHRF ships where a user of the cluster has to put it."""
         path = self.folder / "bin" / "sacct"
-        path.write_text(f'#!/bin/sh\nexec {sys.executable} -m pyhrf.execution.sacct "$@"\n')
+        path.write_text(f'#!/bin/sh\nexec {sys.executable} -m pyhrf.execution.soma.sacct "$@"\n')
         path.chmod(0o755)
 
     def _make_machines(self) -> None:

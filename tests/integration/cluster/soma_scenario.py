@@ -25,7 +25,7 @@ from pyhrf.execution.batches import make_batches
 from pyhrf.execution.journal import Journal, folder_of_engine, held
 from pyhrf.execution.packing import pack_estimates
 from pyhrf.execution.runner import Interrupted, run_batches
-from pyhrf.execution.soma import SomaEngine
+from pyhrf.execution.soma.engine import SomaEngine
 
 
 class Sleeper:

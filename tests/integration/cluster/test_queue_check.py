@@ -76,7 +76,7 @@ def test_check__does_not_take_a_long_queue_for_a_fault(bed: Bed) -> None:
     try:
         code = (
             "from pyhrf.config.settings import QueueSettings\n"
-            "from pyhrf.execution.check_queue import check_queue\n"
+            "from pyhrf.execution.queues.check import check_queue\n"
             "found = check_queue('slurm', QueueSettings(), job_seconds=8)\n"
             "print(found.usable, *found.notes)\n"
         )

@@ -19,13 +19,13 @@ import dask
 import yaml
 
 from pyhrf.config.settings import QueueSettings
-from pyhrf.execution.queue_kinds import JobState, QueueKind
+from pyhrf.execution.queues.kinds import JobState, QueueKind
 
 __all__ = ["QueueJobs", "SchedulerError"]
 
 _SECONDS = 60
 """How long a program of the scheduler may take."""
-_WORKER = "pyhrf.execution.queue_worker"
+_WORKER = "pyhrf.execution.queues.worker"
 _CONFIG = "pyhrf"
 
 

@@ -15,8 +15,8 @@ from distributed.comm.core import connect
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker
 
-from pyhrf.execution.dask_settings import DASK_SETTINGS, MemorySecurity, temporary_security
-from pyhrf.execution.remote_worker import Job, JobPlugin, host_of_worker, work
+from pyhrf.execution.dask.settings import DASK_SETTINGS, MemorySecurity, temporary_security
+from pyhrf.execution.dask.worker import Job, JobPlugin, host_of_worker, work
 
 __all__ = ["LOOPBACK", "Pool", "WorkerDiedError", "open_pool"]
 

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.dask_pool import Pool
-from pyhrf.execution.dask_run import DaskRun
+from pyhrf.execution.dask.pool import Pool
+from pyhrf.execution.dask.run import DaskRun
+from pyhrf.execution.dask.worker import Job, host_of_worker
 from pyhrf.execution.engine import Batch, Load
-from pyhrf.execution.lan_host import Host, Meeting
-from pyhrf.execution.remote_worker import Job, host_of_worker
+from pyhrf.execution.lan.host import Host, Meeting
 
 __all__ = ["LanRun", "Plan"]
 
@@ -30,7 +30,7 @@ class Plan:
     slots : Counter of str
         Job slots of each host.
     user, python, niceness, folder
-        As in `pyhrf.execution.lan_host.Meeting`.
+        As in `pyhrf.execution.lan.host.Meeting`.
     job : Job
         What to do.
     """
@@ -51,7 +51,7 @@ class LanRun(DaskRun):
     plan : Plan
         Where.
     batches, load, tell
-        As in `pyhrf.execution.dask_run.DaskRun`.
+        As in `pyhrf.execution.dask.run.DaskRun`.
     """
 
     thread_name = "pyhrf-lan"

@@ -7,8 +7,8 @@ import platform
 from collections.abc import Callable
 from dataclasses import replace
 
-from pyhrf.execution.queue_folder import NotedJobs, QueueFolder
-from pyhrf.execution.queue_jobs import QueueJobs, SchedulerError
+from pyhrf.execution.queues.folder import NotedJobs, QueueFolder
+from pyhrf.execution.queues.jobs import QueueJobs, SchedulerError
 
 __all__ = ["remove_leftovers"]
 

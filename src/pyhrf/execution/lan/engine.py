@@ -80,7 +80,7 @@ class LanEngine:
         self._study = hashlib.sha256(study.encode()).hexdigest()[:20]
         if self._folder is None:
             return []
-        from pyhrf.execution.lan_fetch import fetch, remove
+        from pyhrf.execution.lan.fetch import fetch, remove
 
         settings = self._settings
         hosts = [settings.remote_host] if settings.remote_host else list(self._slots)
@@ -101,7 +101,7 @@ class LanEngine:
     def _clear_up(self) -> None:
         """Remove what was fetched, when there is nothing more to do."""
         if self._fetched and self._folder is not None:
-            from pyhrf.execution.lan_fetch import remove
+            from pyhrf.execution.lan.fetch import remove
 
             hosts = dict.fromkeys(
                 [*self._slots, self._settings.remote_host or next(iter(self._slots))]
@@ -123,9 +123,9 @@ class LanEngine:
             return
         import cloudpickle
 
-        from pyhrf.execution.dask_run import results_of
-        from pyhrf.execution.lan_run import LanRun, Plan
-        from pyhrf.execution.remote_worker import Job
+        from pyhrf.execution.dask.run import results_of
+        from pyhrf.execution.dask.worker import Job
+        from pyhrf.execution.lan.run import LanRun, Plan
 
         settings = self._settings
         plan = Plan(

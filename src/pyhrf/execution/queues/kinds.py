@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Literal
 
 from pyhrf.config.settings import QueueSettings
 from pyhrf.errors import ConfigError
-from pyhrf.execution.queue_directives import check_slurm_directives
-from pyhrf.execution.schedulers import SCHEDULERS
+from pyhrf.execution.queues.directives import check_slurm_directives
+from pyhrf.execution.queues.schedulers import SCHEDULERS
 
 __all__ = ["KINDS", "JobState", "QueueKind"]
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyhrf.errors import PyhrfError
-from pyhrf.execution import host_facts
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.sacct import FIELDS, NAME
-from pyhrf.execution.shells import AS_SOMA, Said, Shell
-from pyhrf.execution.soma_client import SomaClient
-from pyhrf.execution.ssh import Probe, python_command
+from pyhrf.execution.remote import host_facts
+from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell
+from pyhrf.execution.remote.ssh import Probe, python_command
+from pyhrf.execution.soma.client import SomaClient
+from pyhrf.execution.soma.sacct import FIELDS, NAME
 
 __all__ = [
     "Trial",

@@ -8,11 +8,11 @@ import sys
 
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.cluster_folder import SftpFolder
-from pyhrf.execution.shells import AS_SOMA, Here
-from pyhrf.execution.soma_check import ask_python, cure_of_sacct, is_stand_in
-from pyhrf.execution.soma_notes import Notes
-from pyhrf.execution.soma_place import Place
+from pyhrf.execution.remote.shells import AS_SOMA, Here
+from pyhrf.execution.soma.folder import SftpFolder
+from pyhrf.execution.soma.notes import Notes
+from pyhrf.execution.soma.place import Place
+from pyhrf.execution.soma.resource import ask_python, cure_of_sacct, is_stand_in
 
 __all__ = ["check_sacct_there", "check_same", "check_versions", "check_words"]
 
@@ -58,7 +58,7 @@ def check_versions(place: Place) -> None:
     EngineError
         If versions differ, or the interpreter cannot be run.
     """
-    from pyhrf.execution.ssh import HostError
+    from pyhrf.execution.remote.ssh import HostError
 
     cure = f"set python in {SECTION[:-5]} to an interpreter there that has pyhrf[cluster]"
     where = "this machine"

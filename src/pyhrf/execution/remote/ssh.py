@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 import asyncssh
 
 from pyhrf.errors import EngineError
-from pyhrf.execution import host_facts
+from pyhrf.execution.remote import host_facts
 
 __all__ = ["HostError", "HostName", "Kind", "Probe", "connect", "probe", "python_command"]
 

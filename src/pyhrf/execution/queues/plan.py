@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import psutil
 
-from pyhrf.execution.dask_pool import LOOPBACK
-from pyhrf.execution.queue_folder import QueueFolder
-from pyhrf.execution.queue_jobs import QueueJobs
-from pyhrf.execution.queue_kinds import QueueKind
-from pyhrf.execution.remote_worker import Job
+from pyhrf.execution.dask.pool import LOOPBACK
+from pyhrf.execution.dask.worker import Job
+from pyhrf.execution.queues.folder import QueueFolder
+from pyhrf.execution.queues.jobs import QueueJobs
+from pyhrf.execution.queues.kinds import QueueKind
 
 __all__ = ["QueuePlan", "Submitted", "own_addresses", "token_of"]
 

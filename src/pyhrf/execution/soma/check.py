@@ -21,11 +21,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from pyhrf.errors import PyhrfError
-from pyhrf.execution import cluster_facts, host_folder
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
-from pyhrf.execution.schedulers import SCHEDULERS
-from pyhrf.execution.shells import AS_SOMA, Here, Shell, There
-from pyhrf.execution.soma_check import (
+from pyhrf.execution.queues.schedulers import SCHEDULERS
+from pyhrf.execution.remote import host_folder
+from pyhrf.execution.remote.shells import AS_SOMA, Here, Shell, There
+from pyhrf.execution.remote.ssh import HostError, connect, python_command
+from pyhrf.execution.soma import facts as cluster_facts
+from pyhrf.execution.soma.client import Resource, SomaClient
+from pyhrf.execution.soma.resource import (
     Trial,
     ask_python,
     check_key,
@@ -33,8 +36,6 @@ from pyhrf.execution.soma_check import (
     start_database,
     try_jobs,
 )
-from pyhrf.execution.soma_client import Resource, SomaClient
-from pyhrf.execution.ssh import HostError, connect, python_command
 
 __all__ = ["ClusterSection", "check_cluster"]
 
@@ -348,7 +349,7 @@ class _Visit:
         return self._place
 
     async def _in_folder(self, action: str) -> Any:
-        """Have the cluster do something in ``remote_path``; see `pyhrf.execution.host_folder`."""
+        """Have the cluster do something in ``remote_path``, as `remote.host_folder` can."""
         words = ("-", action, self._place, self._note)
         command = python_command(self.python, *words, niceness=0)
         said = await self.shell.run(command, text=Path(host_folder.__file__).read_text("utf-8"))
@@ -386,7 +387,14 @@ class _Visit:
         start = time.monotonic()
         folder = self._place
         errors = posixpath.join(folder, f"{self._note}-{{}}.err")
-        write = (self.python, "-m", "pyhrf.execution.host_folder", "write", folder, self._note)
+        write = (
+            self.python,
+            "-m",
+            "pyhrf.execution.remote.host_folder",
+            "write",
+            folder,
+            self._note,
+        )
         trials = [Trial("a trivial job", write, errors.format(1))]
         if self.settings.client_host:
             what = "a job that logs in to client_host from a node"

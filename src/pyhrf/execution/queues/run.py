@@ -11,17 +11,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.dask_pool import Pool
-from pyhrf.execution.dask_run import DaskRun
-from pyhrf.execution.dask_settings import DASK_SETTINGS
+from pyhrf.execution.dask.pool import Pool
+from pyhrf.execution.dask.run import DaskRun
+from pyhrf.execution.dask.settings import DASK_SETTINGS
+from pyhrf.execution.dask.worker import host_of_worker
 from pyhrf.execution.engine import Batch, Load
-from pyhrf.execution.host_facts import host_facts
-from pyhrf.execution.queue_folder import NotedJobs
-from pyhrf.execution.queue_jobs import SchedulerError
-from pyhrf.execution.queue_leftovers import remove_leftovers
-from pyhrf.execution.queue_losses import Backoff, Losses
-from pyhrf.execution.queue_plan import QueuePlan, Submitted, own_addresses, token_of
-from pyhrf.execution.remote_worker import host_of_worker
+from pyhrf.execution.queues.folder import NotedJobs
+from pyhrf.execution.queues.jobs import SchedulerError
+from pyhrf.execution.queues.leftovers import remove_leftovers
+from pyhrf.execution.queues.losses import Backoff, Losses
+from pyhrf.execution.queues.plan import QueuePlan, Submitted, own_addresses, token_of
+from pyhrf.execution.remote.host_facts import host_facts
 
 __all__ = ["QueueRun"]
 
@@ -49,7 +49,7 @@ class QueueRun(DaskRun):
     plan : QueuePlan
         Where.
     batches, load, tell
-        As in `pyhrf.execution.dask_run.DaskRun`.
+        As in `pyhrf.execution.dask.run.DaskRun`.
     """
 
     thread_name = "pyhrf-queue"

@@ -16,10 +16,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from pyhrf.execution.dask_pool import LOOPBACK, Pool, WorkerDiedError, open_pool
+from pyhrf.execution.dask.pool import LOOPBACK, Pool, WorkerDiedError, open_pool
+from pyhrf.execution.dask.worker import Job, file_of_batch
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.packing import pack_parcels, unpack_estimates
-from pyhrf.execution.remote_worker import Job, file_of_batch
 
 __all__ = ["DaskRun", "results_of"]
 

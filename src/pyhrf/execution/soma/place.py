@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.cluster_folder import ClusterFolder, ClusterLostError
-from pyhrf.execution.cluster_job import RESULTS
 from pyhrf.execution.engine import Batch, BatchResult
 from pyhrf.execution.packing import unpack_estimates
-from pyhrf.execution.shells import AS_SOMA
-from pyhrf.execution.soma_client import SomaClient
+from pyhrf.execution.remote.shells import AS_SOMA
+from pyhrf.execution.soma.client import SomaClient
+from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError
+from pyhrf.execution.soma.job import RESULTS
 
 __all__ = ["Place", "is_result", "read_results", "unpack_archive", "unpack_result"]
 
@@ -145,7 +145,7 @@ def read_results(folder: ClusterFolder, names: Sequence[str], study: str) -> lis
 
 
 def unpack_archive(content: bytes, study: str) -> list[BatchResult]:
-    """Take the results out of the archive of ``cluster_job.pack_results``; it may be damaged."""
+    """Take the results out of the archive of `job.pack_results`; it may be damaged."""
     members: list[tuple[str, bytes]] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:

@@ -15,12 +15,12 @@ from pyhrf.data import Estimator
 from pyhrf.errors import EngineError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
-from pyhrf.execution.queue_folder import QueueFolder, check_plain
-from pyhrf.execution.queue_kinds import KINDS
+from pyhrf.execution.queues.folder import QueueFolder, check_plain
+from pyhrf.execution.queues.kinds import KINDS
 
 if TYPE_CHECKING:
-    from pyhrf.execution.queue_jobs import QueueJobs
-    from pyhrf.execution.queue_run import QueueRun
+    from pyhrf.execution.queues.jobs import QueueJobs
+    from pyhrf.execution.queues.run import QueueRun
 
 __all__ = ["QUEUES", "QueueEngine"]
 
@@ -108,11 +108,11 @@ class QueueEngine:
         """
         import cloudpickle
 
-        from pyhrf.execution.dask_run import results_of
-        from pyhrf.execution.queue_jobs import QueueJobs
-        from pyhrf.execution.queue_plan import QueuePlan
-        from pyhrf.execution.queue_run import QueueRun
-        from pyhrf.execution.remote_worker import Job
+        from pyhrf.execution.dask.run import results_of
+        from pyhrf.execution.dask.worker import Job
+        from pyhrf.execution.queues.jobs import QueueJobs
+        from pyhrf.execution.queues.plan import QueuePlan
+        from pyhrf.execution.queues.run import QueueRun
 
         folder = QueueFolder(self.folder.absolute())
         if not batches and not folder.path.exists():
@@ -141,7 +141,7 @@ class QueueEngine:
 
     async def _clear_up(self, folder: QueueFolder, jobs: QueueJobs) -> None:
         """Remove what an earlier run left, when all its work is done."""
-        from pyhrf.execution.queue_leftovers import remove_leftovers
+        from pyhrf.execution.queues.leftovers import remove_leftovers
 
         title = self._kind.title
         left = await remove_leftovers(folder, jobs, title=title, tell=self._tell)

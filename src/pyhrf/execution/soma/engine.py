@@ -21,16 +21,16 @@ from pathlib import Path
 from pyhrf.config.settings import ClusterSettings
 from pyhrf.data import Estimator
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.execution.cluster_folder import ClusterFolder, ClusterLostError, LocalFolder, SftpFolder
-from pyhrf.execution.cluster_job import RESULTS
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
 from pyhrf.execution.recipe import to_recipe
-from pyhrf.execution.soma_client import Resource, SomaClient
-from pyhrf.execution.soma_notes import MAX_JOBS, Notes, plan_jobs
-from pyhrf.execution.soma_place import Place, is_result, read_results, unpack_archive
-from pyhrf.execution.soma_run import DONE, SomaRun
-from pyhrf.execution.soma_setup import check_sacct_there, check_same, check_versions, check_words
+from pyhrf.execution.soma.client import Resource, SomaClient
+from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError, LocalFolder, SftpFolder
+from pyhrf.execution.soma.job import RESULTS
+from pyhrf.execution.soma.notes import MAX_JOBS, Notes, plan_jobs
+from pyhrf.execution.soma.place import Place, is_result, read_results, unpack_archive
+from pyhrf.execution.soma.run import DONE, SomaRun
+from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
 
 __all__ = ["SomaEngine"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.execution.cluster_folder import ClusterLostError
+from pyhrf.execution.soma.folder import ClusterLostError
 
 __all__ = ["Resource", "SomaClient"]
 
@@ -116,13 +116,13 @@ class SomaClient:
         )
 
     def submit(self, name: str, jobs: list[dict[str, Any]], last: dict[str, Any] | None) -> int:
-        """Submit a workflow; see `pyhrf.execution.soma_child.SomaSession.submit`."""
+        """Submit a workflow; see `pyhrf.execution.soma.child.SomaSession.submit`."""
         return int(
             self._ask("submit", seconds=_SECONDS + len(jobs), name=name, jobs=jobs, last=last)
         )
 
     def find(self, name: str) -> dict[int, int]:
-        """Find workflows and their rounds; see `pyhrf.execution.soma_child.SomaSession.find`."""
+        """Find workflows and their rounds; see `pyhrf.execution.soma.child.SomaSession.find`."""
         return {int(workflow): int(number) for workflow, number in self._ask("find", name=name)}
 
     def status(self, workflow: int) -> tuple[str | None, list[str]]:
@@ -169,7 +169,7 @@ class SomaClient:
         environment = {**os.environ, "PYTHONSAFEPATH": "1"}
         with (self._folder / "soma.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "pyhrf.execution.soma_child"],
+                [sys.executable, "-m", "pyhrf.execution.soma.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

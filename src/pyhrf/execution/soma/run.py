@@ -12,12 +12,12 @@ from typing import Any
 
 from pyhrf.errors import EngineError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.cluster_folder import ClusterLostError
-from pyhrf.execution.cluster_job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.packing import pack_parcels
-from pyhrf.execution.soma_notes import Notes, name_of_job, plan_jobs
-from pyhrf.execution.soma_place import Place, is_result, unpack_result
+from pyhrf.execution.soma.folder import ClusterLostError
+from pyhrf.execution.soma.job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
+from pyhrf.execution.soma.notes import Notes, name_of_job, plan_jobs
+from pyhrf.execution.soma.place import Place, is_result, unpack_result
 
 __all__ = ["DONE", "SomaRun"]
 
@@ -115,7 +115,7 @@ class SomaRun:
 
     def _job(self, name: str, what: str) -> dict[str, Any]:
         path = self._place.folder.path
-        command = [self._place.python, "-P", "-m", "pyhrf.execution.cluster_job", path, what]
+        command = [self._place.python, "-P", "-m", "pyhrf.execution.soma.job", path, what]
         out = f"{path}/log-{what}"
         return {"name": name, "command": command, "stdout": f"{out}.out", "stderr": f"{out}.err"}
 

@@ -1,6 +1,6 @@
 """What a job of ``-x slurm`` and the others runs: workers that join the run on the login node.
 
-``python -m pyhrf.execution.queue_worker FOLDER --name TOKEN --workers N`` is the command that
+``python -m pyhrf.execution.queues.worker FOLDER --name TOKEN --workers N`` is the command that
 dask-jobqueue writes into the script of a job; the options that it adds of its own do not count.
 The job ends when the run has ended, when the scheduler kills it, and half a minute after the
 login node was last seen.
@@ -22,8 +22,8 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
-from pyhrf.execution.host_facts import differences, host_facts
-from pyhrf.execution.queue_folder import QueueFolder, Trouble
+from pyhrf.execution.queues.folder import QueueFolder, Trouble
+from pyhrf.execution.remote.host_facts import differences, host_facts
 
 __all__ = ["main"]
 
@@ -132,7 +132,7 @@ async def _serve(
     """Run the workers until they are told to end, or the login node is gone."""
     from distributed import Nanny
 
-    from pyhrf.execution.dask_settings import MuteWorker, temporary_security
+    from pyhrf.execution.dask.settings import MuteWorker, temporary_security
 
     security = temporary_security(config["tls"])
     nannies = [

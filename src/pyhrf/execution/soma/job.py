@@ -1,4 +1,4 @@
-"""A job on the cluster: ``python -m pyhrf.execution.cluster_job DIR NUMBER`` or ``… DIR pack``.
+"""A job on the cluster: ``python -m pyhrf.execution.soma.job DIR NUMBER`` or ``… DIR pack``.
 
 ``DIR`` is the folder of the run on the cluster:
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.shells import Said, There
+from pyhrf.execution.remote.shells import Said, There
 
 __all__ = ["ClusterFolder", "ClusterLostError", "LocalFolder", "SftpFolder"]
 
@@ -221,7 +221,7 @@ class SftpFolder:
 
     def open(self) -> None:
         """Log in; see `ClusterFolder.open`."""
-        from pyhrf.execution.ssh import HostError
+        from pyhrf.execution.remote.ssh import HostError
 
         try:
             self._do(self._client, seconds=_SECONDS)
@@ -235,8 +235,8 @@ class SftpFolder:
         self._opened = True
 
     def probe(self, python: str) -> Any:
-        """Ask the machine for its versions; see `pyhrf.execution.ssh.probe`."""
-        from pyhrf.execution.ssh import probe
+        """Ask the machine for its versions; see `pyhrf.execution.remote.ssh.probe`."""
+        from pyhrf.execution.remote.ssh import probe
 
         async def ask() -> Any:
             await self._client()
@@ -376,7 +376,7 @@ class SftpFolder:
 
     async def _client(self) -> Any:
         """Return the SFTP client; connect if there is no connection, or no more."""
-        from pyhrf.execution.ssh import connect
+        from pyhrf.execution.remote.ssh import connect
 
         if self._connection is not None and self._connection.is_closed():
             self._connection = None
@@ -392,7 +392,7 @@ class SftpFolder:
         """Do something in the thread of the connection; say so when that is lost."""
         import asyncssh
 
-        from pyhrf.execution.ssh import HostError
+        from pyhrf.execution.remote.ssh import HostError
 
         async def timed() -> T:
             async with asyncio.timeout(seconds):

@@ -21,9 +21,9 @@ from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.engine import Batch
 from pyhrf.execution.extras import EXTRAS
-from pyhrf.execution.queue_engine import QueueEngine
-from pyhrf.execution.schedulers import SCHEDULERS
-from pyhrf.execution.shells import Here
+from pyhrf.execution.queues.engine import QueueEngine
+from pyhrf.execution.queues.schedulers import SCHEDULERS
+from pyhrf.execution.remote.shells import Here
 
 __all__ = ["TrialEstimator", "check_queue"]
 
