@@ -92,7 +92,9 @@ class Notes:
             content["jobs"] = {int(key): value for key, value in content["jobs"].items()}
             content["deaths"] = {int(key): value for key, value in content["deaths"].items()}
             return cls(**content)
-        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
     @staticmethod
