@@ -16,7 +16,9 @@ from pyhrf.execution.queues import check as check_queue_module
 from pyhrf.execution.queues.check import TrialEstimator, check_queue
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 
-pytest.importorskip("dask_jobqueue")
+# Not imported here: as a module it takes over Ctrl-C.
+if find_spec("dask_jobqueue") is None:
+    pytest.skip("the extra queue is not installed", allow_module_level=True)
 
 
 @pytest.fixture
