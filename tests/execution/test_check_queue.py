@@ -17,8 +17,7 @@ from pyhrf.execution.queues import check as check_queue_module
 from pyhrf.execution.queues.check import TrialEstimator, check_queue
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 
-# Not imported here: as a module it takes over Ctrl-C.
-if find_spec("dask_jobqueue") is None:
+if find_spec("dask_jobqueue") is None:  # importing it would take over Ctrl-C of all tests
     pytest.skip("the extra queue is not installed", allow_module_level=True)
 
 
