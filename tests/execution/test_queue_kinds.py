@@ -38,7 +38,7 @@ def script(name: str, **settings: object) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _no_folder_is_made(monkeypatch):
+def _no_folder_is_made(monkeypatch, _no_lsf_of_this_machine):
     monkeypatch.setattr("dask_jobqueue.core.os.makedirs", lambda path: None)
 
 
