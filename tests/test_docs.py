@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from pyhrf.analysis import analyse
-from pyhrf.config.settings import LanSettings, Settings, load_settings
+from pyhrf.config.settings import (
+    ClusterSettings,
+    LanSettings,
+    QueueSettings,
+    Settings,
+    load_settings,
+)
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study, study_to_xml
 
@@ -69,6 +75,43 @@ def test_lan_page__set_up_can_be_read(tmp_path: Path) -> None:
 
 def test_lan_page__names_a_self_test() -> None:
     text = (ROOT / "docs" / "lan.md").read_text(encoding="utf-8")
+    (name,) = re.findall(r"pyhrf_maketests (\S+\.\S+)", text)
+    assert unittest.TestLoader().loadTestsFromName(name).countTestCases() == 1
+
+
+@pytest.mark.parametrize("settings", [ClusterSettings, QueueSettings])
+def test_cluster_page__names_every_key(settings: type[ClusterSettings | QueueSettings]) -> None:
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    assert {key for key in settings.model_fields if f"`{key}`" not in text} == set()
+
+
+def test_cluster_page__settings_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.cfg"
+    (inner,) = re.findall("<<END\n(.*?)END", blocks("cluster.md", "sh")[0], re.DOTALL)
+    (outer,) = [b for b in blocks("cluster.md", "ini") if b.startswith("[parallel-cluster]")]
+    path.write_text(inner + outer, encoding="utf-8")
+    settings = load_settings(path)
+    assert settings.parallel_queue.max_jobs == 10
+    assert settings.parallel_cluster.server_id == "MYCLUSTER"
+
+
+def test_cluster_page__files_of_soma_workflow_are_complete(tmp_path: Path) -> None:
+    pytest.importorskip("soma_workflow")
+    from soma_workflow.configuration import Configuration
+
+    files = [b for b in blocks("cluster.md", "ini") if b.startswith("[MYCLUSTER]")]
+    modes = []
+    for i, text in enumerate(files):
+        path = tmp_path / f"{i}.cfg"
+        path.write_text(text, encoding="utf-8")
+        config = Configuration.load_from_file("MYCLUSTER", str(path))
+        modes.append(config.get_mode())
+        assert config.get_cluster_address() == "cluster.lab.org"
+    assert modes == ["remote", "remote"]
+
+
+def test_cluster_page__names_a_self_test() -> None:
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
     (name,) = re.findall(r"pyhrf_maketests (\S+\.\S+)", text)
     assert unittest.TestLoader().loadTestsFromName(name).countTestCases() == 1
 

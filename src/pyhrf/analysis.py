@@ -27,8 +27,9 @@ from pyhrf.config.study_xml import read_study
 from pyhrf.data import Experiment, ParcelEstimate
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Engine, Resumable
-from pyhrf.execution.journal import Journal, set_aside
+from pyhrf.execution.engine import Detaching, Engine, Keeping, Resumable
+from pyhrf.execution.engines import ENGINES, begin_anew, make_engine, tell_what_goes_on
+from pyhrf.execution.journal import Journal, folder_of_engine
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.runner import run_batches
 from pyhrf.inputs.dataset import Dataset
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "LOG_FILE", "analyse", "check_study", "load_study"]
 
-ENGINES = ("serial", "local", "LAN")
 _HERE = ("serial", "local")
 LOG_FILE = "pyhrf.log"
 
@@ -121,9 +121,10 @@ def analyse(
     ----------
     study : Study or path
         The study, or its file.
-    engine : {"serial", "local", "LAN"} or Engine
-        One parcel after the other, on the cores of this machine, or on the hosts of
-        ``[parallel-LAN]`` in the settings.
+    engine : {"serial", "local", "LAN", "cluster", "slurm", "pbs", ...} or Engine
+        One parcel after the other, on the cores of this machine, on the hosts of
+        ``[parallel-LAN]`` in the settings, in jobs of the cluster of ``[parallel-cluster]``, or
+        in jobs of a batch scheduler on whose login node this runs.
     n_jobs : int, optional
         Job slots of ``local``; by default ``nb_procs`` of the settings.
     output : path, optional
@@ -165,14 +166,17 @@ def analyse(
     if output is not None:
         study = study.replaced(output=Path(output).absolute())
     settings = settings or load_settings()
-    chosen = _make_engine(engine, n_jobs, settings, tell)
+    chosen = make_engine(engine, settings, tell=tell, n_jobs=n_jobs)
+    if isinstance(chosen, Keeping):
+        chosen.folder = folder_of_engine(study.output, chosen.name)
     with study_data(study, fresh=fresh, tell=tell) as data:
         prepared = _prepare(study, data)
         prepared.dataset.read()  # damage inside a file shows only here: before anything is written
         for note in prepared.dataset.notes:
             tell(f"note: {note}")
-        if fresh and (kept := set_aside(study.output)) is not None:
-            tell(f"{study.output}: older results are kept in {kept}")
+        if fresh:
+            begin_anew(study.output, chosen, tell=tell)
+        tell_what_goes_on(study.output, chosen, tell=tell)
         expected = (EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
         with (
             Journal(study.output, prepared.key, expected=expected) as journal,
@@ -289,27 +293,6 @@ def _prepare(study: Study, data: StudyData) -> _Prepared:
     return _Prepared(dataset, estimator, key, checksums, NUMERICS_VERSION)
 
 
-def _make_engine(
-    engine: str | Engine, n_jobs: int | None, settings: Settings, tell: Tell
-) -> Engine:
-    if not isinstance(engine, str):
-        return engine
-    if engine == "serial":
-        from pyhrf.execution.serial import SerialEngine
-
-        return SerialEngine()
-    if engine == "local":
-        from pyhrf.execution.local import LocalEngine
-
-        local = settings.parallel_local
-        return LocalEngine(n_jobs or local.nb_procs, niceness=local.niceness)
-    if engine == "LAN":
-        from pyhrf.execution.lan import LanEngine
-
-        return LanEngine(settings.parallel_LAN, tell=tell)
-    raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")
-
-
 @dataclass(frozen=True)
 class _Run:
     """The work on a prepared study, and what is written of it."""
@@ -323,7 +306,10 @@ class _Run:
         """Estimate the parcels that the journal lacks."""
         dataset, estimator = self.prepared.dataset, self.prepared.estimator
         if isinstance(self.engine, Resumable):
-            identity = json.dumps([str(self.journal.directory), dict(self.prepared.key)])
+            # What goes on elsewhere is found by the notes beside the journal, which move with it.
+            detached = isinstance(self.engine, Detaching)
+            where = "" if detached else str(self.journal.directory)
+            identity = json.dumps([where, dict(self.prepared.key)])
             for result in self.engine.resume(identity, fresh=fresh):
                 if not self.journal.done().issuperset(result.batch.parcels):
                     self.journal.add(result)

@@ -313,7 +313,7 @@ def test_estim__refuses_job_slots_for_serial(run, built):
 
 
 def test_estim__offers_only_engines_that_work(run, built):
-    ended = run("pyhrf_jde_estim", "-c", built.xml, "-x", "lsf")
+    ended = run("pyhrf_jde_estim", "-c", built.xml, "-x", "loadleveler")
     assert ended.code == 2
     assert "'serial', 'local'" in ended.err
 

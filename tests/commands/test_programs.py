@@ -89,14 +89,19 @@ def test_maketests__runs_everything_without_a_name(run):
 
 
 @pytest.mark.parametrize(
-    "name", ["test_default_treatment_parallel_LAN", "test_remote_dir_writable"]
+    ("name", "engine"),
+    [
+        ("test_default_treatment_parallel_LAN", "LAN"),
+        ("test_remote_dir_writable", "LAN"),
+        ("test_default_treatment_parallel_cluster", "cluster"),
+    ],
 )
-def test_maketests__says_how_to_switch_the_tests_of_the_lan_on(run, name):
+def test_maketests__says_how_to_switch_the_tests_of_other_machines_on(run, name, engine):
     ended = run("pyhrf_maketests", f"pyhrf.test.test_treatment.TreatmentTest.{name}")
     assert ended.code == 0, ended.err
     assert "skipped=1" in ended.err
-    assert "not tested: the tests of -x LAN are off: to switch them on, write" in ended.err
-    assert "enable_unit_test = 1 in section [parallel-LAN]" in ended.err
+    assert f"not tested: the tests of -x {engine} are off: to switch them on, write" in ended.err
+    assert f"enable_unit_test = 1 in section [parallel-{engine}]" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 pytest.importorskip("distributed", reason="the extra lan is not installed")
-from pyhrf.execution.dask_settings import temporary_security
+from pyhrf.execution.dask.settings import temporary_security
 
 OURS, FOREIGN = temporary_security(), temporary_security()
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pyhrf.execution.remote_folder import FolderError, RunFolder
+from pyhrf.execution.lan.folder import FolderError, RunFolder
 
 NODE = os.uname().nodename
 

@@ -12,8 +12,8 @@ from pyhrf.execution.packing import pack_parcels, unpack_estimates
 cloudpickle = pytest.importorskip("cloudpickle", reason="the extra lan is not installed")
 pytest.importorskip("distributed", reason="the extra lan is not installed")
 
-from pyhrf.execution import remote_worker  # noqa: E402
-from pyhrf.execution.remote_worker import (  # noqa: E402
+from pyhrf.execution.dask import worker as remote_worker  # noqa: E402
+from pyhrf.execution.dask.worker import (  # noqa: E402
     Job,
     JobPlugin,
     file_of_batch,

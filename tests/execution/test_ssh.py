@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyhrf.execution import host_facts
+from pyhrf.execution.remote import host_facts
 
 asyncssh = pytest.importorskip("asyncssh", reason="the extra lan is not installed")
-from pyhrf.execution.ssh import HostError, HostName, Probe, python_command  # noqa: E402
+from pyhrf.execution.remote.ssh import HostError, HostName, Probe, python_command  # noqa: E402
 
 
 @pytest.mark.parametrize(

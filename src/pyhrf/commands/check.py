@@ -11,12 +11,21 @@ from pyhrf.commands.exits import NOT_STARTED, OK
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pyhrf.execution.check_lan import HostCheck, LanCheck
+    from pyhrf.execution.check_steps import Check
+    from pyhrf.execution.lan.check import HostCheck, LanCheck
 
 __all__ = ["check"]
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 _NARROWEST = 100
+_SCHEDULERS = {
+    "slurm": "Slurm",
+    "pbs": "PBS",
+    "sge": "Grid Engine",
+    "lsf": "LSF",
+    "htcondor": "HTCondor",
+    "oar": "OAR",
+}
 _TITLES = {
     "name": "name",
     "network": "ssh",
@@ -28,7 +37,9 @@ _TITLES = {
 }
 
 
-@click.group(short_help="Check what an engine needs: LAN.", context_settings=_CONTEXT)
+@click.group(
+    short_help="Check what an engine needs: LAN, cluster, slurm ...", context_settings=_CONTEXT
+)
 def check() -> None:
     """Check what an engine needs, before a run."""
 
@@ -44,13 +55,78 @@ def check_hosts() -> int:
     Exit codes: 0 at least one host can be used, 1 none.
     """
     from pyhrf.config.settings import load_settings
-    from pyhrf.execution.lan import check_installed
+    from pyhrf.execution.extras import check_installed
 
-    check_installed()
-    from pyhrf.execution.check_lan import check_lan
+    check_installed("LAN", "lan")
+    from pyhrf.execution.lan.check import check_lan
 
     found = check_lan(load_settings().parallel_LAN)
     _show(found)
+    return OK if found.usable else NOT_STARTED
+
+
+@check.command(
+    "cluster", short_help="Try the cluster of [parallel-cluster].", context_settings=_CONTEXT
+)
+def check_soma_cluster() -> int:
+    """Try the cluster of section [parallel-cluster] of ~/.pyhrf/config.cfg, step by step.
+
+    Is the configuration of soma-workflow complete here and there, does ssh work, are the versions
+    equal, do scheduler, sacct and database server answer, can remote_path be written, does a
+    trivial job come back. The first thing that is amiss is named with its cure.
+
+    Exit codes: 0 the engine can work, 1 it cannot.
+    """
+    from pyhrf.config.settings import load_settings
+    from pyhrf.execution.extras import check_installed
+
+    check_installed("cluster", "cluster")
+    from pyhrf.execution.soma.check import check_cluster
+
+    return _show_steps(check_cluster(load_settings().parallel_cluster))
+
+
+def _queue_check(name: str, title: str) -> click.Command:
+    """Make the check of one of the batch schedulers."""
+
+    def check_scheduler() -> int:
+        from pyhrf.config.settings import load_settings
+        from pyhrf.execution.extras import check_installed
+
+        check_installed(name, "queue")
+        from pyhrf.execution.queues.check import check_queue
+
+        return _show_steps(check_queue(name, load_settings().parallel_queue))
+
+    return click.Command(
+        name,
+        callback=check_scheduler,
+        context_settings=_CONTEXT,
+        short_help=f"Try {title} with the settings of [parallel-queue].",
+        help=f"Try {title} from this login node, with section [parallel-queue] of "
+        "~/.pyhrf/config.cfg, step by step.\n\nAre its programs there, does it answer, is there "
+        "such a queue, does a job of it reach this machine with the same versions. The first thing "
+        "that is amiss is named with its cure. Run it where analyses are run: the job uses a "
+        "folder there.\n\nExit codes: 0 the engine can work, 1 it cannot.",
+    )
+
+
+for _name, _title in _SCHEDULERS.items():
+    check.add_command(_queue_check(_name, _title))
+
+
+def _show_steps(found: Check) -> int:
+    """Show what was tried, what failed and what helps; return the exit code."""
+    width = max(len(step.name) for step in found.steps)
+    marks = {True: "yes", False: "NO ", None: "–  "}
+    for step in found.steps:
+        click.echo(f"{step.name:{width}}  {marks[step.passed]}  {step.fact}".rstrip())
+    if found.failed:
+        cure = f"\n    {found.cure}" if found.cure else ""
+        click.echo(f"\n{found.failed}: {found.cause}{cure}")
+    for note in found.notes:
+        click.echo(f"\nnote: {note}")
+    click.echo(f"\n{found.what} {'can' if found.usable else 'cannot'} be used")
     return OK if found.usable else NOT_STARTED
 
 

@@ -37,6 +37,7 @@ class EstimOptions:
     fresh: bool
     stop: bool
     profile: bool
+    cancel: bool
     verbosity: int | None
 
 
@@ -60,8 +61,14 @@ def estimate(options: EstimOptions) -> int:
     """
     if options.n_jobs is not None and options.engine != "local":
         raise click.UsageError("-j is the number of job slots of -x local")
+    if options.cancel and options.engine != "cluster":
+        raise click.UsageError("--cancel stops what goes on on a cluster: it needs -x cluster")
+    others = {"--fresh": options.fresh, "-s": options.stop, "-p": options.profile}
+    if options.cancel and (given := [name for name, value in others.items() if value]):
+        raise click.UsageError(f"--cancel starts nothing: it goes without {', '.join(given)}")
     from pyhrf.analysis import analyse, load_study
     from pyhrf.config.settings import load_settings
+    from pyhrf.execution.engines import cancel
 
     start = monotonic()
     study, settings = load_study(options.study_file), load_settings()
@@ -72,6 +79,10 @@ def estimate(options: EstimOptions) -> int:
         if verbosity >= PROGRESS:
             click.echo(text, err=True)
 
+    if options.cancel:
+        found = cancel(output, options.engine, settings, tell=tell)
+        tell("it is stopped and cleared up" if found else "there is nothing to cancel")
+        return OK
     engine = options.engine
     if options.profile and engine != "serial":
         engine = "serial"

@@ -15,6 +15,9 @@ from pyhrf.commands.verbosity import verbosity_option
 __all__ = ["buildcfg", "estim", "jde"]
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
+# Those of pyhrf.analysis, which takes too long to import for a word of help.
+_QUEUES = ("slurm", "pbs", "sge", "lsf", "htcondor", "oar")
+_ENGINES = ("serial", "local", "LAN", "cluster", *_QUEUES)
 _STUDY_FILE = "detectestim.xml"
 _file = click.Path(path_type=Path)
 
@@ -97,11 +100,12 @@ def buildcfg(**options: Any) -> int:
 @click.option(
     "-x",
     "engine",
-    type=click.Choice(["serial", "local", "LAN"]),
+    type=click.Choice(_ENGINES),
     default="local",
     show_default=True,
-    help="Where to work: one parcel after the other, on the cores of this machine, or on the "
-    "hosts of [parallel-LAN] in ~/.pyhrf/config.cfg.",
+    help="Where to work: one parcel after the other, on the cores of this machine, on the hosts "
+    "of [parallel-LAN] or the cluster of [parallel-cluster] in ~/.pyhrf/config.cfg, or, on a "
+    "login node, in jobs of its batch scheduler as [parallel-queue] asks for them.",
 )
 @click.option(
     "-j",
@@ -115,6 +119,9 @@ def buildcfg(**options: Any) -> int:
 @click.option("-s", "stop", is_flag=True, help="Stop at the first parcel that fails.")
 @click.option(
     "-p", "profile", is_flag=True, help="Write profile.txt: where the time goes, with -x serial."
+)
+@click.option(
+    "--cancel", is_flag=True, help="Stop what goes on for this study with -x cluster; remove it."
 )
 @verbosity_option
 def estim(**options: Any) -> int:

@@ -109,6 +109,7 @@ class JDEVEM:
         min_positions: int = 5,
         seed: int = 0,
     ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name != "self"}
         _check_settings(experiment, dt, hrf_duration, n_iterations, tolerance, beta)
         _check_models(drift, drift_cutoff, drift_order, noise)
         if ppm_threshold is not None and not np.isfinite(ppm_threshold):
@@ -144,6 +145,10 @@ class JDEVEM:
                 tolerance=tolerance,
                 beta=beta,
             )
+
+    def recipe(self) -> dict[str, object]:
+        """Return the arguments with which this class makes an equal estimator elsewhere."""
+        return dict(self._arguments)
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""

@@ -11,6 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -20,7 +21,9 @@ from pyhrf.data import Estimator, Parcel, ParcelEstimate
 __all__ = [
     "Batch",
     "BatchResult",
+    "Detaching",
     "Engine",
+    "Keeping",
     "Load",
     "Resumable",
     "failed_internally",
@@ -86,7 +89,8 @@ class Resumable(Protocol):
         Parameters
         ----------
         study : str
-            Everything that the results depend on, and where they go: nothing else is brought.
+            Everything that the results depend on, and for an engine that is not `Detaching`
+            also where they go: nothing else is brought.
         fresh : bool
             Whether the work begins anew: what earlier runs finished is removed there, and
             nothing is brought.
@@ -96,6 +100,36 @@ class Resumable(Protocol):
         list of BatchResult
             Each parcel once.
         """
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """An engine that keeps files of its own beside the journal.
+
+    Attributes
+    ----------
+    folder : Path
+        Where; to be set before anything else.
+    """
+
+    folder: Path
+
+
+@runtime_checkable
+class Detaching(Resumable, Keeping, Protocol):
+    """An engine whose work goes on when this process ends, and that can find it again.
+
+    Attributes
+    ----------
+    farewell : str
+        What goes on after an interruption, in a clause for the user.
+    """
+
+    farewell: str
+
+    def cancel(self) -> bool:
+        """Stop the work of an earlier run and remove what is left; False if there is none."""
         ...
 
 
@@ -122,9 +156,10 @@ class Engine(Protocol):
         """Work on batches in the given order and yield each result as soon as it is there.
 
         A bounded number of batches is in flight at any time. Closing the generator stops the
-        work and drops what is in flight. A `KeyboardInterrupt`, raised or thrown into the
-        generator, stops it within seconds: what is finished by then may still be yielded, then
-        the `KeyboardInterrupt` is raised again. Whatever `load` raises ends the run.
+        work and drops what is in flight, also where it would go on without this process. A
+        `KeyboardInterrupt`, raised or thrown into the generator, stops it within seconds: what is
+        finished by then may still be yielded, then the `KeyboardInterrupt` is raised again.
+        Whatever `load` raises ends the run.
 
         Parameters
         ----------

@@ -9,9 +9,11 @@ resumed by the same command.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +25,7 @@ from pyhrf.execution.engine import BatchResult, is_internal_error
 from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
 from pyhrf.execution.run_state import RunState, write_state
 
-__all__ = ["BatchRecord", "Journal", "set_aside"]
+__all__ = ["BatchRecord", "Journal", "check_aside", "folder_of_engine", "held", "set_aside"]
 
 _FOLDER = ".journal"
 _LOCK = "lock"
@@ -260,6 +262,74 @@ class Journal:
         )
 
 
+def folder_of_engine(directory: Path, engine: str) -> Path:
+    """Name the folder beside a journal in which an engine keeps its own notes.
+
+    Parameters
+    ----------
+    directory : Path
+        Output directory.
+    engine : str
+        Name of the engine.
+
+    Returns
+    -------
+    Path
+        Absolute; it need not be there.
+    """
+    return Path(directory).resolve() / _FOLDER / engine
+
+
+@contextlib.contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Hold an output directory against runs; nothing happens if it has no journal.
+
+    Raises
+    ------
+    InputError
+        If a run holds it, or it cannot be written.
+    """
+    directory = Path(directory).resolve()
+    folder = directory / _FOLDER
+    if not folder.is_dir():
+        yield
+        return
+    try:
+        lock = DirectoryLock(folder / _LOCK, owner=directory)
+    except OSError as error:
+        raise InputError(f"{directory} cannot be written ({error.strerror or error})") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_aside(directory: Path) -> None:
+    """See that an output directory could be set aside; nothing is done.
+
+    Raises
+    ------
+    InputError
+        If it is not an output directory, or the folder in which it is cannot be written.
+    """
+    directory = Path(directory).resolve()
+    if not directory.exists() or not any(directory.iterdir()):
+        return
+    if not (directory / _FOLDER).is_dir():
+        raise InputError(
+            f"{directory} holds other files and no journal of an analysis, so it is not set "
+            "aside: choose another output directory with -u"
+        )
+    if not os.access(directory.parent, os.W_OK | os.X_OK):
+        raise _not_aside(directory, os.strerror(errno.EACCES))
+
+
+def _not_aside(directory: Path, reason: str) -> InputError:
+    return InputError(
+        f"{directory} cannot be set aside ({reason}): choose another output directory with -u"
+    )
+
+
 def set_aside(directory: Path) -> Path | None:
     """Rename an output directory to the first free one of ``DIR.old-1``, ``DIR.old-2`` and so on.
 
@@ -282,13 +352,8 @@ def set_aside(directory: Path) -> Path | None:
     try:
         if not directory.exists() or not any(directory.iterdir()):
             return None
-        folder = directory / _FOLDER
-        if not folder.is_dir():
-            raise InputError(
-                f"{directory} holds other files and no journal of an analysis, so it is not set "
-                "aside: choose another output directory with -u"
-            )
-        lock = DirectoryLock(folder / _LOCK, owner=directory)
+        check_aside(directory)
+        lock = DirectoryLock(directory / _FOLDER / _LOCK, owner=directory)
         try:
             number = 1
             while (new := directory.with_name(f"{directory.name}.old-{number}")).exists():
@@ -297,10 +362,7 @@ def set_aside(directory: Path) -> Path | None:
         finally:
             lock.release()
     except OSError as error:
-        raise InputError(
-            f"{directory} cannot be set aside ({error.strerror or error}): "
-            "choose another output directory with -u"
-        ) from error
+        raise _not_aside(directory, error.strerror or str(error)) from error
 
 
 def _to_json(content: object) -> bytes:

@@ -115,7 +115,18 @@ def run_batches(
                 if failed and stop_at_first_failure:
                     break
     except KeyboardInterrupt:
-        raise Interrupted(_how_to_resume(journal, n_left=len(wanted - done))) from None
+        left = len(wanted - done)
+        raise Interrupted(_how_to_resume(engine, journal, n_left=left)) from None
+    except PyhrfError as error:
+        # Trouble here, as a full disk: what goes on elsewhere is as good as before, and is left.
+        _interrupt(results)
+        farewell = getattr(engine, "farewell", "")
+        if farewell:
+            raise type(error)(f"{error}; {farewell}") from error
+        raise
+    except BaseException:
+        _interrupt(results)
+        raise
     finally:
         results.close()
     n_left = len(wanted - done)
@@ -127,11 +138,18 @@ def run_batches(
     return Outcome(len(done), n_failed, n_left, time.monotonic() - start)
 
 
-def _how_to_resume(journal: Journal, *, n_left: int) -> str:
+def _interrupt(results: Results) -> None:
+    """Stop an engine as Ctrl-C does: closing it would drop also what goes on elsewhere."""
+    with contextlib.suppress(StopIteration, KeyboardInterrupt, Exception):
+        results.throw(KeyboardInterrupt())
+
+
+def _how_to_resume(engine: Engine, journal: Journal, *, n_left: int) -> str:
     n_done = len(journal.done())
+    farewell = getattr(engine, "farewell", "") or "run the same command again to go on"
     return (
         f"interrupted: {n_done} of {n_done + n_left} parcels are done and kept in "
-        f"{journal.directory}; run the same command again to go on"
+        f"{journal.directory}; {farewell}"
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pyhrf.analysis import analyse
-from pyhrf.config.settings import LanSettings, load_settings
+from pyhrf.config.settings import ClusterSettings, LanSettings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.data import FloatArray
 from pyhrf.results import Results
@@ -60,9 +60,16 @@ class TreatmentTest(unittest.TestCase):
         self.assertEqual(lan.failed, {})
         self._check_same(self.analyse(example="default"), lan)
 
+    def test_default_treatment_parallel_cluster(self) -> None:
+        """The cluster of ``[parallel-cluster]`` finds the same, to the last byte."""
+        self._switched_on(load_settings().parallel_cluster, "cluster")
+        cluster = self.analyse(engine="cluster", name="cluster", example="default")
+        self.assertEqual(cluster.failed, {})
+        self._check_same(self.analyse(example="default"), cluster)
+
     def test_remote_dir_writable(self) -> None:
         """Every host of ``[parallel-LAN]`` can write its ``remote_path``."""
-        from pyhrf.execution.check_lan import check_lan
+        from pyhrf.execution.lan.check import check_lan
 
         settings = self._lan_settings()
         if not settings.remote_path:
@@ -84,12 +91,15 @@ class TreatmentTest(unittest.TestCase):
 
     def _lan_settings(self) -> LanSettings:
         settings = load_settings().parallel_LAN
+        self._switched_on(settings, "LAN")
+        return settings
+
+    def _switched_on(self, settings: LanSettings | ClusterSettings, engine: str) -> None:
         if not settings.enable_unit_test:
             self.skipTest(
-                "the tests of -x LAN are off: to switch them on, write enable_unit_test = 1 in "
-                "section [parallel-LAN] of ~/.pyhrf/config.cfg"
+                f"the tests of -x {engine} are off: to switch them on, write enable_unit_test = 1 "
+                f"in section [parallel-{engine}] of ~/.pyhrf/config.cfg"
             )
-        return settings
 
     def _check_same(self, first: Results, second: Results) -> None:
         maps = [path.name for path in first.maps().values()]

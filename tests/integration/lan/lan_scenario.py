@@ -1,4 +1,4 @@
-"""Runs on the client: many short batches on the engine LAN, into a journal, as a run does.
+"""Runs on the client: many short batches on an engine, into a journal, as a run does.
 
 ``lan_scenario.py OUT --batches N --seconds S`` estimates N parcels that take S seconds each, and
 prints as JSON how that went. The values of the estimates follow from the number of the parcel.
@@ -14,17 +14,18 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pyhrf.config.settings import load_settings
 from pyhrf.data import Parcel, ParcelEstimate
-from pyhrf.execution.engine import Batch
-from pyhrf.execution.journal import Journal
-from pyhrf.execution.lan import LanEngine
+from pyhrf.execution.engine import Batch, Engine
+from pyhrf.execution.journal import Journal, folder_of_engine
+from pyhrf.execution.lan.engine import LanEngine
 from pyhrf.execution.packing import pack_estimates
+from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.runner import Interrupted, run_batches
 
 
@@ -76,6 +77,15 @@ def loader(n_scans: int):
     return load
 
 
+def make_engine(name: str, out: Path, tell: Callable[[str], None]) -> Engine:
+    settings = load_settings()
+    if name == "LAN":
+        return LanEngine(settings.parallel_LAN, tell=tell)
+    engine = QueueEngine(name, settings.parallel_queue, tell=tell)
+    engine.folder = folder_of_engine(out, name)
+    return engine
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
@@ -83,6 +93,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--killer", type=int, default=0)
     parser.add_argument("--scans", type=int, default=100)
+    parser.add_argument("--engine", default="LAN")
     parser.add_argument("--fresh", action="store_true")
     options = parser.parse_args()
     begin = time.monotonic()
@@ -90,13 +101,14 @@ def main() -> int:
     def tell(text: str) -> None:
         print(f"{time.monotonic() - begin:.1f} {text}", file=sys.stderr, flush=True)
 
-    engine = LanEngine(load_settings().parallel_LAN, tell=tell)
+    engine = make_engine(options.engine, options.out, tell)
     estimator, load = Sleeper(options.seconds, options.killer), loader(options.scans)
     everything = range(1, options.batches + 1)
     stopwatch = Stopwatch()
     with Journal(options.out, {"scenario": str(options.scans)}) as journal:
         n_before = len(journal.done())
-        for result in engine.resume(f"{options.scans} {options.out}", fresh=options.fresh):
+        resume = getattr(engine, "resume", lambda study, fresh: ())
+        for result in resume(f"{options.scans} {options.out}", fresh=options.fresh):
             if not journal.done().issuperset(result.batch.parcels):
                 journal.add(result)
         n_fetched = len(journal.done()) - n_before

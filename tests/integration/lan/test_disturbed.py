@@ -16,7 +16,7 @@ from lan_client import Scenario, configure, program, remote_folder
 
 pytestmark = pytest.mark.timeout(150)
 N = 150
-LAUNCHER = "pyhrf.execution.remote"
+LAUNCHER = "pyhrf.execution.lan.launcher"
 
 
 def launcher(bed: Bed, host: str) -> Process:

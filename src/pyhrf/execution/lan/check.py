@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 import asyncssh
 
-from pyhrf.execution import host_folder
-from pyhrf.execution.ssh import HostError, Probe, connect, probe, python_command
-from pyhrf.execution.ssh_forwarding import check_forwarding
+from pyhrf.execution.remote import host_folder
+from pyhrf.execution.remote.forwarding import check_forwarding
+from pyhrf.execution.remote.ssh import HostError, Probe, connect, probe, python_command
 
 __all__ = ["STEPS", "HostCheck", "LanCheck", "LanSection", "check_lan"]
 
@@ -205,7 +205,7 @@ class _Visit:
         )
 
     async def folder(self, action: str, *words: str) -> Any:
-        """Have the host do something in a folder; see `pyhrf.execution.host_folder`."""
+        """Have the host do something in a folder; see `pyhrf.execution.remote.host_folder`."""
         assert self._connection is not None
         source = Path(host_folder.__file__).read_text("utf-8")
         command = python_command(self.python, "-", action, *words, niceness=self.settings.niceness)

@@ -4,43 +4,44 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import dask
 from distributed import Client, Scheduler
 from distributed.client import FutureCancelledError
+from distributed.comm.core import connect
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker
 
-from pyhrf.execution.dask_settings import DASK_SETTINGS, MemorySecurity, temporary_security
-from pyhrf.execution.remote_worker import Job, JobPlugin, host_of_worker, work
+from pyhrf.execution.dask.settings import DASK_SETTINGS, MemorySecurity, temporary_security
+from pyhrf.execution.dask.worker import Job, JobPlugin, host_of_worker, work
 
-__all__ = ["Pool", "WorkerDiedError", "open_pool"]
+__all__ = ["LOOPBACK", "Pool", "WorkerDiedError", "open_pool"]
 
-Lost = Callable[[str], object]
+LOOPBACK = ("127.0.0.1",)
+
+NameOfWorker = Callable[[str], object]
+WorkerAt = Callable[[str, str], object]
 
 
 class WorkerDiedError(Exception):
     """Worker after worker died at this batch."""
 
 
-class _Losses(SchedulerPlugin):
-    """Counts the workers that went away, by host."""
+class _Workers(SchedulerPlugin):
+    """Tells of the workers that come and go."""
 
-    name = "pyhrf-losses"
+    name = "pyhrf-workers"
 
-    def __init__(self, lost: Lost) -> None:
-        self._lost = lost
-        self._host_of: dict[str, str] = {}
-        self.n_workers: Counter[str] = Counter()
+    def __init__(self, *, joined: WorkerAt, lost: NameOfWorker) -> None:
+        self._joined, self._lost = joined, lost
+        self._names: dict[str, str] = {}
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
-        host = host_of_worker(scheduler.workers[worker].name)
-        self._host_of[worker] = host
-        self.n_workers[host] += 1
+        self._names[worker] = str(scheduler.workers[worker].name)
+        self._joined(self._names[worker], worker)
 
     def remove_worker(
         self,
@@ -48,10 +49,9 @@ class _Losses(SchedulerPlugin):
         worker: str,
         **_: Any,
     ) -> None:
-        host = self._host_of.pop(worker, None)
-        if host is not None:
-            self.n_workers[host] -= 1
-            self._lost(host)
+        name = self._names.pop(worker, None)
+        if name is not None:
+            self._lost(name)
 
 
 class Pool:
@@ -59,8 +59,10 @@ class Pool:
 
     Attributes
     ----------
+    contacts : tuple of str
+        Where workers join, ``tls://ADDRESS:PORT``, one for each of the addresses.
     port : int
-        On 127.0.0.1, at which workers join.
+        That of the first.
     pem : dict of str to str
         The keys of this run, as texts.
     dashboard : str
@@ -70,13 +72,29 @@ class Pool:
     """
 
     def __init__(self, scheduler: Scheduler, client: Client, security: MemorySecurity) -> None:
-        self._client = client
+        self._client, self._security = client, security
         self.run = uuid.uuid4().hex[:12]
         self._n_submitted = 0
-        self.port = int(scheduler.address.rpartition(":")[2])
+        self.contacts = tuple(listener.contact_address for listener in scheduler.listeners)
+        self.port = int(self.contacts[0].rpartition(":")[2])
         self.pem = security.pem
         port: int = scheduler.http_server.port  # type: ignore[attr-defined]  # set at start
         self.dashboard = f"http://127.0.0.1:{port}/status"
+
+    async def reaches(self, address: str) -> bool:
+        """Tell whether results can be fetched from a worker.
+
+        Parameters
+        ----------
+        address : str
+            At which the worker listens, ``tls://ADDRESS:PORT``.
+        """
+        try:
+            comm = await connect(address, **self._security.get_connection_args("scheduler"))
+        except OSError:
+            return False
+        await comm.close()
+        return True
 
     async def estimate(self, blob: bytes) -> bytes:
         """Have a worker estimate packed parcels; nothing of them is kept here.
@@ -99,8 +117,7 @@ class Pool:
             host = host_of_worker(getattr(error.last_worker, "name", ""))
             n_times = DASK_SETTINGS["distributed.scheduler.allowed-failures"] + 1
             raise WorkerDiedError(
-                f"its worker died each of {n_times} times, the last on host {host}: for want of "
-                "memory, or by a fault in compiled code"
+                f"its worker died each of {n_times} times, the last on host {host}"
             ) from error
         except FutureCancelledError as error:
             # Not a cancelled task: the client lost its scheduler, as after hours of sleep.
@@ -112,7 +129,7 @@ class Pool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep distributed from printing; what matters to a user is told by `Host` and `LanRun`."""
+    """Keep distributed from printing; what matters to a user is told by `Host` and `DaskRun`."""
     loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "tornado")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -125,27 +142,33 @@ def _quiet() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_pool(job: Job, *, lost: Lost) -> AsyncIterator[Pool]:
+async def open_pool(
+    job: Job, *, addresses: Sequence[str] = LOOPBACK, joined: WorkerAt, lost: NameOfWorker
+) -> AsyncIterator[Pool]:
     """Start the scheduler; workers that join are told the job.
 
     Parameters
     ----------
     job : Job
         What is to be done with parcels.
+    addresses : sequence of str
+        Of this machine, at which workers join; the first one has to be ``127.0.0.1``.
+    joined : callable
+        Called with name and address of a worker that came.
     lost : callable
-        Called with the name of the host when a worker went away.
+        Called with the name of one that went away.
     """
     security = temporary_security()
     with dask.config.set(DASK_SETTINGS), _quiet():
         async with (
             Scheduler(
-                host="127.0.0.1",
+                host=list(addresses),  # type: ignore[arg-type]  # a list is allowed, not annotated
                 port=0,
                 protocol="tls://",
                 security=security,
                 dashboard=True,
                 dashboard_address="127.0.0.1:0",
-                plugins=(_Losses(lost),),
+                plugins=(_Workers(joined=joined, lost=lost),),
             ) as scheduler,
             Client(
                 scheduler.address, security=security, asynchronous=True, set_as_default=False

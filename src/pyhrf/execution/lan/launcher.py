@@ -19,7 +19,7 @@ import threading
 import traceback
 from typing import Any
 
-from pyhrf.execution.remote_folder import FolderError, RunFolder
+from pyhrf.execution.lan.folder import FolderError, RunFolder
 
 __all__ = ["main"]
 
@@ -89,7 +89,7 @@ async def _serve(config: dict[str, Any], talk: _Talk, folder: RunFolder) -> dict
     """Run a worker for each slot until the client is done or gone; return its last words."""
     from distributed import Nanny, Status
 
-    from pyhrf.execution.dask_settings import MuteWorker, temporary_security
+    from pyhrf.execution.dask.settings import MuteWorker, temporary_security
 
     security = temporary_security(config["tls"])
     watch = _Watch(talk, config["silence"])

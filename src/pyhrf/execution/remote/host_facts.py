@@ -12,10 +12,11 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PACKAGES", "host_facts", "source_digest"]
+__all__ = ["PACKAGES", "differences", "host_facts", "source_digest"]
 
 PACKAGES = ("pyhrf", "numpy", "scipy", "numba", "distributed", "dask", "cloudpickle")
 """Packages whose versions decide over the results, or over whether two machines can talk."""
@@ -41,6 +42,32 @@ def host_facts() -> dict[str, Any]:
         "free_memory": _free_memory(),
         "niceness": os.nice(0),
     }
+
+
+def differences(
+    here: Mapping[str, str | None], there: Mapping[str, str | None], *, but: Collection[str] = ()
+) -> list[str]:
+    """Name the versions that differ between two machines, as ``numpy 1.26 (here 2.1)``.
+
+    Parameters
+    ----------
+    here, there : mapping of str to str or None
+        ``versions`` of `host_facts`; None or lacking: not installed.
+    but : collection of str
+        Packages that do not matter.
+
+    Returns
+    -------
+    list of str
+    """
+    different = [
+        f"{name} {there.get(name) or 'missing'} (here {ours or 'missing'})"
+        for name, ours in here.items()
+        if name not in but and there.get(name) != ours
+    ]
+    if len(different) > 1:  # another version has another text: that says nothing new
+        different = [text for text in different if not text.startswith("source of pyhrf")]
+    return different
 
 
 def source_digest() -> str | None:

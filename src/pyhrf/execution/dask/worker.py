@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels
+from pyhrf.execution.result_files import collected_log, file_of_batch
 
 __all__ = ["Job", "JobPlugin", "file_of_batch", "host_of_worker", "work"]
 
@@ -121,7 +119,7 @@ def work(blob: bytes) -> bytes:
     job, estimator = _ready.get()
     parcels = unpack_parcels(blob)
     batch = Batch(0, tuple(parcel.number for parcel in parcels), 0.0)
-    with single_blas_thread(), _logged() as lines:
+    with single_blas_thread(), collected_log() as lines:
         result = work_batch(batch, lambda _: parcels, estimator)
     about: About = {
         "study": job.study,
@@ -134,12 +132,6 @@ def work(blob: bytes) -> bytes:
     if lines:
         packed = pack_estimates(result.estimates, about={**about, "log": "\n".join(lines)})
     return packed
-
-
-def file_of_batch(parcels: Sequence[int]) -> str:
-    """Name the file of a batch by its parcels, so that every run finds the same name."""
-    digest = hashlib.sha256(",".join(map(str, parcels)).encode()).hexdigest()[:16]
-    return f"batch-{parcels[0]}-{digest}.npz"
 
 
 def _keep(path: Path, packed: bytes) -> list[str]:
@@ -155,21 +147,3 @@ def _keep(path: Path, packed: bytes) -> list[str]:
     except OSError as error:
         return [f"{path} cannot be written: {error.strerror or error}"]
     return []
-
-
-@contextlib.contextmanager
-def _logged() -> Iterator[list[str]]:
-    """Collect warnings and tracebacks, for the log on the other side."""
-    lines: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(self.format(record))
-
-    collector = Collector(logging.WARNING)
-    log = logging.getLogger("pyhrf")
-    log.addHandler(collector)
-    try:
-        yield lines
-    finally:
-        log.removeHandler(collector)

@@ -7,22 +7,16 @@ import posixpath
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from importlib.util import find_spec
-from queue import Empty
-from typing import TYPE_CHECKING
 
 from pyhrf.config.settings import LanSettings
 from pyhrf.data import Estimator
-from pyhrf.errors import ConfigError, EngineError
+from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Batch, BatchResult, Load
+from pyhrf.execution.extras import check_installed
 
-if TYPE_CHECKING:
-    from pyhrf.execution.lan_run import LanRun
-
-__all__ = ["LanEngine", "check_installed"]
+__all__ = ["LanEngine"]
 
 _MAX_NEWS = 20
-_PACKAGES = ("asyncssh", "bokeh", "cloudpickle", "distributed")
 
 
 class LanEngine:
@@ -62,7 +56,7 @@ class LanEngine:
         self._settings, self._say = settings, tell
         self._study = ""
         self._fetched = False
-        check_installed()
+        check_installed("LAN", "lan")
 
     def _tell(self, text: str) -> None:
         """Tell the user, and whoever watches the run from elsewhere."""
@@ -86,7 +80,7 @@ class LanEngine:
         self._study = hashlib.sha256(study.encode()).hexdigest()[:20]
         if self._folder is None:
             return []
-        from pyhrf.execution.lan_fetch import fetch, remove
+        from pyhrf.execution.lan.fetch import fetch, remove
 
         settings = self._settings
         hosts = [settings.remote_host] if settings.remote_host else list(self._slots)
@@ -107,7 +101,7 @@ class LanEngine:
     def _clear_up(self) -> None:
         """Remove what was fetched, when there is nothing more to do."""
         if self._fetched and self._folder is not None:
-            from pyhrf.execution.lan_fetch import remove
+            from pyhrf.execution.lan.fetch import remove
 
             hosts = dict.fromkeys(
                 [*self._slots, self._settings.remote_host or next(iter(self._slots))]
@@ -129,8 +123,9 @@ class LanEngine:
             return
         import cloudpickle
 
-        from pyhrf.execution.lan_run import LanRun, Plan
-        from pyhrf.execution.remote_worker import Job
+        from pyhrf.execution.dask.run import results_of
+        from pyhrf.execution.dask.worker import Job
+        from pyhrf.execution.lan.run import LanRun, Plan
 
         settings = self._settings
         plan = Plan(
@@ -141,45 +136,4 @@ class LanEngine:
             folder=self._folder,
             job=Job(cloudpickle.dumps(estimator), self._study, self._folder),
         )
-        run = LanRun(plan, batches, load=load, tell=self._tell)
-        run.start()
-        try:
-            while (item := run.results.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-                run.taken(item)
-        except KeyboardInterrupt:
-            yield from _arrived(run)
-            raise
-        finally:
-            run.stop()
-
-
-def check_installed() -> None:
-    """Check that the packages of the extra ``lan`` are there.
-
-    Raises
-    ------
-    EngineError
-        Naming those that are missing, and the cure.
-    """
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise EngineError(
-            f"-x LAN needs {' and '.join(missing)}, which this Python lacks: "
-            "pip install 'pyhrf[lan]'"
-        )
-
-
-def _arrived(run: LanRun) -> Generator[BatchResult, None, None]:
-    """Yield what is there already."""
-    while True:
-        try:
-            item = run.results.get_nowait()
-        except Empty:
-            return
-        if not isinstance(item, BatchResult):
-            return
-        yield item
-        run.taken(item)
+        yield from results_of(LanRun(plan, batches, load=load, tell=self._tell))

@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 import asyncssh
 
 from pyhrf.errors import EngineError
-from pyhrf.execution import host_facts
+from pyhrf.execution.remote import host_facts
 
 __all__ = ["HostError", "HostName", "Kind", "Probe", "connect", "probe", "python_command"]
 
@@ -111,17 +111,16 @@ class Probe:
     free_memory: int | None
     niceness: int
 
-    def differences(self) -> list[str]:
-        """Name the versions that differ from those here, as ``numpy 1.26 (here 2.1)``."""
+    def differences(self, *, but: Collection[str] = ()) -> list[str]:
+        """Name the versions that differ from those here, as ``numpy 1.26 (here 2.1)``.
+
+        Parameters
+        ----------
+        but : collection of str
+            Packages that do not matter.
+        """
         here = host_facts.host_facts()["versions"]
-        different = [
-            f"{name} {self.versions.get(name) or 'missing'} (here {ours or 'missing'})"
-            for name, ours in here.items()
-            if self.versions.get(name) != ours
-        ]
-        if len(different) > 1:  # another version has another text: that says nothing new
-            different = [text for text in different if not text.startswith("source of pyhrf")]
-        return different
+        return host_facts.differences(here, self.versions, but=but)
 
 
 async def connect(

@@ -12,9 +12,9 @@ from typing import Any
 
 import asyncssh
 
-from pyhrf.execution.dask_settings import DASK_SETTINGS
-from pyhrf.execution.ssh import HostError, connect, probe, python_command
-from pyhrf.execution.ssh_forwarding import check_forwarding
+from pyhrf.execution.dask.settings import DASK_SETTINGS
+from pyhrf.execution.remote.forwarding import check_forwarding
+from pyhrf.execution.remote.ssh import HostError, connect, probe, python_command
 
 __all__ = ["Host", "Meeting"]
 
@@ -27,7 +27,7 @@ _WAITS = (1, 2, 4, 8, 15)
 """Seconds before the next attempt to reach a lost host."""
 _END_SECONDS = 5
 
-_LAUNCHER = "pyhrf.execution.remote"
+_LAUNCHER = "pyhrf.execution.lan.launcher"
 
 
 @dataclass(frozen=True, slots=True)

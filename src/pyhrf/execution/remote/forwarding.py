@@ -7,7 +7,7 @@ import contextlib
 
 import asyncssh
 
-from pyhrf.execution.ssh import HostError
+from pyhrf.execution.remote.ssh import HostError
 
 __all__ = ["check_forwarding"]
 

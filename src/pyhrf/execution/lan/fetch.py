@@ -15,7 +15,7 @@ import asyncssh
 
 from pyhrf.execution.engine import Batch, BatchResult, is_internal_error
 from pyhrf.execution.packing import unpack_estimates
-from pyhrf.execution.ssh import HostError, connect
+from pyhrf.execution.remote.ssh import HostError, connect
 
 __all__ = ["fetch", "remove"]
 

@@ -1,0 +1,107 @@
+"""What the checks of a cluster and of a queue share: steps in order, up to the first that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Check", "Fault", "Step", "go_through"]
+
+
+class Fault(Exception):  # noqa: N818 - what is amiss, which is what the check looks for
+    """Something is not as an engine needs it.
+
+    Parameters
+    ----------
+    cause : str
+        What is amiss, as a clause.
+    cure : str
+        What helps, with the command or the line to write if there is one.
+    """
+
+    def __init__(self, cause: str, cure: str) -> None:
+        super().__init__(f"{cause}; {cure}")
+        self.cause, self.cure = cause, cure
+
+
+@dataclass
+class Step:
+    """One thing that has to hold.
+
+    Attributes
+    ----------
+    name : str
+        What is looked at.
+    passed : bool or None
+        Whether it holds; None if it was not looked at.
+    fact : str
+        What was found.
+    """
+
+    name: str
+    passed: bool | None = None
+    fact: str = ""
+
+
+@dataclass
+class Check:
+    """What was found out.
+
+    Attributes
+    ----------
+    what : str
+        What was checked, for the last sentence.
+    steps : list of Step
+        In the order in which they are tried; nothing is tried after one that failed.
+    cause, cure : str
+        Why that one failed, and what helps; empty if none did.
+    notes : list of str
+        What does not stand in the way, but should be known.
+    """
+
+    what: str
+    steps: list[Step]
+    cause: str = ""
+    cure: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the engine can work."""
+        return all(step.passed for step in self.steps)
+
+    @property
+    def failed(self) -> str:
+        """Name of the step that failed; empty if none did."""
+        return next((step.name for step in self.steps if step.passed is False), "")
+
+
+async def go_through(
+    check: Check, actions: Sequence[Callable[[], Awaitable[str]]], *, seconds: float = 60
+) -> None:
+    """Try the steps of a check in order, up to the first that fails.
+
+    Parameters
+    ----------
+    check : Check
+        Its steps are filled in.
+    actions : sequence of callable
+        For the first steps, in their order; returns what it found, or raises `Fault`.
+    seconds : float
+        Longest time of each step.
+    """
+    import asyncio
+
+    for step, action in zip(check.steps, actions, strict=False):
+        try:
+            async with asyncio.timeout(seconds):
+                step.fact = await action()
+        except Fault as fault:
+            step.passed, check.cause, check.cure = False, fault.cause, fault.cure
+            return
+        except TimeoutError:
+            step.passed = False
+            check.cause = f"no answer within {seconds:g} s"
+            check.cure = "see that the machine is not overloaded, and try again"
+            return
+        step.passed = True

@@ -1,0 +1,148 @@
+"""The engines by their names, and what is done with work that goes on without us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pyhrf.config.settings import Settings
+from pyhrf.errors import ConfigError
+from pyhrf.execution.engine import Detaching, Engine
+from pyhrf.execution.journal import check_aside, folder_of_engine, held, set_aside
+from pyhrf.execution.queues.kinds import KINDS
+from pyhrf.execution.soma.notes import Notes
+
+__all__ = ["ENGINES", "begin_anew", "cancel", "make_engine", "tell_what_goes_on"]
+
+ENGINES = ("serial", "local", "LAN", "cluster", *KINDS)
+_DETACHING = "cluster"
+
+Tell = Callable[[str], object]
+
+
+def make_engine(
+    engine: str | Engine, settings: Settings, *, tell: Tell, n_jobs: int | None = None
+) -> Engine:
+    """Make the engine of a name; what it needs is imported only now.
+
+    Parameters
+    ----------
+    engine : str or Engine
+        One of `ENGINES`; an engine is returned as it is.
+    settings : Settings
+        Where its section is.
+    tell : callable
+        Called with each sentence that the user should read.
+    n_jobs : int, optional
+        Job slots of ``local``; by default ``nb_procs`` of the settings.
+
+    Returns
+    -------
+    Engine
+
+    Raises
+    ------
+    ConfigError, EngineError
+        If there is no such engine, its section is not complete, or a package is missing.
+    """
+    if not isinstance(engine, str):
+        return engine
+    if engine == "serial":
+        from pyhrf.execution.serial import SerialEngine
+
+        return SerialEngine()
+    if engine == "local":
+        from pyhrf.execution.local import LocalEngine
+
+        local = settings.parallel_local
+        return LocalEngine(n_jobs or local.nb_procs, niceness=local.niceness)
+    if engine == "LAN":
+        from pyhrf.execution.lan.engine import LanEngine
+
+        return LanEngine(settings.parallel_LAN, tell=tell)
+    if engine == "cluster":
+        from pyhrf.execution.soma.engine import SomaEngine
+
+        return SomaEngine(settings.parallel_cluster, tell=tell)
+    if engine in KINDS:
+        from pyhrf.execution.queues.engine import QueueEngine
+
+        return QueueEngine(engine, settings.parallel_queue, tell=tell)
+    raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")
+
+
+def cancel(directory: Path, engine: str, settings: Settings, *, tell: Tell) -> bool:
+    """Stop what goes on elsewhere for an output directory, and remove what is left there.
+
+    Results that were fetched stay in the output directory; those that were not are lost.
+
+    Parameters
+    ----------
+    directory : Path
+        Output directory.
+    engine : str
+        Whose work goes on without its command: ``cluster``.
+    settings : Settings
+        Where its section is.
+    tell : callable
+        Called with each sentence that the user should read.
+
+    Returns
+    -------
+    bool
+        Whether there was something to stop.
+
+    Raises
+    ------
+    ConfigError
+        If the engine ends with the command that started it.
+    InputError
+        If a run holds the output directory.
+    EngineError
+        If the cluster cannot be reached.
+    """
+    chosen = make_engine(engine, settings, tell=tell)
+    if not isinstance(chosen, Detaching):
+        raise ConfigError(f"-x {engine} ends with its command: there is nothing to cancel")
+    chosen.folder = folder_of_engine(directory, chosen.name)
+    with held(directory):
+        return chosen.cancel()
+
+
+def begin_anew(directory: Path, engine: Engine, *, tell: Tell) -> None:
+    """Set older results aside, and stop what goes on for them elsewhere.
+
+    Raises
+    ------
+    InputError
+        If it is no output directory, or a run holds it.
+    EngineError
+        If the cluster, where something goes on for it, cannot be reached.
+    """
+    if isinstance(engine, Detaching):
+        with held(directory):
+            check_aside(directory)  # before anything is stopped
+            engine.cancel()
+    if (kept := set_aside(directory)) is not None:
+        tell(f"{directory}: older results are kept in {kept}")
+        tell_what_goes_on(kept, engine, tell=tell)
+
+
+def tell_what_goes_on(directory: Path, engine: Engine, *, tell: Tell) -> None:
+    """Say that a workflow of an earlier run may go on, of which this engine knows nothing.
+
+    Parameters
+    ----------
+    directory : Path
+        Output directory.
+    engine : Engine
+        The one that is to run.
+    tell : callable
+        Called with the sentence, if there is something to say.
+    """
+    notes = Notes.load(folder_of_engine(directory, _DETACHING))
+    if engine.name != _DETACHING and notes is not None:
+        tell(
+            f"a workflow of an earlier run with -x {_DETACHING} ({notes.name}) may go on: "
+            f"-x {_DETACHING} -u {directory} fetches its results, and with --cancel stops it"
+        )

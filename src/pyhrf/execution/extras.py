@@ -1,0 +1,39 @@
+"""What an engine needs beyond PyHRF itself: the packages of its extra."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from pyhrf.errors import EngineError
+
+__all__ = ["EXTRAS", "check_installed"]
+
+EXTRAS = {
+    "lan": ("asyncssh", "bokeh", "cloudpickle", "cryptography", "distributed"),
+    "cluster": ("asyncssh", "soma_workflow"),
+    "queue": ("bokeh", "cloudpickle", "cryptography", "dask_jobqueue", "distributed"),
+}
+"""Packages of each extra, by the names under which they are imported."""
+
+
+def check_installed(engine: str, extra: str) -> None:
+    """Check that the packages of an extra are there.
+
+    Parameters
+    ----------
+    engine : str
+        What is given to ``-x``.
+    extra : str
+        A key of `EXTRAS`.
+
+    Raises
+    ------
+    EngineError
+        Naming those that are missing, and the cure.
+    """
+    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    if missing:
+        raise EngineError(
+            f"-x {engine} needs {' and '.join(missing)}, which this Python lacks: "
+            f"pip install 'pyhrf[{extra}]'"
+        )

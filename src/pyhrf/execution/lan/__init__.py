@@ -1,0 +1,1 @@
+"""The engine ``LAN``: the hosts of the lab, over ssh."""

@@ -1,0 +1,1 @@
+"""The engines ``slurm``, ``pbs``, …: jobs of a batch scheduler, from its login node."""

@@ -1,0 +1,155 @@
+"""The engines ``slurm``, ``pbs``, ``sge``, ``lsf``, ``htcondor`` and ``oar``: jobs of a queue."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyhrf.config.settings import QueueSettings
+from pyhrf.data import Estimator
+from pyhrf.errors import EngineError
+from pyhrf.execution.engine import Batch, BatchResult, Load
+from pyhrf.execution.extras import check_installed
+from pyhrf.execution.queues.folder import QueueFolder, check_plain
+from pyhrf.execution.queues.kinds import KINDS
+
+if TYPE_CHECKING:
+    from pyhrf.execution.queues.jobs import QueueJobs
+    from pyhrf.execution.queues.run import QueueRun
+
+__all__ = ["QUEUES", "QueueEngine"]
+
+QUEUES = tuple(KINDS)
+"""Names of the engines."""
+
+_MAX_JOBS = 10
+_MAX_NEWS = 20
+
+
+class QueueEngine:
+    """Work on batches in jobs of a batch scheduler, from a machine that may submit them.
+
+    The scheduler of batches is in this process, which has to stay: jobs join it over TLS, and end
+    soon after it. Jobs that are lost are replaced.
+
+    Parameters
+    ----------
+    name : {"slurm", "pbs", "sge", "lsf", "htcondor", "oar"}
+        As given to ``-x``.
+    settings : QueueSettings
+        What jobs ask for.
+    tell : callable
+        Called, by any thread, with each sentence that the user should read.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the run and its jobs meet, on a disk that the nodes see; to be set before ``run``.
+    news : tuple of str
+        The latest sentences.
+
+    Raises
+    ------
+    ConfigError
+        If the scheduler does not know what the settings ask for, or the path of the interpreter
+        cannot be in a job script.
+    EngineError
+        If the packages of the extra ``queue``, or the programs of the scheduler, are missing.
+    """
+
+    def __init__(
+        self, name: str, settings: QueueSettings, *, tell: Callable[[str], object]
+    ) -> None:
+        self.name = name
+        self._kind = KINDS[name]
+        self._n_jobs, self._n_cores = settings.max_jobs or _MAX_JOBS, settings.cores or 1
+        self.n_workers = self._n_jobs * self._n_cores
+        self.batch_seconds = 2.0
+        self.news: tuple[str, ...] = ()
+        self.folder = Path()
+        self._settings, self._say = settings, tell
+        self._run: QueueRun | None = None
+        self._python = settings.python or sys.executable
+        check_plain(
+            self._python,
+            what="section [parallel-queue], key python: the interpreter",
+            cure="set it to one, or to a link to it,",
+        )
+        check_installed(name, "queue")
+        self._kind.options(settings, folder=Path("/"))
+        for program in self._kind.programs:
+            if shutil.which(program) is None:
+                raise EngineError(
+                    f"-x {name} needs the program {program} of {self._kind.title}, which is not "
+                    "on the PATH: run the command on a login node of the cluster"
+                )
+
+    def _tell(self, text: str) -> None:
+        """Tell the user, and whoever watches the run from elsewhere."""
+        self.news = (*self.news[1 - _MAX_NEWS :], text)
+        self._say(text)
+
+    def run(
+        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+    ) -> Generator[BatchResult, None, None]:
+        """Work on the batches; see `pyhrf.execution.engine.Engine.run`.
+
+        Raises
+        ------
+        ConfigError
+            If the path of the folder cannot be in a job script.
+        EngineError
+            If the scheduler refuses jobs, or one after the other ends without a result.
+        """
+        import cloudpickle
+
+        from pyhrf.execution.dask.run import results_of
+        from pyhrf.execution.dask.worker import Job
+        from pyhrf.execution.queues.jobs import QueueJobs
+        from pyhrf.execution.queues.plan import QueuePlan
+        from pyhrf.execution.queues.run import QueueRun
+
+        folder = QueueFolder(self.folder.absolute())
+        if not batches and not folder.path.exists():
+            return
+        folder.make()
+        jobs = QueueJobs(
+            self._kind,
+            self._settings,
+            folder=folder.path,
+            python=self._python,
+            name=f"pyhrf-{secrets.token_hex(3)}",  # some take no more than 15 letters
+        )
+        if not batches:
+            asyncio.run(self._clear_up(folder, jobs))
+            return
+        plan = QueuePlan(
+            kind=self._kind,
+            jobs=jobs,
+            n_jobs=self._n_jobs,
+            n_workers=self._n_cores,
+            folder=folder,
+            job=Job(cloudpickle.dumps(estimator), "", None),
+        )
+        self._run = QueueRun(plan, batches, load=load, tell=self._tell)
+        yield from results_of(self._run)
+
+    async def _clear_up(self, folder: QueueFolder, jobs: QueueJobs) -> None:
+        """Remove what an earlier run left, when all its work is done."""
+        from pyhrf.execution.queues.leftovers import remove_leftovers
+
+        title = self._kind.title
+        left = await remove_leftovers(folder, jobs, title=title, tell=self._tell)
+        folder.write_jobs(left)
+        if not left:
+            folder.remove()
+
+    @property
+    def job_states(self) -> tuple[str, ...]:
+        """States of the jobs, ``waiting``, ``running``, ``suspended`` or ``ending``."""
+        return () if self._run is None else self._run.job_states

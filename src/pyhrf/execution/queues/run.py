@@ -1,0 +1,392 @@
+"""A run in the jobs of a batch scheduler: submitted, watched, replaced, and removed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from pyhrf.errors import EngineError
+from pyhrf.execution.dask.pool import Pool
+from pyhrf.execution.dask.run import DaskRun
+from pyhrf.execution.dask.settings import DASK_SETTINGS
+from pyhrf.execution.dask.worker import host_of_worker
+from pyhrf.execution.engine import Batch, Load
+from pyhrf.execution.queues.folder import NotedJobs
+from pyhrf.execution.queues.jobs import SchedulerError
+from pyhrf.execution.queues.leftovers import remove_leftovers
+from pyhrf.execution.queues.losses import Backoff, Losses
+from pyhrf.execution.queues.plan import QueuePlan, Submitted, own_addresses, token_of
+from pyhrf.execution.remote.host_facts import host_facts
+
+__all__ = ["QueueRun"]
+
+_SOON, _LATER = 2.0, 10.0
+"""Seconds between two looks at the queue: while something is expected, and else."""
+_PATIENCE = 10.0
+"""Seconds that a job may wait before the user is told why."""
+_REPEAT = 60.0
+"""Seconds after which another reason of waiting is told."""
+_GRACE = 6.0
+"""Seconds after its submission in which the queue may not know a job yet."""
+_SUBMIT_SECONDS = 3.0
+"""Seconds that a submission may take after the end of the run has begun."""
+_ENDING_SECONDS = 4.0
+"""Seconds to wait for jobs that end anyway, as long as nothing else is in the queue."""
+
+_log = logging.getLogger(__name__)
+
+
+class QueueRun(DaskRun):
+    """Work on batches in the jobs of a batch scheduler.
+
+    Parameters
+    ----------
+    plan : QueuePlan
+        Where.
+    batches, load, tell
+        As in `pyhrf.execution.dask.run.DaskRun`.
+    """
+
+    thread_name = "pyhrf-queue"
+    end_seconds = 15.0
+    causes_of_death = (
+        "for want of memory, by a fault in compiled code, or since it takes longer than a job may "
+        "(see memory and walltime in section [parallel-queue])"
+    )
+
+    def __init__(
+        self, plan: QueuePlan, batches: Sequence[Batch], *, load: Load, tell: Callable[[str], None]
+    ) -> None:
+        super().__init__(plan.job, batches, load=load, tell=tell)
+        self.addresses = own_addresses()
+        self._plan = plan
+        self._pool: Pool | None = None
+        self._jobs: dict[str, Submitted] = {}
+        self._leftovers: list[NotedJobs] = []
+        self._present: set[str] = set()
+        self._losses, self._replacing, self._refused = Losses(plan.n_jobs), Backoff(), Backoff()
+        # Times until which as many jobs are not replaced, and nothing is submitted at all.
+        self._held: list[float] = []
+        self._refused_until = -math.inf
+        self._refusals: set[str] = set()
+        self._n_submitted = self._n_accepted = 0
+        self._submitting: asyncio.Task[None] | None = None
+        self._told: tuple[Counter[str], str] = (Counter(), "")
+        self._told_at = -math.inf
+        self._look = asyncio.Event()
+
+    @property
+    def job_states(self) -> tuple[str, ...]:
+        """States of the jobs as they were last seen in the queue."""
+        return tuple(job.state for job in list(self._jobs.values()))
+
+    # --- workers
+
+    def _n_slots(self) -> int:
+        return len(self._present)
+
+    def _worker_joined(self, name: str, address: str) -> None:
+        self._present.add(name)
+        if job := self._jobs.get(token_of(name)):
+            job.joined, job.state = True, "running"
+        self._losses.joined()
+        self._replacing.reset()
+        self._held.clear()
+        task = asyncio.create_task(self._try_way_back(name, address))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._look.set()
+        self._changed.set()
+
+    async def _try_way_back(self, name: str, address: str) -> None:
+        """See that a worker is reached from here, from where its results have to be fetched."""
+        if self._pool is None or await self._pool.reaches(address):
+            return
+        if name not in self._present or self._ending:
+            return  # it is gone
+        text = (
+            f"the worker on node {host_of_worker(name)} has joined, but the login node does not "
+            f"reach it at {address} to fetch results: a firewall between them has to let the "
+            "login node in"
+        )
+        if self._done_by:
+            self._tell(text)
+        else:
+            self._fail(EngineError(text))
+
+    def _worker_lost(self, name: str) -> None:
+        self._present.discard(name)
+        self._look.set()
+        if not self._ending:
+            self._n_again += 1
+            self._tell(f"a worker on {host_of_worker(name)} is lost; its batch is done again")
+
+    def _is_at_work(self, job: Submitted) -> bool:
+        return any(token_of(name) == job.token for name in self._present)
+
+    @asynccontextmanager
+    async def _workers(self, pool: Pool) -> AsyncIterator[None]:
+        plan = self._plan
+        self._pool = pool
+        watching: asyncio.Task[None] | None = None
+        try:
+            self._leftovers = await remove_leftovers(
+                plan.folder, plan.jobs, title=plan.kind.title, tell=self._tell
+            )
+            self._prepare_folder(pool)
+            _log.info("the script of each job:\n%s", plan.jobs.script("JOB"))
+            await self._submit_missing()
+            jobs = "1 job" if len(self._jobs) == 1 else f"{len(self._jobs)} jobs"
+            numbers = ", ".join(job.number for job in self._jobs.values())
+            self._tell(f"{jobs} submitted to {plan.kind.title}, {plan.jobs.name}: {numbers}")
+            watching = asyncio.create_task(self._watch())
+            yield
+        finally:
+            ending = asyncio.create_task(self._end(watching))
+            while not ending.done():  # however often someone asks for it
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(ending)
+
+    def _prepare_folder(self, pool: Pool) -> None:
+        """Write what the jobs have to know, and the name by which they can be found."""
+        try:
+            self._plan.folder.write_config(
+                {
+                    "contacts": [*pool.contacts[1:], pool.contacts[0]],
+                    "tls": pool.pem,
+                    "dask": DASK_SETTINGS,
+                    "versions": host_facts()["versions"],
+                }
+            )
+            self._note_jobs()
+        except OSError as error:
+            raise EngineError(f"{error.filename}: cannot be written: {error.strerror}") from error
+
+    # --- jobs
+
+    def _n_wanted(self) -> int:
+        """Count the jobs that the work that is left can keep busy."""
+        n_left = len(self._batches) - self._done_by.total()
+        return min(self._plan.n_jobs, math.ceil(max(n_left, 1) / self._plan.n_workers))
+
+    async def _submit_missing(self) -> None:
+        """Submit jobs until there are as many as are wanted."""
+        plan, now = self._plan, asyncio.get_running_loop().time()
+        self._held = [until for until in self._held if until > now]
+        while now >= self._refused_until and len(self._jobs) + len(self._held) < self._n_wanted():
+            self._n_submitted += 1
+            # No job of an earlier run has the same.
+            token = f"{plan.jobs.name.rpartition('-')[2]}j{self._n_submitted}"
+            self._submitting = asyncio.create_task(self._submit(token))
+            try:
+                await asyncio.shield(self._submitting)
+            except SchedulerError as error:
+                if not self._n_accepted:
+                    raise EngineError(
+                        f"{plan.kind.title} refuses the job: {error}; see section "
+                        "[parallel-queue] of the settings"
+                    ) from error
+                # Such as: too many jobs of this user.
+                self._refused_until = now + self._refused.failed()
+                if str(error) not in self._refusals:
+                    self._refusals.add(str(error))
+                    self._tell(f"{plan.kind.title} takes no further job: {error}")
+
+    async def _submit(self, token: str) -> None:
+        """Submit a job and note it, even if the run ends meanwhile."""
+        number = await self._plan.jobs.submit(token)
+        job = Submitted(token, number, asyncio.get_running_loop().time())
+        self._jobs[token] = job
+        if self._is_at_work(job):  # it was faster than the answer
+            job.joined, job.state = True, "running"
+        self._n_accepted += 1
+        self._refused.reset()
+        self._note_jobs()
+
+    def _note_jobs(self) -> None:
+        numbers = tuple(job.number for job in self._jobs.values())
+        self._plan.folder.write_jobs([*self._leftovers, NotedJobs(self._plan.jobs.name, numbers)])
+
+    async def _watch(self) -> None:
+        """Look at the queue now and then, for as long as there is work."""
+        try:
+            while True:
+                await self._look_at_queue()
+                self._look.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause()):
+                        await self._look.wait()
+                await asyncio.sleep(0.5)  # several workers come, or go, at one time
+        except EngineError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(EngineError(f"{error.filename}: {error.strerror}"))
+        except Exception as error:  # a run that nobody watches would wait for ever
+            self._fail(error)
+
+    def _pause(self) -> float:
+        """Return the seconds until the next look."""
+        now = asyncio.get_running_loop().time()
+        pause = _LATER if all(job.joined for job in self._jobs.values()) else _SOON
+        times = [until - now for until in (*self._held, self._refused_until) if until > now]
+        return min([pause, *times])
+
+    async def _look_at_queue(self) -> None:
+        plan, now = self._plan, asyncio.get_running_loop().time()
+        try:
+            states = await plan.jobs.states([job.number for job in self._jobs.values()])
+        except SchedulerError as error:
+            self._tell_state(Counter(), f"{plan.kind.title} does not answer: {error}")
+            return
+        lost = []
+        for job in list(self._jobs.values()):
+            if job.number in states:
+                job.state = states[job.number]
+                if job.state == "waiting" and job.joined and not self._is_at_work(job):
+                    job.since, job.joined = now, False  # put back into the queue
+                job.begun |= job.state == "running"
+            elif now - job.since > _GRACE or job.joined:
+                lost.append(job)
+        if lost:
+            await self._lose(lost)
+        await self._tell_waiting(now)
+        await self._submit_missing()
+
+    async def _lose(self, lost: Sequence[Submitted]) -> None:
+        """Take note of jobs that ended by themselves."""
+        plan = self._plan
+        for job in lost:
+            del self._jobs[job.token]
+        self._note_jobs()
+        await plan.jobs.cancel([job.number for job in lost])  # should one only have been hidden
+        n_unseen = sum(not job.joined for job in lost)
+        seconds = self._replacing.failed() if n_unseen else 0.0
+        self._held += [asyncio.get_running_loop().time() + seconds] * n_unseen
+        for job in lost:
+            trouble = plan.folder.trouble(job.token)
+            said = trouble.text if trouble else plan.folder.log_end(job.number)
+            self._losses.lost(
+                joined=job.joined,
+                begun=job.begun or bool(said),
+                n_results=self._done_by.total(),
+            )
+            if trouble and trouble.final and not self._present and not self._done_by:
+                raise EngineError(trouble.text)
+            self._give_up_if_in_vain(job, said)
+            # What a killed job said last is the noise of its end, unless it never worked.
+            why = f": {said}" if said and not job.joined else ""
+            when = "" if job.joined else f" in {seconds:.0f} s"
+            self._tell(f"job {job.number} is lost{why}; it is replaced{when}")
+
+    def _give_up_if_in_vain(self, job: Submitted, said: str) -> None:
+        """End the run when one job after the other ended without a result."""
+        n = self._losses.n_in_vain(healthy=bool(self._present))
+        if not n:
+            return
+        path = self._plan.folder.path
+        cure = f"see {path}"
+        if not said:
+            said, cure = "nothing", f"see that the nodes can write {path}"
+        raise EngineError(
+            f"{n} jobs in a row ended without a result; the last one, {job.number}, said: {said}; "
+            f"{cure}"
+        )
+
+    async def _tell_waiting(self, now: float) -> None:
+        """Say which jobs wait, and why, when they have done so for a while."""
+        plan = self._plan
+        waiting = [job for job in self._jobs.values() if job.state == "waiting"]
+        counts = Counter(job.state for job in self._jobs.values())
+        if stopped := [job.number for job in self._jobs.values() if job.state == "suspended"]:
+            n_jobs = len(self._jobs)
+            text = f"{len(stopped)} of {n_jobs} jobs are suspended: {', '.join(stopped)}"
+            self._tell_state(counts, text)
+            return
+        if not waiting:
+            if self._told[1]:
+                self._tell_state(counts, "")
+            return
+        reason = await plan.jobs.reason(waiting[0].number)
+        if reason in plan.kind.hopeless and not self._present and not self._done_by:
+            raise EngineError(
+                f"job {waiting[0].number} would wait for ever: {plan.kind.title} says {reason}; "
+                "see walltime, queue and account in section [parallel-queue] of the settings"
+            )
+        if now - min(job.since for job in waiting) >= _PATIENCE:
+            why = f"{plan.kind.title} says: {reason}" if reason else "no reason is given"
+            numbers = ", ".join(job.number for job in waiting)
+            n_jobs = len(self._jobs)
+            text = f"{len(waiting)} of {n_jobs} jobs wait in the queue ({why}): {numbers}"
+            self._tell_state(counts, text)
+
+    def _tell_state(self, counts: Counter[str], text: str) -> None:
+        """Tell what is new, and not too often."""
+        now = asyncio.get_running_loop().time()
+        is_new = (counts, text) != self._told
+        if is_new and (now - self._told_at >= _REPEAT or not text or not self._told[1]):
+            self._told, self._told_at = (counts, text), now
+            self._tell(text or f"all {len(self._jobs)} jobs run")
+
+    async def _end(self, watching: asyncio.Task[None] | None) -> None:
+        """Leave nothing in the queue, and nothing in the folder that is of no use."""
+        self._ending = True
+        folder = self._plan.folder
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        if self._submitting is not None:
+            await asyncio.wait([self._submitting], timeout=_SUBMIT_SECONDS)
+            self._submitting.cancel()
+            await asyncio.gather(self._submitting, return_exceptions=True)
+        if not await self._empty_queue():
+            return
+        # What is not needed any more may as well stay, where nothing can be written.
+        with contextlib.suppress(OSError):
+            if self._failure is None and not self._leftovers:
+                await asyncio.to_thread(folder.remove)
+            else:
+                folder.write_jobs(self._leftovers)
+
+    async def _empty_queue(self) -> bool:
+        """Remove the jobs; return whether they are gone."""
+        plan = self._plan
+        left = [job.number for job in self._jobs.values()]
+        try:
+            async with asyncio.timeout(self.end_seconds - _SUBMIT_SECONDS - 2):
+                await plan.jobs.cancel(left, name=plan.jobs.name)
+                self._forget_keys()
+                await self._wait_for_end(left)
+                if self._leftovers:
+                    plan.folder.write_jobs(self._leftovers)
+                    self._leftovers = await remove_leftovers(
+                        plan.folder, plan.jobs, title=plan.kind.title, tell=_log.debug
+                    )
+        except (TimeoutError, SchedulerError, OSError):
+            if left:
+                self._tell(f"{plan.kind.title} has not ended these jobs yet: {', '.join(left)}")
+            return False
+        finally:
+            self._forget_keys()
+        return True
+
+    async def _wait_for_end(self, left: list[str]) -> None:
+        """Take each job that is gone out of a list, until none is left that may still work."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        while left:
+            states = await self._plan.jobs.states(left)
+            left[:] = list(states)
+            patient = loop.time() - start < _ENDING_SECONDS
+            if not patient and set(states.values()) <= {"ending"}:
+                left.clear()
+            if left:
+                await asyncio.sleep(0.3)
+
+    def _forget_keys(self) -> None:
+        with contextlib.suppress(OSError):
+            self._plan.folder.forget_keys()

@@ -1,0 +1,1 @@
+"""Other machines over ssh: connections, and what a host says of itself."""

@@ -1,0 +1,1 @@
+"""The engine ``cluster``: a cluster through soma-workflow."""

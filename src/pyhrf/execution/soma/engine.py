@@ -1,0 +1,385 @@
+"""The engine ``cluster``: jobs of a batch scheduler, through soma-workflow.
+
+The run's folder on the cluster holds inputs and results; soma-workflow starts the jobs. The
+client may leave at any time: the workflow goes on, and the same command finds it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import posixpath
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyhrf.config.settings import ClusterSettings
+from pyhrf.data import Estimator
+from pyhrf.errors import ConfigError, EngineError
+from pyhrf.execution.engine import Batch, BatchResult, Load
+from pyhrf.execution.extras import check_installed
+from pyhrf.execution.recipe import to_recipe
+from pyhrf.execution.soma.client import Resource, SomaClient
+from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError, LocalFolder, SftpFolder
+from pyhrf.execution.soma.job import RESULTS
+from pyhrf.execution.soma.notes import MAX_JOBS, Notes, plan_jobs
+from pyhrf.execution.soma.place import Place, is_result, read_results, unpack_archive
+from pyhrf.execution.soma.run import DONE, SomaRun
+from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
+
+__all__ = ["SomaEngine"]
+
+_MAX_NEWS = 20
+
+
+class SomaEngine:
+    """Work on batches in jobs of the cluster of ``[parallel-cluster]``, or of this machine.
+
+    Parameters
+    ----------
+    settings : ClusterSettings
+        The cluster; with an empty ``server_id`` soma-workflow works on this machine, and ends
+        with this process.
+    tell : callable
+        Called with each sentence that the user should read.
+
+    Attributes
+    ----------
+    folder : Path
+        Folder beside the journal for what is needed to find a workflow again; to be set before
+        anything else is done.
+    farewell : str
+        What goes on after an interruption, and what can be done with it.
+    news : tuple of str
+        The latest sentences.
+
+    Raises
+    ------
+    ConfigError
+        If the settings are not complete.
+    EngineError
+        If a package of the extra ``cluster`` is missing.
+    """
+
+    def __init__(self, settings: ClusterSettings, *, tell: Callable[[str], object]) -> None:
+        self.name = "cluster"
+        self.n_workers = MAX_JOBS
+        self.batch_seconds = 60.0
+        self.news: tuple[str, ...] = ()
+        self.farewell = ""
+        self.folder = Path()
+        self._settings, self._say = settings, tell
+        self._study = ""
+        self._place: Place | None = None
+        self._resource = Resource(settings.server_id, settings.user)
+        if settings.server_id is None and settings.server is not None:
+            raise ConfigError(
+                f"section [parallel-cluster], key server: it is {settings.server}, but server_id "
+                "is empty: give the name of its section in ~/.soma-workflow.cfg, or leave server "
+                "empty to work on this machine"
+            )
+        if settings.server_id is not None and settings.remote_path is None:
+            raise ConfigError(
+                "section [parallel-cluster], key remote_path: it is empty: give a folder on the "
+                "cluster that its nodes see"
+            )
+        check_installed("cluster", "cluster")
+
+    def _tell(self, text: str) -> None:
+        self.news = (*self.news[1 - _MAX_NEWS :], text)
+        self._say(text)
+
+    def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
+        """Fetch what earlier runs of this study finished.
+
+        Parameters
+        ----------
+        study : str
+            Everything that the results depend on.
+        fresh : bool
+            Whether to stop what goes on and remove what was finished there, and bring nothing.
+
+        Returns
+        -------
+        list of BatchResult
+
+        Raises
+        ------
+        ConfigError
+            If the settings have changed, so that the workflow of an earlier run is not found.
+        EngineError
+            If the cluster cannot be reached, where something was left.
+        """
+        self._study = hashlib.sha256(study.encode()).hexdigest()[:20]
+        if fresh:
+            self.cancel()
+        notes = Notes.load(self.folder)
+        if notes is None or notes.study != self._study:
+            return []
+        results = []
+        pushed = self.folder / RESULTS
+        if pushed.exists():
+            results = unpack_archive(pushed.read_bytes(), self._study)
+        try:
+            results += self._fetch(notes)
+        except EngineError as error:
+            if not results:
+                raise
+            self._tell(f"{error}; what was pushed from there is used")
+        parcels = {estimate.parcel for result in results for estimate in result.estimates}
+        if parcels:
+            self._tell(f"{len(parcels)} parcels were finished on the cluster by earlier runs")
+        return results
+
+    def _fetch(self, notes: Notes) -> list[BatchResult]:
+        """Read the results in the folder of an earlier run: in one file if they were packed."""
+        folder = self._reach(notes).folder
+        names = folder.names()
+        found = list(filter(is_result, names))
+        if RESULTS in names:
+            results = unpack_archive(folder.read([RESULTS])[0], self._study)
+            if len(results) == len(found):  # nothing came after it was packed
+                return results
+        return read_results(folder, sorted(found), self._study)
+
+    def run(
+        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+    ) -> Generator[BatchResult, None, None]:
+        """Work on the batches; see `pyhrf.execution.engine.Engine.run`.
+
+        An interruption leaves the workflow on the cluster; closing the generator stops it.
+
+        Raises
+        ------
+        ConfigError, EngineError
+            Before any work, if the cluster cannot be used; later, if it is away for minutes.
+        """
+        if not batches:
+            self._clear_up_if_possible()
+            return
+        costs = {p: b.cost / len(b.parcels) for b in batches for p in b.parcels}
+        run: SomaRun | None = None
+        try:
+            run = self._attach(costs, load)
+            if run is None:
+                run = self._begin(batches, costs, load, estimator)
+            yield from run.follow()
+            with self._forgiven(run.notes):  # all is delivered: no trouble there undoes that
+                place = self._reach(run.notes)
+                if self._settings.client_host is not None:
+                    run.wait_for_push()
+                self._clear_up(place, run.notes)
+        except KeyboardInterrupt:
+            self._say_farewell()
+            raise
+        except GeneratorExit:
+            if run is not None and run.notes.workflow is not None:
+                with contextlib.suppress(EngineError):
+                    self._reach(run.notes).stop(run.notes.workflow)
+            raise
+        finally:
+            self._leave()
+
+    def cancel(self) -> bool:
+        """Stop the workflow of an earlier run, and remove what it left on the cluster.
+
+        Returns
+        -------
+        bool
+            False if there is none.
+
+        Raises
+        ------
+        ConfigError, EngineError
+            If the cluster cannot be reached.
+        """
+        notes = Notes.load(self.folder)
+        if notes is None:
+            return False
+        try:
+            place = self._reach(notes)
+            place.client.connect()
+            n_results = sum(map(is_result, place.folder.names()))
+            self._clear_up(place, notes)
+        finally:
+            self._leave()
+        if n_results:
+            self._tell(
+                f"{notes.name} on {place.name} is removed with {n_results} files of results; what "
+                "of them had not been fetched is estimated again by the next run"
+            )
+        return True
+
+    def _attach(self, costs: dict[int, float], load: Load) -> SomaRun | None:
+        """Find the workflow of an earlier run if it has to do with ours; else clear it up."""
+        notes = Notes.load(self.folder)
+        if notes is None:
+            return None
+        place = self._reach(notes)
+        place.client.connect()
+        # Those of its parcels that were given up are awaited too, though no job has them now.
+        if notes.study == self._study and not notes.parcels.isdisjoint(costs):
+            workflow = self._workflow_of(notes, place)
+            status = None if workflow is None else place.client.status(workflow)[0]
+            if workflow is not None and status is not None:
+                # One that has ended too: results may have come since the others were fetched.
+                how = "has ended" if status == DONE else "goes on"
+                self._tell(f"workflow {workflow} {how} on {place.name}: its results are awaited")
+                notes.workflow = workflow
+                for parcel in costs.keys() - notes.parcels:
+                    notes.deaths.pop(parcel, None)  # a new command is a new chance
+                notes.save(self.folder)
+                return SomaRun(place, notes, costs, load)
+        if notes.study != self._study:
+            self._tell(f"{notes.name} on {place.name} belongs to another study and is removed")
+        try:
+            self._clear_up(place, notes)
+        except ClusterLostError:
+            raise
+        except EngineError as error:
+            self._tell(f"{error}; it may be left there: remove it by hand")
+        self._leave()
+        return None
+
+    def _workflow_of(self, notes: Notes, place: Place) -> int | None:
+        """Find the workflow of the latest round; in light mode none outlives its client."""
+        for workflow, number in place.client.find(notes.name).items():
+            if number == notes.round and notes.workflow in (None, workflow):
+                return workflow
+        return None
+
+    def _begin(
+        self, batches: Sequence[Batch], costs: dict[int, float], load: Load, estimator: Estimator
+    ) -> SomaRun:
+        """Check all that the cluster needs, then start a workflow there."""
+        recipe = to_recipe(estimator)
+        token = secrets.token_hex(4)
+        shown = re.sub(r"[^\w-]+", "_", "_".join(self.folder.parts[-4:-2]))
+        notes = Notes(self._study, "", f"pyhrf_{shown}_{token}")
+        place = self._reach(notes, token=token)
+        notes.path = place.folder.path
+        resource = self._resource
+        notes.server_id, notes.server, notes.login = resource.name, self._server, resource.login
+        check_words(place, inside=self._settings.remote_path is None)
+        check_versions(place)
+        place.client.connect()
+        check_sacct_there(place)
+        push = None
+        if self._settings.client_host is not None and place.name != "this machine":
+            host = self._settings.client_host
+            login = host if "@" in host else f"{getpass.getuser()}@{host}"
+            push = (login, str(self.folder / RESULTS))
+        run = SomaRun(place, notes, costs, load)
+        run.start(plan_jobs(batches), recipe, push)
+        return run
+
+    def _reach(self, notes: Notes, *, token: str = "") -> Place:
+        """Open the folder of a run on the cluster, and look soma-workflow's resource up."""
+        if self._place is not None:
+            return self._place
+        settings, resource = self._settings, self._resource
+        self.folder.mkdir(exist_ok=True)
+        client = SomaClient(resource, self.folder)
+        try:
+            if notes.path:
+                check_same(notes, "server_id", resource.name)
+            client.configure()
+            if notes.path:
+                check_same(notes, "server", self._server)
+                check_same(notes, "user", resource.login)
+            path = notes.path or self._path(token)
+            folder: ClusterFolder = LocalFolder(Path(path).expanduser())
+            if resource.mode == "remote":
+                folder = SftpFolder(str(self._server), resource.login, path)
+            self._place = Place(
+                resource.name or "this machine",
+                settings.python or sys.executable,
+                folder,
+                client,
+                self.folder,
+                self._tell,
+            )
+            folder.open()
+        except BaseException:
+            client.close()
+            self._leave()
+            raise
+        return self._place
+
+    @property
+    def _server(self) -> str | None:
+        return self._settings.server or self._resource.address
+
+    def _path(self, token: str) -> str:
+        parent = self._settings.remote_path
+        if parent is None:
+            return str(self.folder / "run")
+        return posixpath.join(parent, f"pyhrf-{self._study}-{token}")
+
+    def _clear_up(self, place: Place, notes: Notes) -> None:
+        """Leave nothing: neither workflow, nor folder, nor notes."""
+        for workflow in place.client.find(notes.name):
+            place.stop(workflow)
+        place.folder.remove()
+        place.client.close()
+        Notes.forget(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _clear_up_if_possible(self) -> None:
+        """Clear up after a study that is done; an absent cluster does not undo the results."""
+        notes = Notes.load(self.folder)
+        if notes is None:
+            return
+        try:
+            with self._forgiven(notes):
+                place = self._reach(notes)
+                place.client.connect()
+                self._clear_up(place, notes)
+        finally:
+            self._leave()
+
+    @contextmanager
+    def _forgiven(self, notes: Notes) -> Iterator[None]:
+        """Say what may be left on the cluster if something goes wrong with it."""
+        try:
+            yield
+        except EngineError as error:
+            self._tell(
+                f"{error}; {notes.path} and the workflow {notes.name} may be left there: the same "
+                "command with --cancel removes them"
+            )
+
+    def _say_farewell(self) -> None:
+        """Tell what goes on when the user goes; without a cluster nothing does."""
+        notes = Notes.load(self.folder)
+        if notes is None or self._place is None or not notes.round:
+            return
+        if self._resource.mode == "light":
+            self.farewell = (
+                "the jobs are stopped, since soma-workflow ran on this machine: run the same "
+                "command again to go on"
+            )
+            return
+        number = "" if notes.workflow is None else f" {notes.workflow}"
+        self.farewell = (
+            f"workflow{number} ({notes.name}) goes on on {self._place.name}: the same command "
+            "fetches its results, and with --cancel stops it"
+        )
+
+    def _leave(self) -> None:
+        """Close the connections."""
+        place, self._place = self._place, None
+        if place is None:
+            return
+        place.client.close()
+        try:
+            place.folder.close()
+        except (ClusterLostError, TimeoutError):
+            self._tell(f"the connection to {place.name} could not be closed")
+        if Notes.load(self.folder) is None:  # nothing was begun: there is only a log
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,240 @@
+"""A job on the cluster: ``python -m pyhrf.execution.soma.job DIR NUMBER`` or ``… DIR pack``.
+
+``DIR`` is the folder of the run on the cluster:
+
+=============================  ==================================================================
+``run.json``                   study, how often to save, and whereto the results are pushed
+``estimator.json``             recipe of the estimator
+``job-NUMBER.npz``             parcels of a job
+``result-NUMBER-….npz``        estimates that a job has finished; there in full or not at all
+``at-NUMBER``                  the parcel that a job is at, to know which one it died of
+``results.tar``                all results, made by ``pack``
+=============================  ==================================================================
+
+A job that the scheduler starts again goes on where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from io import FileIO
+from pathlib import Path
+from typing import ClassVar
+
+from pyhrf.data import Estimator, Parcel, ParcelEstimate
+from pyhrf.execution.blas import single_blas_thread
+from pyhrf.execution.engine import Batch, work_batch
+from pyhrf.execution.packing import About, pack_estimates, unpack_parcels, unpack_statuses
+from pyhrf.execution.recipe import from_recipe
+from pyhrf.execution.result_files import collected_log, file_of_batch
+
+__all__ = [
+    "ESTIMATOR",
+    "RESULTS",
+    "JobSettings",
+    "main",
+    "name_of_input",
+    "name_of_mark",
+    "pack_results",
+    "run_job",
+]
+
+ESTIMATOR = "estimator.json"
+RESULTS = "results.tar"
+_PUSH_SECONDS = 3600
+_CONNECT_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """What all jobs of a run share.
+
+    Attributes
+    ----------
+    study : str
+        Digest of what the results depend on.
+    save_seconds : float
+        Work after which a job saves what it has.
+    push_host, push_path : str or None
+        Where ``pack`` copies the results to: login and host, and file.
+    """
+
+    study: str
+    save_seconds: float
+    push_host: str | None = None
+    push_path: str | None = None
+
+    FILE: ClassVar[str] = "run.json"
+
+    def to_json(self) -> bytes:
+        """Write them down, for the file `FILE`."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> JobSettings:
+        """Read what `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+def name_of_input(number: int) -> str:
+    """Name the file with the parcels of a job."""
+    return f"job-{number}.npz"
+
+
+def name_of_mark(number: int) -> str:
+    """Name the file that says which parcel a job is at."""
+    return f"at-{number}"
+
+
+def run_job(folder: Path, number: int) -> None:
+    """Estimate the parcels of a job that have no result yet, one after the other.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    number : int
+        Of the job.
+
+    Raises
+    ------
+    OSError, ValueError
+        If a file cannot be read or written.
+    """
+    settings = JobSettings.from_json((folder / JobSettings.FILE).read_bytes())
+    parcels = unpack_parcels((folder / name_of_input(number)).read_bytes())
+    prefix = f"result-{number}"
+    done = _finished(folder, prefix)
+    left = [parcel for parcel in parcels if parcel.number not in done]
+    if not left:
+        return
+    with single_blas_thread(), FileIO(folder / name_of_mark(number), "w") as mark:
+        estimator = from_recipe((folder / ESTIMATOR).read_bytes())
+        _compile(estimator, folder)
+        for estimates, seconds, log in _pieces(left, estimator, settings.save_seconds, mark):
+            about: About = {"study": settings.study, "host": platform.node(), "seconds": seconds}
+            if log:
+                about["log"] = log
+            name = file_of_batch([estimate.parcel for estimate in estimates], prefix=prefix)
+            _write(folder / name, pack_estimates(estimates, about=about))
+
+
+def _pieces(
+    parcels: Sequence[Parcel], estimator: Estimator, save_seconds: float, mark: FileIO
+) -> Iterator[tuple[list[ParcelEstimate], float, str]]:
+    """Estimate parcels; yield what is finished now and then, with its seconds and its log."""
+    estimates: list[ParcelEstimate] = []
+    seconds = 0.0
+    with collected_log() as lines:
+        for parcel in parcels:
+            os.pwrite(mark.fileno(), f"{parcel.number:<20}".encode(), 0)
+            batch = Batch(0, (parcel.number,), 0.0)
+            result = work_batch(batch, partial(_as_list, parcel), estimator)
+            estimates += result.estimates
+            seconds += result.seconds
+            if seconds >= save_seconds:
+                yield estimates, seconds, "\n".join(lines)
+                estimates, seconds = [], 0.0
+                lines.clear()
+        if estimates:
+            yield estimates, seconds, "\n".join(lines)
+
+
+def _as_list(parcel: Parcel, _: Sequence[int]) -> list[Parcel]:
+    return [parcel]
+
+
+def _finished(folder: Path, prefix: str) -> set[int]:
+    """Find the parcels of a job that an earlier start of it finished."""
+    done: set[int] = set()
+    for path in folder.glob(f"{prefix}-*.npz"):
+        with contextlib.suppress(ValueError):
+            done.update(unpack_statuses(path)[0])
+    return done
+
+
+def _compile(estimator: Estimator, folder: Path) -> None:
+    """Compile before the first parcel; one job at a time, so that the others find it done."""
+    compiling = getattr(estimator, "compile", None)
+    if compiling is None:
+        return
+    with (folder / "compile.lock").open("a") as file:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        compiling()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that is there in full or not at all, also when a job runs twice at a time."""
+    temporary = path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def pack_results(folder: Path) -> None:
+    """Put all results into one file, and copy it to the client if it is to be.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read or written.
+    SystemExit
+        With the end of the error messages of ``ssh``, if the copy failed.
+    """
+    settings = JobSettings.from_json((folder / JobSettings.FILE).read_bytes())
+    temporary = folder / f"{RESULTS}.{time.time_ns()}.tmp"
+    with tarfile.open(temporary, "w") as archive:
+        for path in sorted(folder.glob("result-*.npz")):
+            archive.add(path, arcname=path.name)
+    temporary.replace(folder / RESULTS)
+    if settings.push_host and settings.push_path:
+        _push(folder / RESULTS, settings.push_host, settings.push_path)
+
+
+def _push(path: Path, host: str, target: str) -> None:
+    """Copy a file to another machine, where it appears in full or not at all."""
+    name, part = shlex.quote(target), shlex.quote(f"{target}.tmp")
+    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"]
+    command = ["ssh", *options, host, f"umask 077; cat > {part} && mv {part} {name}"]
+    with path.open("rb") as file:
+        done = subprocess.run(
+            command, stdin=file, capture_output=True, timeout=_PUSH_SECONDS, check=False
+        )
+    if done.returncode:
+        sys.exit(f"{path} cannot be copied to {host}: {done.stderr.decode(errors='replace')}")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Do one job, or pack the results."""
+    folder, what = Path(arguments[0]), arguments[1]
+    if what == "pack":
+        pack_results(folder)
+    else:
+        run_job(folder, int(what))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

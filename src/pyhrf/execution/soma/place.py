@@ -1,0 +1,171 @@
+"""Where a run on the cluster is: its folder there and soma-workflow; results as they lie there."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import shlex
+import tarfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pyhrf.errors import EngineError
+from pyhrf.execution.engine import Batch, BatchResult
+from pyhrf.execution.packing import unpack_estimates
+from pyhrf.execution.remote.shells import AS_SOMA
+from pyhrf.execution.soma.client import SomaClient
+from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError
+from pyhrf.execution.soma.job import RESULTS
+
+__all__ = ["Place", "is_result", "read_results", "unpack_archive", "unpack_result"]
+
+_PATIENCE = 300.0
+"""Seconds for which a cluster may be away while jobs are awaited."""
+_PAUSE = 5.0
+_STOPPERS = {"slurm": "scancel", "pbspro": "qdel"}
+"""The program that takes jobs back, by soma-workflow's name of the scheduler."""
+_OVER = re.compile(r"invalid job id|unknown job id|job has finished|already", re.IGNORECASE)
+"""What it says of jobs that have ended by themselves."""
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run is.
+
+    Attributes
+    ----------
+    name : str
+        Of the cluster, for messages.
+    python : str
+        Interpreter of the jobs.
+    folder : ClusterFolder
+        Folder of the run there.
+    client : SomaClient
+        soma-workflow.
+    notes_folder : Path
+        Folder here in which the notes are.
+    tell : callable
+        Told what the user should know.
+    """
+
+    name: str
+    python: str
+    folder: ClusterFolder
+    client: SomaClient
+    notes_folder: Path
+    tell: Callable[[str], object]
+
+    def with_patience(self, what: Callable[[], T]) -> T:
+        """Do something on the cluster; try again for minutes when it cannot be reached.
+
+        Raises
+        ------
+        EngineError
+            If it could not be reached in all that time.
+        """
+        begin, told = time.monotonic(), False
+        while True:
+            try:
+                return what()
+            except ClusterLostError as error:
+                if time.monotonic() - begin > _PATIENCE:
+                    raise EngineError(
+                        f"{error}; it was tried for {_PATIENCE / 60:.0f} minutes: what goes on "
+                        "there goes on, run the same command again to fetch it"
+                    ) from error
+                if not told:
+                    self.tell(f"{error}; it is tried again")
+                    told = True
+                time.sleep(_PAUSE)
+                try:
+                    self.client.reopen()
+                except EngineError as again:
+                    _log.info("still away: %s", again)
+
+    def stop(self, workflow: int) -> None:
+        """Stop a workflow and forget it; what cannot be stopped is told.
+
+        soma-workflow stops only what the process of it that submitted the workflow still looks
+        after; other jobs are taken back by the scheduler's own program.
+
+        Raises
+        ------
+        EngineError
+            If the cluster cannot be reached.
+        """
+        ids = self.client.ids(workflow)
+        if self.client.delete(workflow) or not ids:
+            return
+        program, reason = _STOPPERS.get(self.client.scheduler), "soma-workflow lost sight of them"
+        if program is not None:
+            said = self.folder.call(AS_SOMA + shlex.join([program, *ids]))
+            complaints = [line.strip() for line in said.err.splitlines() if line.strip()]
+            complaints = [line for line in complaints if not _OVER.search(line)]
+            if not complaints:
+                return
+            reason = f"{program}: {complaints[-1]}"
+        self.tell(
+            f"these jobs may still run on {self.name}, stop them there: {', '.join(ids)} ({reason})"
+        )
+
+
+def is_result(name: str) -> bool:
+    """Tell whether a file of a run holds results of a job."""
+    return name.startswith("result-") and name.endswith(".npz")
+
+
+def unpack_result(blob: bytes, study: str) -> BatchResult | None:
+    """Read a result; None if it is of another study.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or not there in full.
+    """
+    estimates, about = unpack_estimates(blob)
+    if about.get("study") != study or not estimates:
+        return None
+    host = str(about["host"])
+    if "log" in about:
+        _log.error("on host %s: %s", host, about["log"])
+    batch = Batch(0, tuple(estimate.parcel for estimate in estimates), 0.0)
+    return BatchResult(batch, estimates, host, float(about["seconds"]))
+
+
+def read_results(folder: ClusterFolder, names: Sequence[str], study: str) -> list[BatchResult]:
+    """Read results; what is damaged or of another study is left out."""
+    return _results(zip(names, folder.read(list(names)), strict=True), study)
+
+
+def unpack_archive(content: bytes, study: str) -> list[BatchResult]:
+    """Take the results out of the archive of `job.pack_results`; it may be damaged."""
+    members: list[tuple[str, bytes]] = []
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for member in archive:
+                file = archive.extractfile(member)
+                if file is not None:
+                    members.append((member.name, file.read()))
+    except (tarfile.TarError, OSError) as error:
+        _log.warning("%s is damaged: %s", RESULTS, error)
+    return _results(members, study)
+
+
+def _results(members: Iterable[tuple[str, bytes]], study: str) -> list[BatchResult]:
+    results = []
+    for name, blob in members:
+        try:
+            result = unpack_result(blob, study)
+        except ValueError as error:
+            _log.warning("%s: %s", name, error)
+            continue
+        if result is not None:
+            results.append(result)
+    return results

@@ -1,0 +1,263 @@
+"""Steps of `check_cluster`: interpreter and key, sacct, soma-workflow's database, a trivial job."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import posixpath
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyhrf.errors import PyhrfError
+from pyhrf.execution.check_steps import Fault
+from pyhrf.execution.remote import host_facts
+from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell
+from pyhrf.execution.remote.ssh import Probe, python_command
+from pyhrf.execution.soma.client import SomaClient
+from pyhrf.execution.soma.sacct import FIELDS, NAME
+
+__all__ = [
+    "Trial",
+    "ask_python",
+    "check_key",
+    "check_sacct",
+    "cure_of_sacct",
+    "is_stand_in",
+    "start_database",
+    "try_jobs",
+]
+
+_OLDEST = (3, 11)
+_DATABASE_SECONDS = 20
+_POLL_SECONDS = 0.5
+_OVER = ("done", "failed", "warning")
+
+
+async def ask_python(shell: Shell, python: str, *, cure: str) -> Probe:
+    """Ask an interpreter for its versions.
+
+    Raises
+    ------
+    Fault
+        If it cannot be run, or is too old to answer.
+    """
+    source = Path(host_facts.__file__).read_text("utf-8")
+    said = await shell.run(python_command(python, "-", niceness=0), text=source)
+    for line in said.out.splitlines():  # a login shell may print lines of its own
+        if line.startswith('{"pyhrf_host"'):
+            return Probe(**json.loads(line)["pyhrf_host"])
+    cause = f"{python} cannot be run there: {said.reason}"
+    version = await shell.run(f"{shlex.quote(python)} -V")
+    match = re.search(r"Python (\d+)\.(\d+)\S*", version.out + version.err)
+    if match and (int(match[1]), int(match[2])) < _OLDEST:
+        cause = f"{python} there is {match[0]}: PyHRF needs 3.11 or newer"
+    raise Fault(cause, cure)
+
+
+def check_key(login: str) -> None:
+    """See that soma-workflow finds a key here: it knows fewer than ssh does.
+
+    Raises
+    ------
+    Fault
+        If it finds none, or one that it cannot read.
+    """
+    import paramiko
+
+    key = Path("~/.ssh/id_rsa").expanduser()
+    if key.exists():
+        try:
+            paramiko.RSAKey.from_private_key_file(str(key))
+        except (paramiko.SSHException, OSError, ValueError) as error:
+            raise Fault(
+                f"soma-workflow cannot use {key}: {error}",
+                f"run: ssh-keygen -p -m PEM -N '' -f {key}; or move it away and use ssh-agent",
+            ) from error
+    elif not os.environ.get("SSH_AUTH_SOCK"):
+        raise Fault(
+            f"soma-workflow finds no key: {key} is not there, and no ssh-agent runs",
+            f"run: ssh-keygen -t rsa -b 4096 -m PEM -f {key} && ssh-copy-id -i {key} {login}",
+        )
+
+
+async def check_sacct(shell: Shell, python: str) -> None:
+    """See that sacct is the stand-in, and answers what soma-workflow asks.
+
+    Slurm's own says of a job that was cancelled or preempted what soma-workflow takes for
+    "suspended" or does not know, and in older versions nothing at all.
+
+    Raises
+    ------
+    Fault
+        If jobs would stay "undetermined" or "suspended".
+    """
+    # A number that no job has yet: whoever knows it answers, if only by the head of the table.
+    said = await shell.run(f"{AS_SOMA}sacct -j 1 -o {','.join(FIELDS)}")
+    head = said.out.splitlines()[0].lower() if said.out.strip() else ""
+    reason = said.reason
+    if said.status == 0 and len(head.split()) == len(FIELDS):
+        if is_stand_in(await shell.run(f"{AS_SOMA}sacct --version")):
+            return
+        reason = "it is Slurm's own, in whose words soma-workflow takes a cancelled job for one"
+        reason += " that is suspended"
+    raise Fault(
+        f"sacct there cannot say what soma-workflow asks of it ({reason}): its jobs would "
+        "run, but it would not see all of them end",
+        f"run there: {cure_of_sacct(python)}",
+    )
+
+
+def is_stand_in(said: Said) -> bool:
+    """Tell from the answer to ``sacct --version`` whether it is ``pyhrf-sacct``."""
+    return said.status == 0 and NAME in said.out
+
+
+def cure_of_sacct(python: str) -> str:
+    """Say how ``pyhrf-sacct`` of an interpreter becomes ``sacct``."""
+    stand_in = posixpath.join(posixpath.dirname(python), "pyhrf-sacct")
+    return (
+        f"mkdir -p ~/bin && ln -s {stand_in} ~/bin/sacct && "
+        "echo 'export PATH=$HOME/bin:$PATH' >> ~/.profile"
+    )
+
+
+async def start_database(shell: Shell, python: str, server_id: str, *, was: str) -> str:
+    """Start soma-workflow's database server, which is not there.
+
+    Parameters
+    ----------
+    shell : Shell
+        On the cluster.
+    python : str
+        Interpreter of soma-workflow there.
+    server_id : str
+        Resource.
+    was : str
+        Why one that runs does not answer; empty if none runs.
+
+    Returns
+    -------
+    str
+        What was done.
+
+    Raises
+    ------
+    Fault
+        If it does not start, or one runs that does not answer.
+    """
+    command = f"{python} -m soma_workflow.start_database_server {shlex.quote(server_id)}"
+    if was:
+        raise Fault(
+            f"the database server there does not answer: {was}",
+            f"end it there (pkill -u $USER -f start_database_server) and start it: {command} &",
+        )
+    # It stays in the foreground and says one line when it is ready.
+    wait = (
+        "log=$(mktemp); "
+        f"setsid nohup {command} >$log 2>&1 </dev/null & "
+        f"for i in $(seq {_DATABASE_SECONDS * 5}); do "
+        "  grep -q ': .*:.*:[0-9]' $log && { rm -f $log; echo started; exit 0; }; "
+        "  kill -0 $! 2>/dev/null || break; sleep 0.2; done; "
+        "tail -n 1 $log >&2; kill $! 2>/dev/null; rm -f $log; exit 1"
+    )
+    said = await shell.run(AS_SOMA + wait)
+    if said.status:
+        raise Fault(
+            f"the database server does not start there: {said.reason}",
+            f"see what it says: {command}; and that ~/.soma-workflow there is a folder that you "
+            "can write",
+        )
+    return f"was not there; started by: {command}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trivial job.
+
+    Attributes
+    ----------
+    what : str
+        What it is, for a message.
+    command : tuple of str
+        Plain words.
+    stderr : str
+        File on the cluster for what it complains of.
+    """
+
+    what: str
+    command: tuple[str, ...]
+    stderr: str
+
+
+async def try_jobs(
+    client: SomaClient, shell: Shell, trials: Sequence[Trial], *, seconds: float
+) -> str:
+    """Send trivial jobs through soma-workflow and wait for them; the workflow is removed.
+
+    Parameters
+    ----------
+    client : SomaClient
+        Not yet connected.
+    shell : Shell
+        Reads what a job complained of.
+    trials : sequence of Trial
+        The jobs.
+    seconds : float
+        How long to wait for them.
+
+    Returns
+    -------
+    str
+        What the jobs were doing when time was up; empty if they have ended.
+
+    Raises
+    ------
+    Fault
+        If soma-workflow cannot be talked to, or a job failed.
+    """
+    jobs = [
+        {
+            "command": list(trial.command),
+            "name": f"pyhrf_check_{number}",
+            "stdout": trial.stderr.replace(".err", ".out"),
+            "stderr": trial.stderr,
+        }
+        for number, trial in enumerate(trials, start=1)
+    ]
+    try:
+        await asyncio.to_thread(client.connect)
+        workflow = await asyncio.to_thread(client.submit, "pyhrf_check.1", jobs, None)
+        try:
+            states = await _wait(client, workflow, seconds)
+        finally:
+            await asyncio.to_thread(client.delete, workflow)
+    except PyhrfError as error:
+        raise Fault(str(error), "") from error
+    for trial, state in zip(trials, states, strict=True):
+        said = await shell.run(f"tail -n 1 {shlex.quote(trial.stderr)} 2>/dev/null")
+        if state == "failed" or (state == "done" and said.out.strip()):
+            raise Fault(
+                f"{trial.what} failed: {said.out.strip() or 'without a word'}",
+                "see that a job of the scheduler itself works there, on every node",
+            )
+        if state == "undetermined":
+            raise Fault(
+                f"soma-workflow cannot find out what became of {trial.what} (undetermined)",
+                "see that sacct there answers for a job that is over",
+            )
+    return next((state for state in states if state != "done"), "")
+
+
+async def _wait(client: SomaClient, workflow: int, seconds: float) -> list[str]:
+    """Give the state of each job when all are over, or time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        _, states = await asyncio.to_thread(client.status, workflow)
+        if all(state in _OVER for state in states) or time.monotonic() > end:
+            return states
+        await asyncio.sleep(_POLL_SECONDS)

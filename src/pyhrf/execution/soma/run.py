@@ -1,0 +1,347 @@
+"""A run on the cluster: inputs to its folder, jobs to soma-workflow, results back as they come."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pyhrf.errors import EngineError
+from pyhrf.execution.batches import make_batches
+from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
+from pyhrf.execution.packing import pack_parcels
+from pyhrf.execution.soma.folder import ClusterLostError
+from pyhrf.execution.soma.job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
+from pyhrf.execution.soma.notes import Notes, name_of_job, plan_jobs
+from pyhrf.execution.soma.place import Place, is_result, unpack_result
+
+__all__ = ["DONE", "SomaRun"]
+
+DONE = "workflow_done"
+"""What soma-workflow calls a workflow that has ended."""
+_UNATTENDED = "warning"
+"""What it calls one of which no process of it has told anything for 90 s."""
+_ATTEMPTS = 3
+"""Jobs that may die of a parcel before it is given up: a first one and two more."""
+_SAVE_SECONDS = 10.0
+_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_LATE_SECONDS = 65.0
+"""Seconds that a file may take from a node to the machine that is asked for it: NFS remembers the
+names in a folder for up to a minute (acdirmax)."""
+_UNATTENDED_SECONDS = 120.0
+"""Seconds after which an unattended workflow is lost; a scheduler may be slow to answer."""
+_SILENT_SECONDS = 120.0
+"""Seconds after which it is said that the scheduler does not tell how its jobs are."""
+_N_LINES = 3
+_log = logging.getLogger(__name__)
+
+
+class SomaRun:
+    """Jobs on the cluster, and the parcels that are awaited from them.
+
+    Parameters
+    ----------
+    place : Place
+        Where.
+    notes : Notes
+        Of a run that goes on, or of a new one.
+    costs : mapping of int to float
+        Seconds of each parcel that is awaited.
+    load : callable
+        Brings parcels.
+    """
+
+    def __init__(self, place: Place, notes: Notes, costs: dict[int, float], load: Load) -> None:
+        self._place, self.notes, self._load = place, notes, load
+        self._costs = costs
+        self._missing = set(costs)
+        self._seen: set[str] = set()
+        self._shown = Counter[str]()
+        self._silent_since: float | None = None
+        self._unattended_since: float | None = None
+
+    def start(self, jobs: Sequence[Batch], estimator: bytes, push: tuple[str, str] | None) -> None:
+        """Make the folder, send the inputs and submit the first round.
+
+        Parameters
+        ----------
+        jobs : sequence of Batch
+            What each job does.
+        estimator : bytes
+            Its recipe.
+        push : (str, str) or None
+            Host and file to which the last job copies all results.
+
+        Raises
+        ------
+        EngineError
+            If the folder cannot be made or written, or the jobs cannot be submitted.
+        """
+        place, notes = self._place, self.notes
+        notes.save(place.notes_folder)
+        try:
+            place.folder.make()
+        except ClusterLostError:
+            raise  # it may have been made
+        except EngineError:
+            Notes.forget(place.notes_folder)  # nothing was made that would have to be found
+            raise
+        place.folder.write(ESTIMATOR, estimator)
+        settings = JobSettings(notes.study, _SAVE_SECONDS, *(push or (None, None)))
+        place.folder.write(JobSettings.FILE, settings.to_json())
+        self._submit([list(job.parcels) for job in jobs])
+
+    def _submit(self, jobs: Sequence[Sequence[int]]) -> None:
+        place, notes = self._place, self.notes
+        notes.next_round(jobs)
+        for number, parcels in notes.jobs.items():
+            content = pack_parcels(self._load(parcels))
+            place.with_patience(partial(place.folder.write, name_of_input(number), content))
+        # Before it is submitted: whatever happens meanwhile, the workflow is found by its name.
+        notes.save(place.notes_folder)
+        described = [self._job(name_of_job(p), str(number)) for number, p in notes.jobs.items()]
+        name = f"{notes.name}.{notes.round}"
+        last = self._job("pack_results", "pack")
+        notes.workflow = place.client.submit(name, described, last)
+        notes.save(place.notes_folder)
+        again = "" if notes.round == 1 else " again"
+        place.tell(
+            f"workflow {notes.workflow} ({name}) on {place.name}: {len(jobs)} jobs submitted{again}"
+        )
+
+    def _job(self, name: str, what: str) -> dict[str, Any]:
+        path = self._place.folder.path
+        command = [self._place.python, "-P", "-m", "pyhrf.execution.soma.job", path, what]
+        out = f"{path}/log-{what}"
+        return {"name": name, "command": command, "stdout": f"{out}.out", "stderr": f"{out}.err"}
+
+    def follow(self) -> Generator[BatchResult, None, None]:
+        """Yield results until all that is awaited is there or given up.
+
+        Raises
+        ------
+        EngineError
+            If the cluster cannot be reached for minutes.
+        """
+        place, pause, late = self._place, _PAUSE, 0.0
+        while True:
+            fresh = place.with_patience(self._fresh)
+            yield from fresh
+            if not self._missing:
+                return
+            status, jobs = place.with_patience(self._status)
+            self._say_how_jobs_are(jobs)
+            if self._is_lost(status):
+                yield from self._take_back()
+                late = 0.0
+            elif status in (None, DONE):
+                # Files may arrive after the news that they are written.
+                if late and time.monotonic() > late:
+                    yield from self._next_round()
+                    late = 0.0
+                elif not late:
+                    seconds = _LATE_SECONDS if self._promised(jobs) else 0.0
+                    late = time.monotonic() + seconds
+                    continue
+            pause = _PAUSE if fresh else min(pause * 1.2, _LONGEST_PAUSE)
+            time.sleep(pause)
+
+    def _is_lost(self, status: str | None) -> bool:
+        """Tell whether soma-workflow has looked after the workflow no more for minutes.
+
+        The process of it that submitted a workflow is the only one that does; it ends with the
+        login node, and what is left says neither that jobs end nor that they wait.
+        """
+        if status != _UNATTENDED:
+            self._unattended_since = None
+        elif self._unattended_since is None:
+            self._unattended_since = time.monotonic()
+        since = self._unattended_since
+        return since is not None and time.monotonic() - since > _UNATTENDED_SECONDS
+
+    def _take_back(self) -> Generator[BatchResult, None, None]:
+        """Stop the jobs of a lost workflow and submit again what they left; no parcel is blamed."""
+        place, notes = self._place, self.notes
+        workflow, self._unattended_since = notes.workflow, None
+        place.tell(
+            f"soma-workflow on {place.name} looks after workflow {workflow} no more, as after a "
+            "restart of the login node: its jobs are taken back"
+        )
+        if workflow is not None:
+            place.with_patience(partial(place.stop, workflow))
+        yield from place.with_patience(self._fresh)
+        left = [[p for p in parcels if p in self._missing] for parcels in notes.jobs.values()]
+        jobs = [parcels for parcels in left if parcels] + self._jobs_of_others()
+        if jobs:
+            self._submit(jobs)
+
+    def _jobs_of_others(self) -> list[list[int]]:
+        """Plan jobs for parcels that are awaited, but not from this round.
+
+        They were given up, or failed by a fault of the program, in the run that left.
+        """
+        others = self._missing - self.notes.parcels
+        if not others:
+            return []
+        costs = {parcel: self._costs[parcel] for parcel in others}
+        return [list(job.parcels) for job in plan_jobs(make_batches(costs, target_cost=1.0))]
+
+    def _promised(self, statuses: Sequence[str]) -> bool:
+        """Tell whether a job is said to have done well whose results are not there."""
+        return any(
+            status == "done" and self._missing.intersection(parcels)
+            for status, parcels in zip(statuses, self.notes.jobs.values(), strict=False)
+        )
+
+    def _status(self) -> tuple[str | None, list[str]]:
+        workflow = self.notes.workflow
+        return (None, []) if workflow is None else self._place.client.status(workflow)
+
+    def _fresh(self) -> list[BatchResult]:
+        """Fetch what was finished since the last time."""
+        folder, results = self._place.folder, []
+        names = sorted(n for n in folder.names() if is_result(n) and n not in self._seen)
+        for name, blob in zip(names, folder.read(names), strict=True):
+            try:
+                result = unpack_result(blob, self.notes.study)
+            except ValueError as error:  # it may not be here in full yet: it is read again
+                _log.info("%s: %s", name, error)
+                continue
+            self._seen.add(name)
+            kept = None if result is None else self._awaited(result)
+            if kept is not None:
+                results.append(kept)
+        return results
+
+    def _awaited(self, result: BatchResult) -> BatchResult | None:
+        """Cut a result down to the parcels that are awaited."""
+        estimates = [each for each in result.estimates if each.parcel in self._missing]
+        if not estimates:
+            return None
+        parcels = tuple(each.parcel for each in estimates)
+        self._missing.difference_update(parcels)
+        cost = sum(self._costs[parcel] for parcel in parcels)
+        return replace(result, batch=Batch(0, parcels, cost), estimates=estimates)
+
+    def _say_how_jobs_are(self, statuses: Sequence[str]) -> None:
+        """Tell how many jobs wait and run when that changes, or that it cannot be known."""
+        jobs = statuses[: len(self.notes.jobs)]
+        shown = Counter(_plain(status) for status in jobs)
+        if shown != self._shown:
+            self._shown = shown
+            counts = ", ".join(f"{n} {status}" for status, n in sorted(shown.items()))
+            self._place.tell(f"jobs on {self._place.name}: {counts}")
+        odd = [s for s in jobs if s == "undetermined" or s.endswith("suspended")]
+        if not odd:
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = time.monotonic()
+        elif time.monotonic() - self._silent_since > _SILENT_SECONDS:
+            self._silent_since = float("inf")
+            self._place.tell(
+                f"the scheduler of {self._place.name} does not tell how {len(odd)} jobs are: "
+                "pyhrf check cluster says why"
+            )
+
+    def _next_round(self) -> Generator[BatchResult, None, None]:
+        """Submit again what jobs left undone; give up what three jobs died of."""
+        place, notes = self._place, self.notes
+        jobs = self._jobs_of_others()
+        for number, parcels in notes.jobs.items():
+            left = [parcel for parcel in parcels if parcel in self._missing]
+            if left:
+                reason = place.with_patience(partial(self._why, number))
+                at = place.with_patience(partial(self._parcel_at, number))
+                given_up = self._blame([at] if at in left else left)
+                yield from self._give_up(given_up, reason)
+                # What jobs died of comes last, so that it does not hold up the others.
+                again = sorted(set(left) - given_up, key=lambda p: (notes.deaths.get(p, 0), p))
+                if again:
+                    place.tell(f"job {name_of_job(parcels)} {reason}; it is submitted again")
+                    jobs.append(again)
+        workflow = notes.workflow
+        if workflow is not None:
+            place.with_patience(partial(place.stop, workflow))
+        if jobs:
+            place.with_patience(self._save_each_parcel)
+            self._submit(jobs)
+
+    def _save_each_parcel(self) -> None:
+        """Let jobs save each parcel as it is finished: one died before, another may."""
+        folder = self._place.folder
+        settings = JobSettings.from_json(folder.read([JobSettings.FILE])[0])
+        folder.write(JobSettings.FILE, replace(settings, save_seconds=0.0).to_json())
+
+    def _why(self, number: int) -> str:
+        """Tell the end of what a job complained of."""
+        folder, name = self._place.folder, f"log-{number}.err"
+        if name not in folder.names():
+            return "never started"
+        lines = folder.read([name])[0].decode(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        # srun repeats what the job said of its end
+        return f"failed: {' | '.join(said[-_N_LINES:])}" if said else "ended without a word"
+
+    def _parcel_at(self, number: int) -> int | None:
+        """Find the parcel that a job was at when it ended."""
+        folder, name = self._place.folder, name_of_mark(number)
+        mark = folder.read([name])[0].strip() if name in folder.names() else b""
+        return int(mark) if mark.isdigit() else None
+
+    def _blame(self, parcels: Sequence[int]) -> set[int]:
+        """Count a death to parcels; return those of which too many jobs died."""
+        deaths = self.notes.deaths
+        for parcel in parcels:
+            deaths[parcel] = deaths.get(parcel, 0) + 1
+        return {parcel for parcel in parcels if deaths[parcel] >= _ATTEMPTS}
+
+    def _give_up(self, numbers: set[int], reason: str) -> Generator[BatchResult, None, None]:
+        if not numbers:
+            return
+        parcels = self._load(sorted(numbers))
+        text = f"{_ATTEMPTS} jobs on {self._place.name} died of it; the last one {reason}"
+        estimates = [failed_internally(parcel, text) for parcel in parcels]
+        for parcel in parcels:
+            self._place.tell(f"parcel {parcel.number} is given up: {text}")
+        batch = Batch(0, tuple(sorted(numbers)), 0.0)
+        kept = self._awaited(BatchResult(batch, estimates, "", 0.0))
+        if kept is not None:
+            yield kept
+
+    def wait_for_push(self, seconds: float = 60.0) -> None:
+        """Wait for the last job, which copies the results to the client, and say if it failed."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            status, jobs = self._status()
+            if status in (None, DONE):
+                break
+            if jobs[len(self.notes.jobs) :] == ["done"]:
+                return
+            time.sleep(_PAUSE)
+        reason = self._last_job_said()
+        if reason:
+            self._place.tell(f"the results were fetched, but not pushed to client_host: {reason}")
+
+    def _last_job_said(self) -> str:
+        folder, name = self._place.folder, "log-pack.err"
+        if name not in folder.names():
+            return ""
+        return " ".join(folder.read([name])[0].decode(errors="replace").split())[:500]
+
+
+def _plain(status: str) -> str:
+    """Say in plain words how a job is."""
+    words = {
+        "not_submitted": "waiting",
+        "submission_pending": "waiting",
+        "queued_active": "waiting",
+        "undetermined": "submitted",
+        "running": "running",
+        "done": "done",
+        "failed": "failed",
+    }
+    return words.get(status, status.replace("_", " "))

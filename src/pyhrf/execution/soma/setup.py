@@ -1,0 +1,125 @@
+"""What ``-x cluster`` refuses before any work: each with what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+
+from pyhrf.errors import ConfigError, EngineError
+from pyhrf.execution.check_steps import Fault
+from pyhrf.execution.remote.shells import AS_SOMA, Here
+from pyhrf.execution.soma.folder import SftpFolder
+from pyhrf.execution.soma.notes import Notes
+from pyhrf.execution.soma.place import Place
+from pyhrf.execution.soma.resource import ask_python, cure_of_sacct, is_stand_in
+
+__all__ = ["check_sacct_there", "check_same", "check_versions", "check_words"]
+
+SECTION = "section [parallel-cluster], key"
+_NOT_NEEDED = ("distributed", "dask", "cloudpickle")
+# soma-workflow passes the words of a command through bash.
+_UNFIT = re.compile(r"[$`\\\"'\n]")
+
+
+def check_words(place: Place, *, inside: bool) -> None:
+    """Refuse names that bash or the scheduler would change on the way to a job.
+
+    Parameters
+    ----------
+    place : Place
+        Of the run.
+    inside : bool
+        Whether its folder lies in the output directory.
+
+    Raises
+    ------
+    ConfigError
+    """
+    folder = "the output directory" if inside else f"{SECTION} remote_path"
+    if "%" in place.folder.path and not inside:
+        raise ConfigError(
+            f"{folder}: {place.folder.path} holds a %, which schedulers replace in the names of "
+            "files: choose another name"
+        )
+    for what, text in ((folder, place.folder.path), (f"{SECTION} python", place.python)):
+        if _UNFIT.search(text):
+            raise ConfigError(
+                f"{what}: {text} holds a quote, $, ` or a backslash, which soma-workflow does "
+                "not pass on: choose another name"
+            )
+
+
+def check_versions(place: Place) -> None:
+    """Refuse another version of what decides over the results.
+
+    Raises
+    ------
+    EngineError
+        If versions differ, or the interpreter cannot be run.
+    """
+    from pyhrf.execution.remote.ssh import HostError
+
+    cure = f"set python in {SECTION[:-5]} to an interpreter there that has pyhrf[cluster]"
+    where = "this machine"
+    try:
+        if isinstance(place.folder, SftpFolder):
+            where = f"server {place.folder.host}"
+            found = place.folder.probe(place.python)
+        elif place.python == sys.executable:
+            return
+        else:
+            found = asyncio.run(ask_python(Here(), place.python, cure=cure))
+    except (HostError, Fault) as error:
+        raise EngineError(f"{where}: {error.cause}; {cure}") from error
+    differences = found.differences(but=_NOT_NEEDED)
+    if differences:
+        raise EngineError(
+            f"{where}: {place.python} has other versions than this Python: "
+            f"{', '.join(differences)}: install the same ones there, or set python in section "
+            "[parallel-cluster] to an interpreter that has them"
+        )
+
+
+def check_sacct_there(place: Place) -> None:
+    """Refuse a Slurm whose ``sacct`` is not ``pyhrf-sacct``.
+
+    Raises
+    ------
+    EngineError
+        soma-workflow would wait for ever for a job that was cancelled.
+    """
+    if place.client.scheduler != "slurm":
+        return
+    said = place.folder.call(AS_SOMA + "sacct --version")
+    if not is_stand_in(said):
+        raise EngineError(
+            f"{place.name}: soma-workflow would not see there that a job was cancelled or lost "
+            f"(sacct is Slurm's own): run there: {cure_of_sacct(place.python)}"
+        )
+
+
+def check_same(notes: Notes, key: str, new: str | None) -> None:
+    """Refuse settings under which the workflow of an earlier run would not be found.
+
+    Parameters
+    ----------
+    notes : Notes
+        Of that run.
+    key : {"server_id", "server", "user"}
+        Key of the settings.
+    new : str or None
+        Its value now.
+
+    Raises
+    ------
+    ConfigError
+        Naming the old value.
+    """
+    old = notes.login if key == "user" else getattr(notes, key)
+    if old != new:
+        raise ConfigError(
+            f"{SECTION} {key}: an earlier run of this output directory went to "
+            f"{old or 'this machine (no value)'}, and {key} is {new or 'empty'} now: set it back, "
+            "then the same command fetches its results, and with --cancel stops it"
+        )

@@ -1,0 +1,81 @@
+"""Steps of a check: in order, up to the first that fails."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pyhrf.execution.check_steps import Check, Fault, Step, go_through
+from pyhrf.execution.remote.shells import Here, Said
+
+
+def passed(check: Check) -> list[bool | None]:
+    return [step.passed for step in check.steps]
+
+
+async def good() -> str:
+    return "well"
+
+
+async def bad() -> str:
+    raise Fault("it is broken", "mend it")
+
+
+async def slow() -> str:
+    await asyncio.sleep(60)
+    return "too late"
+
+
+def test_go_through__stops_at_the_first_fault() -> None:
+    check = Check("all", [Step("one"), Step("two"), Step("three")])
+    asyncio.run(go_through(check, [good, bad, good]))
+    assert passed(check) == [True, False, None]
+    assert (check.failed, check.cause, check.cure) == ("two", "it is broken", "mend it")
+    assert not check.usable
+    assert check.steps[0].fact == "well"
+
+
+def test_go_through__passes_when_all_holds() -> None:
+    check = Check("all", [Step("one"), Step("two")])
+    asyncio.run(go_through(check, [good, good]))
+    assert check.usable
+    assert check.failed == ""
+
+
+def test_go_through__does_not_wait_for_ever() -> None:
+    check = Check("all", [Step("one"), Step("two")])
+    asyncio.run(go_through(check, [slow, good], seconds=0.1))
+    assert passed(check) == [False, None]
+    assert "no answer within 0.1 s" in check.cause
+
+
+def test_check__is_not_usable_before_all_was_tried() -> None:
+    check = Check("all", [Step("one", passed=True), Step("two")])
+    assert not check.usable
+
+
+def test_here__gives_status_and_both_streams() -> None:
+    said = asyncio.run(Here().run("cat; echo no >&2; exit 3", text="heard"))
+    assert said == Said(3, "heard", "no\n")
+
+
+def test_here__ends_what_is_taken_back() -> None:
+    async def try_it() -> None:
+        async with asyncio.timeout(0.2):
+            await Here().run("sleep 60")
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(try_it())
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (Said(1, "out\n", "first\nlast\n"), "last"),
+        (Said(1, "only out\n", ""), "only out"),
+        (Said(4, "", ""), "it ended with status 4"),
+    ],
+)
+def test_said__gives_the_last_complaint(said: Said, reason: str) -> None:
+    assert said.reason == reason

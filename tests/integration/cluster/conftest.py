@@ -1,0 +1,29 @@
+"""The test bed of the cluster: up once for all tests of a process, as new for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from cluster_bed import Bed, NoBedError, provide_programs
+
+
+@pytest.fixture(scope="session")
+def _bed() -> Iterator[Bed]:
+    try:
+        provide_programs()
+        made = Bed()
+        made.up()
+    except NoBedError as error:
+        pytest.skip(f"no cluster can be made here: {error}")
+    try:
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def bed(_bed: Bed) -> Bed:
+    """A cluster without jobs, and two users with new homes."""
+    _bed.reset()
+    return _bed
