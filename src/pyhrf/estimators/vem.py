@@ -13,31 +13,20 @@ from pyhrf.errors import InputError
 from pyhrf.estimators.checks import (
     NoiseKind,
     check_beta,
-    check_design,
-    check_experiment,
-    check_grid,
     check_iterations,
-    check_models,
     check_threshold,
     contrast_vector,
     parcel_of_arrays,
     too_few,
     usable_positions,
 )
-from pyhrf.estimators.vem_problem import make_problem
+from pyhrf.estimators.vem_problem import experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
-from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.model.hrf import canonical_hrf, prior_precision
-from pyhrf.model.nuisance import DriftKind, experiment_nuisance
-from pyhrf.model.statistics import design_statistics
+from pyhrf.model.nuisance import DriftKind
 
 __all__ = ["JDEVEM"]
-
-# Grid of lag-1 autocorrelations, and the peak times of the HRFs to begin with, seconds.
-AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
-START_PEAKS = (3.5, 4.25, 5.0, 6.0, 7.0, 8.0)
 
 
 class JDEVEM:
@@ -120,11 +109,8 @@ class JDEVEM:
         min_positions: int = 5,
         seed: int = 0,
     ) -> None:
-        check_experiment(experiment)
-        check_grid(experiment, dt, hrf_duration)
         check_iterations(n_iterations, tolerance)
         check_beta(beta)
-        check_models(drift, drift_cutoff, drift_order, noise)
         check_threshold(ppm_threshold)
         self.experiment = experiment
         self.dt = dt
@@ -135,28 +121,18 @@ class JDEVEM:
             name: contrast_vector(name, weights, experiment.conditions)
             for name, weights in (contrasts or {}).items()
         }
-        # as in `fit`; the last digits depend on the number of threads
-        with threadpool_limits(1, user_api="blas"):
-            n_hrf = n_hrf_coefficients(hrf_duration, dt)
-            X = experiment_design(experiment, dt, n_hrf)
-            P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
-            check_design(experiment, X, P)
-            projector, design = design_statistics(
-                X,
-                P,
-                tuple(run.n_scans for run in experiment.runs),
-                AR1_GRID if noise == "ar1" else np.zeros(1),
-            )
-            times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
-            self._problem = make_problem(
-                projector,
-                design,
-                R_inv=prior_precision(n_hrf, dt),
-                starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
-                n_iterations=n_iterations,
-                tolerance=tolerance,
-                beta=beta,
-            )
+        self._problem = experiment_problem(
+            experiment,
+            dt=dt,
+            hrf_duration=hrf_duration,
+            drift=drift,
+            drift_cutoff=drift_cutoff,
+            drift_order=drift_order,
+            noise=noise,
+            n_iterations=n_iterations,
+            tolerance=tolerance,
+            beta=beta,
+        )
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
