@@ -161,7 +161,8 @@ def _parse(path: Path) -> Any:
         root: Any = etree.fromstring(path.read_bytes(), parser)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path}: no such file; write one with pyhrf_jde_buildcfg, or name another with -c"
+            f"{path}: no such file; write one with pyhrf_jde_buildcfg (or glm, rfir for jde), "
+            "or name another with -c"
         ) from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error

@@ -140,7 +140,8 @@ def make_designs(
             for m, name in enumerate(experiment.conditions)
             if name in run.events
         }
-        blocks = {m: block for m, block in blocks.items() if block.any()}
+        if model != "fir":
+            blocks = {m: block for m, block in blocks.items() if block.any()}
         reached |= set(blocks)
         if model == "fir":
             _check_bins(number, blocks, experiment.conditions, edges)
@@ -212,8 +213,8 @@ def _run_design(
     run: Run, blocks: Mapping[int, FloatArray], drift: DriftKind, cutoff: float, order: int
 ) -> RunDesign:
     with warnings.catch_warnings():
-        # a drift of too high an order for the scans: `_check_columns` says it
-        warnings.filterwarnings("ignore", "Matrix is singular")
+        # of a drift of too many columns for the scans, which `_check_columns` refuses
+        warnings.filterwarnings("ignore", "Matrix is singular|High-pass filter will span")
         nuisance = make_first_level_design_matrix(
             run.tr * np.arange(run.n_scans),
             drift_model=None if drift == "none" else drift,
