@@ -22,6 +22,7 @@ from pyhrf.estimators.mcmc_level_kernels import (
     draw_positions,
     fill_position,
 )
+from pyhrf.estimators.mcmc_mixture_kernels import draw_mixtures, move_mixture
 from pyhrf.estimators.mcmc_state import Chain, Design, Draws, Hyper, ParcelMoments, Steps
 
 __all__ = ["run_chain"]
@@ -30,8 +31,8 @@ __all__ = ["run_chain"]
 RHO_EVERY = 10
 # Proposals of the scale in each sweep, and their sd for one condition: the prior's width.
 SCALE_STEPS = (0.3, 0.1, 1.0)
-# A draw of a mixture that breaks the constraint is tried again so often.
-N_TRIES = 50
+# Conditions whose mixture is moved together with its levels, in each sweep.
+N_MOVED = 2
 
 
 @inner
@@ -143,34 +144,9 @@ def _draw_hrf(
 
 
 @inner
-def _draw_mixtures(rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: FloatArray) -> None:
-    """Means and variances of the classes given levels and labels.
-
-    Normal-inverse-gamma for the active class, inverse gamma for the inactive one; a draw that
-    breaks the constraint is drawn again. If none of `N_TRIES` keeps it, the mixture stays: whether
-    that happens does not depend on where it was, so that the posterior is left as it is.
-    """
-    V, M = chain.level.shape
-    w = hyper.weight
-    for m in range(M):
-        n1, sum1, square1, square0 = sums[m, 0], sums[m, 1], sums[m, 2], sums[m, 3]
-        mean = (w * hyper.mean[m] + sum1) / (w + n1)
-        spread = square1 + w * hyper.mean[m] ** 2 - (w + n1) * mean * mean
-        scale1 = 0.5 * (w * hyper.variance[1, m] + max(spread, 0.0))
-        scale0 = 0.5 * (w * hyper.variance[0, m] + square0)
-        for _ in range(N_TRIES):
-            v1 = scale1 / rng.standard_gamma(0.5 * (w + n1) - 1.0)
-            v0 = scale0 / rng.standard_gamma(0.5 * (w + V - n1) - 1.0)
-            mu = mean + np.sqrt(v1 / (w + n1)) * rng.standard_normal()
-            if v0 < v1 + mu * mu:
-                chain.mu[m], chain.v[0, m], chain.v[1, m] = mu, v0, v1
-                break
-
-
-@inner
 def _draw_fields(rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: FloatArray) -> None:
     """Log odds and strength of every condition's field, jointly, given its labels."""
-    n_alphas, n_betas = hyper.field.shape
+    n_alphas, n_betas = hyper.field.shape[1:]
     if n_alphas * n_betas == 1:
         return
     score = np.empty((n_alphas, n_betas))
@@ -179,7 +155,7 @@ def _draw_fields(rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: Flo
         for i in range(n_alphas):
             own = hyper.alphas[i] * sums[m, 0]
             for j in range(n_betas):
-                score[i, j] = hyper.field[i, j] + own + hyper.betas[j] * sums[m, 4]
+                score[i, j] = hyper.field[m, i, j] + own + hyper.betas[j] * sums[m, 4]
                 best = max(best, score[i, j])
         total = 0.0
         for i in range(n_alphas):
@@ -211,8 +187,8 @@ def _scale_log_density(chain: Chain, hyper: Hyper, log_scale: float) -> float:
     total = -2.0 * hyper.hrf_scale[0] * log_scale
     total -= hyper.hrf_scale[1] / (chain.v_h[0] * square)
     for m in range(chain.mu.shape[0]):
-        # the powers of c that v_0^-w/2 and v_1^-(w+1)/2 give, and c^-5
-        total += (2.0 * w - 4.0) * log_scale
+        # the powers of c that v_0^-(w+2)/2 and v_1^-(w+3)/2 give, and c^-5
+        total += 2.0 * w * log_scale
         gap = chain.mu[m] - c * hyper.mean[m]
         total -= 0.5 * w * (gap * gap + square * hyper.variance[1, m]) / chain.v[1, m]
         total -= 0.5 * w * square * hyper.variance[0, m] / chain.v[0, m]
@@ -220,7 +196,9 @@ def _scale_log_density(chain: Chain, hyper: Hyper, log_scale: float) -> float:
 
 
 @inner
-def _move_scale(rng: np.random.Generator, chain: Chain, hyper: Hyper, accepted: FloatArray) -> None:
+def _move_scale(
+    rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: FloatArray, accepted: FloatArray
+) -> None:
     """Move scale, and sign, between HRF and levels: directions in which Gibbs hardly gets on."""
     V, M = chain.level.shape
     here = _scale_log_density(chain, hyper, 0.0)
@@ -232,23 +210,52 @@ def _move_scale(rng: np.random.Generator, chain: Chain, hyper: Hyper, accepted: 
             log_scale, here = proposed, there
             accepted[0] += 1.0 / len(SCALE_STEPS)
     c = np.exp(log_scale)
-    # mu | v_1 is the only density that knows the sign
-    gain = 0.0
-    for m in range(M):
-        gain -= 2.0 * hyper.weight * hyper.mean[m] * (chain.mu[m] / c) / (chain.v[1, m] / c**2)
-    if rng.random() < np.exp(min(gain, 0.0)):
-        c = -c
-        accepted[1] += 1.0
     chain.v_h[0] *= c * c
-    for d in range(chain.h.shape[0]):
-        chain.h[d] *= c
     for m in range(M):
         chain.mu[m] /= c
         chain.v[0, m] /= c * c
         chain.v[1, m] /= c * c
+    if _turn_signs(rng, chain, hyper, sums, c):
+        accepted[1] += 1.0
+        c = -c
+    for d in range(chain.h.shape[0]):
+        chain.h[d] *= c
     for v in range(V):
         for m in range(M):
             chain.level[v, m] /= c
+
+
+@inner
+def _turn_signs(
+    rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: FloatArray, c: float
+) -> bool:
+    """Draw the sign that HRF and all levels share, and those of the active classes' means.
+
+    Of all sign patterns of these the likelihood and most of the prior are the same. What differs
+    are the density of an active level, by ``a mu`` being turned or not, and that of ``mu``.
+    Given the common sign the means' signs are independent, so that the draw is exact. Signs of
+    the means are turned here; the result tells whether HRF and levels are to be.
+    """
+    M = chain.mu.shape[0]
+    turned = 0.0
+    for m in range(M):
+        prior = -2.0 * hyper.weight * chain.mu[m] * hyper.mean[m] / chain.v[1, m]
+        data = -2.0 * chain.mu[m] * sums[m, 1] / c / chain.v[1, m]
+        turned += _log_sum(data, prior) - _log_sum(0.0, prior + data)
+    turn = rng.random() < 1.0 / (1.0 + np.exp(-turned))
+    for m in range(M):
+        prior = -2.0 * hyper.weight * chain.mu[m] * hyper.mean[m] / chain.v[1, m]
+        data = -2.0 * chain.mu[m] * sums[m, 1] / c / chain.v[1, m]
+        log_odds = prior - data if turn else prior + data
+        if rng.random() < 1.0 / (1.0 + np.exp(-log_odds)):
+            chain.mu[m] = -chain.mu[m]
+    return turn
+
+
+@inner
+def _log_sum(x: float, y: float) -> float:
+    """``log(exp(x) + exp(y))``."""
+    return max(x, y) + np.log(1.0 + np.exp(-abs(x - y)))
 
 
 @inner
@@ -349,6 +356,8 @@ def run_chain(
         Gamma = _contract(design, chain.h, M)
         if n_rho > 1 and sweep % RHO_EVERY == 0:
             draw_autocorrelations(rng, moments, design, chain, hyper, Gamma, B)
+        for turn in range(min(N_MOVED, M)):
+            move_mixture(rng, moments, chain, hyper, Gamma, B, (sweep * N_MOVED + turn) % M)
         height = _note(chain, hyper, steps, kept, draws, delta)
         draws.log_likelihood[sweep] = draw_positions(
             rng, moments, design, chain, hyper, Gamma, B, height, delta, kept >= 0, draws,
@@ -358,7 +367,7 @@ def run_chain(
             for m in range(M):
                 draws.mixture[kept, m, 5] = sums[m, 0] / V
             _note_positions(chain, design, steps, kept, height, draws)
-        _draw_mixtures(rng, chain, hyper, sums)
+        draw_mixtures(rng, chain, hyper, sums)
         _draw_fields(rng, chain, hyper, sums)
         _draw_hrf(rng, design, chain, hyper, W, rhs)
-        _move_scale(rng, chain, hyper, draws.accepted)
+        _move_scale(rng, chain, hyper, sums, draws.accepted)

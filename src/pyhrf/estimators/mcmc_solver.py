@@ -136,7 +136,7 @@ def _priors(found: VEMSolution, field: FieldPrior, graph: NeighbourGraph) -> Hyp
         noise=np.array([weight, weight * float(np.median(found.state.noise))]),
         alphas=field.alphas,
         betas=field.betas,
-        field=field.table(graph),
+        field=field.table(graph, found.alpha, found.beta),
         redundancy=found.redundancy,
     )
 

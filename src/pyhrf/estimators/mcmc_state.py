@@ -68,16 +68,16 @@ class Hyper(NamedTuple):
     mean : array, shape (n_conditions,)
         Prior mean of the active class: ``mu | v_1 ~ N(mean, v_1 / weight)``.
     variance : array, shape (2, n_conditions)
-        ``v_i ~ IG(weight / 2 - 1, weight variance_i / 2)``, where ``v_0 < v_1 + mu^2``.
+        ``v_i ~ IG(weight / 2, weight variance_i / 2)``, where ``v_0 < v_1 + mu^2``.
     weight : float
-        How many positions the prior of the mixtures is worth; above 2.
+        How many positions the prior of the mixtures is worth.
     hrf_scale : array, shape (2,)
         Shape and scale of the inverse gamma prior of ``v_h``.
     noise : array, shape (2,)
         Shape and scale of the inverse gamma prior of the innovations' variances.
     alphas, betas : arrays, shape (n_alphas,), (n_betas,)
         Values that the field's log odds and strength may take.
-    field : array, shape (n_alphas, n_betas)
+    field : array, shape (n_conditions, n_alphas, n_betas)
         Log prior less log partition function of each pair of them.
     redundancy : float
         How often the positions count the same noise; 1 in a generative model.
