@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import click
@@ -196,9 +196,24 @@ def sweeps(
 
 
 def calibration(
-    n_simulations: int, *, seed: int = 0, n_draws: int = 63, thinning: int = 12, burn_in: int = 300
+    n_simulations: int,
+    *,
+    seed: int = 0,
+    n_draws: int = 63,
+    thinning: int = 12,
+    burn_in: int = 300,
+    believed: Hyper | None = None,
 ) -> pd.DataFrame:
     """Simulation-based calibration.
+
+    Parameters
+    ----------
+    n_simulations : int
+    seed : int
+    n_draws, thinning, burn_in : int
+        Draws of the posterior, sweeps from one to the next, and sweeps before the first.
+    believed : Hyper, optional
+        Other priors than the true ones, for the sampler to be wrong.
 
     Returns
     -------
@@ -207,16 +222,17 @@ def calibration(
         lie in each of `RANK_BINS` bins. Ties are broken at random.
     """
     model = make_model()
+    sampled = model if believed is None else replace(model, hyper=believed)
     rng = np.random.default_rng(seed)
     ranks: dict[str, list[int]] = {}
     for _ in range(n_simulations):
         truth = draw_prior(model, rng)
         data = draw_data(model, truth, rng)
         chain = draw_prior(model, rng)
-        sweeps(rng, model, data, chain, burn_in)
+        sweeps(rng, sampled, data, chain, burn_in)
         found = []
         for _ in range(n_draws):
-            sweeps(rng, model, data, chain, thinning)
+            sweeps(rng, sampled, data, chain, thinning)
             found.append(quantities(chain, model))
         for name, value in quantities(truth, model).items():
             others = np.array([one[name] for one in found])

@@ -357,7 +357,7 @@ def run_chain(
         if n_rho > 1 and sweep % RHO_EVERY == 0:
             draw_autocorrelations(rng, moments, design, chain, hyper, Gamma, B)
         for turn in range(min(N_MOVED, M)):
-            move_mixture(rng, moments, chain, hyper, Gamma, B, (sweep * N_MOVED + turn) % M)
+            move_mixture(rng, chain, hyper, Gamma, B, (sweep * N_MOVED + turn) % M)
         height = _note(chain, hyper, steps, kept, draws, delta)
         draws.log_likelihood[sweep] = draw_positions(
             rng, moments, design, chain, hyper, Gamma, B, height, delta, kept >= 0, draws,

@@ -6,7 +6,7 @@ import numpy as np
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import inner
-from pyhrf.estimators.mcmc_state import Chain, Hyper, ParcelMoments
+from pyhrf.estimators.mcmc_state import Chain, Hyper
 
 __all__ = ["draw_mixtures", "move_mixture"]
 
@@ -72,7 +72,6 @@ def _draw_width(
 @inner
 def move_mixture(
     rng: np.random.Generator,
-    moments: ParcelMoments,
     chain: Chain,
     hyper: Hyper,
     Gamma: FloatArray,
