@@ -15,7 +15,7 @@ from pyhrf.data import Events, Experiment, Parcel, Run
 from pyhrf.errors import InputError
 from pyhrf.estimators import RFIR
 from pyhrf.estimators.glm import GLM
-from pyhrf.estimators.rfir_kernels import truncated_mean
+from pyhrf.estimators.rfir_posterior_kernels import truncated_mean
 from pyhrf.estimators.rfir_solver import fit_responses
 from pyhrf.model.design import experiment_design
 from pyhrf.model.hrf import prior_precision
@@ -75,7 +75,7 @@ def best_by_scipy(dense, y):
     return -best.fun
 
 
-@pytest.mark.parametrize("position", [0, 40, 111])
+@pytest.mark.parametrize("position", [40, 111])
 def test_rfir__reaches_the_greatest_marginal_likelihood(problem, position):
     simulated, parcel, dense = problem
     y = parcel.bold[:, position].astype(float)

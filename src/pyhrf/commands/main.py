@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _COMMANDS = {
+    "compare": "compare",
     "glm": "glm",
     "jde": "jde",
     "maketests": "maketests",

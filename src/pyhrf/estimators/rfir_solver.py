@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.estimators.rfir_kernels import fit_positions, level_covariances, posterior_means
+from pyhrf.estimators.rfir_kernels import fit_positions
+from pyhrf.estimators.rfir_posterior_kernels import level_covariances, posterior_means
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.statistics import (
     DesignStatistics,
