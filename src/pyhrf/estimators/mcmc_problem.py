@@ -19,7 +19,7 @@ __all__ = ["FieldPrior", "MCMCProblem", "Settings", "compressed_design"]
 # variational EM.
 BETAS = np.round(np.arange(0.0, 1.2001, 0.025), 3)
 ALPHAS = np.array([0.0, -0.5, -1.0, -2.0, -4.0])
-BETA_SD, ALPHA_SD = 0.03, 0.25
+BETA_SD, ALPHA_SD = 0.02, 0.25
 # Sweeps for each pair of values, of which the log partition function is made.
 PATH_SWEEPS = 100
 # Part of the design's statistics that may be lost when they are compressed.

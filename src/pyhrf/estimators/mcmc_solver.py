@@ -24,6 +24,9 @@ __all__ = ["MCMCSolution", "empty_draws", "moments_of", "solve_mcmc"]
 # response with a peak of 1), and how many scans that of the noise's variance is worth.
 HRF_SCALE = (1.0, 0.05)
 NOISE_WEIGHT = 2.0
+# How many positions the prior of the mixtures is worth. The variational EM, whose mixtures are a
+# point, has 5; averaged over, mixtures with a prior this weak call too many positions active.
+MIXTURE_WEIGHT = 20.0
 # Draws of all levels that are kept for quantiles, of all chains together.
 N_LEVEL_DRAWS = 400
 
@@ -131,7 +134,7 @@ def _priors(found: VEMSolution, field: FieldPrior, graph: NeighbourGraph) -> Hyp
     return Hyper(
         mean=found.hyper.mean,
         variance=found.hyper.variance,
-        weight=found.hyper.weight,
+        weight=MIXTURE_WEIGHT,
         hrf_scale=np.array(HRF_SCALE),
         noise=np.array([weight, weight * float(np.median(found.state.noise))]),
         alphas=field.alphas,

@@ -96,11 +96,12 @@ def summarise_draws(
 def _hrf_table(h: FloatArray, dt: float) -> tuple[dict[str, FloatArray], float]:
     """HRF with its errors, and the sign that its largest excursion has among the draws'.
 
-    Every draw has a largest excursion of +1, and so has the mean as it is reported. Standard
-    deviation and quantiles are those of the draws: at the peak too they have one, since the
-    place of the peak is uncertain.
+    Every draw has a largest excursion of +1, and so has the mean as it is reported, which is that
+    of the draws at unit norm: draws with a low and wide response count no more than others.
+    Standard deviation and quantiles are those of the draws: at the peak too they have one, since
+    the place of the peak is uncertain.
     """
-    mean = h.mean(axis=0)
+    mean = np.mean(h / np.linalg.norm(h, axis=1, keepdims=True), axis=0)
     height = float(mean[np.argmax(np.abs(mean))])
     sign = 1.0 if height > 0 else -1.0
     low, high = np.quantile(sign * h, QUANTILES, axis=0)
