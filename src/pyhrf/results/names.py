@@ -16,7 +16,7 @@ CONDITION_MAPS = (
     *("effect_", "effect_variance_", "t_", "z_", "p_", "F_", "F_z_", "F_p_"),
 )
 CONTRAST_MAPS = (
-    *("contrast_", "contrast_sd_", "contrast_q025_", "contrast_q975_", "contrast_ppm_"),
+    *("contrast_", "contrast_sd_", "contrast_ppm_"),
     *("contrast_effect_", "contrast_effect_variance_", "contrast_t_", "contrast_z_"),
     *("contrast_p_", "contrast_F_", "contrast_F_z_", "contrast_F_p_"),
 )
