@@ -231,7 +231,7 @@ class JDEMCMC:
             graph, bold = graph.subgraph(usable), bold[:, usable]
         try:
             solution = solve_mcmc(self._problem, bold, graph, number=parcel.number)
-        except FloatingPointError as error:
+        except (FloatingPointError, np.linalg.LinAlgError) as error:
             return _failed(
                 parcel, f"the draws did not stay finite ({error}): look at the parcel's data"
             )

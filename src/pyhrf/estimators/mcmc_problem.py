@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 
@@ -72,7 +73,7 @@ class FieldPrior:
         self.seed = seed
         self.alphas = ALPHAS if beta is None else np.zeros(1)
         self.betas = BETAS if beta is None else np.array([beta])
-        self._known: dict[tuple[bytes, bytes], FloatArray] = {}
+        self._known: dict[bytes, FloatArray] = {}
 
     def table(self, graph: NeighbourGraph, alpha: FloatArray, beta: FloatArray) -> FloatArray:
         """Log prior less log partition function on a graph.
@@ -96,7 +97,7 @@ class FieldPrior:
         """Log partition function on a graph, shape (n_alphas, n_betas)."""
         if self.alphas.size * self.betas.size == 1:
             return np.zeros((1, 1))
-        key = (graph.start.tobytes(), graph.neighbours.tobytes())
+        key = sha256(graph.start.tobytes() + graph.neighbours.tobytes()).digest()
         if key not in self._known:
             self._known[key] = log_partition(
                 graph,
