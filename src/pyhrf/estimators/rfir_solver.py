@@ -291,9 +291,8 @@ def _parcel_responses(
     """Responses of the parcel: regularised FIR of one mean signal per condition.
 
     A position counts as its neighbours' levels say, over the variance of its noise: where nothing
-    responds little is added, responses downwards are turned round, and since a position's own
-    noise has little part in its weight, the mean does not follow the noise. The mean signal tells
-    by its own noise what neighbours share, and it needs less regularisation than its parts.
+    responds little is added, and responses downwards are turned round. The mean signal tells by
+    its own noise what neighbours share, and it needs less regularisation than its parts.
     """
     shape = common_shape(problem, found)
     n_conditions = problem.n_conditions
@@ -301,7 +300,7 @@ def _parcel_responses(
     covariance = np.zeros((n_conditions, *2 * mean.shape[1:]))
     for _ in range(ROUNDS):
         level = found.z @ (problem.basis @ shape / (shape @ shape))
-        weights = _with_neighbours(level, graph) / found.noise[:, None]
+        weights = _of_neighbours(level, graph) / found.noise[:, None]
         size = np.abs(weights).sum(axis=0)
         signals = fit_responses(problem, Y @ (weights / size))
         for m in range(n_conditions):
@@ -313,11 +312,15 @@ def _parcel_responses(
     return mean, covariance, share
 
 
-def _with_neighbours(level: FloatArray, graph: NeighbourGraph) -> FloatArray:
-    """Add to every level those of the neighbours, shape (n_positions, n_conditions)."""
-    total = level.copy()
-    owner = np.repeat(np.arange(len(level)), np.diff(graph.start))
-    np.add.at(total, owner, level[graph.neighbours])
+def _of_neighbours(level: FloatArray, graph: NeighbourGraph) -> FloatArray:
+    """Sum the neighbours' levels; where there is no neighbour, a level is its own.
+
+    A position's own level follows its own noise: with it in the weights, the errors of the mean
+    response covered the truth in three cases of four where they promise 95 of a hundred.
+    """
+    n_neighbours = np.diff(graph.start)
+    total = np.where(n_neighbours[:, None] > 0, 0.0, level)
+    np.add.at(total, np.repeat(np.arange(len(level)), n_neighbours), level[graph.neighbours])
     return total
 
 
