@@ -21,9 +21,9 @@ from pyhrf.model.statistics import Moments, parcel_moments, without_nuisance
 __all__ = ["MCMCSolution", "empty_draws", "moments_of", "solve_mcmc"]
 
 # Priors that are worth little: shape and scale of that of the HRF's scale (a canonical response
-# with a peak of 1 has a scale of 0.03; a prior that expects as much makes weak responses rougher),
-# and how many scans that of the noise's variance is worth.
-HRF_SCALE = (1.0, 0.002)
+# with a peak of 1 has a scale of 0.03; a prior that expects more makes weak responses rougher, one
+# that expects far less shrinks weak levels), and how many scans that of the noise's is worth.
+HRF_SCALE = (1.0, 0.02)
 NOISE_WEIGHT = 2.0
 # How many positions the prior of the mixtures is worth. The variational EM, whose mixtures are a
 # point, has 5; averaged over, mixtures with a prior this weak call too many positions active.
