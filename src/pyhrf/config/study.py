@@ -17,22 +17,35 @@ from pyhrf.config.sections import (
     Contrast,
     DataConfig,
     DriftConfig,
+    GlmConfig,
     HrfConfig,
+    McmcConfig,
     NoiseConfig,
+    RfirConfig,
     RunFiles,
     VemConfig,
 )
 
 __all__ = [
+    "SECTION_OF",
     "Contrast",
     "DataConfig",
     "DriftConfig",
+    "EstimatorName",
+    "GlmConfig",
     "HrfConfig",
+    "McmcConfig",
     "NoiseConfig",
+    "RfirConfig",
     "RunFiles",
     "Study",
     "VemConfig",
 ]
+
+EstimatorName = Literal["jde-vem", "jde-mcmc", "rfir", "glm"]
+
+SECTION_OF: dict[str, str] = {"jde-vem": "vem", "jde-mcmc": "mcmc", "rfir": "rfir", "glm": "glm"}
+"""Section of a study that holds the parameters of each estimator."""
 
 
 class Study(Section, tag="study"):
@@ -46,10 +59,12 @@ class Study(Section, tag="study"):
     0.5
     """
 
-    estimator: Literal["jde-vem"] = parameter(
+    estimator: EstimatorName = parameter(
         default="jde-vem",
-        description="Estimator: joint detection-estimation by variational expectation-maximisation",
-        allowed="jde-vem",
+        description="Estimator: joint detection-estimation by variational "
+        "expectation-maximisation (jde-vem) or by Markov chain Monte Carlo (jde-mcmc), "
+        "regularised finite impulse responses (rfir), or the general linear model (glm)",
+        allowed="jde-vem, jde-mcmc, rfir or glm",
     )
     data: DataConfig = parameter(default=DataConfig(), description="The data")
     hrf: HrfConfig = parameter(
@@ -60,7 +75,20 @@ class Study(Section, tag="study"):
     )
     noise: NoiseConfig = parameter(default=NoiseConfig(), description="The noise")
     vem: VemConfig = parameter(
-        default=VemConfig(), description="Variational expectation-maximisation (VEM)"
+        default=VemConfig(),
+        description="Variational expectation-maximisation (VEM), for the estimator jde-vem",
+    )
+    mcmc: McmcConfig = parameter(
+        default=McmcConfig(),
+        description="Markov chain Monte Carlo (MCMC), for the estimator jde-mcmc",
+    )
+    rfir: RfirConfig = parameter(
+        default=RfirConfig(),
+        description="Regularised finite impulse responses (RFIR), for the estimator rfir",
+    )
+    glm: GlmConfig = parameter(
+        default=GlmConfig(),
+        description="The general linear model (GLM), for the estimator glm",
     )
     contrasts: tuple[Contrast, ...] = parameter(
         default=(),
@@ -190,13 +218,25 @@ class Study(Section, tag="study"):
             For instance ``{"hrf.dt": "1.0", "drift.kind": "cosine", ...}``.
         """
         unused = {"output", "data.runs", "data.parcellation", "contrasts"}
+        others = set(SECTION_OF.values()) - {SECTION_OF[self.estimator]}
+        if self.estimator == "glm":
+            # its responses have no time step of ours
+            unused.add("hrf.dt")
+            if self.glm.model != "fir":
+                unused.add("glm.fir_delays")
+        if self.estimator in ("glm", "rfir"):
+            unused.add("seed")  # nothing in them is drawn
         if self.data.kind != "simulation":
             unused.add("data.example")
         if self.drift.kind != "cosine":
             unused.add("drift.cutoff")
         if self.drift.kind != "polynomial":
             unused.add("drift.order")
-        values = {name: text for name, text in _flat(self, "") if name not in unused}
+        values = {
+            name: text
+            for name, text in _flat(self, "")
+            if name not in unused and name.partition(".")[0] not in others
+        }
         values |= {f"contrasts.{c.name}": c.expression for c in self.contrasts}
         return values
 
