@@ -74,7 +74,7 @@ def nilearns_map(glm, rows, stat: str, kind: str) -> np.ndarray:
 @pytest.mark.parametrize("n_runs", [1, 2])
 @pytest.mark.parametrize("model", ["canonical", "derivatives", "fir"])
 def test_glm__equals_nilearns_own_maps(model, n_runs):
-    simulated, parcel = small(n_runs=n_runs, event_duration=(0.0, 1.5))
+    simulated, parcel = small(n_runs=n_runs, event_duration=(0.1, 1.5))
     estimator = GLM(
         simulated.experiment,
         model=model,
@@ -300,7 +300,8 @@ def test_fit_parcel__a_signal_without_any_noise_is_no_traceback():
             r"run 1: the design has 10\d columns .* for 100 scans",
         ),
         ({"drift_cutoff": 4.0}, r"run 1: the design has 1\d\d columns \(1 condition.* 100 scans"),
-        ({"model": "fir", "fir_delays": [0, 0.01, 0.02]}, "no scan lies between"),
+        ({"model": "fir", "fir_delays": [0, 0.01, 0.02]}, "or no scan lies in the bins"),
+        ({"model": "fir", "fir_delays": [0, 0.01, 5.0]}, "no scan lies between"),
     ],
 )
 def test_glm__refuses_settings_that_are_not_allowed(given, message):
@@ -322,3 +323,83 @@ def test_glm__refuses_conditions_without_events_that_count():
     experiment = Experiment(("a", "late"), (Run(100, 2.0, {"a": early, "late": late}),))
     with pytest.raises(InputError, match="condition 'late' has no event that reaches a scan"):
         GLM(experiment)
+
+
+def two_kinds(first: float, second: float) -> tuple[Experiment, np.ndarray]:
+    """Two conditions of these durations, and their signal: both of a height of 5."""
+    rng = np.random.default_rng(3)
+    times = 2.0 * np.arange(300)
+    onsets = np.arange(6.0, 560.0, 7.0) + rng.uniform(0, 1.5, 80)
+    chosen = rng.permutation(80) < 40
+    events, signal = {}, np.zeros(300)
+    for name, own, duration in (("a", chosen, first), ("b", ~chosen, second)):
+        events[name] = Events(onsets[own], np.full(own.sum(), duration), np.ones(own.sum()))
+        steps = (np.arange(100) + 0.5) * duration / 100 if duration else np.zeros(1)
+        unit = duration / len(steps) if duration else 1.0
+        for step in steps:
+            signal += 5 * unit * spm(np.subtract.outer(times, onsets[own] + step)).sum(axis=1)
+    return Experiment(("a", "b"), (Run(300, 2.0, events),)), signal
+
+
+@pytest.mark.parametrize("durations", [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0), (2.0, 1.0)])
+def test_glm__conditions_of_equal_height_do_not_differ_whatever_their_durations(durations):
+    experiment, signal = two_kinds(*durations)
+    contrasts = {"difference": {"a": 1.0, "b": -1.0}, "both": {"a": 0.5, "b": 0.5}}
+    maps = GLM(experiment, contrasts=contrasts).fit(noisy(signal, n=100, sd=1.0)).maps
+    np.testing.assert_allclose(maps["contrast_both"].mean(), 5.0, rtol=0.05)
+    assert abs(maps["contrast_t_difference"].mean()) < 0.5
+    assert np.mean(maps["contrast_F_p_difference"] < 0.05) < 0.15
+    assert maps["contrast_t_both"].min() > 10
+    # of one unit only where the columns are
+    assert ("contrast_effect_difference" in maps) == (0.0 not in durations or sum(durations) == 0)
+    assert "effect_a" in maps
+
+
+def test_glm__runs_of_other_durations_are_averaged_at_their_heights():
+    (impulses, first), (lasting, second) = two_kinds(0.0, 0.0), two_kinds(1.0, 1.0)
+    experiment = Experiment(("a", "b"), (*impulses.runs, *lasting.runs))
+    half = 1.5 * first  # heights of 7.5 and of 5: their mean is 6.25
+    maps = GLM(experiment).fit(noisy(np.concatenate([half, second]), n=50, sd=1.0)).maps
+    np.testing.assert_allclose(maps["nrl_a"].mean(), 6.25, rtol=0.05)
+    np.testing.assert_allclose(maps["t_a"], maps["nrl_a"] / maps["nrl_sd_a"], rtol=1e-4)
+    assert "effect_a" not in maps
+
+
+def test_glm__refuses_impulses_among_events_that_last():
+    onsets = np.arange(5.0, 180.0, 13.0)
+    durations = np.where(np.arange(14) < 3, 0.0, 1.0)
+    run = Run(100, 2.0, {"a": Events(onsets, durations, np.ones(14))})
+    message = "run 1: condition 'a' has both events of 0 s .3. and events that last .11.,"
+    with pytest.raises(InputError, match=message):
+        GLM(Experiment(("a",), (run,)))
+
+
+@pytest.mark.parametrize("model", ["canonical", "derivatives", "fir"])
+@pytest.mark.parametrize("onsets", [[], [1e4], [-60.0]])
+def test_glm__a_run_whose_events_count_nowhere_is_as_without_them(model, onsets):
+    full = one_condition().runs[0]
+    empty = Events(np.array(onsets), np.zeros(len(onsets)), np.ones(len(onsets)))
+    bold = np.random.default_rng(0).normal(size=(200, 10))
+    found = [
+        GLM(Experiment(("a",), (full, Run(100, 2.0, events))), model=model).fit(bold).maps
+        for events in ({"a": empty}, {})
+    ]
+    for name, values in found[0].items():
+        np.testing.assert_array_equal(values, found[1][name])
+
+
+def test_glm__late_events_that_fill_some_bins_only_are_named():
+    late = Events(np.array([194.0]), np.zeros(1), np.ones(1))
+    experiment = Experiment(("a",), (*one_condition().runs, Run(100, 2.0, {"a": late})))
+    message = r"run 2: .* 'a'.* or leave the events that this condition has in this run out"
+    with pytest.raises(InputError, match=message):
+        GLM(experiment, model="fir")
+
+
+def test_glm__refuses_a_run_of_one_scan():
+    experiment = Experiment(("a",), (*one_condition().runs, Run(1, 2.0, {})))
+    with pytest.raises(InputError, match="run 2 has 1 scan: "):
+        GLM(experiment)
+    here = Events(np.zeros(1), np.zeros(1), np.ones(1))
+    with pytest.raises(InputError, match="run 1 has 1 scan: "):
+        GLM(Experiment(("a",), (Run(1, 2.0, {"a": here}),)), model="derivatives")

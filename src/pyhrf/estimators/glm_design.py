@@ -128,20 +128,21 @@ def make_designs(
     Raises
     ------
     InputError
-        If a run has not more scans than columns, a condition or a bin reaches no scan, or columns
-        cannot be told apart.
+        If a run has not more scans than columns, a condition or a bin reaches no scan, columns
+        cannot be told apart, or a condition has both impulses and events that last in one run.
     """
     edges = np.concatenate([[2 * delays[0] - delays[1]], delays])
     reached = set[int]()
     runs = []
     for number, run in enumerate(experiment.runs, start=1):
+        _check_run(number, run)
         blocks = {
             m: _condition_block(run, run.events[name], model, edges)
             for m, name in enumerate(experiment.conditions)
-            if name in run.events
+            if name in run.events and len(run.events[name].onsets)
         }
-        if model != "fir":
-            blocks = {m: block for m, block in blocks.items() if block.any()}
+        # a condition counts in the runs in which it has events that reach a scan
+        blocks = {m: block for m, block in blocks.items() if block.any()}
         reached |= set(blocks)
         if model == "fir":
             _check_bins(number, blocks, experiment.conditions, edges)
@@ -154,7 +155,8 @@ def make_designs(
         runs.append(design)
     for m, name in enumerate(experiment.conditions):
         if m not in reached:
-            raise InputError(f"condition {name!r} has no event that reaches a scan")
+            cure = ", or no scan lies in the bins that fir_delays makes" if model == "fir" else ""
+            raise InputError(f"condition {name!r} has no event that reaches a scan{cure}")
     return GLMDesign(tuple(runs), *_basis(experiment, model, edges))
 
 
@@ -229,6 +231,23 @@ def _run_design(
     return RunDesign(np.ascontiguousarray(matrix, dtype=np.float64), columns, {}, {})
 
 
+def _check_run(number: int, run: Run) -> None:
+    """Refuse a run of which no columns can be made, or only some that mean two things at once."""
+    if run.n_scans < 2:
+        raise InputError(
+            f"run {number} has {run.n_scans} scan: the GLM needs more scans than columns of the "
+            "design, so leave this run out"
+        )
+    for name, events in run.events.items():
+        lasting = events.durations > 0
+        if lasting.any() and not lasting.all():
+            raise InputError(
+                f"run {number}: condition {name!r} has both events of 0 s ({np.sum(~lasting)}) and "
+                f"events that last ({np.sum(lasting)}), of which the GLM would see the latter "
+                "alone: give all of them a duration, or none, or make two conditions of them"
+            )
+
+
 def _check_bins(
     number: int, blocks: Mapping[int, FloatArray], conditions: Sequence[str], edges: FloatArray
 ) -> None:
@@ -239,7 +258,8 @@ def _check_bins(
                 raise InputError(
                     f"run {number}: no scan lies between {edges[bin_]:g} and {edges[bin_ + 1]:g} s "
                     f"after an event of condition {conditions[m]!r}, so that the FIR cannot be "
-                    "estimated there: give fewer or wider bins with fir_delays"
+                    "estimated there: give fewer or wider bins with fir_delays, or leave the "
+                    "events that this condition has in this run out of its paradigm"
                 )
 
 

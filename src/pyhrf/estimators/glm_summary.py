@@ -63,14 +63,14 @@ def summarise_glm(
     F = np.empty((len(conditions), bold.shape[1]))
     for m, condition in enumerate(conditions):
         weights = np.eye(len(conditions))[m]
-        tests = _tests(fits, weights, design)
+        level, tests = _tests(fits, weights, units, design)
         F[m] = tests["F"]
         maps |= {f"{kind}_{condition}": values for kind, values in tests.items()}
-        maps |= _levels("nrl", condition, t_test(fits, weights * units, design.level))
+        maps |= _levels("nrl", condition, level)
     for name, weights in contrasts.items():
-        tests = _tests(fits, weights, design)
+        level, tests = _tests(fits, weights, units, design)
         maps |= {f"contrast_{kind}_{name}": values for kind, values in tests.items()}
-        maps |= _levels("contrast", name, t_test(fits, weights * units, design.level))
+        maps |= _levels("contrast", name, level)
     if design.is_fir:
         found = responses(fits, len(conditions))
         maps |= {f"response_{name}": found[m].T for m, name in enumerate(conditions)}
@@ -96,20 +96,31 @@ def _units(fits: Sequence[Fit], n_conditions: int) -> FloatArray:
     return np.array([[fit.design.unit.get(m, 0.0) for m in range(n_conditions)] for fit in fits])
 
 
-def _tests(fits: Sequence[Fit], weights: FloatArray, design: GLMDesign) -> dict[str, FloatArray]:
-    """All that nilearn says of a contrast, in its own unit; t of the height, F of any response."""
-    t = t_test(fits, weights, design.level)
-    F = f_test(fits, weights, design.n_basis)
-    return {
-        "effect": t.effect_size(),
-        "effect_variance": t.effect_variance(),
-        "t": t.stat(),
-        "z": t.z_score(),
-        "p": t.p_value(),
+def _tests(
+    fits: Sequence[Fit], weights: FloatArray, units: FloatArray, design: GLMDesign
+) -> tuple[Contrast, dict[str, FloatArray]]:
+    """Test a contrast of heights: t and F, and the effect in nilearn's unit if there is one.
+
+    A column of nilearn's is many times higher for events that last than for impulses: coefficients
+    are compared as the heights that they stand for. Where all that a contrast uses have one unit
+    the tests are nilearn's own; where they have not, coefficients have no sum that means anything.
+    """
+    level = t_test(fits, weights * units, design.level)
+    F = f_test(fits, weights * units, design.n_basis)
+    tests = {
+        "t": level.stat(),
+        "z": level.z_score(),
+        "p": level.p_value(),
         "F": F.stat(),
         "F_z": F.z_score(),
         "F_p": F.p_value(),
     }
+    used = units[:, weights != 0]
+    used = used[used > 0]
+    if np.allclose(used, used[0]):
+        own = t_test(fits, weights, design.level)
+        tests |= {"effect": own.effect_size(), "effect_variance": own.effect_variance()}
+    return level, tests
 
 
 def _levels(kind: str, name: str, contrast: Contrast) -> dict[str, FloatArray]:
