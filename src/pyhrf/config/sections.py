@@ -260,7 +260,7 @@ class McmcConfig(Section):
     beta: Annotated[float, Field(ge=0, le=1.2)] | Literal["estimate"] = parameter(
         default="estimate",
         description="Strength of the spatial regularisation of the activation labels, "
-        "or estimate to have it sampled for every parcel and condition",
+        "or estimate to have it sampled for every parcel and condition, close to what VEM chooses",
         allowed="a number from 0 to 1.2, or estimate",
     )
     min_positions: int = parameter(

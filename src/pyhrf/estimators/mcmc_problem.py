@@ -17,10 +17,10 @@ from pyhrf.model.statistics import DesignStatistics
 __all__ = ["FieldPrior", "MCMCProblem", "Settings", "compressed_design"]
 
 # Values of the field's strength and log odds, and the sd of their prior around the choice of the
-# variational EM.
+# variational EM, on a graph of up to so many pairs of neighbours (a cube of 216 voxels).
 BETAS = np.round(np.arange(0.0, 1.2001, 0.025), 3)
 ALPHAS = np.array([0.0, -0.5, -1.0, -2.0, -4.0])
-BETA_SD, ALPHA_SD = 0.02, 0.25
+BETA_SD, ALPHA_SD, PRIOR_EDGES = 0.02, 0.25, 540
 # Sweeps for each pair of values, of which the log partition function is made.
 PATH_SWEEPS = 100
 # Part of the design's statistics that may be lost when they are compressed.
@@ -57,7 +57,9 @@ class FieldPrior:
 
     The prior of a condition is normal, around what the variational EM chose: the field with which
     neighbours best foretell a position. Labels that form blobs are likeliest under a field of
-    0.65, while one of 0.8 foretells them best (``docs/model.md``).
+    0.65, while one of 0.8 foretells them best (``docs/model.md``). Their likelihood grows with the
+    graph: on graphs of more than `PRIOR_EDGES` pairs the log prior does too, so that a field does
+    not become another one where the same texture is seen in a larger parcel.
 
     The log partition function is computed once per graph. Its draws depend on the study's seed
     alone, so that it does not matter which parcel of a graph comes first.
@@ -91,6 +93,7 @@ class FieldPrior:
         odds = (self.alphas - alpha[:, None]) / ALPHA_SD
         strength = (self.betas - beta[:, None]) / BETA_SD
         log_prior = -0.5 * (odds[:, :, None] ** 2 + strength[:, None, :] ** 2)
+        log_prior *= max(graph.n_edges / PRIOR_EDGES, 1.0)
         return np.asarray(log_prior - self._log_partition(graph))
 
     def _log_partition(self, graph: NeighbourGraph) -> FloatArray:
