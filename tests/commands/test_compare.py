@@ -22,11 +22,24 @@ def bump(peak: float, width: float = 2.0) -> np.ndarray:
     return np.exp(-0.5 * ((TIME - peak) / width) ** 2)
 
 
-def make_results(folder, *, estimator, peak=5.0, factor=1.0, labels=LABELS, by_condition=False):
-    """An output directory whose levels are 1, 2, 3 times a factor."""
+def make_results(
+    folder,
+    *,
+    estimator,
+    peak=5.0,
+    factor=1.0,
+    labels=LABELS,
+    by_condition=False,
+    failed=(),
+    more=(),
+):
+    """An output directory whose levels are 1, 2, 3 times a factor, and other maps from 3 to 1."""
     estimates = []
     for number in (1, 2):
         positions = np.flatnonzero(labels == number)
+        if number in failed:
+            estimates.append(ParcelEstimate(number, "failed", "too few", positions))
+            continue
         level = factor * np.arange(1, len(positions) + 1, dtype=np.float32)
         hrf = {"time": TIME, "hrf": bump(peak), "sd": np.full(26, 0.1)}
         if by_condition:
@@ -43,7 +56,8 @@ def make_results(folder, *, estimator, peak=5.0, factor=1.0, labels=LABELS, by_c
                 summary={"time_to_peak": peak},
                 conditions={},
                 hrf=hrf,
-                maps={"nrl_a": level, "nrl_sd_a": level / 10, f"only_{estimator}": level},
+                maps={"nrl_a": level, "nrl_sd_a": level / 10, f"only_{estimator}": level}
+                | {name: level[::-1].copy() for name in more},
             )
         )
     grid = Grid(labels, np.eye(4), nib.Nifti1Header())
@@ -124,3 +138,42 @@ def test_compare__refuses_what_cannot_be_compared(run, folders, tmp_path):
     code, _, err = run(*folders, "-u", taken)
     assert (code, "is there and not empty" in err) == (1, True)
     assert (taken / "hrfs.tsv").read_text() == "mine"
+
+
+def test_compare__correlates_levels_and_not_their_quantiles(run, tmp_path):
+    quantiles = ("nrl_q025_a", "nrl_q975_a")
+    one = make_results(tmp_path / "one", estimator="jde-vem", more=quantiles)
+    two = make_results(tmp_path / "two", estimator="jde-mcmc", factor=2.0)
+    # quantiles that differ between the results: the mean with them would not be 1
+    three = make_results(tmp_path / "three", estimator="rfir", factor=3.0)
+    for name in quantiles:
+        levels = nib.load(three / "nrl_a.nii.gz")
+        nib.save(levels, three / f"{name}.nii.gz")
+    code, out, err = run(one, three, "-u", tmp_path / "both", "--no-figures")
+    assert code == 0, err
+    assert out.splitlines()[1].split()[-2:] == ["1.000", "3.000"]
+    code, out, err = run(one, two, "-u", tmp_path / "other", "--no-figures")
+    assert code == 0, err
+    assert out.splitlines()[1].split()[-2:] == ["1.000", "2.000"]
+
+
+def test_compare__results_without_a_parcel_in_common_are_refused_before_anything_is_written(
+    run, tmp_path
+):
+    one = make_results(tmp_path / "one", estimator="jde-vem", failed=(1,))
+    two = make_results(tmp_path / "two", estimator="rfir", failed=(2,))
+    code, _, err = run(one, two, "-u", tmp_path / "both")
+    assert code == 1
+    assert f"{one} and {two} share no parcel that both have estimated" in err
+    assert not (tmp_path / "both").exists()
+
+
+def test_compare__results_without_a_map_in_common_have_a_table_of_hrfs_alone(run, tmp_path):
+    folders = [make_results(tmp_path / name, estimator=name) for name in ("rfir", "jde-vem")]
+    for name in ("nrl_a", "nrl_sd_a"):
+        (folders[0] / f"{name}.nii.gz").unlink()
+    code, out, err = run(*folders, "-u", tmp_path / "both")
+    assert code == 0, err
+    assert out.splitlines()[1].split()[-2:] == ["nan", "nan"]
+    assert pd.read_csv(tmp_path / "both" / "maps.tsv", sep="\t").columns[0] == "map"
+    assert len(pd.read_csv(tmp_path / "both" / "hrfs.tsv", sep="\t")) == 2

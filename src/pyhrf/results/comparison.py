@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,16 @@ from pyhrf.errors import InputError
 from pyhrf.results.files import replace_file
 from pyhrf.results.results import Results
 
-__all__ = ["Comparison", "compare_results"]
+__all__ = ["Comparison", "compare_results", "level_maps", "shared_hrfs", "shared_maps"]
 
 # HRFs of other grids are brought to this step, seconds.
 STEP = 0.5
 # Maps of one value per parcel, or 4D, are compared as HRFs are.
 NOT_COMPARED = ("parcels", "hrf", "time_to_peak")
+HRF_COLUMNS = ("parcel", "first", "second", "distance", "correlation", "first_peak", "second_peak")
+MAP_COLUMNS = ("map", "first", "second", "n_voxels", "correlation", "slope", "difference")
+# What follows the kind in the name of a map that is no level itself, but says something of one.
+_DERIVED = ("sd", "q025", "q975", "ppm", "effect", "t", "z", "p", "F")
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def compare_results(directories: Sequence[str | Path]) -> Comparison:
     Raises
     ------
     InputError
-        If there are fewer than two, one holds no results, or their parcels differ.
+        If there are fewer than two, one holds no results, their parcels differ, or two of them
+        have estimated no parcel that the other has too.
     """
     if len(directories) < 2:
         raise InputError("a comparison needs two output directories at least")
@@ -81,24 +86,29 @@ def compare_results(directories: Sequence[str | Path]) -> Comparison:
     parcels = _same_parcels(results)
     curves = {name: dict(shared_hrfs(one)) for name, one in results.items()}
     pairs = list(itertools.combinations(results, 2))
+    for one, other in pairs:
+        if not curves[one].keys() & curves[other].keys():
+            raise InputError(
+                f"{results[one].directory} and {results[other].directory} share no parcel that both "
+                "have estimated: see the column reason in their parcels.tsv"
+            )
+    hrfs = [
+        {"parcel": number, "first": one, "second": other}
+        | _hrf_figures(curves[one][number], curves[other][number])
+        for one, other in pairs
+        for number in sorted(curves[one].keys() & curves[other].keys())
+    ]
+    maps = [
+        {"map": name, "first": one, "second": other}
+        | _map_figures(results[one], results[other], name, parcels)
+        for one, other in pairs
+        for name in shared_maps([results[one], results[other]])
+    ]
+    # named columns: results may have no map in common
     return Comparison(
         results,
-        pd.DataFrame(
-            [
-                {"parcel": number, "first": one, "second": other}
-                | _hrf_figures(curves[one][number], curves[other][number])
-                for one, other in pairs
-                for number in sorted(curves[one].keys() & curves[other].keys())
-            ]
-        ),
-        pd.DataFrame(
-            [
-                {"map": name, "first": one, "second": other}
-                | _map_figures(results[one], results[other], name, parcels)
-                for one, other in pairs
-                for name in shared_maps([results[one], results[other]])
-            ]
-        ),
+        pd.DataFrame(hrfs, columns=list(HRF_COLUMNS)),
+        pd.DataFrame(maps, columns=list(MAP_COLUMNS)),
     )
 
 
@@ -119,6 +129,25 @@ def shared_maps(results: Sequence[Results]) -> list[str]:
         for name in set.intersection(*names)
         if name not in NOT_COMPARED and not name.startswith("response_")
     )
+
+
+def level_maps(names: Iterable[str], kinds: tuple[str, ...] = ("nrl",)) -> list[str]:
+    """Choose the maps of levels, without their errors, quantiles and tests.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Maps.
+    kinds : tuple of str
+        ``nrl`` for those of conditions, ``contrast`` for those of contrasts.
+    """
+    return [
+        name
+        for name in names
+        for kind in kinds
+        if name.startswith(f"{kind}_")
+        and not any(name.startswith(f"{kind}_{other}_") for other in _DERIVED)
+    ]
 
 
 def _named(results: Sequence[Results]) -> dict[str, Results]:

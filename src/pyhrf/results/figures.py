@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pyhrf.data import FloatArray
-from pyhrf.results.comparison import Comparison, shared_hrfs, shared_maps
+from pyhrf.results.comparison import Comparison, level_maps, shared_hrfs, shared_maps
 
 __all__ = ["draw_comparison"]
 
@@ -86,12 +86,7 @@ def _hrfs(comparison: Comparison) -> Figure | None:
 def _maps(comparison: Comparison) -> Figure | None:
     """Levels in the slice that cuts most of the parcels: a row per condition or contrast."""
     results = list(comparison.results.values())
-    names = [
-        name
-        for name in shared_maps(results)
-        if name.startswith(("nrl_", "contrast_"))
-        and not any(name.startswith(f"{kind}_{other}_") for kind, other in _DERIVED)
-    ][:MOST_MAPS]
+    names = level_maps(shared_maps(results), ("nrl", "contrast"))[:MOST_MAPS]
     if not names:
         return None
     labels = np.asarray(results[0].load_map("parcels").dataobj)
@@ -112,13 +107,6 @@ def _maps(comparison: Comparison) -> Figure | None:
         axis.set_title(title, fontsize=8)
     figure.supxlabel(f"slice {slice_} of the third axis, the levels in the unit of the data")
     return figure
-
-
-_DERIVED = tuple(
-    (kind, other)
-    for kind in ("nrl", "contrast")
-    for other in ("sd", "q025", "q975", "ppm", "effect", "t", "z", "p", "F")
-)
 
 
 def _draw_row(figure: Figure, row: list[Axes], values: list[FloatArray]) -> None:
