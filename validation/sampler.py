@@ -17,6 +17,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import click
 import numpy as np
@@ -39,12 +40,26 @@ from pyhrf.model.statistics import (
     without_nuisance,
 )
 
-__all__ = ["Model", "calibration", "joint_distribution", "make_model"]
+__all__ = ["Model", "calibration", "joint_distribution", "make_model", "summary"]
 
 RUNS = (16, 12)
 RHO = np.array([-0.3, 0.0, 0.3, 0.6])
 V, M, D = 8, 2, 4
 RANK_BINS = 8
+BLOCKS = {
+    "HRF, and its product with a level": ("h", "response"),
+    "HRF's scale": ("v_h",),
+    "levels": ("level",),
+    "labels": ("label", "active"),
+    "mixtures": ("mu", "v0", "v1"),
+    "field's log odds and strength": ("alpha", "beta"),
+    "noise": ("s", "rho"),
+}
+"""The quantities of each block of the sampler, by what stands before the index."""
+ABOUT = """Of parameters from the prior, the ranks among
+draws given their data are uniform (simulation-based calibration); and a chain that draws parameters
+and data in turns has the prior as its distribution (Geweke's joint test). Both with every block, in
+a parcel so small that all is written down."""
 
 
 @dataclass(frozen=True)
@@ -302,18 +317,64 @@ def _mid_rank(ordered: FloatArray, values: FloatArray) -> FloatArray:
     return np.asarray((below + above) / (2 * len(ordered)))
 
 
+def summary(ranks: pd.DataFrame, joint: pd.DataFrame) -> str:
+    """Sum up both tests, as Markdown.
+
+    Parameters
+    ----------
+    ranks, joint : DataFrame
+        What `calibration` and `joint_distribution` give.
+
+    Returns
+    -------
+    str
+        One row per block, and what could be expected of all of them.
+    """
+    lines = [
+        "| block | quantities | ranks: smallest p | joint test: smallest p "
+        "| largest difference of mean ranks | fewest effective draws |",
+        "|---|---|---|---|---|---|",
+    ]
+    for block, names in BLOCKS.items():
+        rows = [name for name in joint.index if name.partition("[")[0] in names]
+        one = joint.loc[rows]
+        difference = (one["mean_chain"] - one["mean_prior"]).abs().max()
+        cells = [f"{ranks.loc[rows, 'p'].min():.3f}", f"{one['p'].min():.4f}"]
+        cells += [f"{difference:.4f}", f"{one['mean_ess'].min():,.0f}"]
+        lines.append(f"| {' | '.join([block, str(len(rows)), *cells])} |")
+    n = len(joint)
+    lines += [
+        "",
+        f"Of a sampler without fault, the smallest of {n} values of p is below {0.05 / n:.4f}, and",
+        f"that of {2 * n} (the joint test compares two moments) below {0.025 / n:.5f}, in at most",
+        "one run of twenty.",
+    ]
+    return "\n".join(lines)
+
+
 @click.command(context_settings={"show_default": True})
 @click.option("--simulations", default=4000, help="Data sets of the calibration.")
 @click.option("--sweeps", "n_sweeps", default=200_000, help="Sweeps of the joint test.")
 @click.option("--seed", default=0)
-def main(simulations: int, n_sweeps: int, seed: int) -> None:
+@click.option(
+    "--out",
+    default="build/validation",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the summary, sampler.md.",
+)
+def main(simulations: int, n_sweeps: int, seed: int, out: Path) -> None:
     """Test the sampler for long, and show every quantity."""
     pd.set_option("display.width", 160)
     click.echo("Simulation-based calibration: ranks by bin")
-    click.echo(calibration(simulations, seed=seed).to_string(float_format="{:.4f}".format))
+    ranks = calibration(simulations, seed=seed)
+    click.echo(ranks.to_string(float_format="{:.4f}".format))
     click.echo("\nJoint distribution test: prior against successive draws")
-    table = joint_distribution(n_sweeps // 4, 4, n_sweeps // 4, seed=seed)
-    click.echo(table.to_string(float_format="{:.4f}".format))
+    joint = joint_distribution(n_sweeps // 4, 4, n_sweeps // 4, seed=seed)
+    click.echo(joint.to_string(float_format="{:.4f}".format))
+    command = f"python -m validation.sampler --simulations {simulations} --sweeps {n_sweeps}"
+    text = f"Made by `{command} --seed {seed}`.\n{ABOUT}\n\n{summary(ranks, joint)}\n"
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "sampler.md").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":
