@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from pyhrf.data import FloatArray
 
@@ -79,6 +78,9 @@ def _halves(chains: FloatArray) -> FloatArray:
 
 def _scores(halves: FloatArray) -> FloatArray:
     """Rank among all draws, as normal scores; ties share theirs."""
+    # imported only here: it takes a third of a second, which every start of VEM would wait
+    from scipy.stats import rankdata
+
     flat = halves.reshape(halves.shape[0] * halves.shape[1], -1)
     ranks = rankdata(flat, axis=0)
     return np.asarray(ndtri((ranks - 0.375) / (len(flat) + 0.25)).reshape(halves.shape))
