@@ -85,8 +85,15 @@ def test_study_build__names_each_mistake():
 
 
 def test_hrf__accepts_exactly_five_steps_and_twice_the_tr():
-    assert HrfConfig(dt=0.3, duration=1.5).duration == 1.5
+    assert Study.build(hrf={"dt": 0.3, "duration": 1.5}).hrf.duration == 1.5
     assert Study.build(hrf={"dt": 0.8, "duration": 20}, data={"tr": 0.4}).hrf.dt == 0.8
+
+
+def test_study__of_the_glm_has_no_time_step_to_be_wrong():
+    wrong = {"hrf": {"dt": 2.5, "duration": 4}, "data": {"tr": 0.4}}
+    assert Study.build(estimator="glm", **wrong).hrf.duration == 4
+    for estimator in ("jde-vem", "jde-mcmc", "rfir"):
+        assert "<hrf><duration>: 4" in message(estimator=estimator, **wrong)
 
 
 def test_study__is_frozen():
@@ -183,11 +190,18 @@ def test_study_numerical_parameters__hold_the_section_in_use_only(estimator):
 
 def test_study_numerical_parameters__hold_what_an_estimator_uses():
     glm = Study.build(estimator="glm")
-    for values in ({"seed": 5}, {"hrf": {"dt": 0.5}}, {"glm": {"fir_delays": "0 1 2"}}):
+    for values in (
+        {"seed": 5},
+        {"hrf": {"dt": 0.5, "duration": 20}},
+        {"glm": {"fir_delays": "0 1 2"}},
+    ):
         assert glm.replaced(**values).numerical_parameters() == glm.numerical_parameters()
     fir = glm.replaced(glm={"model": "fir"})
     other = fir.replaced(glm={"fir_delays": "0 1 2"})
     assert other.numerical_parameters() != fir.numerical_parameters()
+    longer = {"hrf": {"duration": 30}}
+    assert fir.replaced(**longer).numerical_parameters() != fir.numerical_parameters()
+    assert other.replaced(**longer).numerical_parameters() == other.numerical_parameters()
     mcmc = Study.build(estimator="jde-mcmc")
     assert mcmc.replaced(seed=5).numerical_parameters() != mcmc.numerical_parameters()
 

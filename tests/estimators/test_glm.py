@@ -403,3 +403,10 @@ def test_glm__refuses_a_run_of_one_scan():
     here = Events(np.zeros(1), np.zeros(1), np.ones(1))
     with pytest.raises(InputError, match="run 1 has 1 scan: "):
         GLM(Experiment(("a",), (Run(1, 2.0, {"a": here}),)), model="derivatives")
+
+
+def test_glm__a_short_hrf_matters_to_the_default_fir_alone():
+    assert GLM(one_condition(), hrf_duration=1.0).contrasts == {}
+    with pytest.raises(InputError, match=r"hrf_duration is 1 s: .* repetition time of 2 s"):
+        GLM(one_condition(), model="fir", hrf_duration=1.0)
+    GLM(one_condition(), model="fir", hrf_duration=1.0, fir_delays=[0.0, 4.0])

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a mistake
-_MAX_HRF_STEPS = 1000  # the cost grows with the cube of the number of HRF coefficients
+MAX_HRF_STEPS = 1000  # the cost grows with the cube of the number of HRF coefficients
 
 
 def _check_tr(tr: float) -> float:
@@ -136,26 +136,6 @@ class HrfConfig(Section):
         unit="seconds",
     )
 
-    @model_validator(mode="after")
-    def _check_steps(self) -> Self:
-        steps = self.duration / self.dt
-        # 25.000000001 against 5 * 5: a length that is meant to be five steps is five steps.
-        if steps < 5 * (1 - 1e-9):
-            raise cross_check_error(
-                HrfConfig,
-                ("duration",),
-                self.duration,
-                f"must be at least 5 time steps of {self.dt:g}, so {5 * self.dt:g} (seconds)",
-            )
-        if steps > _MAX_HRF_STEPS:
-            raise cross_check_error(
-                HrfConfig,
-                ("dt",),
-                self.dt,
-                f"an HRF of {self.duration:g} seconds would have more than {_MAX_HRF_STEPS} steps",
-            )
-        return self
-
 
 class DriftConfig(Section):
     """Slow drift of the signal, removed from each run together with its mean."""
@@ -223,7 +203,8 @@ class VemConfig(Section):
     )
     ppm_threshold: float | None = parameter(
         default=None,
-        description="Response level that the posterior probability maps (PPM) ask to be exceeded",
+        description="Response level that the posterior probability maps (PPM) ask to be exceeded; "
+        "one below 0, to be fallen below",
         allowed="a number",
         unit="unit of the BOLD data",
         empty="the level where the densities of active and inactive positions cross",
@@ -271,7 +252,8 @@ class McmcConfig(Section):
     )
     ppm_threshold: float | None = parameter(
         default=None,
-        description="Response level that the posterior probability maps (PPM) ask to be exceeded",
+        description="Response level that the posterior probability maps (PPM) ask to be exceeded; "
+        "one below 0, to be fallen below",
         allowed="a number",
         unit="unit of the BOLD data",
         empty="the level where the densities of active and inactive positions cross",
@@ -314,8 +296,8 @@ class RfirConfig(Section):
     )
     ppm_threshold: float = parameter(
         default=0.0,
-        description="Response level that the posterior probability maps (PPM) ask to be exceeded "
-        "(unit of the BOLD data)",
+        description="Response level that the posterior probability maps (PPM) ask to be exceeded; "
+        "one below 0, to be fallen below (unit of the BOLD data)",
         allowed="a number",
     )
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError, model_validator
 from pyhrf.config.messages import config_error
 from pyhrf.config.parameters import FilePath, Section, cross_check_error, parameter
 from pyhrf.config.sections import (
+    MAX_HRF_STEPS,
     Contrast,
     DataConfig,
     DriftConfig,
@@ -112,14 +113,8 @@ class Study(Section, tag="study"):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        tr, dt = self.data.tr, self.hrf.dt
-        if tr is not None and dt > 2 * tr:
-            raise cross_check_error(
-                Study,
-                ("hrf", "dt"),
-                dt,
-                f"must be at most twice the repetition time of {tr:g}, so {2 * tr:g} (seconds)",
-            )
+        if self.estimator != "glm":  # its responses have no time step of ours
+            self._check_hrf_grid()
         names = [contrast.name for contrast in self.contrasts]
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -130,6 +125,32 @@ class Study(Section, tag="study"):
                     "another contrast has this name too",
                 )
         return self
+
+    def _check_hrf_grid(self) -> None:
+        """Refuse an HRF of too few or too many steps, or of steps too long for the scans."""
+        tr, dt, duration = self.data.tr, self.hrf.dt, self.hrf.duration
+        # 25.000000001 against 5 * 5: a length that is meant to be five steps is five steps.
+        if duration / dt < 5 * (1 - 1e-9):
+            raise cross_check_error(
+                Study,
+                ("hrf", "duration"),
+                duration,
+                f"must be at least 5 time steps of {dt:g}, so {5 * dt:g} (seconds)",
+            )
+        if duration / dt > MAX_HRF_STEPS:
+            raise cross_check_error(
+                Study,
+                ("hrf", "dt"),
+                dt,
+                f"an HRF of {duration:g} seconds would have more than {MAX_HRF_STEPS} steps",
+            )
+        if tr is not None and dt > 2 * tr:
+            raise cross_check_error(
+                Study,
+                ("hrf", "dt"),
+                dt,
+                f"must be at most twice the repetition time of {tr:g}, so {2 * tr:g} (seconds)",
+            )
 
     @classmethod
     def build(cls, **values: Any) -> Study:
@@ -223,7 +244,9 @@ class Study(Section, tag="study"):
             # its responses have no time step of ours
             unused.add("hrf.dt")
             if self.glm.model != "fir":
-                unused.add("glm.fir_delays")
+                unused |= {"glm.fir_delays", "hrf.duration"}
+            elif self.glm.fir_delays is not None:
+                unused.add("hrf.duration")
         if self.estimator in ("glm", "rfir"):
             unused.add("seed")  # nothing in them is drawn
         if self.data.kind != "simulation":

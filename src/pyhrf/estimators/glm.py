@@ -102,10 +102,16 @@ class GLM:
             raise InputError(
                 f"model is {model!r}: it must be one of {', '.join(get_args(GLMModel))}"
             )
-        delays = fir_delays_of(experiment.runs[0].tr, hrf_duration)
+        tr = experiment.runs[0].tr
+        delays = fir_delays_of(tr, hrf_duration)
         if fir_delays is not None:
             delays = tuple(map(float, fir_delays))
             _check_delays(delays)
+        elif model == "fir" and len(delays) < 2:
+            raise InputError(
+                f"hrf_duration is {hrf_duration:g} s: for the FIR it must be at least the "
+                f"repetition time of {tr:g} s, or give fir_delays"
+            )
         self.experiment = experiment
         self.noise: NoiseKind = noise
         self.min_positions = max(min_positions, 1)

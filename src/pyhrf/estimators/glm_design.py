@@ -131,7 +131,9 @@ def make_designs(
         If a run has not more scans than columns, a condition or a bin reaches no scan, columns
         cannot be told apart, or a condition has both impulses and events that last in one run.
     """
-    edges = np.concatenate([[2 * delays[0] - delays[1]], delays])
+    edges = np.empty(0)
+    if model == "fir":
+        edges = np.concatenate([[2 * delays[0] - delays[1]], delays])
     reached = set[int]()
     runs = []
     for number, run in enumerate(experiment.runs, start=1):

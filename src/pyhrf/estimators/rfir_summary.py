@@ -40,7 +40,8 @@ def summarise_rfir(
     dt : float
         Step of the HRFs, seconds.
     ppm_threshold : float
-        Level that ``ppm_COND`` asks to be exceeded.
+        Level that ``ppm_COND`` asks to be exceeded; below 0, to be fallen below, as in
+        `pyhrf.estimators.vem_summary`.
 
     Returns
     -------
@@ -57,12 +58,13 @@ def summarise_rfir(
     ]
     level, covariance = levels_of(problem, found, hrf)
     response = found.z @ problem.basis
+    side = -1.0 if ppm_threshold < 0 else 1.0
     maps: dict[str, FloatArray] = {}
     for m, condition in enumerate(conditions):
         sd = np.sqrt(covariance[:, m, m])
         maps[f"nrl_{condition}"] = level[:, m]
         maps[f"nrl_sd_{condition}"] = sd
-        maps[f"ppm_{condition}"] = ndtr((level[:, m] - ppm_threshold) / sd)
+        maps[f"ppm_{condition}"] = ndtr(side * (level[:, m] - ppm_threshold) / sd)
         maps[f"response_{condition}"] = _with_ends(response[:, m])
         maps[f"response_sd_{condition}"] = _with_ends(found.sd[:, m])
     for name, weights in contrasts.items():

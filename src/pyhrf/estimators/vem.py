@@ -64,7 +64,8 @@ class JDEVEM:
     contrasts : mapping of str to mapping of str to float, optional
         Weights of the conditions, by name of the contrast.
     ppm_threshold : float, optional
-        Level for ``ppm_COND``, unit of the data; by default where the two classes cross.
+        Level for ``ppm_COND``, unit of the data: the probability of more than this, or, where it
+        is below 0, of less; by default where the two classes cross.
     min_positions : int
         Parcels with fewer usable positions are not estimated.
     seed : int

@@ -89,8 +89,8 @@ def compare_results(directories: Sequence[str | Path]) -> Comparison:
     for one, other in pairs:
         if not curves[one].keys() & curves[other].keys():
             raise InputError(
-                f"{results[one].directory} and {results[other].directory} share no parcel that both "
-                "have estimated: see the column reason in their parcels.tsv"
+                f"{results[one].directory} and {results[other].directory} share no parcel that "
+                "both have estimated: see the column reason in their parcels.tsv"
             )
     hrfs = [
         {"parcel": number, "first": one, "second": other}
