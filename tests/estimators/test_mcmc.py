@@ -9,6 +9,7 @@ from parcel_data import CONTRASTS, auc, one_condition, shape_error, small, true_
 from pyhrf.data import Parcel
 from pyhrf.errors import InputError
 from pyhrf.estimators import JDEMCMC, JDEVEM
+from pyhrf.estimators.mcmc_kernels import run_chain
 
 SHORT = {"n_iterations": 500, "n_burn_in": 150}
 
@@ -216,3 +217,34 @@ def test_jdemcmc__costs_more_for_more_sweeps_and_positions():
     experiment = one_condition()
     few = JDEMCMC(experiment, **SHORT)
     assert few.cost(100) < few.cost(1000) < JDEMCMC(experiment).cost(1000)
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError, ZeroDivisionError, FloatingPointError])
+def test_fit_parcel__arithmetic_that_fails_is_a_failed_estimate(error, monkeypatch):
+    def fails(*_, **__):
+        raise error("singular")
+
+    simulated, parcel = small()
+    monkeypatch.setattr("pyhrf.estimators.mcmc.solve_mcmc", fails)
+    estimate = JDEMCMC(simulated.experiment).fit_parcel(parcel)
+    assert estimate.status == "failed"
+    assert "(singular): look at the parcel's data" in estimate.reason
+
+
+def test_compile__does_not_run_the_chains_that_the_user_asked_for(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "pyhrf.estimators.mcmc.solve_mcmc",
+        lambda problem, bold, _, *, number: seen.append((problem.settings, bold.shape[1], number)),
+    )
+    JDEMCMC(one_condition(), n_iterations=10**6, n_chains=64, min_positions=5_000).compile()
+    ((settings, n_positions, _),) = seen
+    assert settings.n_sweeps * settings.n_chains * n_positions < 200
+
+
+def test_compile__leaves_nothing_to_be_compiled():
+    sampler = JDEMCMC(one_condition(), **SHORT)
+    sampler.compile()
+    compiled = len(run_chain.signatures)
+    sampler.fit(np.random.default_rng(0).normal(size=(100, 6)))
+    assert len(run_chain.signatures) == compiled

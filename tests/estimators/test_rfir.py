@@ -273,6 +273,10 @@ def test_rfir__contrasts_and_ppm_follow_from_the_levels():
     np.testing.assert_allclose(maps["contrast_ppm_difference"], norm.cdf(z), atol=1e-4)
     z = (maps["nrl_cond2"] - 4.0) / maps["nrl_sd_cond2"]
     np.testing.assert_allclose(maps["ppm_cond2"], norm.cdf(z), atol=1e-4)
+    # a negative one asks for less, as the other estimators' does
+    below = RFIR(simulated.experiment, ppm_threshold=-4.0).fit_parcel(parcel).maps["ppm_cond2"]
+    z = (maps["nrl_cond2"] + 4.0) / maps["nrl_sd_cond2"]
+    np.testing.assert_allclose(below, norm.cdf(-z), atol=1e-4)
 
 
 @pytest.mark.parametrize("values", [np.nan, np.inf, 0.0, 873.0])
@@ -345,3 +349,27 @@ def test_rfir__runs_add_up():
 def test_rfir__refuses_settings_that_are_not_allowed(given, message):
     with pytest.raises(InputError, match=message):
         RFIR(one_condition(), **given)
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError, ZeroDivisionError, FloatingPointError])
+def test_fit_parcel__arithmetic_that_fails_is_a_failed_estimate(error, monkeypatch):
+    def fails(*_):
+        raise error("singular")
+
+    simulated, parcel = small()
+    monkeypatch.setattr("pyhrf.estimators.rfir.solve_rfir", fails)
+    estimate = RFIR(simulated.experiment).fit_parcel(parcel)
+    assert estimate.status == "failed"
+    assert "(singular): look at the parcel's data" in estimate.reason
+
+
+def test_compile__does_not_run_what_the_user_asked_for(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "pyhrf.estimators.rfir.solve_rfir",
+        lambda problem, bold, _: seen.append((problem.n_iterations, bold.shape[1])),
+    )
+    RFIR(one_condition(), n_iterations=10_000, min_positions=5_000).compile()
+    assert len(seen) == 1
+    assert seen[0][0] < 10
+    assert seen[0][1] < 10

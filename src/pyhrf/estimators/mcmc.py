@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -35,6 +37,8 @@ StartKind = Literal["vem", "dispersed"]
 FEWEST_KEPT = 50
 # Iterations of the variational EM that sets priors and starting points.
 VEM_ITERATIONS, VEM_TOLERANCE = 100, 1e-4
+# Positions of the noise that brings the kernels into memory.
+N_COMPILED = 8
 
 
 class JDEMCMC:
@@ -75,7 +79,8 @@ class JDEMCMC:
     contrasts : mapping of str to mapping of str to float, optional
         Weights of the conditions, by name of the contrast.
     ppm_threshold : float, optional
-        Level for ``ppm_COND``, unit of the data; by default where the two classes cross.
+        Level for ``ppm_COND``, unit of the data: the probability of more than this, or, where it
+        is below 0, of less; by default where the two classes cross.
     min_positions : int
         Parcels with fewer usable positions are not estimated.
     seed : int
@@ -169,11 +174,15 @@ class JDEMCMC:
 
         Without it the first parcel of every worker waits for them.
         """
-        positions = np.arange(max(8, self.min_positions))
+        positions = np.arange(N_COMPILED)
         shape = (self.experiment.n_scans, len(positions))
         noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
         pairs = np.column_stack([positions[:-1], positions[1:]]).astype(np.int32)
-        self._estimate(Parcel(1, noise, pairs, positions))
+        graph = NeighbourGraph.from_edges(pairs, len(positions))
+        # every kernel is called in the first sweeps; the user's chains would take minutes
+        short = replace(self._problem.settings, n_sweeps=12, n_burn_in=1, n_chains=1)
+        with suppress(ArithmeticError, np.linalg.LinAlgError):  # of noise nothing is asked
+            solve_mcmc(replace(self._problem, settings=short), noise, graph, number=1)
 
     def fit(
         self,
@@ -231,7 +240,7 @@ class JDEMCMC:
             graph, bold = graph.subgraph(usable), bold[:, usable]
         try:
             solution = solve_mcmc(self._problem, bold, graph, number=parcel.number)
-        except (FloatingPointError, np.linalg.LinAlgError) as error:
+        except (ArithmeticError, np.linalg.LinAlgError) as error:
             return _failed(
                 parcel, f"the draws did not stay finite ({error}): look at the parcel's data"
             )

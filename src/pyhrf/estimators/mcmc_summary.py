@@ -152,21 +152,25 @@ def _maps(
         for name in ("active", "level", "square", "beyond")
     )
     sd = np.sqrt(np.maximum(square - mean**2, 0.0))
-    levels = sign * np.concatenate([one.levels for one in draws])
-    low, high = np.quantile(levels, QUANTILES, axis=0)
-    if sign < 0 and np.isfinite(steps.threshold):
-        side = -1.0 if steps.threshold < 0 else 1.0
-        beyond = (side * (levels - steps.threshold) > 0).mean(axis=0)
     maps = {}
     for m, condition in enumerate(conditions):
+        # one condition at a time: of a large parcel the draws of all levels are most of the memory
+        levels = np.concatenate([one.levels[:, :, m] for one in draws])
+        low, high = np.quantile(levels, QUANTILES, axis=0)
+        if sign < 0:
+            low, high = -high, -low
+            if np.isfinite(steps.threshold):
+                side = -1.0 if steps.threshold < 0 else 1.0
+                beyond[:, m] = (side * (sign * levels - steps.threshold) > 0).mean(axis=0)
         maps[f"active_{condition}"] = active[:, m]
         maps[f"ppm_{condition}"] = beyond[:, m]
         maps[f"nrl_{condition}"] = sign * mean[:, m]
         maps[f"nrl_sd_{condition}"] = sd[:, m]
-        maps[f"nrl_q025_{condition}"] = low[:, m]
-        maps[f"nrl_q975_{condition}"] = high[:, m]
+        maps[f"nrl_q025_{condition}"] = low
+        maps[f"nrl_q975_{condition}"] = high
     for name, weights in contrasts.items():
-        values = levels @ weights
+        signed = (sign * weights).astype(np.float32)
+        values = np.concatenate([one.levels @ signed for one in draws])
         maps[f"contrast_{name}"] = sign * (mean @ weights)
         maps[f"contrast_sd_{name}"] = values.std(axis=0)
         maps[f"contrast_ppm_{name}"] = (values > 0).mean(axis=0)

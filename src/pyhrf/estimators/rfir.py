@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,6 +37,8 @@ __all__ = ["RFIR"]
 
 # Lag-1 autocorrelations that a position's noise may have.
 AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
+# Positions of the noise that brings the kernels into memory.
+N_COMPILED = 4
 
 
 class RFIR:
@@ -68,7 +72,8 @@ class RFIR:
     contrasts : mapping of str to mapping of str to float, optional
         Weights of the conditions, by name of the contrast.
     ppm_threshold : float
-        Level for ``ppm_COND``, unit of the data.
+        Level for ``ppm_COND``, unit of the data: the probability of more than this, or, where it
+        is below 0, of less.
     min_positions : int
         Parcels with fewer usable positions are not estimated.
 
@@ -150,10 +155,11 @@ class RFIR:
 
         Without it the first parcel of every worker waits for them.
         """
-        positions = np.arange(max(4, self.min_positions))
-        shape = (self.experiment.n_scans, len(positions))
+        shape = (self.experiment.n_scans, N_COMPILED)
         noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-        self.fit_parcel(Parcel(1, noise, np.empty((0, 2), np.int32), positions))
+        graph = NeighbourGraph.from_edges(np.empty((0, 2), np.int32), N_COMPILED)
+        with suppress(ArithmeticError, np.linalg.LinAlgError):  # of noise nothing is asked
+            solve_rfir(replace(self._problem, n_iterations=2), noise, graph)
 
     def fit(
         self,
@@ -203,7 +209,7 @@ class RFIR:
         graph = NeighbourGraph.from_edges(parcel.edges, len(usable)).subgraph(usable)
         try:
             solution = solve_rfir(self._problem, parcel.bold[:, usable], graph)
-        except FloatingPointError as error:
+        except (ArithmeticError, np.linalg.LinAlgError) as error:
             reason = f"the iterations did not stay finite ({error}): look at the parcel's data"
             return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
         return summarise_rfir(
