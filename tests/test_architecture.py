@@ -53,6 +53,12 @@ def test_import__takes_no_time_and_loads_nothing_heavy() -> None:
     assert min(seconds) < IMPORT_SECONDS
 
 
+def test_import__of_an_estimator_loads_no_statistics_that_only_the_sampler_needs() -> None:
+    code = "import sys; from pyhrf.estimators import JDEVEM; print('scipy.stats' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 @pytest.mark.parametrize(
     "arguments", [("--help",), ("jde", "estim", "--help"), ("jde", "buildcfg", "--help")]
 )

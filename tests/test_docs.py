@@ -28,9 +28,14 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_study_page__names_every_element() -> None:
+ESTIMATORS = ("jde-vem", "jde-mcmc", "rfir", "glm")
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_study_page__names_every_element(estimator: str) -> None:
     text = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
-    elements = set(re.findall(r"<(\w+)", study_to_xml(Study()))) - {"study"}
+    shown = study_to_xml(Study.build(estimator=estimator))
+    elements = set(re.findall(r"<(\w+)", shown)) - {"study"}
     assert {name for name in elements if f"`{name}`" not in text} == set()
 
 
@@ -116,9 +121,13 @@ def test_cluster_page__names_a_self_test() -> None:
     assert unittest.TestLoader().loadTestsFromName(name).countTestCases() == 1
 
 
-def test_outputs_page__names_every_file_map_and_column(tmp_path: Path) -> None:
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_outputs_page__names_every_file_map_and_column(tmp_path: Path, estimator: str) -> None:
     text = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
     study = Study.build(
+        estimator=estimator,
+        mcmc={"n_iterations": 200, "n_burn_in": 100},
+        glm={"model": "fir"},
         data={"example": "small"},
         contrasts=[{"name": "all", "expression": "cond1 + cond2"}],
         output=tmp_path / "out",

@@ -114,16 +114,20 @@ def _error_bars(data: Simulated, outcome: Outcome) -> dict[str, float]:
 def _iterations(outcome: Outcome) -> dict[str, float]:
     """How the estimation went."""
     done = [estimate for estimate in outcome.estimates if estimate.status == "ok"]
+
+    def of_all(name: str) -> float:
+        return _mean(np.array([one.summary.get(name, np.nan) for one in done]))
+
     return {
         "failed": float(len(outcome.estimates) - len(done)),
-        "iterations": _mean(np.array([one.summary["n_iterations"] for one in done])),
-        "converged": _mean(np.array([one.summary["converged"] for one in done])),
+        "iterations": of_all("n_iterations"),
+        "converged": of_all("converged"),
         "largest_fall": max((largest_fall(one.trace) for one in done), default=float("nan")),
         "largest_relative_fall": max(
-            (largest_fall(one.trace) / np.abs(one.trace).max() for one in done),
+            (largest_fall(one.trace) / np.abs(one.trace).max() for one in done if len(one.trace)),
             default=float("nan"),
         ),
-        "hrf_quality": _mean(np.array([one.summary["hrf_quality"] for one in done])),
+        "hrf_quality": of_all("hrf_quality"),
     }
 
 

@@ -20,6 +20,8 @@ __all__ = ["draw_figures"]
 COLOURS = {
     "jde": "#D55E00",
     "jde-white": "#E69F00",
+    "jde-mcmc": "#000000",
+    "rfir": "#56B4E9",
     "glm-canonical": "#0072B2",
     "glm-derivatives": "#009E73",
     "glm-fir": "#CC79A7",
@@ -27,6 +29,8 @@ COLOURS = {
 NAMES = {
     "jde": "JDE",
     "jde-white": "JDE, white noise",
+    "jde-mcmc": "JDE by MCMC",
+    "rfir": "RFIR",
     "glm-canonical": "GLM, canonical",
     "glm-derivatives": "GLM, derivatives",
     "glm-fir": "GLM, FIR",

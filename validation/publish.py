@@ -32,6 +32,12 @@ FIGURES = {
     "reliability": "What P(active) says, and how often it is so",
 }
 
+SECTIONS = {
+    "field": "The field: fixed strengths and the one that is chosen",
+    "sampler": "Does the sampler draw from its model?",
+}
+"""What other commands write into the folder of results, and its title."""
+
 
 @click.command()
 @click.argument("results", type=click.Path(path_type=Path, exists=True, file_okay=False))
@@ -48,10 +54,10 @@ def main(results: Path, docs: Path) -> None:
             small = picture.convert("RGB").quantize(32)
         small.save(pictures / f"{name}.png", optimize=True)
         shown.append(f"![{caption}](validation/{name}.png)")
-    field = results / "field.md"
-    if field.exists():
-        tables += "\n\n## The field: fixed strengths and the one that is chosen\n\n"
-        tables += field.read_text("utf-8").strip()
+    for name, title in SECTIONS.items():
+        section = results / f"{name}.md"
+        if section.exists():
+            tables += f"\n\n## {title}\n\n{section.read_text('utf-8').strip()}"
     text = [INTRODUCTION.format(command=made_by.split("`")[1]), tables, *shown]
     (docs / "validation.md").write_text("\n\n".join(text) + "\n", "utf-8")
     click.echo(f"{docs / 'validation.md'} is written.")

@@ -14,6 +14,14 @@ from validation.scenarios import SCENARIOS
 
 __all__ = ["Results", "markdown", "write_tables"]
 
+ESTIMATORS = {
+    "jde": "jde-vem",
+    "jde-mcmc": "jde-mcmc",
+    "rfir": "rfir",
+    "glm-canonical": "glm canonical",
+    "glm-derivatives": "glm derivatives",
+    "glm-fir": "glm fir",
+}
 PEERS = ("glm-canonical", "glm-derivatives", "glm-fir")
 
 
@@ -68,6 +76,8 @@ def markdown(results: Results, command: str) -> str:
     parts = [f"Made by `{command}`; means over {seeds}.\n"]
     if "jde" in results.methods:
         parts += [_against_peers(results), _honesty(results), _losses(results)]
+    if len([name for name in ESTIMATORS if name in results.methods]) > 2:
+        parts.append(estimators_table(results))
     parts.append(_everything(results))
     return "\n".join(parts)
 
@@ -162,6 +172,28 @@ def _losses(results: Results) -> str:
             if not np.isnan(mine) and not _wins(mine, value, high=high):
                 lines.append(f"- {scenario}, {column}: JDE {mine:.3f}, {name} {value:.3f}")
     return "## Where a GLM is better\n\n" + ("\n".join(lines) or "Nowhere.") + "\n"
+
+
+def estimators_table(results: Results) -> str:
+    """Show the estimators of PyHRF side by side; the GLM is nilearn's, unsmoothed."""
+    means = results.means()
+    columns = {
+        "hrf_error": "HRF error",
+        "auc": "AUC",
+        "brier": "Brier",
+        "calibration_error": "calibration error",
+        "hrf_cover_95": "HRF in ±1.96 sd",
+        "level_active_cover_95": "active level in ±1.96 sd",
+        "level_all_cover_95": "all levels in ±1.96 sd",
+        "seconds": "CPU s",
+    }
+    rows = [
+        [scenario, name, *(_number(_one(means, scenario, method, c)) for c in columns)]
+        for scenario in results.scenarios
+        for method, name in ESTIMATORS.items()
+        if method in results.methods
+    ]
+    return "## The estimators\n\n" + _table(["scenario", "estimator", *columns.values()], rows)
 
 
 def _everything(results: Results) -> str:

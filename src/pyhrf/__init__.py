@@ -7,8 +7,8 @@ From Python, an analysis is three lines::
     study = pyhrf.load_study("detectestim.xml")
     results = pyhrf.analyse(study, engine="local")
 
-and one parcel, given as arrays, is `JDEVEM`'s work. Nothing heavy is imported, and no file is
-touched, before one of these names is used.
+and one parcel, given as arrays, is the work of `JDEVEM`, `JDEMCMC`, `RFIR` or `GLM`. Nothing heavy
+is imported, and no file is touched, before one of these names is used.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyhrf.analysis import analyse, load_study
     from pyhrf.errors import ConfigError, EngineError, InputError, PyhrfError
-    from pyhrf.estimators import JDEVEM
+    from pyhrf.estimators import JDEMCMC, JDEVEM, RFIR
+    from pyhrf.estimators.glm import GLM
     from pyhrf.results import Results
 
 __all__ = [
+    "GLM",
+    "JDEMCMC",
     "JDEVEM",
+    "RFIR",
     "ConfigError",
     "EngineError",
     "InputError",
@@ -37,7 +41,10 @@ __all__ = [
 __version__ = "1.0.0.dev0"
 
 _HOMES = {
+    "GLM": "pyhrf.estimators.glm",
+    "JDEMCMC": "pyhrf.estimators",
     "JDEVEM": "pyhrf.estimators",
+    "RFIR": "pyhrf.estimators",
     "ConfigError": "pyhrf.errors",
     "EngineError": "pyhrf.errors",
     "InputError": "pyhrf.errors",

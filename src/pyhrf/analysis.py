@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
 from pyhrf.data import Experiment, ParcelEstimate
 from pyhrf.errors import ConfigError, InputError
+from pyhrf.estimation import StudyEstimator, code_versions, make_estimator, numerics_version
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Detaching, Engine, Keeping, Resumable
 from pyhrf.execution.engines import ENGINES, begin_anew, make_engine, tell_what_goes_on
@@ -42,9 +42,6 @@ from pyhrf.results import (
     write_results,
 )
 from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell, open_files, study_data
-
-if TYPE_CHECKING:
-    from pyhrf.estimators import JDEVEM
 
 __all__ = ["ENGINES", "LOG_FILE", "analyse", "check_study", "load_study"]
 
@@ -222,10 +219,9 @@ class _Prepared:
     """All that the work needs, checked."""
 
     dataset: Dataset
-    estimator: JDEVEM
+    estimator: StudyEstimator
     key: Mapping[str, str]
     checksums: Mapping[str, str]
-    numerics_version: int
 
 
 def _check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
@@ -264,33 +260,15 @@ def _prepare(study: Study, data: StudyData) -> _Prepared:
     dataset = data.open()
     contrasts = _check_fit(study, dataset)
     # Only now: compiled code takes a second to import, and the user waits for what is wrong.
-    from pyhrf.estimators import JDEVEM, NUMERICS_VERSION
-
-    vem = study.vem
-    estimator = JDEVEM(
-        dataset.experiment,
-        dt=study.hrf.dt,
-        hrf_duration=study.hrf.duration,
-        drift=study.drift.kind,
-        drift_cutoff=study.drift.cutoff,
-        drift_order=study.drift.order,
-        noise=study.noise.kind,
-        n_iterations=vem.n_iterations,
-        tolerance=vem.tolerance,
-        beta=None if vem.beta == "estimate" else vem.beta,
-        contrasts=contrasts,
-        ppm_threshold=vem.ppm_threshold,
-        min_positions=vem.min_positions,
-        seed=study.seed,
-    )
+    estimator = make_estimator(study, dataset.experiment, contrasts)
     checksums = {data.home_of(path): sum_ for path, sum_ in dataset.checksums().items()}
     key = {
         **study.numerical_parameters(),
         # What the files hold counts, not where they lie: the data may be moved between runs.
         **{f"content of input file {i + 1}": sum_ for i, sum_ in enumerate(checksums.values())},
-        "version of the numerical code": str(NUMERICS_VERSION),
+        **code_versions(study),
     }
-    return _Prepared(dataset, estimator, key, checksums, NUMERICS_VERSION)
+    return _Prepared(dataset, estimator, key, checksums)
 
 
 @dataclass(frozen=True)
@@ -358,7 +336,7 @@ class _Run:
             ],
             parcels=Counter(estimate.status for estimate in estimates),
             notes=[*dataset.notes, *self.journal.notes],
-            numerics_version=self.prepared.numerics_version,
+            numerics_version=numerics_version(),
         )
         write_provenance(self.study.output, provenance)
         return results

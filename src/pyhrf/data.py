@@ -119,9 +119,12 @@ class ParcelEstimate:
     conditions : mapping of str to array, shape (n_conditions,)
         One value per condition; the columns of ``conditions.tsv``.
     hrf : mapping of str to array, shape (n_samples,)
-        ``time``, ``hrf`` and ``sd``; the columns of ``hrf.tsv``.
-    maps : mapping of str to float32 array, shape (n_positions,)
-        By name of the output file, as ``nrl_audio``; NaN where a position was left out.
+        ``time``, ``hrf``, ``sd`` and perhaps more; the columns of ``hrf.tsv``. Where every
+        condition has an HRF of its own, ``hrf_by_condition`` and ``sd_by_condition``, of shape
+        (n_conditions, n_samples), hold them, and the others that of all conditions together.
+    maps : mapping of str to float32 array, shape (n_positions,) or (n_positions, n_samples)
+        By name of the output file, as ``nrl_audio``; NaN where a position was left out. With a
+        second axis, of the times of `hrf`, it becomes a 4D file.
     trace : float array, shape (n_iterations,)
         Course of the criterion, for VEM the free energy.
     """

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from pyhrf.commands import glm, rfir
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.jde import buildcfg, estim
 from pyhrf.commands.maketests import maketests
@@ -15,6 +16,10 @@ from pyhrf.commands.maketests import maketests
 COMMANDS = {
     "pyhrf_jde_buildcfg": buildcfg,
     "pyhrf_jde_estim": estim,
+    "pyhrf_glm_buildcfg": glm.buildcfg,
+    "pyhrf_glm_estim": glm.estim,
+    "pyhrf_rfir_buildcfg": rfir.buildcfg,
+    "pyhrf_rfir_estim": rfir.estim,
     "pyhrf_maketests": maketests,
 }
 

@@ -20,7 +20,12 @@ def test_import_pyhrf__imports_nothing_heavy():
     assert python(f"import sys, pyhrf; print({heavy} & set(sys.modules))") == "set()\n"
 
 
-@pytest.mark.parametrize("entry", ["run_jde_buildcfg", "run_jde_estim", "run_maketests"])
+ENTRIES = [
+    f"run_{kind}_{what}" for kind in ("jde", "glm", "rfir") for what in ("buildcfg", "estim")
+]
+
+
+@pytest.mark.parametrize("entry", [*ENTRIES, "run_maketests"])
 def test_help__imports_nothing_heavy(entry):
     code = (
         "import sys; sys.argv = ['x', '--help']\n"
@@ -34,7 +39,7 @@ def test_help__imports_nothing_heavy(entry):
 
 
 def test_help__is_shown_where_only_ascii_can_be():
-    for entry in ("run_jde_buildcfg", "run_jde_estim", "run_maketests", "run"):
+    for entry in (*ENTRIES, "run_maketests", "run"):
         code = (
             "import io, sys; sys.argv = ['x', '--help']\n"
             "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, 'ascii')\n"
@@ -54,11 +59,12 @@ def test_pyhrf__exports_what_it_promises():
 def test_program__lists_its_commands():
     shown = CliRunner().invoke(program, ["--help"])
     assert shown.exit_code == 0
-    for name in ("check", "jde", "maketests", "monitor", "simulate"):
+    for name in ("check", "compare", "glm", "jde", "maketests", "monitor", "rfir", "simulate"):
         assert f"\n  {name} " in shown.output
-    shown = CliRunner().invoke(program, ["jde", "--help"])
-    assert "buildcfg" in shown.output
-    assert "estim" in shown.output
+    for name in ("jde", "glm", "rfir"):
+        shown = CliRunner().invoke(program, [name, "--help"])
+        assert "buildcfg" in shown.output
+        assert "estim" in shown.output
     assert CliRunner().invoke(program, ["nothing"]).exit_code == 2
 
 
@@ -66,7 +72,7 @@ def test_program__tells_its_version():
     assert pyhrf.__version__ in CliRunner().invoke(program, ["--version"]).output
 
 
-@pytest.mark.parametrize("name", ["pyhrf", "pyhrf_jde_buildcfg", "pyhrf_jde_estim"])
+@pytest.mark.parametrize("name", ["pyhrf", *(entry.replace("run", "pyhrf") for entry in ENTRIES)])
 def test_entry_points__are_installed(name):
     from importlib.metadata import entry_points
 

@@ -55,6 +55,15 @@ def test_study__defaults_analyse_the_example_data():
         ({"vem": {"n_iterations": 1.5}}, ["<vem><n_iterations>: 1.5", "whole number"]),
         ({"vem": {"n_iter": 1}}, ["<vem>: no parameter is called n_iter", "mean n_iterations?"]),
         ({"noise": {"kind": "ar2"}}, ["<noise><kind>: ar2", "must be ar1 or white"]),
+        ({"mcmc": {"n_burn_in": 2980}}, ["<mcmc><n_burn_in>: 2980", "at least 50 of the 3000"]),
+        ({"mcmc": {"start": "cold"}}, ["<mcmc><start>: cold", "vem or dispersed"]),
+        ({"rfir": {"tolerance": 0}}, ["<rfir><tolerance>: 0", "> 0 and < 1"]),
+        ({"glm": {"model": "gamma"}}, ["<glm><model>: gamma", "canonical, derivatives or fir"]),
+        ({"glm": {"fir_delays": "0 2 2"}}, ["<fir_delays>: 0 2 2", "rising numbers from 0 to 100"]),
+        ({"glm": {"fir_delays": "3"}}, ["<fir_delays>: 3", "two or more"]),
+        ({"glm": {"fir_delays": "0 x"}}, ["<fir_delays>: 0 x", "rising numbers"]),
+        ({"glm": {"fir_delays": "0 nan"}}, ["<fir_delays>: 0 nan", "rising numbers"]),
+        ({"estimator": "vem"}, ["<estimator>: vem", "jde-vem, jde-mcmc, rfir or glm"]),
         ({"sede": 1}, ["no parameter is called sede", "did you mean seed?"]),
         ({"hrf": 3}, ["<hrf>: 3 is not allowed"]),
         (
@@ -76,8 +85,15 @@ def test_study_build__names_each_mistake():
 
 
 def test_hrf__accepts_exactly_five_steps_and_twice_the_tr():
-    assert HrfConfig(dt=0.3, duration=1.5).duration == 1.5
+    assert Study.build(hrf={"dt": 0.3, "duration": 1.5}).hrf.duration == 1.5
     assert Study.build(hrf={"dt": 0.8, "duration": 20}, data={"tr": 0.4}).hrf.dt == 0.8
+
+
+def test_study__of_the_glm_has_no_time_step_to_be_wrong():
+    wrong = {"hrf": {"dt": 2.5, "duration": 4}, "data": {"tr": 0.4}}
+    assert Study.build(estimator="glm", **wrong).hrf.duration == 4
+    for estimator in ("jde-vem", "jde-mcmc", "rfir"):
+        assert "<hrf><duration>: 4" in message(estimator=estimator, **wrong)
 
 
 def test_study__is_frozen():
@@ -153,6 +169,47 @@ def test_study_numerical_parameters__leave_out_what_is_not_used():
     )
     assert "drift.order" not in Study().numerical_parameters()
     assert "data.example" not in Study.build(data=VOLUME).numerical_parameters()
+
+
+SECTIONS = {
+    "jde-vem": {"vem": {"tolerance": 1e-3}},
+    "jde-mcmc": {"mcmc": {"n_chains": 3}},
+    "rfir": {"rfir": {"tolerance": 1e-3}},
+    "glm": {"glm": {"model": "fir"}},
+}
+
+
+@pytest.mark.parametrize("estimator", SECTIONS)
+def test_study_numerical_parameters__hold_the_section_in_use_only(estimator):
+    study = Study.build(estimator=estimator)
+    plain = study.numerical_parameters()
+    for name, changed in SECTIONS.items():
+        same = study.replaced(**changed).numerical_parameters() == plain
+        assert same == (name != estimator), name
+
+
+def test_study_numerical_parameters__hold_what_an_estimator_uses():
+    glm = Study.build(estimator="glm")
+    for values in (
+        {"seed": 5},
+        {"hrf": {"dt": 0.5, "duration": 20}},
+        {"glm": {"fir_delays": "0 1 2"}},
+    ):
+        assert glm.replaced(**values).numerical_parameters() == glm.numerical_parameters()
+    fir = glm.replaced(glm={"model": "fir"})
+    other = fir.replaced(glm={"fir_delays": "0 1 2"})
+    assert other.numerical_parameters() != fir.numerical_parameters()
+    longer = {"hrf": {"duration": 30}}
+    assert fir.replaced(**longer).numerical_parameters() != fir.numerical_parameters()
+    assert other.replaced(**longer).numerical_parameters() == other.numerical_parameters()
+    mcmc = Study.build(estimator="jde-mcmc")
+    assert mcmc.replaced(seed=5).numerical_parameters() != mcmc.numerical_parameters()
+
+
+def test_glm__reads_delays_with_blanks_or_commas():
+    study = Study.build(glm={"fir_delays": "0, 1.2 2.4"})
+    assert study.glm.delays == (0.0, 1.2, 2.4)
+    assert Study().glm.delays is None
 
 
 def test_contrast_from_text__splits_at_the_first_equals_sign():

@@ -64,6 +64,13 @@ def studies(draw):
         data = {"kind": "volume", "runs": runs, "parcellation": draw(paths)}
     names = draw(st.lists(texts, unique=True, max_size=3))
     return Study.build(
+        estimator=draw(st.sampled_from(["jde-vem", "jde-mcmc", "rfir", "glm"])),
+        mcmc={
+            "n_chains": draw(st.integers(1, 9)),
+            "start": draw(st.sampled_from(["vem", "dispersed"])),
+        },
+        rfir={"ppm_threshold": draw(st.floats(allow_nan=False, allow_infinity=False))},
+        glm={"fir_delays": draw(st.none() | st.just("0 1.5 3"))},
         data={**data, "tr": draw(st.none() | st.floats(max(dt, 0.1), 30))},
         hrf={"dt": dt, "duration": dt * draw(st.floats(5.01, min(900, 100 / dt)))},
         drift={
@@ -292,3 +299,26 @@ def test_read_study__says_how_to_make_a_missing_file(tmp_path):
         read_study(tmp_path / "none.xml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         read_study(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "section", "program"),
+    [
+        ("jde-vem", "vem", "pyhrf_jde_estim"),
+        ("jde-mcmc", "mcmc", "pyhrf_jde_estim"),
+        ("rfir", "rfir", "pyhrf_rfir_estim"),
+        ("glm", "glm", "pyhrf_glm_estim"),
+    ],
+)
+def test_study_to_xml__shows_the_section_in_use_and_the_program(estimator, section, program):
+    text = study_to_xml(Study.build(estimator=estimator))
+    for name in ("vem", "mcmc", "rfir", "glm"):
+        assert (f"<{name}>" in text) == (name == section)
+    assert f"{program} -c FILE" in text
+    assert text.count("for the estimator") == 1
+
+
+def test_study_to_xml__keeps_what_was_set_for_another_estimator(tmp_path):
+    study = Study.build(glm={"model": "fir"}).with_absolute_paths(tmp_path)
+    write_study(study, tmp_path / "study.xml")
+    assert read_study(tmp_path / "study.xml") == study

@@ -77,6 +77,11 @@ def test_probe__names_what_differs_and_both_versions():
     ]
 
 
+def test_probe__names_another_nilearn_on_which_the_glm_depends():
+    ours = host_facts.host_facts()["versions"]["nilearn"]
+    assert facts(nilearn="0.1").differences() == [f"nilearn 0.1 (here {ours})"]
+
+
 def test_probe__sees_another_text_of_the_same_version():
     (difference,) = facts(**{"source of pyhrf": "0123"}).differences()
     assert difference.startswith("source of pyhrf 0123 (here ")

@@ -10,15 +10,18 @@ from pathlib import Path
 _PROGRAM = """
 import hashlib
 import numpy as np
-from pyhrf.estimators import JDEVEM
+from pyhrf.estimators import JDEVEM, RFIR
 from pyhrf.simulation.simulate import simulate
 from pyhrf.simulation.spec import SimulationSpec
 
 spec = SimulationSpec(region="box", shape=(9, 8, 7), n_parcels=2, n_scans=100, n_conditions=3)
 simulated = simulate(spec)
 content = hashlib.sha256()
-for noise in ("ar1", "white"):
-    estimator = JDEVEM(simulated.experiment, noise=noise)
+for estimator in (
+    JDEVEM(simulated.experiment),
+    JDEVEM(simulated.experiment, noise="white"),
+    RFIR(simulated.experiment),
+):
     for parcel in simulated.parcels():
         estimate = estimator.fit_parcel(parcel)
         for array in (*estimate.maps.values(), *estimate.hrf.values(), estimate.trace):

@@ -21,10 +21,12 @@ import os, signal, sys, threading, time
 # A test runner in the background, or under nohup, hands on signals that are ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
-from pyhrf.commands.main import run_jde_estim
-from pyhrf.estimators import JDEVEM
+import pyhrf
+from pyhrf.commands import main
 
-fit, lock = JDEVEM.fit_parcel, threading.Lock()
+Estimator = getattr(pyhrf, os.environ["ESTIMATOR"])
+program = os.environ["PROGRAM"]
+fit, lock = Estimator.fit_parcel, threading.Lock()
 seen, signal_number, folder = [], int(os.environ["END_BY"]), os.environ["SEEN"]
 
 def fit_parcel(self, parcel):
@@ -39,15 +41,27 @@ def fit_parcel(self, parcel):
             print(parcel.number, file=file)
     return estimate
 
-JDEVEM.fit_parcel = fit_parcel
-sys.argv[0] = "pyhrf_jde_estim"
-run_jde_estim()
+Estimator.fit_parcel = fit_parcel
+sys.argv[0] = f"pyhrf_{program}_estim"
+getattr(main, f"run_{program}_estim")()
 """
+
+
+OTHERS = {
+    "JDEMCMC": ("jde", ["--mcmc", "-n", "150"]),
+    "RFIR": ("rfir", []),
+    "GLM": ("glm", ["--model", "fir"]),
+}
 
 
 @pytest.fixture
 def xml(tmp_path) -> Path:
-    """A study of twelve small parcels."""
+    """A study of twelve small parcels, for the default estimator."""
+    return make_study(tmp_path, "jde", [])
+
+
+def make_study(tmp_path: Path, program: str, options: list[str]) -> Path:
+    """Write a study of twelve small parcels."""
     from pyhrf.simulation.datasets import write_dataset
     from pyhrf.simulation.simulate import simulate
     from pyhrf.simulation.spec import SimulationSpec
@@ -58,19 +72,25 @@ def xml(tmp_path) -> Path:
     paths = write_dataset(simulate(spec), tmp_path / "data")
     xml = tmp_path / "detectestim.xml"
     files = ["-f", paths.bold[0], "-r", paths.paradigm[0], "-k", paths.parcellation]
-    program = ["from pyhrf.commands.main import run_jde_buildcfg as run; run()"]
-    subprocess.run([sys.executable, "-c", *program, *files, "-o", xml], check=True)
+    code = f"from pyhrf.commands.main import run_{program}_buildcfg as run; run()"
+    subprocess.run([sys.executable, "-c", code, *files, *options, "-o", xml], check=True)
     return xml
 
 
-def estim(xml: Path, *options: str, end_by: int = 0) -> tuple[subprocess.CompletedProcess, list]:
+def environment_of(estimator: str, program: str, *, end_by: int, seen: Path) -> dict[str, str]:
+    given = {"END_BY": str(int(end_by)), "SEEN": str(seen)}
+    return {**os.environ, **given, "ESTIMATOR": estimator, "PROGRAM": program}
+
+
+def estim(
+    xml: Path, *options: str, end_by: int = 0, estimator: str = "JDEVEM", program: str = "jde"
+) -> tuple[subprocess.CompletedProcess, list]:
     """Run estim; return how it ended and the parcels that it estimated."""
     seen = xml.with_name("seen.txt")
     seen.unlink(missing_ok=True)
-    environment = {**os.environ, "END_BY": str(int(end_by)), "SEEN": str(seen)}
     done = subprocess.run(
         [sys.executable, "-c", _DRIVER, "-c", str(xml), *options],
-        env=environment,
+        env=environment_of(estimator, program, end_by=end_by, seen=seen),
         capture_output=True,
         text=True,
         timeout=120,
@@ -105,6 +125,24 @@ def test_killed__resumes_without_repeating_and_gives_the_same_bytes(xml, engine)
     assert files_of(output) == files_of(xml.with_name("whole"))
 
 
+@pytest.mark.parametrize("estimator", OTHERS)
+def test_killed__any_estimator_resumes_and_gives_the_same_bytes(tmp_path, estimator):
+    program, options = OTHERS[estimator]
+    xml = make_study(tmp_path, program, options)
+    output, whole = xml.with_name("killed"), xml.with_name("whole")
+    given = {"estimator": estimator, "program": program}
+    done, first = estim(xml, "-x", "serial", "-u", str(output), end_by=signal.SIGKILL, **given)
+    assert done.returncode == -signal.SIGKILL
+    done, second = estim(xml, "-x", "serial", "-u", str(output), **given)
+    assert done.returncode == 0, done.stderr
+    assert "of 12 parcels were already done" in done.stderr
+    assert len(second) < 12
+    assert set(first) | set(second) == set(range(1, 13))
+    done, _ = estim(xml, "-x", "local", "-u", str(whole), **given)
+    assert done.returncode == 0, done.stderr
+    assert files_of(output) == files_of(whole)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("engine", ["serial", "local"])
 def test_interrupted__says_how_to_resume(xml, engine, number):
@@ -125,7 +163,7 @@ def test_interrupted__says_how_to_resume(xml, engine, number):
 
 def test_two_runs__never_share_a_directory(xml):
     output = xml.with_name("shared")
-    environment = {**os.environ, "END_BY": str(int(signal.SIGSTOP)), "SEEN": "/dev/null"}
+    environment = environment_of("JDEVEM", "jde", end_by=signal.SIGSTOP, seen=Path("/dev/null"))
     command = [sys.executable, "-c", _DRIVER, "-c", str(xml), "-x", "serial", "-u", str(output)]
     with subprocess.Popen(command, env=environment) as stopped:
         try:

@@ -106,6 +106,69 @@ def test_four_regions__gives_the_same_bytes_from_every_engine(four_regions, tmp_
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
 
+OTHERS = {
+    "glm": ("pyhrf_glm", []),
+    "derivatives": ("pyhrf_glm", ["--model", "derivatives"]),
+    "rfir": ("pyhrf_rfir", []),
+    "mcmc": ("pyhrf_jde", ["--mcmc", "-n", "300"]),
+}
+
+
+@pytest.fixture(scope="module", params=OTHERS)
+def other(request, shared_data, tmp_path_factory) -> tuple[str, Path]:
+    """Another estimator, and a folder with its study of two conditions and its results."""
+    name, options = OTHERS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    done = program(
+        f"{name}_buildcfg",
+        *("-f", shared_data / "subj0_bold_session0.nii.gz"),
+        *("-k", shared_data / "subj0_parcellation.nii.gz"),
+        *("-r", shared_data / "paradigm_loc_av.csv", "-I", "2.4", "-u", "out", "-o", "study.xml"),
+        *("-C", "a-v = audio - video", *options),
+        folder=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    done = program(f"{name}_estim", "-c", "study.xml", "-v1", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 parcels estimated" in done.stdout
+    return request.param, folder
+
+
+def test_other_estimators__find_a_plausible_response(other):
+    results = pyhrf.Results(other[1] / "out")
+    assert results.parcels["n_positions"].tolist() == [632, 640]
+    assert results.parcels["time_to_peak"].between(2.5, 8.5).all()
+    assert {"nrl_audio", "nrl_sd_video", "contrast_a-v", "noise_sd", "ar1"} <= set(results.maps())
+
+
+def test_other_estimators__give_the_same_bytes_in_series(other):
+    estimator, folder = other
+    name, _ = OTHERS[estimator]
+    done = program(f"{name}_estim", "-c", "study.xml", "-x", "serial", "-u", "other", folder=folder)
+    assert done.returncode == 0, done.stderr
+    first, second = folder / "out", folder / "other"
+    names = {path.name for path in first.iterdir() if path.is_file()} - {"run.json"}
+    assert names == {path.name for path in second.iterdir() if path.is_file()} - {"run.json"}
+    for file in names:
+        assert (first / file).read_bytes() == (second / file).read_bytes(), file
+
+
+def test_compare__sets_real_results_side_by_side(four_regions, shared_data, tmp_path):
+    done = program(
+        "pyhrf_glm_buildcfg",
+        *("-f", shared_data / "real_data_vol_4_regions_BOLD.nii.gz"),
+        *("-k", shared_data / "real_data_vol_4_regions_mask.nii.gz"),
+        *("-r", shared_data / "paradigm_loc.csv", "-I", "2.4", "-u", "glm"),
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert program("pyhrf_glm_estim", folder=tmp_path).returncode == 0
+    done = program("pyhrf", "compare", four_regions / "out", "glm", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    files = {path.name for path in (tmp_path / "comparison").iterdir()}
+    assert files == {"hrfs.tsv", "maps.tsv", "hrfs.png", "maps.png"}
+
+
 def test_subj0__gives_two_parcels(shared_data, tmp_path):
     build(shared_data, tmp_path, "subj0_bold_session0.nii.gz", "subj0_parcellation.nii.gz")
     done = program("pyhrf_jde_estim", "-v1", folder=tmp_path)

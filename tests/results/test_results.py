@@ -290,3 +290,65 @@ def test_write_provenance__holds_versions_batches_and_checksums(results):
 def test_provenance__says_that_an_analysis_did_not_end(results):
     with pytest.raises(InputError, match="did not end"):
         _ = results.provenance
+
+
+def by_condition(grid: Grid) -> list[ParcelEstimate]:
+    """Estimates whose every condition has an HRF of its own, and every voxel a response."""
+    estimates = []
+    for estimate in make_estimates(grid):
+        if estimate.status == "ok":
+            n = estimate.positions.size
+            time = np.arange(4) * 1.5
+            response = np.arange(n * 4, dtype=np.float32).reshape(n, 4) + estimate.parcel
+            own = np.outer([1.0, 2.0], time)
+            estimate = dataclasses.replace(
+                estimate,
+                hrf={
+                    "time": time,
+                    "hrf": time / 4.5,
+                    "sd": np.zeros(4),
+                    "q025": time - 1,
+                    "hrf_by_condition": own,
+                    "sd_by_condition": own / 10,
+                },
+                maps={"response_audio": response},
+            )
+        estimates.append(estimate)
+    return estimates
+
+
+def test_write_results__gives_every_condition_its_hrf(tmp_path, grid):
+    results = write_results(tmp_path, by_condition(grid), conditions=CONDITIONS, grid=grid)
+    table = results.hrf
+    assert list(table) == ["parcel", "condition", "time", "hrf", "sd", "q025"]
+    assert len(table) == 2 * 3 * 4
+    together = table[table["condition"].isna() & (table["parcel"] == 5)]
+    np.testing.assert_allclose(together["hrf"], np.arange(4) / 3)
+    np.testing.assert_allclose(together["q025"], np.arange(4) * 1.5 - 1)
+    one = table[(table["condition"] == "left hand") & (table["parcel"] == 7)]
+    np.testing.assert_allclose(one["hrf"], np.arange(4) * 3.0)
+    np.testing.assert_allclose(one["sd"], np.arange(4) * 0.3)
+    assert one["q025"].isna().all()
+
+
+def test_write_results__writes_a_response_of_every_voxel_as_4d(tmp_path, grid):
+    results = write_results(tmp_path, by_condition(grid), conditions=CONDITIONS, grid=grid)
+    image = results.load_map("response_audio")
+    assert image.shape == (*SHAPE, 4)
+    assert float(image.header["pixdim"][4]) == 1.5
+    data = image.get_fdata()
+    np.testing.assert_allclose(data[1, 2, 1], np.arange(4, 8) + 7)
+    np.testing.assert_allclose(data[2, 0, 1], np.arange(4, 8) + 5)
+    assert np.isnan(data[2, 3, 0]).all()
+    assert not data[grid.labels == 0].any()
+
+
+def test_write_results__gives_no_step_to_uneven_times(tmp_path, grid):
+    time = np.array([0.0, 1.0, 3.0, 7.0])
+    estimates = [
+        dataclasses.replace(one, hrf={**one.hrf, "time": time}) if one.hrf else one
+        for one in by_condition(grid)
+    ]
+    results = write_results(tmp_path, estimates, conditions=CONDITIONS, grid=grid)
+    for name in ("hrf", "response_audio"):
+        assert float(results.load_map(name).header["pixdim"][4]) == 0

@@ -1,4 +1,4 @@
-"""Turn the options of ``pyhrf jde buildcfg`` into a study, check it and write its file."""
+"""Turn the options of ``buildcfg`` into a study, check it and write its file."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class BuildOptions:
     contrasts_file: Path | None
     output: Path | None
     verbosity: int | None
+    model: str | None = None
+    fir_delays: str | None = None
 
 
 def build_study(options: BuildOptions) -> None:
@@ -56,7 +58,7 @@ def build_study(options: BuildOptions) -> None:
     """
     _check_usage(options)
     from pyhrf.config.settings import load_settings
-    from pyhrf.config.study_xml import write_study
+    from pyhrf.config.study_xml import program_of, write_study
 
     study = _study(options).with_absolute_paths()
     notes: Sequence[str] = ()
@@ -74,11 +76,8 @@ def build_study(options: BuildOptions) -> None:
             click.echo(f"note: {note}", err=True)
         if kept is not None:
             click.echo(f"note: the study that was there before is kept in {kept}", err=True)
-        click.echo(f"{options.study_file} is written; run it with: {_next(options.study_file)}")
-
-
-def _next(study_file: Path) -> str:
-    return f"pyhrf_jde_estim -c {shlex.quote(str(study_file))}"
+        command = f"{program_of(study, 'estim')} -c {shlex.quote(str(options.study_file))}"
+        click.echo(f"{options.study_file} is written; run it with: {command}")
 
 
 def _check_target(path: Path) -> None:
@@ -145,13 +144,31 @@ def _study(options: BuildOptions) -> Study:
         }
     elif options.example:
         values["data"] = {"kind": "simulation", "example": options.example}
-    if options.n_iterations is not None:
-        values["vem"] = {"n_iterations": options.n_iterations}
+    values |= _estimator_values(options)
     if options.output is not None:
         values["output"] = options.output
     if options.bold and (dt := _fitting_step(options)) is not None:
         values["hrf"] = {"dt": dt}
     return Study.build(**values)
+
+
+def _estimator_values(options: BuildOptions) -> dict[str, Any]:
+    """Give the section of the estimator, as far as options say something of it."""
+    from pyhrf.config.study import SECTION_OF
+
+    given: dict[str, Any] = {
+        "n_iterations": options.n_iterations,
+        "model": options.model,
+        "fir_delays": options.fir_delays,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.fir_delays is not None and options.model not in (None, "fir"):
+        raise click.UsageError(f"--fir-delays goes with --model fir, not {options.model}")
+    if options.fir_delays is not None:
+        given["model"] = "fir"
+    if options.estimator == "jde-mcmc" and options.n_iterations is not None:
+        given["n_burn_in"] = options.n_iterations // 3
+    return {SECTION_OF[options.estimator]: given} if given else {}
 
 
 def _fitting_step(options: BuildOptions) -> float | None:

@@ -1,4 +1,4 @@
-"""Run a study for ``pyhrf jde estim`` and say what came of it."""
+"""Run a study for ``estim`` and say what came of it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ import click
 from pyhrf.commands.exits import OK, SOME_FAILED
 from pyhrf.commands.logs import logging_to
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
+from pyhrf.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pyhrf.config.study import Study
     from pyhrf.results import Results
 
 __all__ = ["EstimOptions", "estimate"]
@@ -39,6 +41,7 @@ class EstimOptions:
     profile: bool
     cancel: bool
     verbosity: int | None
+    program: str = "pyhrf_jde_estim"
 
 
 def estimate(options: EstimOptions) -> int:
@@ -72,6 +75,7 @@ def estimate(options: EstimOptions) -> int:
 
     start = monotonic()
     study, settings = load_study(options.study_file), load_settings()
+    _check_program(study, options)
     output = (options.output or study.output).absolute()
     verbosity = as_verbosity(settings.log.level if options.verbosity is None else options.verbosity)
 
@@ -104,6 +108,18 @@ def estimate(options: EstimOptions) -> int:
             command=sys.argv,
         )
     return _report(results, verbosity, monotonic() - start)
+
+
+def _check_program(study: Study, options: EstimOptions) -> None:
+    """Refuse the study of another program: who calls this one expects its results."""
+    from pyhrf.config.study_xml import program_of
+
+    wanted = program_of(study, "estim")
+    if wanted != options.program:
+        raise ConfigError(
+            f"{options.study_file}: its estimator is {study.estimator}, which {wanted} runs: use "
+            f"that, or write another study with {options.program.replace('estim', 'buildcfg')}"
+        )
 
 
 def _report(results: Results, verbosity: int, seconds: float) -> int:

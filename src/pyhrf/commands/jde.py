@@ -71,7 +71,14 @@ def jde() -> None:
     default="jde-vem",
     help="Estimate by VEM (default).",
 )
-@click.option("-n", "n_iterations", type=int, metavar="N", help="Iterations at most.")
+@click.option("--mcmc", "estimator", flag_value="jde-mcmc", help="Estimate by MCMC.")
+@click.option(
+    "-n",
+    "n_iterations",
+    type=int,
+    metavar="N",
+    help="Iterations at most; of MCMC, sweeps of every chain, a third of them burn-in.",
+)
 @click.option(
     "-C",
     "contrasts",

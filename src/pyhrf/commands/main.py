@@ -10,9 +10,22 @@ import click
 from pyhrf import __version__
 from pyhrf.commands.exits import run_command
 
-__all__ = ["pyhrf", "run", "run_jde_buildcfg", "run_jde_estim", "run_maketests"]
+__all__ = [
+    "pyhrf",
+    "run",
+    "run_glm_buildcfg",
+    "run_glm_estim",
+    "run_jde_buildcfg",
+    "run_jde_estim",
+    "run_maketests",
+    "run_rfir_buildcfg",
+    "run_rfir_estim",
+]
 
-_COMMANDS = {name: name for name in ("check", "jde", "maketests", "monitor", "simulate")}
+_COMMANDS = {
+    name: name
+    for name in ("check", "compare", "glm", "jde", "maketests", "monitor", "rfir", "simulate")
+}
 
 
 class _LazyGroup(click.Group):
@@ -56,6 +69,34 @@ def run_jde_estim() -> NoReturn:
     from pyhrf.commands.jde import estim
 
     run_command(estim, "pyhrf_jde_estim")
+
+
+def run_glm_buildcfg() -> NoReturn:
+    """Run ``pyhrf_glm_buildcfg``."""
+    from pyhrf.commands.glm import buildcfg
+
+    run_command(buildcfg, "pyhrf_glm_buildcfg")
+
+
+def run_glm_estim() -> NoReturn:
+    """Run ``pyhrf_glm_estim``."""
+    from pyhrf.commands.glm import estim
+
+    run_command(estim, "pyhrf_glm_estim")
+
+
+def run_rfir_buildcfg() -> NoReturn:
+    """Run ``pyhrf_rfir_buildcfg``."""
+    from pyhrf.commands.rfir import buildcfg
+
+    run_command(buildcfg, "pyhrf_rfir_buildcfg")
+
+
+def run_rfir_estim() -> NoReturn:
+    """Run ``pyhrf_rfir_estim``."""
+    from pyhrf.commands.rfir import estim
+
+    run_command(estim, "pyhrf_rfir_estim")
 
 
 def run_maketests() -> NoReturn:

@@ -6,6 +6,7 @@ are made from it.
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -25,14 +26,17 @@ __all__ = [
     "Contrast",
     "DataConfig",
     "DriftConfig",
+    "GlmConfig",
     "HrfConfig",
+    "McmcConfig",
     "NoiseConfig",
+    "RfirConfig",
     "RunFiles",
     "VemConfig",
 ]
 
 MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a mistake
-_MAX_HRF_STEPS = 1000  # the cost grows with the cube of the number of HRF coefficients
+MAX_HRF_STEPS = 1000  # the cost grows with the cube of the number of HRF coefficients
 
 
 def _check_tr(tr: float) -> float:
@@ -132,26 +136,6 @@ class HrfConfig(Section):
         unit="seconds",
     )
 
-    @model_validator(mode="after")
-    def _check_steps(self) -> Self:
-        steps = self.duration / self.dt
-        # 25.000000001 against 5 * 5: a length that is meant to be five steps is five steps.
-        if steps < 5 * (1 - 1e-9):
-            raise cross_check_error(
-                HrfConfig,
-                ("duration",),
-                self.duration,
-                f"must be at least 5 time steps of {self.dt:g}, so {5 * self.dt:g} (seconds)",
-            )
-        if steps > _MAX_HRF_STEPS:
-            raise cross_check_error(
-                HrfConfig,
-                ("dt",),
-                self.dt,
-                f"an HRF of {self.duration:g} seconds would have more than {_MAX_HRF_STEPS} steps",
-            )
-        return self
-
 
 class DriftConfig(Section):
     """Slow drift of the signal, removed from each run together with its mean."""
@@ -219,11 +203,149 @@ class VemConfig(Section):
     )
     ppm_threshold: float | None = parameter(
         default=None,
-        description="Response level that the posterior probability maps (PPM) ask to be exceeded",
+        description="Response level that the posterior probability maps (PPM) ask to be exceeded; "
+        "one below 0, to be fallen below",
         allowed="a number",
         unit="unit of the BOLD data",
         empty="the level where the densities of active and inactive positions cross",
     )
+
+
+class McmcConfig(Section):
+    """Joint detection-estimation by Markov chain Monte Carlo (MCMC)."""
+
+    n_iterations: int = parameter(
+        default=3000,
+        ge=100,
+        description="Sweeps of every chain, those of the burn-in included",
+        allowed="a whole number of at least 100",
+    )
+    n_burn_in: int = parameter(
+        default=1000,
+        ge=0,
+        description="Sweeps at the start of every chain that are thrown away",
+        allowed="a whole number below n_iterations",
+    )
+    n_chains: int = parameter(
+        default=2,
+        ge=1,
+        le=64,
+        description="Chains of every parcel; two at least are needed to see whether they agree",
+        allowed="a whole number from 1 to 64",
+    )
+    start: Literal["vem", "dispersed"] = parameter(
+        default="vem",
+        description="Where the chains start: near the solution of VEM, or far from each other",
+        allowed="vem or dispersed",
+    )
+    beta: Annotated[float, Field(ge=0, le=1.2)] | Literal["estimate"] = parameter(
+        default="estimate",
+        description="Strength of the spatial regularisation of the activation labels, "
+        "or estimate to have it sampled for every parcel and condition, close to what VEM chooses",
+        allowed="a number from 0 to 1.2, or estimate",
+    )
+    min_positions: int = parameter(
+        default=5,
+        ge=1,
+        description="Smallest number of positions (voxels) with which a parcel is estimated",
+        allowed="a whole number of at least 1",
+    )
+    ppm_threshold: float | None = parameter(
+        default=None,
+        description="Response level that the posterior probability maps (PPM) ask to be exceeded; "
+        "one below 0, to be fallen below",
+        allowed="a number",
+        unit="unit of the BOLD data",
+        empty="the level where the densities of active and inactive positions cross",
+    )
+
+    @model_validator(mode="after")
+    def _check_burn_in(self) -> Self:
+        if self.n_burn_in > self.n_iterations - 50:
+            raise cross_check_error(
+                McmcConfig,
+                ("n_burn_in",),
+                self.n_burn_in,
+                f"must leave at least 50 of the {self.n_iterations} iterations",
+            )
+        return self
+
+
+class RfirConfig(Section):
+    """Regularised finite impulse responses (RFIR): a smooth HRF of each voxel and condition."""
+
+    n_iterations: int = parameter(
+        default=100,
+        ge=1,
+        description="Largest number of iterations",
+        allowed="a whole number of at least 1",
+    )
+    tolerance: float = parameter(
+        default=1e-5,
+        gt=0,
+        lt=1,
+        description="The iterations of a voxel end when one adds less than this to the log "
+        "likelihood per scan",
+        allowed="> 0 and < 1",
+    )
+    min_positions: int = parameter(
+        default=1,
+        ge=1,
+        description="Smallest number of positions (voxels) with which a parcel is estimated",
+        allowed="a whole number of at least 1",
+    )
+    ppm_threshold: float = parameter(
+        default=0.0,
+        description="Response level that the posterior probability maps (PPM) ask to be exceeded; "
+        "one below 0, to be fallen below (unit of the BOLD data)",
+        allowed="a number",
+    )
+
+
+def _check_delays(text: str) -> str:
+    """Refuse what is no increasing list of seconds."""
+    try:
+        delays = [float(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        raise not_allowed(f"must be {_DELAYS}") from None
+    rising = all(low < high for low, high in itertools.pairwise(delays))
+    if len(delays) < 2 or delays[0] < 0 or delays[-1] > 100 or not rising:
+        raise not_allowed(f"must be {_DELAYS}")
+    return text
+
+
+_DELAYS = "two or more rising numbers from 0 to 100, such as 0 1.5 3 4.5 (seconds)"
+
+
+class GlmConfig(Section):
+    """The general linear model (GLM) of every voxel, by nilearn."""
+
+    model: Literal["canonical", "derivatives", "fir"] = parameter(
+        default="canonical",
+        description="Responses: SPM's canonical HRF; the same with its time and dispersion "
+        "derivatives; or finite impulse responses (FIR)",
+        allowed="canonical, derivatives or fir",
+    )
+    fir_delays: Annotated[PlainText, AfterValidator(_check_delays)] | None = parameter(
+        default=None,
+        description="Times after an event at which the bins of the FIR end, each of which begins "
+        "where the one before it ends; used when the model is fir",
+        allowed=_DELAYS,
+        empty="0 and every repetition time up to the duration of the HRF",
+    )
+    min_positions: int = parameter(
+        default=1,
+        ge=1,
+        description="Smallest number of positions (voxels) with which a parcel is estimated",
+        allowed="a whole number of at least 1",
+    )
+
+    @property
+    def delays(self) -> tuple[float, ...] | None:
+        """Seconds of `fir_delays`; None for the default."""
+        if self.fir_delays is None:
+            return None
+        return tuple(float(word) for word in self.fir_delays.replace(",", " ").split())
 
 
 class Contrast(Section):

@@ -14,25 +14,39 @@ from pydantic import ValidationError, model_validator
 from pyhrf.config.messages import config_error
 from pyhrf.config.parameters import FilePath, Section, cross_check_error, parameter
 from pyhrf.config.sections import (
+    MAX_HRF_STEPS,
     Contrast,
     DataConfig,
     DriftConfig,
+    GlmConfig,
     HrfConfig,
+    McmcConfig,
     NoiseConfig,
+    RfirConfig,
     RunFiles,
     VemConfig,
 )
 
 __all__ = [
+    "SECTION_OF",
     "Contrast",
     "DataConfig",
     "DriftConfig",
+    "EstimatorName",
+    "GlmConfig",
     "HrfConfig",
+    "McmcConfig",
     "NoiseConfig",
+    "RfirConfig",
     "RunFiles",
     "Study",
     "VemConfig",
 ]
+
+EstimatorName = Literal["jde-vem", "jde-mcmc", "rfir", "glm"]
+
+SECTION_OF: dict[str, str] = {"jde-vem": "vem", "jde-mcmc": "mcmc", "rfir": "rfir", "glm": "glm"}
+"""Section of a study that holds the parameters of each estimator."""
 
 
 class Study(Section, tag="study"):
@@ -46,10 +60,12 @@ class Study(Section, tag="study"):
     0.5
     """
 
-    estimator: Literal["jde-vem"] = parameter(
+    estimator: EstimatorName = parameter(
         default="jde-vem",
-        description="Estimator: joint detection-estimation by variational expectation-maximisation",
-        allowed="jde-vem",
+        description="Estimator: joint detection-estimation by variational "
+        "expectation-maximisation (jde-vem) or by Markov chain Monte Carlo (jde-mcmc), "
+        "regularised finite impulse responses (rfir), or the general linear model (glm)",
+        allowed="jde-vem, jde-mcmc, rfir or glm",
     )
     data: DataConfig = parameter(default=DataConfig(), description="The data")
     hrf: HrfConfig = parameter(
@@ -60,7 +76,20 @@ class Study(Section, tag="study"):
     )
     noise: NoiseConfig = parameter(default=NoiseConfig(), description="The noise")
     vem: VemConfig = parameter(
-        default=VemConfig(), description="Variational expectation-maximisation (VEM)"
+        default=VemConfig(),
+        description="Variational expectation-maximisation (VEM), for the estimator jde-vem",
+    )
+    mcmc: McmcConfig = parameter(
+        default=McmcConfig(),
+        description="Markov chain Monte Carlo (MCMC), for the estimator jde-mcmc",
+    )
+    rfir: RfirConfig = parameter(
+        default=RfirConfig(),
+        description="Regularised finite impulse responses (RFIR), for the estimator rfir",
+    )
+    glm: GlmConfig = parameter(
+        default=GlmConfig(),
+        description="The general linear model (GLM), for the estimator glm",
     )
     contrasts: tuple[Contrast, ...] = parameter(
         default=(),
@@ -84,14 +113,8 @@ class Study(Section, tag="study"):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        tr, dt = self.data.tr, self.hrf.dt
-        if tr is not None and dt > 2 * tr:
-            raise cross_check_error(
-                Study,
-                ("hrf", "dt"),
-                dt,
-                f"must be at most twice the repetition time of {tr:g}, so {2 * tr:g} (seconds)",
-            )
+        if self.estimator != "glm":  # its responses have no time step of ours
+            self._check_hrf_grid()
         names = [contrast.name for contrast in self.contrasts]
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -102,6 +125,32 @@ class Study(Section, tag="study"):
                     "another contrast has this name too",
                 )
         return self
+
+    def _check_hrf_grid(self) -> None:
+        """Refuse an HRF of too few or too many steps, or of steps too long for the scans."""
+        tr, dt, duration = self.data.tr, self.hrf.dt, self.hrf.duration
+        # 25.000000001 against 5 * 5: a length that is meant to be five steps is five steps.
+        if duration / dt < 5 * (1 - 1e-9):
+            raise cross_check_error(
+                Study,
+                ("hrf", "duration"),
+                duration,
+                f"must be at least 5 time steps of {dt:g}, so {5 * dt:g} (seconds)",
+            )
+        if duration / dt > MAX_HRF_STEPS:
+            raise cross_check_error(
+                Study,
+                ("hrf", "dt"),
+                dt,
+                f"an HRF of {duration:g} seconds would have more than {MAX_HRF_STEPS} steps",
+            )
+        if tr is not None and dt > 2 * tr:
+            raise cross_check_error(
+                Study,
+                ("hrf", "dt"),
+                dt,
+                f"must be at most twice the repetition time of {tr:g}, so {2 * tr:g} (seconds)",
+            )
 
     @classmethod
     def build(cls, **values: Any) -> Study:
@@ -190,13 +239,27 @@ class Study(Section, tag="study"):
             For instance ``{"hrf.dt": "1.0", "drift.kind": "cosine", ...}``.
         """
         unused = {"output", "data.runs", "data.parcellation", "contrasts"}
+        others = set(SECTION_OF.values()) - {SECTION_OF[self.estimator]}
+        if self.estimator == "glm":
+            # its responses have no time step of ours
+            unused.add("hrf.dt")
+            if self.glm.model != "fir":
+                unused |= {"glm.fir_delays", "hrf.duration"}
+            elif self.glm.fir_delays is not None:
+                unused.add("hrf.duration")
+        if self.estimator in ("glm", "rfir"):
+            unused.add("seed")  # nothing in them is drawn
         if self.data.kind != "simulation":
             unused.add("data.example")
         if self.drift.kind != "cosine":
             unused.add("drift.cutoff")
         if self.drift.kind != "polynomial":
             unused.add("drift.order")
-        values = {name: text for name, text in _flat(self, "") if name not in unused}
+        values = {
+            name: text
+            for name, text in _flat(self, "")
+            if name not in unused and name.partition(".")[0] not in others
+        }
         values |= {f"contrasts.{c.name}": c.expression for c in self.contrasts}
         return values
 

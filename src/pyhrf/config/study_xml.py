@@ -22,15 +22,16 @@ from pyhrf.config.messages import (
     section_of,
     tag_of,
 )
-from pyhrf.config.study import Study
+from pyhrf.config.study import SECTION_OF, Study
 from pyhrf.errors import ConfigError
 
-__all__ = ["read_study", "study_to_xml", "write_study"]
+__all__ = ["program_of", "read_study", "study_to_xml", "write_study"]
 
 _WIDTH = 100
+_OF_ESTIMATORS = {section_of(Study.model_fields[name])[0] for name in SECTION_OF.values()}
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _HEADER = (
-    "Parameters of a PyHRF analysis, which pyhrf_jde_estim -c FILE runs. "
+    "Parameters of a PyHRF analysis, which {program} -c FILE runs. "
     "What is left out takes its default."
 )
 
@@ -121,13 +122,28 @@ def study_to_xml(study: Study) -> str:
         UTF-8 is the encoding that it declares.
     """
     root: Any = study.to_xml_tree()
+    _drop_other_estimators(root, study)
     _add_comments(root, Study)
-    root.insert(0, _comment(_HEADER, 1))
+    root.insert(0, _comment(_HEADER.format(program=program_of(study, "estim")), 1))
     etree.indent(root)
     for child in root[1:]:
         if child.tag is etree.Comment:
             child.getprevious().tail = f"\n{child.getprevious().tail}"
     return _DECLARATION + etree.tostring(root, encoding="UTF-8").decode() + "\n"
+
+
+def program_of(study: Study, action: str) -> str:
+    """Name the program that makes or runs a study, as ``pyhrf_jde_estim``."""
+    return f"pyhrf_{study.estimator.partition('-')[0]}_{action}"
+
+
+def _drop_other_estimators(root: Any, study: Study) -> None:
+    """Leave out what this estimator does not use, unless somebody has set it."""
+    for estimator, section in SECTION_OF.items():
+        default = Study.model_fields[section].default
+        if estimator != study.estimator and getattr(study, section) == default:
+            for element in root.findall(section):
+                root.remove(element)
 
 
 def _parse(path: Path) -> Any:
@@ -145,7 +161,8 @@ def _parse(path: Path) -> Any:
         root: Any = etree.fromstring(path.read_bytes(), parser)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path}: no such file; write one with pyhrf_jde_buildcfg, or name another with -c"
+            f"{path}: no such file; write one with pyhrf_jde_buildcfg (or glm, rfir for jde), "
+            "or name another with -c"
         ) from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
@@ -245,6 +262,8 @@ def _add_comments(element: Any, model: type[BaseModel], depth: int = 1) -> None:
     for tag, field in _fields(model, "element").items():
         own = element.findall(tag)
         section, _ = section_of(field)
+        if not own and section in _OF_ESTIMATORS:
+            continue
         children += [_comment(_described(field), depth), *own]
         for child in own:
             if section is None:

@@ -55,7 +55,8 @@ def cache_folder() -> Path:
     """
     content = hashlib.sha256()
     here = Path(__file__)
-    for path in [here, here.parent / "vem_state.py", *sorted(here.parent.glob("*_kernels.py"))]:
+    kernels = [*here.parent.glob("*_state.py"), *here.parent.glob("*_kernels.py")]
+    for path in [here, *sorted(kernels)]:
         content.update(path.read_bytes())
     return _base() / f"kernels-{content.hexdigest()[:16]}"
 

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
-from pyhrf.data import Experiment, FloatArray, Parcel, ParcelEstimate
+from pyhrf.data import Experiment, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.estimators.vem_problem import make_problem
+from pyhrf.estimators.arguments import KeepsArguments
+from pyhrf.estimators.checks import (
+    NoiseKind,
+    check_beta,
+    check_iterations,
+    check_threshold,
+    contrast_vector,
+    parcel_of_arrays,
+    too_few,
+    usable_positions,
+)
+from pyhrf.estimators.vem_problem import experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
-from pyhrf.model.design import experiment_design, n_hrf_coefficients
-from pyhrf.model.graph import NeighbourGraph, grid_edges
-from pyhrf.model.hrf import canonical_hrf, prior_precision
-from pyhrf.model.nuisance import DriftKind, experiment_nuisance
-from pyhrf.model.statistics import design_statistics
+from pyhrf.model.graph import NeighbourGraph
+from pyhrf.model.nuisance import DriftKind
 
-__all__ = ["JDEVEM", "NoiseKind", "usable_positions"]
-
-NoiseKind = Literal["ar1", "white"]
-
-# Grid of lag-1 autocorrelations, and the peak times of the HRFs to begin with, seconds.
-AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
-START_PEAKS = (3.5, 4.25, 5.0, 6.0, 7.0, 8.0)
+__all__ = ["JDEVEM"]
 
 
-class JDEVEM:
+class JDEVEM(KeepsArguments):
     """HRF of a parcel, and response levels and activation of its positions, from BOLD data.
 
     ``y_v = sum_m a_vm X_m h + P l_v + b_v`` with a Gaussian prior of smoothness on ``h``, a
@@ -64,7 +65,8 @@ class JDEVEM:
     contrasts : mapping of str to mapping of str to float, optional
         Weights of the conditions, by name of the contrast.
     ppm_threshold : float, optional
-        Level for ``ppm_COND``, unit of the data; by default where the two classes cross.
+        Level for ``ppm_COND``, unit of the data: the probability of more than this, or, where it
+        is below 0, of less; by default where the two classes cross.
     min_positions : int
         Parcels with fewer usable positions are not estimated.
     seed : int
@@ -109,46 +111,31 @@ class JDEVEM:
         min_positions: int = 5,
         seed: int = 0,
     ) -> None:
-        self._arguments = {name: value for name, value in locals().items() if name != "self"}
-        _check_settings(experiment, dt, hrf_duration, n_iterations, tolerance, beta)
-        _check_models(drift, drift_cutoff, drift_order, noise)
-        if ppm_threshold is not None and not np.isfinite(ppm_threshold):
-            raise InputError(f"ppm_threshold is {ppm_threshold:g}: it must be a finite level")
+        super().__init__(locals())
+        check_iterations(n_iterations, tolerance)
+        check_beta(beta)
+        check_threshold(ppm_threshold)
         self.experiment = experiment
         self.dt = dt
         self.ppm_threshold = ppm_threshold
         self.seed = seed
         self.min_positions = max(min_positions, 1)
         self.contrasts = {
-            name: _contrast_vector(name, weights, experiment.conditions)
+            name: contrast_vector(name, weights, experiment.conditions)
             for name, weights in (contrasts or {}).items()
         }
-        # as in `fit`; the last digits depend on the number of threads
-        with threadpool_limits(1, user_api="blas"):
-            n_hrf = n_hrf_coefficients(hrf_duration, dt)
-            X = experiment_design(experiment, dt, n_hrf)
-            P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
-            _check_design(experiment, X, P)
-            projector, design = design_statistics(
-                X,
-                P,
-                tuple(run.n_scans for run in experiment.runs),
-                AR1_GRID if noise == "ar1" else np.zeros(1),
-            )
-            times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
-            self._problem = make_problem(
-                projector,
-                design,
-                R_inv=prior_precision(n_hrf, dt),
-                starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
-                n_iterations=n_iterations,
-                tolerance=tolerance,
-                beta=beta,
-            )
-
-    def recipe(self) -> dict[str, object]:
-        """Return the arguments with which this class makes an equal estimator elsewhere."""
-        return dict(self._arguments)
+        self._problem = experiment_problem(
+            experiment,
+            dt=dt,
+            hrf_duration=hrf_duration,
+            drift=drift,
+            drift_cutoff=drift_cutoff,
+            drift_order=drift_order,
+            noise=noise,
+            n_iterations=n_iterations,
+            tolerance=tolerance,
+            beta=beta,
+        )
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
@@ -199,23 +186,7 @@ class JDEVEM:
         InputError
             If shapes do not fit, or the data cannot be estimated.
         """
-        data = np.asarray(bold)
-        if data.dtype.kind not in "biuf":
-            raise InputError(f"bold must hold real numbers, not {data.dtype}")
-        if data.ndim != 2 or data.shape[0] != self.experiment.n_scans:
-            raise InputError(
-                f"bold has the shape {data.shape}: it must be (n_scans, n_positions) with "
-                f"{self.experiment.n_scans} scans"
-            )
-        pairs = _neighbour_pairs(edges, coordinates, data.shape[1])
-        with np.errstate(over="ignore"):  # what float32 cannot hold is not finite: left out
-            data = data.astype(np.float32, copy=False)
-        parcel = Parcel(
-            number=1,
-            bold=data,
-            edges=pairs,
-            positions=np.arange(data.shape[1]),
-        )
+        parcel = parcel_of_arrays(bold, self.experiment.n_scans, edges, coordinates)
         # Matrices this small only lose by BLAS threads; engines see to it themselves.
         with threadpool_limits(1, user_api="blas"):
             estimate = self.fit_parcel(parcel)
@@ -237,7 +208,7 @@ class JDEVEM:
             return ParcelEstimate(
                 parcel=parcel.number,
                 status="failed",
-                reason=_too_few(len(usable), n_usable, self.min_positions),
+                reason=too_few(len(usable), n_usable, self.min_positions),
                 positions=parcel.positions,
             )
         graph = NeighbourGraph.from_edges(parcel.edges, len(usable))
@@ -263,125 +234,3 @@ class JDEVEM:
             ppm_threshold=self.ppm_threshold,
             seed=self.seed,
         )
-
-
-def usable_positions(bold: NDArray[np.float32], run_lengths: Sequence[int]) -> NDArray[np.bool_]:
-    """Tell which positions are finite, and constant in no run.
-
-    Parameters
-    ----------
-    bold : array, shape (n_scans, n_positions)
-    run_lengths : sequence of int
-        Scans of every run.
-
-    Returns
-    -------
-    bool array, shape (n_positions,)
-    """
-    # a sum is finite only if all of its terms are, unless float32 overflows: float64 here
-    with np.errstate(invalid="ignore"):  # inf - inf
-        usable = np.isfinite(bold.sum(axis=0, dtype=np.float64))
-    for run in np.split(bold, np.cumsum(run_lengths)[:-1]):
-        usable &= (run != run[:1]).any(axis=0)
-    return np.asarray(usable)
-
-
-def _neighbour_pairs(
-    edges: ArrayLike | None, coordinates: ArrayLike | None, n_positions: int
-) -> NDArray[np.int32]:
-    """Pairs of neighbours from either description, checked."""
-    if edges is not None and coordinates is not None:
-        raise InputError("give edges or coordinates, not both: each says who neighbours whom")
-    if coordinates is not None:
-        if len(np.asarray(coordinates)) != n_positions:
-            raise InputError(
-                f"coordinates name {len(np.asarray(coordinates))} positions, but bold has "
-                f"{n_positions}: give one voxel for each column"
-            )
-        return grid_edges(coordinates)
-    pairs = np.empty((0, 2), dtype=np.int32) if edges is None else np.asarray(edges)
-    NeighbourGraph.from_edges(pairs, n_positions)
-    return pairs.astype(np.int32, copy=False).reshape(-1, 2)
-
-
-def _too_few(n_positions: int, n_usable: int, needed: int) -> str:
-    """Say why a parcel has too few positions."""
-    if n_usable == n_positions:
-        return f"{n_positions} positions, fewer than the {needed} that are needed"
-    return (
-        f"{n_usable} of {n_positions} positions can be used (the others are constant or "
-        f"not finite), fewer than the {needed} that are needed"
-    )
-
-
-def _contrast_vector(
-    name: str, weights: Mapping[str, float], conditions: tuple[str, ...]
-) -> FloatArray:
-    """Order a contrast's weights as the conditions are."""
-    for condition in weights:
-        if condition not in conditions:
-            raise InputError(
-                f"contrast {name}: there is no condition {condition!r}; "
-                f"the conditions are {', '.join(conditions)}"
-            )
-        if not np.isfinite(weights[condition]):
-            raise InputError(f"contrast {name}: the weight of {condition!r} is not finite")
-    vector = np.array([float(weights.get(condition, 0.0)) for condition in conditions])
-    if not vector.any():
-        raise InputError(f"contrast {name}: all weights are 0, so that it compares nothing")
-    return vector
-
-
-def _check_settings(
-    experiment: Experiment,
-    dt: float,
-    hrf_duration: float,
-    n_iterations: int,
-    tolerance: float,
-    beta: float | None,
-) -> None:
-    """Refuse settings that no data can meet."""
-    shortest = min((run.tr for run in experiment.runs), default=0.0)
-    if not experiment.conditions or not experiment.runs:
-        raise InputError("the experiment has no condition or no run: nothing can be estimated")
-    if not 0 < dt <= 2 * shortest:
-        raise InputError(
-            f"dt is {dt:g} s: it must be above 0 and at most twice the TR, {2 * shortest:g} s"
-        )
-    if not 5 * dt <= hrf_duration <= 100:
-        raise InputError(
-            f"hrf_duration is {hrf_duration:g} s: it must be at least five steps of dt "
-            f"({5 * dt:g} s) and at most 100 s"
-        )
-    if n_iterations < 1 or not tolerance > 0:
-        raise InputError(
-            f"n_iterations is {n_iterations} and tolerance {tolerance:g}: both must be above 0"
-        )
-    # beyond 1.6 the expansion to second order turns round: the labels become undecided
-    if beta is not None and not 0 <= beta <= 1.2:
-        raise InputError(f"beta is {beta:g}: it must lie between 0 and 1.2")
-
-
-def _check_models(drift: str, cutoff: float, order: int, noise: str) -> None:
-    """Refuse models of drift and noise that do not exist."""
-    if drift not in get_args(DriftKind):
-        raise InputError(f"drift is {drift!r}: it must be one of {', '.join(get_args(DriftKind))}")
-    if not cutoff > 0:
-        raise InputError(f"drift_cutoff is {cutoff:g} s: it must be above 0")
-    if order < 0:
-        raise InputError(f"drift_order is {order}: it must be 0 or more")
-    if noise not in get_args(NoiseKind):
-        raise InputError(f"noise is {noise!r}: it must be one of {', '.join(get_args(NoiseKind))}")
-
-
-def _check_design(experiment: Experiment, X: FloatArray, P: FloatArray) -> None:
-    """Refuse a design that leaves nothing to estimate."""
-    n_scans, n_nuisance = P.shape
-    if n_scans - n_nuisance < len(experiment.conditions) + 2:
-        raise InputError(
-            f"{n_scans} scans with {n_nuisance} nuisance regressors leave too little for "
-            f"{len(experiment.conditions)} conditions: raise the drift's cut-off or give more scans"
-        )
-    for condition, block in zip(experiment.conditions, X.transpose(1, 0, 2), strict=True):
-        if not block.any():
-            raise InputError(f"condition {condition!r} has no event that reaches a scan")

@@ -5,13 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from pyhrf.data import FloatArray
+from pyhrf.data import Experiment, FloatArray
+from pyhrf.estimators.checks import (
+    NoiseKind,
+    check_design,
+    check_experiment,
+    check_grid,
+    check_models,
+)
 from pyhrf.estimators.vem_kernels import contract_design
 from pyhrf.estimators.vem_state import Prior
-from pyhrf.model.statistics import DesignStatistics, Projector
+from pyhrf.model.design import experiment_design, n_hrf_coefficients
+from pyhrf.model.hrf import canonical_hrf, prior_precision
+from pyhrf.model.nuisance import DriftKind, experiment_nuisance
+from pyhrf.model.statistics import DesignStatistics, Projector, design_statistics
 
-__all__ = ["VEMProblem", "make_problem"]
+__all__ = ["VEMProblem", "experiment_problem", "make_problem"]
+
+# Grid of lag-1 autocorrelations, and the peak times of the HRFs to begin with, seconds.
+AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
+START_PEAKS = (3.5, 4.25, 5.0, 6.0, 7.0, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,60 @@ class VEMProblem:
     def n_hrf(self) -> int:
         """Number of free HRF coefficients."""
         return self.starts.shape[1]
+
+
+def experiment_problem(
+    experiment: Experiment,
+    *,
+    dt: float,
+    hrf_duration: float,
+    drift: DriftKind,
+    drift_cutoff: float,
+    drift_order: int,
+    noise: NoiseKind,
+    n_iterations: int,
+    tolerance: float,
+    beta: float | None,
+) -> VEMProblem:
+    """Check what an experiment and the settings of its model say, and compute what they share.
+
+    Parameters
+    ----------
+    experiment, dt, hrf_duration, drift, drift_cutoff, drift_order, noise
+        As in `pyhrf.estimators.JDEVEM`.
+    n_iterations, tolerance, beta
+        As in `VEMProblem`.
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed, or the design leaves no scan free.
+    """
+    check_experiment(experiment)
+    check_grid(experiment, dt, hrf_duration)
+    check_models(drift, drift_cutoff, drift_order, noise)
+    # the last digits depend on the number of threads
+    with threadpool_limits(1, user_api="blas"):
+        n_hrf = n_hrf_coefficients(hrf_duration, dt)
+        X = experiment_design(experiment, dt, n_hrf)
+        P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
+        check_design(experiment, X, P)
+        projector, design = design_statistics(
+            X,
+            P,
+            tuple(run.n_scans for run in experiment.runs),
+            AR1_GRID if noise == "ar1" else np.zeros(1),
+        )
+        times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
+        return make_problem(
+            projector,
+            design,
+            R_inv=prior_precision(n_hrf, dt),
+            starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
+            n_iterations=n_iterations,
+            tolerance=tolerance,
+            beta=beta,
+        )
 
 
 def make_problem(

@@ -72,6 +72,8 @@ class VEMSolution:
         Free energy after every iteration, once the field is fixed.
     redundancy : float
         How often the positions count the same noise.
+    hyper : Hyper
+        The field again, and the prior of the mixtures.
     n_iterations : int
         Iterations in all, those before the field was fixed included.
     converged : bool
@@ -87,6 +89,7 @@ class VEMSolution:
     alpha: FloatArray
     trace: FloatArray
     redundancy: float
+    hyper: Hyper
     n_iterations: int
     converged: bool
 
@@ -302,6 +305,7 @@ class _Fit:
             alpha=self.hyper.alpha,
             trace=np.concatenate(self.traces),
             redundancy=float(self.hyper.redundancy[0]),
+            hyper=self.hyper,
             n_iterations=self.n_iterations,
             converged=converged,
         )

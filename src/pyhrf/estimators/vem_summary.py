@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.estimators.vem_solver import VEMSolution
 from pyhrf.estimators.vem_state import State
-from pyhrf.model.hrf import hrf_shape
+from pyhrf.model.hrf import hrf_shape, scaled_to_peak
 
 __all__ = ["class_crossing", "normalised_hrf", "summarise"]
 
@@ -99,10 +99,7 @@ def summarise(
 
 
 def normalised_hrf(h: FloatArray, Sigma: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """Scale an HRF so that its largest excursion is +1, with its ends put back.
-
-    The error follows to first order: ``d(h_j / h_k) = (d h_j - (h_j / h_k) d h_k) / h_k`` with
-    the peak at ``k``, where the scaled HRF has none.
+    """Scale an HRF as `scaled_to_peak` does, with its ends put back.
 
     Returns
     -------
@@ -113,11 +110,7 @@ def normalised_hrf(h: FloatArray, Sigma: FloatArray) -> tuple[FloatArray, FloatA
     float
         What `h` was divided by, with its sign; levels are to be multiplied by it.
     """
-    peak = int(np.argmax(np.abs(h)))
-    height = float(h[peak])
-    scaled = h / height
-    variance = np.diag(Sigma) - 2 * scaled * Sigma[:, peak] + scaled**2 * Sigma[peak, peak]
-    sd = np.sqrt(np.maximum(variance, 0.0)) / abs(height)
+    scaled, sd, height = scaled_to_peak(h, Sigma)
     return _with_ends(scaled), _with_ends(sd), height
 
 

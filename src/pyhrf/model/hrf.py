@@ -11,7 +11,7 @@ from scipy.special import gammaln
 
 from pyhrf.data import FloatArray
 
-__all__ = ["HRFShape", "canonical_hrf", "hrf_shape", "prior_precision"]
+__all__ = ["HRFShape", "canonical_hrf", "hrf_shape", "prior_precision", "scaled_to_peak"]
 
 # The prior, chosen on simulations of many kinds (validation/). Of the smooth part: seconds, log
 # units, seconds. Of the family: times to peak and undershoots, and its share of the variance.
@@ -103,6 +103,35 @@ def canonical_hrf(times: FloatArray) -> FloatArray:
         return np.asarray(np.exp((shape - 1) * np.log(t) - t - gammaln(shape)))
 
     return np.asarray((gamma_density(6.0) - gamma_density(16.0) / 6) / 0.17544232)
+
+
+def scaled_to_peak(h: FloatArray, Sigma: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """Scale an HRF so that its largest excursion is +1.
+
+    The error follows to first order: ``d(h_j / h_k) = (d h_j - (h_j / h_k) d h_k) / h_k`` with
+    the peak at ``k``, where the scaled HRF has none.
+
+    Parameters
+    ----------
+    h : array, shape (n_hrf,)
+        Not all zero.
+    Sigma : array, shape (n_hrf, n_hrf)
+        Its covariance.
+
+    Returns
+    -------
+    array, shape (n_hrf,)
+        The HRF.
+    array, shape (n_hrf,)
+        Its sd.
+    float
+        What `h` was divided by, with its sign; levels are to be multiplied by it.
+    """
+    peak = int(np.argmax(np.abs(h)))
+    height = float(h[peak])
+    scaled = h / height
+    variance = np.diag(Sigma) - 2 * scaled * Sigma[:, peak] + scaled**2 * Sigma[peak, peak]
+    return scaled, np.sqrt(np.maximum(variance, 0.0)) / abs(height), height
 
 
 class HRFShape(NamedTuple):

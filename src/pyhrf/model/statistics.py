@@ -19,6 +19,7 @@ __all__ = [
     "DesignStatistics",
     "Moments",
     "Projector",
+    "cross_products",
     "design_statistics",
     "noise_redundancy",
     "parcel_moments",
@@ -150,6 +151,33 @@ def design_statistics(
     return projector, DesignStatistics(
         np.asarray(rho, dtype=float), G, C, inv_PP, log_det, n_scans - n_nuisance
     )
+
+
+def cross_products(projector: Projector, design: DesignStatistics) -> FloatArray:
+    """Compute ``X' L X`` with the nuisance integrated out, of all pairs of columns.
+
+    `DesignStatistics.G` has its blocks symmetrised, which is enough for a response that conditions
+    share; where each has its own, the blocks themselves count.
+
+    Parameters
+    ----------
+    projector, design
+        Of the study.
+
+    Returns
+    -------
+    array, shape (n_rho, n_conditions * n_hrf, n_conditions * n_hrf)
+    """
+    Z, ends = projector.Z, projector.ends
+    K = projector.Q.shape[1]
+    one, off = Z.T @ Z, Z.T @ projector.ZU[:, Z.shape[1] :]
+    inside = one - Z[ends].T @ Z[ends]
+    full = np.empty((len(design.rho), Z.shape[1] - K, Z.shape[1] - K))
+    for i, r in enumerate(design.rho):
+        S = one + r**2 * inside - r * off
+        gram = S[K:, K:] - S[:K, K:].T @ design.C[i]
+        full[i] = (gram + gram.T) / 2
+    return full
 
 
 def without_nuisance(projector: Projector, bold: NDArray[np.floating]) -> FloatArray:

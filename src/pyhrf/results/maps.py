@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.data import ParcelEstimate
+from pyhrf.data import FloatArray, ParcelEstimate
 from pyhrf.results.files import replace_file
 from pyhrf.results.names import file_stem
 
@@ -68,18 +68,37 @@ def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: Grid)
     """
     usable = [estimate for estimate in estimates if estimate.status == "ok"]
     blank = np.where(grid.labels.reshape(-1) > 0, np.float32(np.nan), np.float32(0))
+    names = dict.fromkeys(name for estimate in usable for name in estimate.maps)
     written = [_write_labels(directory, grid)]
-    for name in dict.fromkeys(name for estimate in usable for name in estimate.maps):
-        values = blank.copy()
-        for estimate in usable:
-            if name in estimate.maps:
-                values[estimate.positions] = estimate.maps[name]
-        written.append(_write(directory, name, [values], grid))
+    written.extend(_write_map(directory, name, usable, blank, grid) for name in names)
     if usable:
         peaks = [estimate.summary.get("time_to_peak", np.nan) for estimate in usable]
         written.append(_write(directory, "time_to_peak", [_fill(blank, usable, peaks)], grid))
         written.append(_write_hrf(directory, usable, blank, grid))
     return written
+
+
+def _write_map(
+    directory: Path, name: str, usable: Sequence[ParcelEstimate], blank: FloatMap, grid: Grid
+) -> Path:
+    """Write one map; 4D if it has samples, one volume in memory at a time."""
+    owners = [estimate for estimate in usable if name in estimate.maps]
+    first = owners[0].maps[name]
+    if first.ndim == 1:
+        return _write(directory, name, [_gathered(owners, name, ..., blank)], grid)
+    frames = (_gathered(owners, name, (..., i), blank) for i in range(first.shape[1]))
+    step = _step(owners[0].hrf["time"])
+    return _write(directory, name, frames, grid, n_samples=first.shape[1], step=step)
+
+
+def _gathered(
+    owners: Sequence[ParcelEstimate], name: str, sample: Any, blank: FloatMap
+) -> FloatMap:
+    """Put one sample of every parcel's map at its positions."""
+    values = blank.copy()
+    for estimate in owners:
+        values[estimate.positions] = estimate.maps[name][sample]
+    return values
 
 
 def _fill(blank: FloatMap, usable: Sequence[ParcelEstimate], values: Iterable[float]) -> FloatMap:
@@ -93,14 +112,20 @@ def _fill(blank: FloatMap, usable: Sequence[ParcelEstimate], values: Iterable[fl
 def _write_hrf(
     directory: Path, usable: Sequence[ParcelEstimate], blank: FloatMap, grid: Grid
 ) -> Path:
+    """Write every parcel's HRF at its positions."""
     time = usable[0].hrf["time"]
     # A sample at a time: all of them would be a whole 4D volume in memory.
     samples = (
         _fill(blank, usable, (float(estimate.hrf["hrf"][index]) for estimate in usable))
         for index in range(time.size)
     )
-    step = float(time[1] - time[0])
-    return _write(directory, "hrf", samples, grid, n_samples=time.size, step=step)
+    return _write(directory, "hrf", samples, grid, n_samples=time.size, step=_step(time))
+
+
+def _step(time: FloatArray) -> float | None:
+    """Seconds between samples; None if they are not evenly spaced, which no header can say."""
+    steps = np.diff(time)
+    return float(steps[0]) if np.allclose(steps, steps[0]) else None
 
 
 def _write_labels(directory: Path, grid: Grid) -> Path:

@@ -9,9 +9,18 @@ from pyhrf.errors import ConfigError
 
 __all__ = ["CONDITION_MAPS", "CONTRAST_MAPS", "PARCEL_MAPS", "check_names", "file_stem"]
 
-CONDITION_MAPS = ("nrl_", "nrl_sd_", "active_", "ppm_")
-CONTRAST_MAPS = ("contrast_", "contrast_sd_", "contrast_ppm_")
-PARCEL_MAPS = ("noise_sd", "ar1", "hrf", "time_to_peak", "parcels")
+# Of every estimator: a study may be given to another one.
+CONDITION_MAPS = (
+    *("nrl_", "nrl_sd_", "nrl_q025_", "nrl_q975_", "active_", "ppm_"),
+    *("response_", "response_sd_"),
+    *("effect_", "effect_variance_", "t_", "z_", "p_", "F_", "F_z_", "F_p_"),
+)
+CONTRAST_MAPS = (
+    *("contrast_", "contrast_sd_", "contrast_ppm_"),
+    *("contrast_effect_", "contrast_effect_variance_", "contrast_t_", "contrast_z_"),
+    *("contrast_p_", "contrast_F_", "contrast_F_z_", "contrast_F_p_"),
+)
+PARCEL_MAPS = ("noise_sd", "ar1", "residual_ar1", "hrf", "time_to_peak", "parcels")
 
 
 def file_stem(name: str) -> str:

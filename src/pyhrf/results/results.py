@@ -82,7 +82,10 @@ class Results:
 
     @cached_property
     def hrf(self) -> pd.DataFrame:
-        """One row per HRF sample: parcel, time (s), hrf (largest excursion +1), sd."""
+        """One row per HRF sample: parcel, [condition,] time (s), hrf (peak +1), sd.
+
+        Rows without a condition hold the HRF of all conditions together.
+        """
         return self._table("hrf")
 
     @cached_property

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyhrf.data import ParcelEstimate
+from pyhrf.data import FloatArray, ParcelEstimate
 from pyhrf.results.files import replace_file
 
 __all__ = ["CONDITION_COLUMNS", "HRF_COLUMNS", "PARCEL_COLUMNS", "write_tables"]
@@ -39,7 +39,8 @@ def write_tables(
     directory : Path
         The output directory.
     estimates : sequence of ParcelEstimate
-        Sorted by parcel. Those that are not ``ok`` get a row in ``parcels.tsv`` only.
+        Sorted by parcel, all of one estimator. Those that are not ``ok`` get a row in
+        ``parcels.tsv`` only.
     conditions : sequence of str
         Names, in the order of the values in ``ParcelEstimate.conditions``.
     """
@@ -51,7 +52,7 @@ def write_tables(
         ("parcel", "status", "reason", "n_positions", *summary),
         _parcel_rows(estimates, summary),
     )
-    _write(directory / "hrf.tsv", ("parcel", *HRF_COLUMNS), _hrf_rows(usable))
+    _write_hrfs(directory / "hrf.tsv", usable, conditions)
     _write(
         directory / "conditions.tsv",
         ("parcel", "condition", *per_condition),
@@ -76,11 +77,49 @@ def _parcel_rows(
         yield [estimate.parcel, estimate.status, estimate.reason, size, *values]
 
 
-def _hrf_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[list[Cell]]:
+def _write_hrfs(path: Path, estimates: Sequence[ParcelEstimate], conditions: Sequence[str]) -> None:
+    """Write the HRFs; with a column ``condition`` if any estimate has them by condition."""
+    by_condition = any(_of_condition("hrf") in estimate.hrf for estimate in estimates)
+    shared = [
+        {name: values for name, values in estimate.hrf.items() if np.ndim(values) == 1}
+        for estimate in estimates
+    ]
+    columns = _columns(HRF_COLUMNS, shared)
+    header = ("parcel", "condition", *columns) if by_condition else ("parcel", *columns)
+    _write(path, header, _hrf_rows(estimates, conditions if by_condition else None, columns))
+
+
+def _hrf_rows(
+    estimates: Iterable[ParcelEstimate], conditions: Sequence[str] | None, columns: Sequence[str]
+) -> Iterator[list[Cell]]:
+    """Give the HRF of all conditions together, which are no condition, then that of each."""
     for estimate in estimates:
-        columns = (np.asarray(estimate.hrf[column]).tolist() for column in HRF_COLUMNS)
-        for sample in zip(*columns, strict=True):
-            yield [estimate.parcel, *sample]
+        found = estimate.hrf
+        label = [] if conditions is None else [""]
+        yield from _samples([estimate.parcel, *label], found, columns)
+        if conditions is None or _of_condition("hrf") not in found:
+            continue
+        for index, condition in enumerate(conditions):
+            own = {
+                column: found[_of_condition(column)][index]
+                for column in columns
+                if _of_condition(column) in found
+            }
+            yield from _samples(
+                [estimate.parcel, condition], {"time": found["time"], **own}, columns
+            )
+
+
+def _of_condition(column: str) -> str:
+    return f"{column}_by_condition"
+
+
+def _samples(
+    label: list[Cell], values: Mapping[str, FloatArray], columns: Sequence[str]
+) -> Iterator[list[Cell]]:
+    missing = np.full(len(values["time"]), np.nan)
+    for sample in zip(*(values.get(column, missing).tolist() for column in columns), strict=True):
+        yield [*label, *sample]
 
 
 def _condition_rows(

@@ -12,6 +12,7 @@ from lan_bed import LAB, Bed, Process
 from lan_client import PROGRAM, configure, program, remote_folder, ssh_config
 
 import pyhrf
+from pyhrf.estimators.kernel_cache import cache_folder
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -22,21 +23,39 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def estim(bed: Bed, home: Path, engine: str, folder: str) -> subprocess.CompletedProcess[str]:
-    done = program(bed, home, "jde", "estim", "-x", engine, "-u", home / folder, timeout=150)
+def estim(
+    bed: Bed, home: Path, engine: str, folder: str, *, group: str = "jde"
+) -> subprocess.CompletedProcess[str]:
+    done = program(bed, home, group, "estim", "-x", engine, "-u", home / folder, timeout=150)
     assert done.returncode == 0, done.stderr
     return done
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled(bed: Bed) -> None:
-    """Compile once, for the client and all hosts: a few cores stand for those of seven machines."""
-    home = bed.make_home("compile")
-    assert program(bed, home, "jde", "buildcfg", "-t", "small").returncode == 0
-    estim(bed, home, "serial", "serial")
+def share_kernels(bed: Bed) -> None:
+    """Give the hosts what the client has compiled: few cores stand for those of seven machines."""
     cache = bed.folder / "lab" / ".cache"
     shutil.copytree(bed.folder / "client_cache", cache, dirs_exist_ok=True)
     bed.give(cache, LAB)
+
+
+def give_own_kernels(bed: Bed) -> None:
+    """Give the client what other tests have compiled."""
+    cache = bed.folder / "client_cache"
+    if cache_folder().exists():
+        # other tests may be writing there
+        ignored = shutil.ignore_patterns("*.tmp.*")
+        shutil.copytree(cache_folder(), cache / "pyhrf" / cache_folder().name, ignore=ignored)
+    bed.give(cache)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(bed: Bed) -> None:
+    """Compile the default estimator's kernels once, for the client and all hosts."""
+    give_own_kernels(bed)
+    home = bed.make_home("compile")
+    assert program(bed, home, "jde", "buildcfg", "-t", "small").returncode == 0
+    estim(bed, home, "serial", "serial")
+    share_kernels(bed)
 
 
 class Observer(threading.Thread):
@@ -78,6 +97,28 @@ def test_simulation__same_bytes_at_the_niceness_asked_for(bed: Bed, home: Path):
     assert list((home / "lan").glob("*.log")) == []
     shown = program(bed, home, "monitor", home / "lan")
     assert shown.stdout.endswith("ended\n")
+
+
+@pytest.mark.parametrize(
+    ("group", "options"),
+    [
+        pytest.param("jde", ["--mcmc", "-n", 150], id="mcmc"),
+        pytest.param("rfir", [], id="rfir"),
+        pytest.param("glm", [], id="canonical"),
+        pytest.param("glm", ["--model", "fir"], id="fir"),
+    ],
+)
+def test_other_estimators__same_bytes(bed: Bed, home: Path, group: str, options: list[object]):
+    configure(bed, home, hosts="h1,h2")
+    done = program(bed, home, group, "buildcfg", "-t", "small", *options)
+    assert done.returncode == 0, done.stderr
+    estim(bed, home, "serial", "serial", group=group)
+    share_kernels(bed)
+    estim(bed, home, "LAN", "lan", group=group)
+    assert files_of(home / "serial") == files_of(home / "lan")
+    provenance = pyhrf.Results(home / "lan").provenance
+    assert provenance["engine"] == {"name": "LAN", "n_workers": 2}
+    assert {batch["host"] for batch in provenance["batches"]} <= {"h1", "h2"}
 
 
 def test_real_data__same_bytes_from_hosts_in_a_file(bed: Bed, home: Path, shared_data: Path):

@@ -18,7 +18,7 @@ from typing import Any
 
 __all__ = ["PACKAGES", "differences", "host_facts", "source_digest"]
 
-PACKAGES = ("pyhrf", "numpy", "scipy", "numba", "distributed", "dask", "cloudpickle")
+PACKAGES = ("pyhrf", "numpy", "scipy", "numba", "nilearn", "distributed", "dask", "cloudpickle")
 """Packages whose versions decide over the results, or over whether two machines can talk."""
 
 

@@ -1,0 +1,205 @@
+"""The general linear model, by nilearn: the class that users and engines call."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
+
+from pyhrf.data import Experiment, Parcel, ParcelEstimate
+from pyhrf.errors import InputError
+from pyhrf.estimators.arguments import KeepsArguments
+from pyhrf.estimators.checks import (
+    NoiseKind,
+    check_experiment,
+    check_models,
+    contrast_vector,
+    parcel_of_arrays,
+    too_few,
+    usable_positions,
+)
+from pyhrf.estimators.glm_design import GLMModel, fir_delays_of, make_designs
+from pyhrf.estimators.glm_fit import fit_runs
+from pyhrf.estimators.glm_summary import summarise_glm
+from pyhrf.model.nuisance import DriftKind
+
+__all__ = ["GLM"]
+
+
+class GLM(KeepsArguments):
+    """A general linear model of every position, fitted and tested by nilearn.
+
+    Each run is fitted by itself (``run_glm``), with AR(1) noise whose coefficient is rounded to a
+    hundredth, or white noise; runs are put together by fixed effects. Responses are SPM's
+    canonical HRF, the same with its time and dispersion derivatives, or finite impulse responses.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Runs, TR, conditions and events.
+    model : {"canonical", "derivatives", "fir"}
+        Form of the responses.
+    fir_delays : sequence of float, optional
+        Where the bins of ``fir`` end, seconds after an event, on any grid; by default 0 and every
+        TR up to `hrf_duration`. A bin begins where the one before it ends.
+    hrf_duration : float
+        Length of the default FIR, seconds.
+    drift : {"cosine", "polynomial", "none"}
+        Slow drift, beside one mean per run.
+    drift_cutoff : float
+        Shortest period of the cosines, seconds.
+    drift_order : int
+        Degree of the polynomials.
+    noise : {"ar1", "white"}
+        Noise model.
+    contrasts : mapping of str to mapping of str to float, optional
+        Weights of the conditions, by name of the contrast.
+    min_positions : int
+        Parcels with fewer usable positions are not estimated.
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed, or a run's design has too many columns for its scans or columns
+        that cannot be told apart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyhrf.data import Events, Experiment, Run
+    >>> rng = np.random.default_rng(0)
+    >>> onsets = np.arange(10.0, 270.0, 13.0)
+    >>> events = Events(onsets, np.zeros(20), np.ones(20))
+    >>> experiment = Experiment(("flash",), (Run(150, 2.0, {"flash": events}),))
+    >>> estimate = GLM(experiment, model="fir").fit(rng.normal(size=(150, 30)))
+    >>> estimate.maps["t_flash"].shape, estimate.maps["response_flash"].shape
+    ((30,), (30, 13))
+    """
+
+    name = "glm"
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        model: GLMModel = "canonical",
+        fir_delays: Sequence[float] | None = None,
+        hrf_duration: float = 25.0,
+        drift: DriftKind = "cosine",
+        drift_cutoff: float = 128.0,
+        drift_order: int = 4,
+        noise: NoiseKind = "ar1",
+        contrasts: Mapping[str, Mapping[str, float]] | None = None,
+        min_positions: int = 1,
+    ) -> None:
+        super().__init__(locals())
+        check_experiment(experiment)
+        check_models(drift, drift_cutoff, drift_order, noise)
+        if model not in get_args(GLMModel):
+            raise InputError(
+                f"model is {model!r}: it must be one of {', '.join(get_args(GLMModel))}"
+            )
+        tr = experiment.runs[0].tr
+        delays = fir_delays_of(tr, hrf_duration)
+        if fir_delays is not None:
+            delays = tuple(map(float, fir_delays))
+            _check_delays(delays)
+        elif model == "fir" and len(delays) < 2:
+            raise InputError(
+                f"hrf_duration is {hrf_duration:g} s: for the FIR it must be at least the "
+                f"repetition time of {tr:g} s, or give fir_delays"
+            )
+        self.experiment = experiment
+        self.noise: NoiseKind = noise
+        self.min_positions = max(min_positions, 1)
+        self.contrasts = {
+            name: contrast_vector(name, weights, experiment.conditions)
+            for name, weights in (contrasts or {}).items()
+        }
+        with threadpool_limits(1, user_api="blas"):
+            self._design = make_designs(
+                experiment,
+                model=model,
+                delays=delays,
+                drift=drift,
+                drift_cutoff=drift_cutoff,
+                drift_order=drift_order,
+            )
+
+    def cost(self, n_positions: int) -> float:
+        """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
+        columns = sum(run.matrix.shape[1] for run in self._design.runs)
+        # nilearn inverts a design for each rounded autocorrelation that occurs
+        models = min(n_positions, 60)
+        tests = len(self.experiment.conditions) + len(self.contrasts)
+        return models * (2e-4 + 1e-8 * self.experiment.n_scans * columns + 2e-4 * tests)
+
+    def compile(self) -> None:
+        """Do nothing: there are no kernels to compile."""
+
+    def fit(self, bold: ArrayLike) -> ParcelEstimate:
+        """Estimate positions given as a plain array.
+
+        Parameters
+        ----------
+        bold : array, shape (n_scans, n_positions)
+            BOLD signal, runs one after the other, any unit.
+
+        Returns
+        -------
+        ParcelEstimate
+            With maps in the order of the columns of `bold`.
+
+        Raises
+        ------
+        InputError
+            If shapes do not fit, or the data cannot be estimated.
+        """
+        parcel = parcel_of_arrays(bold, self.experiment.n_scans)
+        with threadpool_limits(1, user_api="blas"):
+            estimate = self.fit_parcel(parcel)
+        if estimate.status != "ok":
+            raise InputError(estimate.reason)
+        return estimate
+
+    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
+        """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
+
+        Positions that are constant in a run, or not finite, are left out; their maps are NaN.
+        """
+        usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
+        n_usable = int(usable.sum())
+        if n_usable < self.min_positions:
+            reason = too_few(len(usable), n_usable, self.min_positions)
+            return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
+        bold = parcel.bold[:, usable].astype(np.float64)
+        try:
+            estimate = summarise_glm(
+                self._design,
+                fit_runs(self._design, bold, self.noise),
+                bold=bold,
+                noise=self.noise,
+                parcel=parcel,
+                usable=usable,
+                conditions=self.experiment.conditions,
+                contrasts=self.contrasts,
+            )
+        except np.linalg.LinAlgError as error:
+            reason = f"the model cannot be fitted ({error}): look at the parcel's data"
+            return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
+        return estimate
+
+
+def _check_delays(delays: Sequence[float]) -> None:
+    """Refuse delays that make no bins."""
+    rising = all(low < high for low, high in itertools.pairwise(delays))
+    if len(delays) < 2 or not rising or delays[0] < 0 or not math.isfinite(delays[-1]):
+        raise InputError(
+            "fir_delays must be two or more rising numbers from 0 on, seconds, not "
+            f"{', '.join(f'{delay:g}' for delay in delays) or 'nothing'}"
+        )

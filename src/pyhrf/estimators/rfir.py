@@ -1,0 +1,226 @@
+"""Regularised finite impulse responses: the class that users and engines call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
+
+from pyhrf.data import Experiment, Parcel, ParcelEstimate
+from pyhrf.errors import InputError
+from pyhrf.estimators.arguments import KeepsArguments
+from pyhrf.estimators.checks import (
+    NoiseKind,
+    check_design,
+    check_experiment,
+    check_grid,
+    check_iterations,
+    check_models,
+    check_threshold,
+    contrast_vector,
+    parcel_of_arrays,
+    too_few,
+    usable_positions,
+)
+from pyhrf.estimators.rfir_solver import make_rfir_problem, solve_rfir
+from pyhrf.estimators.rfir_summary import summarise_rfir
+from pyhrf.model.design import experiment_design, n_hrf_coefficients
+from pyhrf.model.graph import NeighbourGraph
+from pyhrf.model.hrf import prior_precision
+from pyhrf.model.nuisance import DriftKind, experiment_nuisance
+from pyhrf.model.statistics import design_statistics
+
+__all__ = ["RFIR"]
+
+# Lag-1 autocorrelations that a position's noise may have.
+AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
+# Positions of the noise that brings the kernels into memory.
+N_COMPILED = 4
+
+
+class RFIR(KeepsArguments):
+    """A smooth HRF of every position and condition, with its errors, from BOLD data.
+
+    ``y_v = sum_m X_m h_vm + P l_v + b_v`` with ``h_vm ~ N(0, r_vm R)``: regularised FIR (Ciuciu et
+    al. 2003, IEEE TMI 22(10):1235). ``r_vm``, the noise's variance and its autocorrelation are
+    those of the greatest marginal likelihood, for every position by itself; drift and means are
+    integrated out. ``R`` is the prior of shapes of the other estimators.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Runs, TR, conditions and events.
+    dt : float
+        Step of the HRFs, seconds; it need not divide TR.
+    hrf_duration : float
+        Length of the HRFs, seconds, made up to a multiple of `dt`; they are 0 at both ends.
+    drift : {"cosine", "polynomial", "none"}
+        Slow drift, integrated out together with one intercept per run.
+    drift_cutoff : float
+        Shortest period of the cosines, seconds.
+    drift_order : int
+        Degree of the polynomials.
+    noise : {"ar1", "white"}
+        Noise model; with ``ar1`` every position has its own autocorrelation.
+    n_iterations : int
+        Iterations of a position at most.
+    tolerance : float
+        A position's iterations end when one adds less than this to its log likelihood per scan.
+    contrasts : mapping of str to mapping of str to float, optional
+        Weights of the conditions, by name of the contrast.
+    ppm_threshold : float
+        Level for ``ppm_COND``, unit of the data: the probability of more than this, or, where it
+        is below 0, of less.
+    min_positions : int
+        Parcels with fewer usable positions are not estimated.
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed, or the design leaves no scan free.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyhrf.data import Events, Experiment, Run
+    >>> rng = np.random.default_rng(0)
+    >>> onsets = np.arange(10.0, 270.0, 13.0)
+    >>> events = Events(onsets, np.zeros(20), np.ones(20))
+    >>> experiment = Experiment(("flash",), (Run(150, 2.0, {"flash": events}),))
+    >>> estimate = RFIR(experiment).fit(rng.normal(size=(150, 30)))
+    >>> estimate.maps["response_flash"].shape
+    (30, 26)
+    """
+
+    name = "rfir"
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        dt: float = 1.0,
+        hrf_duration: float = 25.0,
+        drift: DriftKind = "cosine",
+        drift_cutoff: float = 128.0,
+        drift_order: int = 4,
+        noise: NoiseKind = "ar1",
+        n_iterations: int = 100,
+        tolerance: float = 1e-5,
+        contrasts: Mapping[str, Mapping[str, float]] | None = None,
+        ppm_threshold: float = 0.0,
+        min_positions: int = 1,
+    ) -> None:
+        super().__init__(locals())
+        check_experiment(experiment)
+        check_grid(experiment, dt, hrf_duration)
+        check_iterations(n_iterations, tolerance)
+        check_models(drift, drift_cutoff, drift_order, noise)
+        check_threshold(ppm_threshold)
+        self.experiment = experiment
+        self.dt = dt
+        self.ppm_threshold = ppm_threshold
+        self.min_positions = max(min_positions, 1)
+        self.contrasts = {
+            name: contrast_vector(name, weights, experiment.conditions)
+            for name, weights in (contrasts or {}).items()
+        }
+        with threadpool_limits(1, user_api="blas"):
+            n_hrf = n_hrf_coefficients(hrf_duration, dt)
+            X = experiment_design(experiment, dt, n_hrf)
+            P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
+            check_design(experiment, X, P)
+            projector, design = design_statistics(
+                X,
+                P,
+                tuple(run.n_scans for run in experiment.runs),
+                AR1_GRID if noise == "ar1" else np.zeros(1),
+            )
+            R = np.asarray(np.linalg.inv(prior_precision(n_hrf, dt)), dtype=np.float64)
+            self._problem = make_rfir_problem(
+                projector, design, R, n_iterations=n_iterations, tolerance=tolerance
+            )
+
+    def cost(self, n_positions: int) -> float:
+        """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
+        n = self._problem.G.shape[1]
+        touch = 4e-9 * self.experiment.n_scans * n
+        # of each position, and of a mean signal for each condition
+        fits = n_positions + 2 * len(self.experiment.conditions)
+        return 1e-3 + fits * (touch + 2e-6 * n + 2.5e-9 * n**3)
+
+    def compile(self) -> None:
+        """Bring the compiled kernels into memory: seconds the first time, then tenths of one.
+
+        Without it the first parcel of every worker waits for them.
+        """
+        shape = (self.experiment.n_scans, N_COMPILED)
+        noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        graph = NeighbourGraph.from_edges(np.empty((0, 2), np.int32), N_COMPILED)
+        with suppress(ArithmeticError, np.linalg.LinAlgError):  # of noise nothing is asked
+            solve_rfir(replace(self._problem, n_iterations=2), noise, graph)
+
+    def fit(
+        self,
+        bold: ArrayLike,
+        *,
+        edges: ArrayLike | None = None,
+        coordinates: ArrayLike | None = None,
+    ) -> ParcelEstimate:
+        """Estimate one parcel from plain arrays.
+
+        Parameters
+        ----------
+        bold : array, shape (n_scans, n_positions)
+            BOLD signal, runs one after the other, any unit.
+        edges : integer array, shape (n_edges, 2), optional
+            Pairs of neighbouring positions, for the mean responses of the parcel.
+        coordinates : integer array, shape (n_positions, 3), optional
+            Voxel indices, from which the pairs are made.
+
+        Returns
+        -------
+        ParcelEstimate
+            With maps in the order of the columns of `bold`.
+
+        Raises
+        ------
+        InputError
+            If shapes do not fit, or the data cannot be estimated.
+        """
+        parcel = parcel_of_arrays(bold, self.experiment.n_scans, edges, coordinates)
+        with threadpool_limits(1, user_api="blas"):
+            estimate = self.fit_parcel(parcel)
+        if estimate.status != "ok":
+            raise InputError(estimate.reason)
+        return estimate
+
+    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
+        """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
+
+        Positions that are constant in a run, or not finite, are left out; their maps are NaN.
+        """
+        usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
+        n_usable = int(usable.sum())
+        if n_usable < self.min_positions:
+            reason = too_few(len(usable), n_usable, self.min_positions)
+            return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
+        graph = NeighbourGraph.from_edges(parcel.edges, len(usable)).subgraph(usable)
+        try:
+            solution = solve_rfir(self._problem, parcel.bold[:, usable], graph)
+        except (ArithmeticError, np.linalg.LinAlgError) as error:
+            reason = f"the iterations did not stay finite ({error}): look at the parcel's data"
+            return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
+        return summarise_rfir(
+            self._problem,
+            solution,
+            parcel=parcel,
+            usable=usable,
+            conditions=self.experiment.conditions,
+            contrasts=self.contrasts,
+            dt=self.dt,
+            ppm_threshold=self.ppm_threshold,
+        )

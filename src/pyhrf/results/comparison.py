@@ -1,0 +1,227 @@
+"""Results of several analyses of the same parcels, side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+from pyhrf.errors import InputError
+from pyhrf.results.files import replace_file
+from pyhrf.results.results import Results
+
+__all__ = ["Comparison", "compare_results", "level_maps", "shared_hrfs", "shared_maps"]
+
+# HRFs of other grids are brought to this step, seconds.
+STEP = 0.5
+# Maps of one value per parcel, or 4D, are compared as HRFs are.
+NOT_COMPARED = ("parcels", "hrf", "time_to_peak")
+HRF_COLUMNS = ("parcel", "first", "second", "distance", "correlation", "first_peak", "second_peak")
+MAP_COLUMNS = ("map", "first", "second", "n_voxels", "correlation", "slope", "difference")
+# What follows the kind in the name of a map that is no level itself, but says something of one.
+_DERIVED = ("sd", "q025", "q975", "ppm", "effect", "t", "z", "p", "F")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results with their names, and what compares them.
+
+    Attributes
+    ----------
+    results : dict of str to Results
+        By a name that tells them apart.
+    hrfs : DataFrame
+        One row per parcel and pair of results: ``parcel``, ``first``, ``second``, ``distance`` (of
+        the HRFs at unit norm: 0 equal, 2 opposite), ``correlation``, and both times to peak (s).
+    maps : DataFrame
+        One row per shared map and pair of results: ``map``, ``first``, ``second``, ``n_voxels``,
+        ``correlation``, ``slope`` of the second on the first through 0, and the root mean square of
+        their ``difference``.
+    """
+
+    results: dict[str, Results]
+    hrfs: pd.DataFrame
+    maps: pd.DataFrame
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write ``hrfs.tsv`` and ``maps.tsv``."""
+        written = []
+        for name, table in (("hrfs", self.hrfs), ("maps", self.maps)):
+            path = folder / f"{name}.tsv"
+            text = table.to_csv(sep="\t", index=False, float_format="%.6g", na_rep="n/a")
+            with replace_file(path) as file:
+                file.write(text.encode())
+            written.append(path)
+        return written
+
+
+def compare_results(directories: Sequence[str | Path]) -> Comparison:
+    """Compare what analyses found in the same parcels.
+
+    Parameters
+    ----------
+    directories : sequence of path
+        Two output directories or more.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two, one holds no results, their parcels differ, or two of them
+        have estimated no parcel that the other has too.
+    """
+    if len(directories) < 2:
+        raise InputError("a comparison needs two output directories at least")
+    results = _named([Results(directory) for directory in directories])
+    parcels = _same_parcels(results)
+    curves = {name: dict(shared_hrfs(one)) for name, one in results.items()}
+    pairs = list(itertools.combinations(results, 2))
+    for one, other in pairs:
+        if not curves[one].keys() & curves[other].keys():
+            raise InputError(
+                f"{results[one].directory} and {results[other].directory} share no parcel that "
+                "both have estimated: see the column reason in their parcels.tsv"
+            )
+    hrfs = [
+        {"parcel": number, "first": one, "second": other}
+        | _hrf_figures(curves[one][number], curves[other][number])
+        for one, other in pairs
+        for number in sorted(curves[one].keys() & curves[other].keys())
+    ]
+    maps = [
+        {"map": name, "first": one, "second": other}
+        | _map_figures(results[one], results[other], name, parcels)
+        for one, other in pairs
+        for name in shared_maps([results[one], results[other]])
+    ]
+    # named columns: results may have no map in common
+    return Comparison(
+        results,
+        pd.DataFrame(hrfs, columns=list(HRF_COLUMNS)),
+        pd.DataFrame(maps, columns=list(MAP_COLUMNS)),
+    )
+
+
+def shared_hrfs(results: Results) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Give the HRF of each parcel, of all conditions together: ``time``, ``hrf``, ``sd``."""
+    table = results.hrf
+    if "condition" in table:
+        table = table[table["condition"].isna()]
+    for number, rows in table.groupby("parcel"):
+        yield int(str(number)), rows
+
+
+def shared_maps(results: Sequence[Results]) -> list[str]:
+    """Name the maps that all results have, those of whole parcels and 4D ones left out."""
+    names = [set(one.maps()) for one in results]
+    return sorted(
+        name
+        for name in set.intersection(*names)
+        if name not in NOT_COMPARED and not name.startswith("response_")
+    )
+
+
+def level_maps(names: Iterable[str], kinds: tuple[str, ...] = ("nrl",)) -> list[str]:
+    """Choose the maps of levels, without their errors, quantiles and tests.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Maps.
+    kinds : tuple of str
+        ``nrl`` for those of conditions, ``contrast`` for those of contrasts.
+    """
+    return [
+        name
+        for name in names
+        for kind in kinds
+        if name.startswith(f"{kind}_")
+        and not any(name.startswith(f"{kind}_{other}_") for other in _DERIVED)
+    ]
+
+
+def _named(results: Sequence[Results]) -> dict[str, Results]:
+    """Name results by their estimators, and by their directories where that is not enough."""
+    estimators = [_estimator(one) for one in results]
+    named: dict[str, Results] = {}
+    for one, estimator in zip(results, estimators, strict=True):
+        name = estimator
+        if estimators.count(estimator) > 1:
+            name = f"{estimator}, {one.directory}" if estimator else str(one.directory)
+        if name in named:
+            raise InputError(f"{one.directory} is given twice: give each output directory once")
+        named[name or str(one.directory)] = one
+    return named
+
+
+def _estimator(results: Results) -> str:
+    """Name of the estimator, of a GLM with its model."""
+    study: dict[str, Any] = results.provenance["study"]
+    name = str(study.get("estimator", ""))
+    return f"{name} {study['glm']['model']}" if name == "glm" else name
+
+
+def _same_parcels(results: dict[str, Results]) -> NDArray[np.int64]:
+    """Read the parcellation that all results share."""
+    images = {name: one.load_map("parcels") for name, one in results.items()}
+    first, reference = next(iter(images.items()))
+    labels = np.asarray(reference.dataobj)
+    for name, image in images.items():
+        same_grid = image.shape == labels.shape and np.allclose(image.affine, reference.affine)
+        if not same_grid or not np.array_equal(np.asarray(image.dataobj), labels):
+            raise InputError(
+                f"{results[name].directory} and {results[first].directory} hold results of "
+                "different parcels: compare analyses of the same parcellation"
+            )
+    return labels.astype(np.int64)
+
+
+def _hrf_figures(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:
+    last = max(one["time"].max(), other["time"].max())
+    grid = np.arange(0.0, last + STEP, STEP)
+    curves = [
+        np.interp(grid, table["time"], table["hrf"], left=0.0, right=0.0) for table in (one, other)
+    ]
+    units = [curve / (np.linalg.norm(curve) or 1.0) for curve in curves]
+    peaks = [float(table["time"].iloc[int(table["hrf"].argmax())]) for table in (one, other)]
+    return {
+        "distance": float(np.linalg.norm(units[0] - units[1])),
+        "correlation": _correlation(*curves),
+        "first_peak": peaks[0],
+        "second_peak": peaks[1],
+    }
+
+
+def _map_figures(
+    one: Results, other: Results, name: str, parcels: NDArray[np.int64]
+) -> dict[str, float]:
+    x, y = (
+        np.asarray(results.load_map(name).dataobj, dtype=np.float64)[parcels > 0]
+        for results in (one, other)
+    )
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    power = float(x @ x)
+    return {
+        "n_voxels": int(known.sum()),
+        "correlation": _correlation(x, y),
+        "slope": float(x @ y) / power if power > 0 else float("nan"),
+        "difference": float(np.sqrt(np.mean((x - y) ** 2))) if x.size else float("nan"),
+    }
+
+
+def _correlation(x: FloatArray, y: FloatArray) -> float:
+    """Pearson's; NaN where one of them does not vary."""
+    if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(np.corrcoef(x, y)[0, 1])

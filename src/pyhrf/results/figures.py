@@ -1,0 +1,125 @@
+"""Figures of a comparison: HRFs of every parcel, and maps in one slice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pyhrf.data import FloatArray
+from pyhrf.results.comparison import Comparison, level_maps, shared_hrfs, shared_maps
+
+__all__ = ["draw_comparison"]
+
+# Wong 2011 (Nature Methods 8:441): told apart by readers of every colour vision.
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# More would be too small to see; the tables have all of them.
+MOST_PARCELS, MOST_MAPS = 30, 6
+
+
+def draw_comparison(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write ``hrfs.png`` and, if there are shared maps of levels, ``maps.png``.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    folder : Path
+        Where to write.
+
+    Returns
+    -------
+    list of Path
+    """
+    written = []
+    with mpl.rc_context(
+        {
+            "font.size": 8,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "legend.frameon": False,
+            "figure.constrained_layout.use": True,
+            "savefig.dpi": 130,
+        }
+    ):
+        for name, figure in (("hrfs", _hrfs(comparison)), ("maps", _maps(comparison))):
+            if figure is not None:
+                figure.savefig(folder / f"{name}.png")
+                written.append(folder / f"{name}.png")
+    return written
+
+
+def _hrfs(comparison: Comparison) -> Figure | None:
+    """One panel per parcel, one curve with its sd per result."""
+    curves = {name: dict(shared_hrfs(one)) for name, one in comparison.results.items()}
+    numbers = sorted(set().union(*curves.values()))
+    if not numbers:
+        return None
+    shown = numbers[:MOST_PARCELS]
+    n_columns = min(len(shown), 5 if len(shown) > 9 else 3)
+    n_rows = -(-len(shown) // n_columns)
+    figure = Figure(figsize=(2.6 * n_columns + 0.3, 1.9 * n_rows + 0.6))
+    axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
+    for axis in axes.flat[len(shown) :]:
+        axis.set_axis_off()
+    for axis, number in zip(axes.flat, shown, strict=False):
+        axis.axhline(0, color="0.8", lw=0.8)
+        axis.set_title(f"parcel {number}", fontsize=8)
+        axis.set_ylim(-1.1, 1.6)
+        for (name, table), colour in zip(curves.items(), _colours(comparison), strict=True):
+            if number in table:
+                rows = table[number]
+                time, hrf, sd = (rows[column].to_numpy() for column in ("time", "hrf", "sd"))
+                axis.fill_between(time, hrf - sd, hrf + sd, color=colour, alpha=0.15, lw=0)
+                axis.plot(time, hrf, color=colour, lw=1.3, label=name)
+    handles = [mpl.lines.Line2D([], [], color=colour) for colour in _colours(comparison)]
+    figure.legend(handles, list(curves), loc="outside upper center", ncols=len(curves))
+    left_out = len(numbers) - len(shown)
+    tail = f" ({left_out} more parcels are in the tables)" if left_out else ""
+    figure.supxlabel(f"seconds after an event{tail}")
+    figure.supylabel("HRF, ± its sd")
+    return figure
+
+
+def _maps(comparison: Comparison) -> Figure | None:
+    """Levels in the slice that cuts most of the parcels: a row per condition or contrast."""
+    results = list(comparison.results.values())
+    names = level_maps(shared_maps(results), ("nrl", "contrast"))[:MOST_MAPS]
+    if not names:
+        return None
+    labels = np.asarray(results[0].load_map("parcels").dataobj)
+    slice_ = int(np.argmax((labels > 0).sum(axis=(0, 1))))
+    inside = labels[:, :, slice_] > 0
+    rows, columns = (np.flatnonzero(inside.any(axis=1 - axis)) for axis in (0, 1))
+    window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    figure = Figure(figsize=(2.1 * len(results) + 0.8, 1.9 * len(names) + 0.4))
+    axes = figure.subplots(len(names), len(results), squeeze=False)
+    for row, name in zip(axes, names, strict=True):
+        values = [
+            np.where(inside, np.asarray(one.load_map(name).dataobj)[:, :, slice_], np.nan)[window]
+            for one in results
+        ]
+        _draw_row(figure, row, values)
+        row[0].set_ylabel(name, fontsize=7)
+    for axis, title in zip(axes[0], comparison.results, strict=True):
+        axis.set_title(title, fontsize=8)
+    figure.supxlabel(f"slice {slice_} of the third axis, the levels in the unit of the data")
+    return figure
+
+
+def _draw_row(figure: Figure, row: list[Axes], values: list[FloatArray]) -> None:
+    """Draw one map of every result, on one scale."""
+    finite = np.concatenate([np.abs(one[np.isfinite(one)]) for one in values])
+    top = float(np.percentile(finite, 99)) if finite.size else 1.0
+    for axis, one in zip(row, values, strict=True):
+        picture = axis.imshow(one.T, origin="lower", cmap="RdBu_r", vmin=-top, vmax=top)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.set_facecolor("0.92")
+    figure.colorbar(picture, ax=list(row), shrink=0.8)
+
+
+def _colours(comparison: Comparison) -> list[str]:
+    return [COLOURS[i % len(COLOURS)] for i in range(len(comparison.results))]
