@@ -8,7 +8,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from pyhrf.estimators import JDEVEM
+from pyhrf.estimators import JDEMCMC, JDEVEM, RFIR
 from pyhrf.simulation.simulate import simulate
 from pyhrf.simulation.spec import SimulationSpec
 from validation.evaluate import evaluate
@@ -97,6 +97,8 @@ def _compile() -> None:
     )
     for noise in ("ar1", "white"):
         JDEVEM(data.experiment, noise=noise).fit_parcel(data.parcels()[0])  # type: ignore[arg-type]
+    JDEMCMC(data.experiment).compile()
+    RFIR(data.experiment).compile()
 
 
 if __name__ == "__main__":
