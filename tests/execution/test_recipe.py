@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyhrf.data import Events, Experiment, Parcel, Run
-from pyhrf.estimators import JDEVEM
+from pyhrf.estimators import JDEMCMC, JDEVEM, RFIR
+from pyhrf.estimators.glm import GLM
 from pyhrf.execution.packing import pack_estimates
 from pyhrf.execution.recipe import from_recipe, to_recipe
 
@@ -49,14 +50,20 @@ def experiment() -> Experiment:
     return Experiment(("é b", "c"), runs)
 
 
-def test_recipe__estimates_to_the_same_bits():
-    estimator = JDEVEM(
-        experiment(),
-        dt=0.7,
-        hrf_duration=21.0,
-        tolerance=1e-3,
-        contrasts={"d": {"é b": 1, "c": -1 / 3}},
-    )
+CONTRASTS = {"d": {"é b": 1, "c": -1 / 3}}
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        JDEVEM(experiment(), dt=0.7, hrf_duration=21.0, tolerance=1e-3, contrasts=CONTRASTS),
+        JDEMCMC(experiment(), n_iterations=80, n_burn_in=20, contrasts=CONTRASTS, seed=7),
+        RFIR(experiment(), n_iterations=20, contrasts=CONTRASTS),
+        GLM(experiment(), model="fir", fir_delays=(0.0, 4.2, 8.4), contrasts=CONTRASTS),
+    ],
+    ids=lambda estimator: estimator.name,
+)
+def test_recipe__estimates_to_the_same_bits(estimator):
     parcel = Parcel(
         5,
         np.random.default_rng(1).normal(size=(180, 12)).astype(np.float32),
@@ -65,7 +72,7 @@ def test_recipe__estimates_to_the_same_bits():
     )
     text = to_recipe(estimator)
     other = from_recipe(text)
-    assert type(other) is JDEVEM
+    assert type(other) is type(estimator)
     assert to_recipe(other) == text
     assert pack_estimates([other.fit_parcel(parcel)]) == pack_estimates(
         [estimator.fit_parcel(parcel)]
