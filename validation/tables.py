@@ -14,6 +14,9 @@ from validation.scenarios import SCENARIOS
 
 __all__ = ["Results", "markdown", "write_tables"]
 
+_ON_THE_ESTIMATORS = """RFIR has no classes, nor has the GLM: their probabilities are those of a mixture
+that is fitted to the z values. The GLM is not smoothed here."""
+
 ESTIMATORS = {
     "jde": "jde-vem",
     "jde-mcmc": "jde-mcmc",
@@ -193,7 +196,9 @@ def estimators_table(results: Results) -> str:
         for method, name in ESTIMATORS.items()
         if method in results.methods
     ]
-    return "## The estimators\n\n" + _table(["scenario", "estimator", *columns.values()], rows)
+    return f"## The estimators\n\n{_ON_THE_ESTIMATORS}\n\n" + _table(
+        ["scenario", "estimator", *columns.values()], rows
+    )
 
 
 def _everything(results: Results) -> str:
