@@ -14,8 +14,8 @@ from validation.scenarios import SCENARIOS
 
 __all__ = ["Results", "markdown", "write_tables"]
 
-_ON_THE_ESTIMATORS = """RFIR has no classes, nor has the GLM: their probabilities are those of a mixture
-that is fitted to the z values. The GLM is not smoothed here."""
+_ON_THE_ESTIMATORS = """RFIR has no classes, nor has the GLM: their probabilities are those of a
+mixture that is fitted to the z values. The GLM is not smoothed here."""
 
 ESTIMATORS = {
     "jde": "jde-vem",
