@@ -126,7 +126,8 @@ class ParcelEstimate:
         By name of the output file, as ``nrl_audio``; NaN where a position was left out. With a
         second axis, of the times of `hrf`, it becomes a 4D file.
     trace : float array, shape (n_iterations,)
-        Course of the criterion, for VEM the free energy.
+        Course of the criterion: of VEM the free energy, of MCMC the log likelihood after every
+        sweep, one chain after the other.
     """
 
     parcel: int

@@ -8,30 +8,26 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.estimators.arguments import KeepsArguments
+from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import (
     NoiseKind,
     check_experiment,
     check_models,
-    contrast_vector,
-    parcel_of_arrays,
-    too_few,
-    usable_positions,
 )
 from pyhrf.estimators.glm_design import GLMModel, fir_delays_of, make_designs
 from pyhrf.estimators.glm_fit import fit_runs
 from pyhrf.estimators.glm_summary import summarise_glm
+from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.nuisance import DriftKind
 
 __all__ = ["GLM"]
 
 
-class GLM(KeepsArguments):
+class GLM(ParcelEstimator):
     """A general linear model of every position, fitted and tested by nilearn.
 
     Each run is fitted by itself (``run_glm``), with AR(1) noise whose coefficient is rounded to a
@@ -97,7 +93,7 @@ class GLM(KeepsArguments):
         contrasts: Mapping[str, Mapping[str, float]] | None = None,
         min_positions: int = 1,
     ) -> None:
-        super().__init__(locals())
+        super().__init__(experiment, contrasts, min_positions, given=locals())
         check_experiment(experiment)
         check_models(drift, drift_cutoff, drift_order, noise)
         if model not in get_args(GLMModel):
@@ -114,13 +110,7 @@ class GLM(KeepsArguments):
                 f"hrf_duration is {hrf_duration:g} s: for the FIR it must be at least the "
                 f"repetition time of {tr:g} s, or give fir_delays"
             )
-        self.experiment = experiment
         self.noise: NoiseKind = noise
-        self.min_positions = max(min_positions, 1)
-        self.contrasts = {
-            name: contrast_vector(name, weights, experiment.conditions)
-            for name, weights in (contrasts or {}).items()
-        }
         with threadpool_limits(1, user_api="blas"):
             self._design = make_designs(
                 experiment,
@@ -142,57 +132,21 @@ class GLM(KeepsArguments):
     def compile(self) -> None:
         """Do nothing: there are no kernels to compile."""
 
-    def fit(self, bold: ArrayLike) -> ParcelEstimate:
-        """Estimate positions given as a plain array.
-
-        Parameters
-        ----------
-        bold : array, shape (n_scans, n_positions)
-            BOLD signal, runs one after the other, any unit.
-
-        Returns
-        -------
-        ParcelEstimate
-            With maps in the order of the columns of `bold`.
-
-        Raises
-        ------
-        InputError
-            If shapes do not fit, or the data cannot be estimated.
-        """
-        parcel = parcel_of_arrays(bold, self.experiment.n_scans)
-        with threadpool_limits(1, user_api="blas"):
-            estimate = self.fit_parcel(parcel)
-        if estimate.status != "ok":
-            raise InputError(estimate.reason)
-        return estimate
-
-    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
-        """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
-
-        Positions that are constant in a run, or not finite, are left out; their maps are NaN.
-        """
-        usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
-        n_usable = int(usable.sum())
-        if n_usable < self.min_positions:
-            reason = too_few(len(usable), n_usable, self.min_positions)
-            return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
-        bold = parcel.bold[:, usable].astype(np.float64)
-        try:
-            estimate = summarise_glm(
-                self._design,
-                fit_runs(self._design, bold, self.noise),
-                bold=bold,
-                noise=self.noise,
-                parcel=parcel,
-                usable=usable,
-                conditions=self.experiment.conditions,
-                contrasts=self.contrasts,
-            )
-        except np.linalg.LinAlgError as error:
-            reason = f"the model cannot be fitted ({error}): look at the parcel's data"
-            return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
-        return estimate
+    def _estimate(
+        self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph
+    ) -> ParcelEstimate:
+        del graph  # no position knows of another
+        signal = bold.astype(np.float64)
+        return summarise_glm(
+            self._design,
+            fit_runs(self._design, signal, self.noise),
+            bold=signal,
+            noise=self.noise,
+            parcel=parcel,
+            usable=usable,
+            conditions=self.experiment.conditions,
+            contrasts=self.contrasts,
+        )
 
 
 def _check_delays(delays: Sequence[float]) -> None:

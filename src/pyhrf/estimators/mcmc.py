@@ -8,20 +8,15 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.estimators.arguments import KeepsArguments
+from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import (
     NoiseKind,
     check_beta,
     check_threshold,
-    contrast_vector,
-    parcel_of_arrays,
-    too_few,
-    usable_positions,
 )
 from pyhrf.estimators.mcmc_problem import FieldPrior, MCMCProblem, Settings, compressed_design
 from pyhrf.estimators.mcmc_solver import solve_mcmc
@@ -42,7 +37,7 @@ VEM_ITERATIONS, VEM_TOLERANCE = 100, 1e-4
 N_COMPILED = 8
 
 
-class JDEMCMC(KeepsArguments):
+class JDEMCMC(ParcelEstimator):
     """HRF of a parcel, and response levels and activation of its positions, with their posterior.
 
     The model of `JDEVEM`, sampled instead of approximated: Gibbs sampling (Makni et al. 2008,
@@ -127,7 +122,7 @@ class JDEMCMC(KeepsArguments):
         min_positions: int = 5,
         seed: int = 0,
     ) -> None:
-        super().__init__(locals())
+        super().__init__(experiment, contrasts, min_positions, given=locals())
         _check_chains(n_iterations, n_burn_in, n_chains, start, seed)
         check_beta(beta)
         check_threshold(ppm_threshold)
@@ -143,13 +138,7 @@ class JDEMCMC(KeepsArguments):
             tolerance=VEM_TOLERANCE,
             beta=beta,
         )
-        self.experiment = experiment
         self.dt = dt
-        self.min_positions = max(min_positions, 1)
-        self.contrasts = {
-            name: contrast_vector(name, weights, experiment.conditions)
-            for name, weights in (contrasts or {}).items()
-        }
         with threadpool_limits(1, user_api="blas"):
             design = compressed_design(vem.design, vem.prior.R_inv)
         settings = Settings(
@@ -186,79 +175,17 @@ class JDEMCMC(KeepsArguments):
         with suppress(ArithmeticError, np.linalg.LinAlgError):  # of noise nothing is asked
             solve_mcmc(replace(self._problem, settings=short), noise, graph, number=1)
 
-    def fit(
-        self,
-        bold: ArrayLike,
-        *,
-        edges: ArrayLike | None = None,
-        coordinates: ArrayLike | None = None,
+    def _estimate(
+        self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph
     ) -> ParcelEstimate:
-        """Estimate one parcel from plain arrays.
-
-        Parameters
-        ----------
-        bold : array, shape (n_scans, n_positions)
-            BOLD signal, runs one after the other, any unit.
-        edges : integer array, shape (n_edges, 2), optional
-            Pairs of neighbouring positions.
-        coordinates : integer array, shape (n_positions, 3), optional
-            Voxel indices, from which the pairs are made; without either no position has a
-            neighbour.
-
-        Returns
-        -------
-        ParcelEstimate
-            With maps in the order of the columns of `bold`. ``trace`` holds the log likelihood
-            after every sweep, one chain after the other.
-
-        Raises
-        ------
-        InputError
-            If shapes do not fit, or the data cannot be estimated.
-        """
-        parcel = parcel_of_arrays(bold, self.experiment.n_scans, edges, coordinates)
-        # Matrices this small only lose by BLAS threads; engines see to it themselves.
-        with threadpool_limits(1, user_api="blas"):
-            estimate = self.fit_parcel(parcel)
-        if estimate.status != "ok":
-            raise InputError(estimate.reason)
-        return estimate
-
-    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
-        """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
-
-        Positions that are constant in a run, or not finite, are left out; their maps are NaN.
-        """
-        return self._estimate(parcel)
-
-    def _estimate(self, parcel: Parcel) -> ParcelEstimate:
-        usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
-        n_usable = int(usable.sum())
-        if n_usable < self.min_positions:
-            return _failed(parcel, too_few(len(usable), n_usable, self.min_positions))
-        graph = NeighbourGraph.from_edges(parcel.edges, len(usable))
-        bold = parcel.bold
-        if n_usable < len(usable):
-            graph, bold = graph.subgraph(usable), bold[:, usable]
-        try:
-            solution = solve_mcmc(self._problem, bold, graph, number=parcel.number)
-        except (ArithmeticError, np.linalg.LinAlgError) as error:
-            return _failed(
-                parcel, f"the draws did not stay finite ({error}): look at the parcel's data"
-            )
         return summarise_draws(
-            solution,
+            solve_mcmc(self._problem, bold, graph, number=parcel.number),
             parcel=parcel,
             usable=usable,
             conditions=self.experiment.conditions,
             contrasts=self.contrasts,
             dt=self.dt,
         )
-
-
-def _failed(parcel: Parcel, reason: str) -> ParcelEstimate:
-    """Make an estimate that says why there is none."""
-    return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
 
 
 def _check_chains(n_iterations: int, n_burn_in: int, n_chains: int, start: str, seed: int) -> None:

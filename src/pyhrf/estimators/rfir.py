@@ -7,12 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
-from pyhrf.errors import InputError
-from pyhrf.estimators.arguments import KeepsArguments
+from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import (
     NoiseKind,
     check_design,
@@ -21,10 +19,6 @@ from pyhrf.estimators.checks import (
     check_iterations,
     check_models,
     check_threshold,
-    contrast_vector,
-    parcel_of_arrays,
-    too_few,
-    usable_positions,
 )
 from pyhrf.estimators.rfir_solver import make_rfir_problem, solve_rfir
 from pyhrf.estimators.rfir_summary import summarise_rfir
@@ -42,7 +36,7 @@ AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
 N_COMPILED = 4
 
 
-class RFIR(KeepsArguments):
+class RFIR(ParcelEstimator):
     """A smooth HRF of every position and condition, with its errors, from BOLD data.
 
     ``y_v = sum_m X_m h_vm + P l_v + b_v`` with ``h_vm ~ N(0, r_vm R)``: regularised FIR (Ciuciu et
@@ -114,20 +108,14 @@ class RFIR(KeepsArguments):
         ppm_threshold: float = 0.0,
         min_positions: int = 1,
     ) -> None:
-        super().__init__(locals())
+        super().__init__(experiment, contrasts, min_positions, given=locals())
         check_experiment(experiment)
         check_grid(experiment, dt, hrf_duration)
         check_iterations(n_iterations, tolerance)
         check_models(drift, drift_cutoff, drift_order, noise)
         check_threshold(ppm_threshold)
-        self.experiment = experiment
         self.dt = dt
         self.ppm_threshold = ppm_threshold
-        self.min_positions = max(min_positions, 1)
-        self.contrasts = {
-            name: contrast_vector(name, weights, experiment.conditions)
-            for name, weights in (contrasts or {}).items()
-        }
         with threadpool_limits(1, user_api="blas"):
             n_hrf = n_hrf_coefficients(hrf_duration, dt)
             X = experiment_design(experiment, dt, n_hrf)
@@ -163,60 +151,12 @@ class RFIR(KeepsArguments):
         with suppress(ArithmeticError, np.linalg.LinAlgError):  # of noise nothing is asked
             solve_rfir(replace(self._problem, n_iterations=2), noise, graph)
 
-    def fit(
-        self,
-        bold: ArrayLike,
-        *,
-        edges: ArrayLike | None = None,
-        coordinates: ArrayLike | None = None,
+    def _estimate(
+        self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph
     ) -> ParcelEstimate:
-        """Estimate one parcel from plain arrays.
-
-        Parameters
-        ----------
-        bold : array, shape (n_scans, n_positions)
-            BOLD signal, runs one after the other, any unit.
-        edges : integer array, shape (n_edges, 2), optional
-            Pairs of neighbouring positions, for the mean responses of the parcel.
-        coordinates : integer array, shape (n_positions, 3), optional
-            Voxel indices, from which the pairs are made.
-
-        Returns
-        -------
-        ParcelEstimate
-            With maps in the order of the columns of `bold`.
-
-        Raises
-        ------
-        InputError
-            If shapes do not fit, or the data cannot be estimated.
-        """
-        parcel = parcel_of_arrays(bold, self.experiment.n_scans, edges, coordinates)
-        with threadpool_limits(1, user_api="blas"):
-            estimate = self.fit_parcel(parcel)
-        if estimate.status != "ok":
-            raise InputError(estimate.reason)
-        return estimate
-
-    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
-        """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
-
-        Positions that are constant in a run, or not finite, are left out; their maps are NaN.
-        """
-        usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
-        n_usable = int(usable.sum())
-        if n_usable < self.min_positions:
-            reason = too_few(len(usable), n_usable, self.min_positions)
-            return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
-        graph = NeighbourGraph.from_edges(parcel.edges, len(usable)).subgraph(usable)
-        try:
-            solution = solve_rfir(self._problem, parcel.bold[:, usable], graph)
-        except (ArithmeticError, np.linalg.LinAlgError) as error:
-            reason = f"the iterations did not stay finite ({error}): look at the parcel's data"
-            return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
         return summarise_rfir(
             self._problem,
-            solution,
+            solve_rfir(self._problem, bold, graph),
             parcel=parcel,
             usable=usable,
             conditions=self.experiment.conditions,

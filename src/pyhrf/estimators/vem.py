@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
-from pyhrf.errors import InputError
-from pyhrf.estimators.arguments import KeepsArguments
+from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import (
     NoiseKind,
     check_beta,
     check_iterations,
     check_threshold,
-    contrast_vector,
-    parcel_of_arrays,
-    too_few,
-    usable_positions,
 )
 from pyhrf.estimators.vem_problem import experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
@@ -30,7 +23,7 @@ from pyhrf.model.nuisance import DriftKind
 __all__ = ["JDEVEM"]
 
 
-class JDEVEM(KeepsArguments):
+class JDEVEM(ParcelEstimator):
     """HRF of a parcel, and response levels and activation of its positions, from BOLD data.
 
     ``y_v = sum_m a_vm X_m h + P l_v + b_v`` with a Gaussian prior of smoothness on ``h``, a
@@ -111,19 +104,13 @@ class JDEVEM(KeepsArguments):
         min_positions: int = 5,
         seed: int = 0,
     ) -> None:
-        super().__init__(locals())
+        super().__init__(experiment, contrasts, min_positions, given=locals())
         check_iterations(n_iterations, tolerance)
         check_beta(beta)
         check_threshold(ppm_threshold)
-        self.experiment = experiment
         self.dt = dt
         self.ppm_threshold = ppm_threshold
         self.seed = seed
-        self.min_positions = max(min_positions, 1)
-        self.contrasts = {
-            name: contrast_vector(name, weights, experiment.conditions)
-            for name, weights in (contrasts or {}).items()
-        }
         self._problem = experiment_problem(
             experiment,
             dt=dt,
@@ -155,77 +142,13 @@ class JDEVEM(KeepsArguments):
         shape = (self.experiment.n_scans, len(positions))
         noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
         pairs = np.column_stack([positions[:-1], positions[1:]]).astype(np.int32)
-        self._estimate(Parcel(1, noise, pairs, positions))
+        self.fit_parcel(Parcel(1, noise, pairs, positions))
 
-    def fit(
-        self,
-        bold: ArrayLike,
-        *,
-        edges: ArrayLike | None = None,
-        coordinates: ArrayLike | None = None,
+    def _estimate(
+        self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph
     ) -> ParcelEstimate:
-        """Estimate one parcel from plain arrays.
-
-        Parameters
-        ----------
-        bold : array, shape (n_scans, n_positions)
-            BOLD signal, runs one after the other, any unit.
-        edges : integer array, shape (n_edges, 2), optional
-            Pairs of neighbouring positions.
-        coordinates : integer array, shape (n_positions, 3), optional
-            Voxel indices, from which the pairs are made; without either no position has a
-            neighbour.
-
-        Returns
-        -------
-        ParcelEstimate
-            With maps in the order of the columns of `bold`.
-
-        Raises
-        ------
-        InputError
-            If shapes do not fit, or the data cannot be estimated.
-        """
-        parcel = parcel_of_arrays(bold, self.experiment.n_scans, edges, coordinates)
-        # Matrices this small only lose by BLAS threads; engines see to it themselves.
-        with threadpool_limits(1, user_api="blas"):
-            estimate = self.fit_parcel(parcel)
-        if estimate.status != "ok":
-            raise InputError(estimate.reason)
-        return estimate
-
-    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
-        """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
-
-        Positions that are constant in a run, or not finite, are left out; their maps are NaN.
-        """
-        return self._estimate(parcel)
-
-    def _estimate(self, parcel: Parcel) -> ParcelEstimate:
-        usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
-        n_usable = int(usable.sum())
-        if n_usable < self.min_positions:
-            return ParcelEstimate(
-                parcel=parcel.number,
-                status="failed",
-                reason=too_few(len(usable), n_usable, self.min_positions),
-                positions=parcel.positions,
-            )
-        graph = NeighbourGraph.from_edges(parcel.edges, len(usable))
-        bold = parcel.bold
-        if n_usable < len(usable):
-            graph, bold = graph.subgraph(usable), bold[:, usable]
-        try:
-            solution = solve_vem(self._problem, bold, graph)
-        except FloatingPointError as error:
-            return ParcelEstimate(
-                parcel=parcel.number,
-                status="failed",
-                reason=f"the iterations did not stay finite ({error}): look at the parcel's data",
-                positions=parcel.positions,
-            )
         return summarise(
-            solution,
+            solve_vem(self._problem, bold, graph),
             parcel=parcel,
             usable=usable,
             conditions=self.experiment.conditions,

@@ -1,0 +1,149 @@
+"""What all estimators share: the way from a parcel, or plain arrays, to an estimate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
+
+from pyhrf.data import Experiment, FloatArray, Parcel, ParcelEstimate
+from pyhrf.errors import InputError
+from pyhrf.estimators.checks import contrast_vector, parcel_of_arrays, too_few, usable_positions
+from pyhrf.model.graph import NeighbourGraph
+
+__all__ = ["Bold", "BoolArray", "ParcelEstimator"]
+
+Bold = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+
+class ParcelEstimator(ABC):
+    """Base of the estimators, which keeps what they were made with.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Runs, TR, conditions and events.
+    contrasts : mapping of str to mapping of str to float, optional
+        Weight of each condition, by name of contrast and condition.
+    min_positions : int
+        Parcels with fewer usable positions are failed; at least 1.
+    given : mapping of str to object
+        All arguments of the estimator's own constructor by name: its ``locals()`` at the start.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        As given.
+    min_positions : int
+        At least 1.
+    contrasts : dict of str to array, shape (n_conditions,)
+        Weights by name.
+
+    Raises
+    ------
+    InputError
+        If a contrast names no condition.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        contrasts: Mapping[str, Mapping[str, float]] | None,
+        min_positions: int,
+        *,
+        given: Mapping[str, object],
+    ) -> None:
+        own = ("self", "__class__")
+        self._arguments = {name: value for name, value in given.items() if name not in own}
+        self.experiment = experiment
+        self.min_positions = max(min_positions, 1)
+        self.contrasts: dict[str, FloatArray] = {
+            name: contrast_vector(name, weights, experiment.conditions)
+            for name, weights in (contrasts or {}).items()
+        }
+
+    def recipe(self) -> dict[str, object]:
+        """Return the arguments with which this class makes an equal estimator elsewhere."""
+        return dict(self._arguments)
+
+    def fit(
+        self,
+        bold: ArrayLike,
+        *,
+        edges: ArrayLike | None = None,
+        coordinates: ArrayLike | None = None,
+    ) -> ParcelEstimate:
+        """Estimate one parcel from plain arrays.
+
+        Parameters
+        ----------
+        bold : array, shape (n_scans, n_positions)
+            BOLD signal, runs one after the other, any unit.
+        edges : integer array, shape (n_edges, 2), optional
+            Pairs of neighbouring positions; the GLM has no use for them.
+        coordinates : integer array, shape (n_positions, 3), optional
+            Voxel indices, from which the pairs are made; without either no position has a
+            neighbour.
+
+        Returns
+        -------
+        ParcelEstimate
+            With maps in the order of the columns of `bold`.
+
+        Raises
+        ------
+        InputError
+            If shapes do not fit, or the data cannot be estimated.
+        """
+        parcel = parcel_of_arrays(bold, self.experiment.n_scans, edges, coordinates)
+        # Matrices this small only lose by BLAS threads; engines see to it themselves.
+        with threadpool_limits(1, user_api="blas"):
+            estimate = self.fit_parcel(parcel)
+        if estimate.status != "ok":
+            raise InputError(estimate.reason)
+        return estimate
+
+    def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
+        """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
+
+        Positions that are constant in a run, or not finite, are left out; their maps are NaN.
+        """
+        usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
+        n_usable = int(usable.sum())
+        if n_usable < self.min_positions:
+            return _failed(parcel, too_few(len(usable), n_usable, self.min_positions))
+        graph = NeighbourGraph.from_edges(parcel.edges, len(usable))
+        bold = parcel.bold
+        if n_usable < len(usable):
+            graph, bold = graph.subgraph(usable), bold[:, usable]
+        try:
+            return self._estimate(parcel, usable, bold, graph)
+        except (ArithmeticError, np.linalg.LinAlgError) as error:
+            reason = f"the computation did not stay finite ({error}): look at the parcel's data"
+            return _failed(parcel, reason)
+
+    @abstractmethod
+    def _estimate(
+        self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph
+    ) -> ParcelEstimate:
+        """Estimate the usable positions of a parcel.
+
+        Parameters
+        ----------
+        parcel : Parcel
+            The whole of it.
+        usable : bool array, shape (n_positions,)
+            Which positions are used.
+        bold : float32 array, shape (n_scans, n_usable)
+            Their signal.
+        graph : NeighbourGraph
+            Of these positions.
+        """
+
+
+def _failed(parcel: Parcel, reason: str) -> ParcelEstimate:
+    return ParcelEstimate(parcel.number, "failed", reason, parcel.positions)
