@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,9 @@ def test_files__name_no_path_of_a_machine() -> None:
             f"{name}:{n}: {line}" for n, line in enumerate(lines, 1) if MACHINE_PATHS.search(line)
         ]
     assert found == []
+
+
+def test_architecture__no_two_files_of_tests_have_one_name() -> None:
+    # pytest imports them by their names alone, and tells of it only when both are collected
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    assert [name for name, n in names.items() if n > 1 and name != "conftest.py"] == []
