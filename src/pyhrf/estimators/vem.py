@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 
@@ -138,11 +139,14 @@ class JDEVEM(ParcelEstimator):
 
         Without it the first parcel of every worker waits for them.
         """
-        positions = np.arange(max(8, self.min_positions))
-        shape = (self.experiment.n_scans, len(positions))
-        noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-        pairs = np.column_stack([positions[:-1], positions[1:]]).astype(np.int32)
-        self.fit_parcel(Parcel(1, noise, pairs, positions))
+        n = 8
+        noise = np.random.default_rng(0).standard_normal((self.experiment.n_scans, n))
+        bold = noise.astype(np.float32)
+        pairs = np.column_stack([np.arange(n - 1), np.arange(1, n)]).astype(np.int32)
+        parcel = Parcel(1, bold, pairs, np.arange(n))
+        graph = NeighbourGraph.from_edges(pairs, n)
+        with suppress(ArithmeticError, np.linalg.LinAlgError):  # of noise nothing is asked
+            self._estimate(parcel, np.ones(n, dtype=np.bool_), bold, graph)
 
     def _estimate(
         self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph

@@ -139,6 +139,16 @@ def jobs_of(tmp_path: Path) -> list[str]:
     return found
 
 
+def stays_without_jobs(tmp_path: Path) -> bool:
+    """Tell whether no job runs, nor is one started by what has not yet seen its client's end."""
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        if jobs_of(tmp_path):
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def test_interrupted_then_killed__ends_its_jobs_and_goes_on(
     tmp_path: Path, environment: dict[str, str]
 ):
@@ -151,7 +161,7 @@ def test_interrupted_then_killed__ends_its_jobs_and_goes_on(
         if number == signal.SIGINT:
             assert process.returncode == 130
             assert "run the same command again to go on" in said
-        wait_for(lambda: not jobs_of(tmp_path), "the end of the jobs")
+        wait_for(lambda: stays_without_jobs(tmp_path), "the end of the jobs")
     before = estimated(tmp_path)
     with scenario(tmp_path, environment) as process:
         out, said = process.communicate(timeout=120)

@@ -151,7 +151,7 @@ _CANNOT_WORK = {
     "remote_path": ({"remote_path": "/nowhere"}, "/nowhere is no folder there"),
     "not writable": ({"remote_path": "/usr"}, "remote_path /usr cannot be written"),
     "no python": ({"python": "/usr/bin/python3.1"}, "/usr/bin/python3.1 cannot be run"),
-    "versions": ({"python": "/usr/bin/python3"}, "has other versions than this Python: pyhrf miss"),
+    "versions": ({"python": "/usr/bin/python3"}, "pyhrf missing (here "),
 }
 
 
