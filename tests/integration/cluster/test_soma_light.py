@@ -134,7 +134,7 @@ def jobs_of(tmp_path: Path) -> list[str]:
             command = path.read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if str(tmp_path) in command and "cluster_job" in command:
+        if str(tmp_path) in command and "pyhrf.execution.soma.job" in command:
             found.append(command)
     return found
 
