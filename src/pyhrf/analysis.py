@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.settings import Settings, load_settings
@@ -33,8 +34,11 @@ from pyhrf.execution.journal import Journal, folder_of_engine
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.runner import run_batches
 from pyhrf.inputs.dataset import Dataset
+from pyhrf.inputs.surfaces import Mesh
 from pyhrf.results import (
     Grid,
+    MapGrid,
+    NodeGrid,
     Results,
     check_names,
     collect_provenance,
@@ -79,7 +83,7 @@ def check_study(study: Study) -> list[str]:
     Parameters
     ----------
     study : Study
-        Of kind ``volume``.
+        Of kind ``volume`` or ``surface``.
 
     Returns
     -------
@@ -91,7 +95,8 @@ def check_study(study: Study) -> list[str]:
     InputError, ConfigError
         Naming file, place, value and cure.
     """
-    dataset = open_files(study, study.data.runs, study.data.parcellation)
+    data = study.data
+    dataset = open_files(study, data.runs, data.parcellation, data.mesh)
     _check_fit(study, dataset)
     return dataset.notes
 
@@ -256,6 +261,14 @@ def _check_distinct(experiment: Experiment) -> None:
         seen[content] = condition
 
 
+def _map_grid(dataset: Dataset, labels: NDArray[np.int32]) -> MapGrid:
+    """Say where the maps lie: on the grid of the input, or on the nodes of its mesh."""
+    space = dataset.space
+    if isinstance(space, Mesh):
+        return NodeGrid(labels, space.structure)
+    return Grid(labels, space.affine, space.header)
+
+
 def _prepare(study: Study, data: StudyData) -> _Prepared:
     dataset = data.open()
     contrasts = _check_fit(study, dataset)
@@ -322,7 +335,7 @@ class _Run:
             self.study.output,
             estimates,
             conditions=dataset.experiment.conditions,
-            grid=Grid(labels, dataset.affine, dataset.header),
+            grid=_map_grid(dataset, labels),
         )
         provenance = collect_provenance(
             command=command,

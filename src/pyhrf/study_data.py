@@ -20,7 +20,12 @@ Tell = Callable[[str], None]
 """What is called with each sentence that the user should read."""
 
 
-def open_files(study: Study, runs: Sequence[RunFiles], parcellation: Path | None) -> Dataset:
+def open_files(
+    study: Study,
+    runs: Sequence[RunFiles],
+    parcellation: Path | None,
+    mesh: Path | None = None,
+) -> Dataset:
     """Open and check files as the data of a study.
 
     Raises
@@ -31,6 +36,7 @@ def open_files(study: Study, runs: Sequence[RunFiles], parcellation: Path | None
     return open_dataset(
         runs=runs,
         parcellation=parcellation,
+        mesh=mesh,
         tr=study.data.tr,
         hrf_duration=study.hrf.duration,
     )
@@ -45,7 +51,8 @@ class StudyData:
     def open(self) -> Dataset:
         """Open and check them."""
         if self._folder is None:
-            return open_files(self._study, self._study.data.runs, self._study.data.parcellation)
+            data = self._study.data
+            return open_files(self._study, data.runs, data.parcellation, data.mesh)
         from pyhrf.simulation.datasets import dataset_paths
         from pyhrf.simulation.examples import example_spec
 

@@ -57,8 +57,8 @@ def test_open_dataset__describes_the_experiment(files: Study) -> None:
     assert data.notes == []
     assert data.shape == (5, 4, 3)
     assert data.tr == 2.0
-    np.testing.assert_array_equal(data.affine, AFFINE)
-    np.testing.assert_array_equal(data.header.get_best_affine(), AFFINE)
+    np.testing.assert_array_equal(data.space.affine, AFFINE)
+    np.testing.assert_array_equal(data.space.header.get_best_affine(), AFFINE)
 
 
 def test_load__gives_parcels_as_nibabel_sees_them(files: Study, labels: np.ndarray) -> None:
@@ -109,13 +109,13 @@ def test_load__accepts_labels_stored_as_floats(
 
 def test_load__reads_once_for_many_threads(files: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    read_voxels = dataset_module.read_voxels
+    read_stored = dataset_module.read_stored
 
     def counted(*arguments: Any) -> Any:
         calls.append(arguments)
-        return read_voxels(*arguments)
+        return read_stored(*arguments)
 
-    monkeypatch.setattr(dataset_module, "read_voxels", counted)
+    monkeypatch.setattr(dataset_module, "read_stored", counted)
     data = open_files(files)
     assert not calls
     barrier = threading.Barrier(8)

@@ -27,6 +27,7 @@ class BuildOptions:
     study_file: Path
     bold: tuple[Path, ...]
     parcellation: Path | None
+    mesh: Path | None
     paradigm: tuple[Path, ...]
     tr: float | None
     kind: str | None
@@ -62,7 +63,7 @@ def build_study(options: BuildOptions) -> None:
 
     study = _study(options).with_absolute_paths()
     notes: Sequence[str] = ()
-    if study.data.kind == "volume":
+    if study.data.kind != "simulation":
         from pyhrf.analysis import check_study
 
         notes = check_study(study)
@@ -116,10 +117,19 @@ def _check_usage(options: BuildOptions) -> None:
                 f"{len(options.bold)} runs (-f) need one paradigm (-r) for all or one for each, "
                 f"not {len(options.paradigm)}"
             )
+        if options.kind == "surface" and options.mesh is None:
+            raise click.UsageError("-d surface needs -g, the mesh on which the data lie")
+        if options.kind == "volume" and options.mesh is not None:
+            raise click.UsageError("-g is the mesh of surface data: leave it out, or -d volume")
         return
-    if options.kind == "volume":
-        raise click.UsageError("-d volume needs the BOLD data: give them with -f")
-    given = {"-k": options.parcellation, "-r": options.paradigm, "-I": options.tr is not None}
+    if options.kind in ("volume", "surface"):
+        raise click.UsageError(f"-d {options.kind} needs the BOLD data: give them with -f")
+    given = {
+        "-k": options.parcellation,
+        "-g": options.mesh,
+        "-r": options.paradigm,
+        "-I": options.tr is not None,
+    }
     for name, value in given.items():
         if value:
             raise click.UsageError(f"{name} goes with BOLD data: give them with -f")
@@ -134,9 +144,10 @@ def _study(options: BuildOptions) -> Study:
         if len(paradigms) == 1:
             paradigms *= len(options.bold)
         values["data"] = {
-            "kind": "volume",
+            "kind": "volume" if options.mesh is None else "surface",
             "tr": options.tr,
             "parcellation": options.parcellation,
+            "mesh": options.mesh,
             "runs": [
                 {"bold": bold, "paradigm": paradigm}
                 for bold, paradigm in zip(options.bold, paradigms, strict=True)
@@ -174,9 +185,9 @@ def _estimator_values(options: BuildOptions) -> dict[str, Any]:
 def _fitting_step(options: BuildOptions) -> float | None:
     """Return a time step for scans so fast that the default one is over twice the TR."""
     from pyhrf.config.study import HrfConfig
-    from pyhrf.inputs.volumes import open_volume
+    from pyhrf.inputs.series import time_step
 
-    tr = options.tr or open_volume(options.bold[0], n_dims=4).tr
+    tr = options.tr or time_step(options.bold[0])
     if tr is None or not 0 < 2 * tr < HrfConfig().dt:
         return None
     return 2 * tr

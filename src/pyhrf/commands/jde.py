@@ -37,9 +37,16 @@ def jde() -> None:
     help="XML file to write.",
 )
 @click.option(
-    "-f", "bold", type=_file, multiple=True, help="BOLD, 4D NIfTI; one -f per run, in order."
+    "-f",
+    "bold",
+    type=_file,
+    multiple=True,
+    help="BOLD, 4D NIfTI or GIFTI time series; one -f per run, in order.",
 )
-@click.option("-k", "parcellation", type=_file, help="Parcellation or mask on the same grid.")
+@click.option(
+    "-k", "parcellation", type=_file, help="Parcellation or mask on the same grid or mesh."
+)
+@click.option("-g", "mesh", type=_file, help="Mesh of surface data, GIFTI.")
 @click.option(
     "-r",
     "paradigm",
@@ -54,8 +61,8 @@ def jde() -> None:
 @click.option(
     "-d",
     "kind",
-    type=click.Choice(["volume", "simulation"]),
-    help="Kind of data.  [default: volume with -f, else simulation]",
+    type=click.Choice(["volume", "surface", "simulation"]),
+    help="Kind of data.  [default: volume with -f, surface with -f and -g, else simulation]",
 )
 @click.option(
     "-t",

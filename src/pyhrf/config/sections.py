@@ -51,7 +51,8 @@ class RunFiles(Section):
     """Files of one run."""
 
     bold: FilePath = parameter(
-        description="BOLD data, 4D NIfTI", allowed="the path of a file (.nii, .nii.gz)"
+        description="BOLD data: 4D NIfTI, or GIFTI time series of the nodes of a mesh",
+        allowed="the path of a file (.nii, .nii.gz, .gii)",
     )
     paradigm: FilePath = parameter(
         description="Paradigm: CSV of five columns session, condition, onset, duration, "
@@ -63,10 +64,11 @@ class RunFiles(Section):
 class DataConfig(Section):
     """The data."""
 
-    kind: Literal["volume", "simulation"] = parameter(
+    kind: Literal["volume", "surface", "simulation"] = parameter(
         default="simulation",
-        description="Kind of data: your own volumes, or an example data set that is made for you",
-        allowed="volume or simulation",
+        description="Kind of data: your own, in the voxels of volumes or on the nodes of a "
+        "surface, or an example data set that is made for you",
+        allowed="volume, surface or simulation",
     )
     example: Literal["default", "small", "realistic"] = parameter(
         default="default",
@@ -88,26 +90,37 @@ class DataConfig(Section):
     )
     parcellation: FilePath | None = parameter(
         default=None,
-        description="Parcellation: 3D NIfTI of integers on the grid of the BOLD data, "
-        "0 is background",
-        allowed="the path of a file (.nii, .nii.gz)",
+        description="Parcellation: 3D NIfTI of integers on the grid of the BOLD data, or GIFTI "
+        "of one integer per node; 0 is background",
+        allowed="the path of a file (.nii, .nii.gz, .gii)",
         empty="none, as for simulation",
+    )
+    mesh: FilePath | None = parameter(
+        default=None,
+        description="Mesh on whose nodes surface data lie, GIFTI; nodes that an edge joins are "
+        "neighbours",
+        allowed="the path of a file (.gii)",
+        empty="none, as for volumes and simulation",
     )
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
-        if self.kind == "volume":
+        if self.kind != "simulation":
             if not self.runs:
                 raise self._error(
-                    "kind", "volume data need at least one <run> with <bold> and <paradigm>"
+                    "kind", f"{self.kind} data need at least one <run> with <bold> and <paradigm>"
                 )
             if self.parcellation is None:
-                raise self._error("parcellation", "volume data need a parcellation")
-        elif self.runs or self.parcellation is not None:
+                raise self._error("parcellation", f"{self.kind} data need a parcellation")
+            if self.kind == "surface" and self.mesh is None:
+                raise self._error("mesh", "surface data need the mesh on which they lie")
+            if self.kind == "volume" and self.mesh is not None:
+                raise self._error("mesh", "volume data have no mesh: write surface as the kind")
+        elif self.runs or self.parcellation is not None or self.mesh is not None:
             raise self._error(
                 "kind",
-                "a simulation makes its own data, but files are given: write volume to analyse "
-                "them, or remove <run> and <parcellation>",
+                "a simulation makes its own data, but files are given: write volume or surface to "
+                "analyse them, or remove <run>, <parcellation> and <mesh>",
             )
         return self
 

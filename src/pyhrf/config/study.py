@@ -218,11 +218,12 @@ class Study(Section, tag="study"):
         runs = tuple(
             RunFiles(bold=base / run.bold, paradigm=base / run.paradigm) for run in self.data.runs
         )
-        parcellation = self.data.parcellation
+        parcellation, mesh = self.data.parcellation, self.data.mesh
         return self.replaced(
             data={
                 "runs": runs,
                 "parcellation": None if parcellation is None else base / parcellation,
+                "mesh": None if mesh is None else base / mesh,
             },
             output=base / self.output,
         )
@@ -238,7 +239,7 @@ class Study(Section, tag="study"):
         dict of str to str
             For instance ``{"hrf.dt": "1.0", "drift.kind": "cosine", ...}``.
         """
-        unused = {"output", "data.runs", "data.parcellation", "contrasts"}
+        unused = {"output", "data.runs", "data.parcellation", "data.mesh", "contrasts"}
         others = set(SECTION_OF.values()) - {SECTION_OF[self.estimator]}
         if self.estimator == "glm":
             # its responses have no time step of ours

@@ -87,7 +87,7 @@ def write_study(study: Study, path: Path | str) -> None:
     path = Path(path)
     folder = _folder_of(path)
     study = study.with_absolute_paths()
-    parcellation = study.data.parcellation
+    parcellation, mesh = study.data.parcellation, study.data.mesh
     study = study.replaced(
         data={
             "runs": tuple(
@@ -95,6 +95,7 @@ def write_study(study: Study, path: Path | str) -> None:
                 for run in study.data.runs
             ),
             "parcellation": None if parcellation is None else _relative(parcellation, folder),
+            "mesh": None if mesh is None else _relative(mesh, folder),
         },
         output=_relative(study.output, folder),
     )

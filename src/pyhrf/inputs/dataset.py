@@ -1,4 +1,4 @@
-"""A data set of volumes: everything checked when opened, values read once, given parcel-wise."""
+"""A data set: everything checked when opened, values read once, given parcel by parcel."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
+from pyhrf.data import Events, Experiment, Parcel, Run
 from pyhrf.errors import InputError
-from pyhrf.inputs.neighbours import VoxelParcels, find_parcels
 from pyhrf.inputs.paradigm import read_paradigm
-from pyhrf.inputs.volumes import Volume, grid_difference, open_volume
-from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
+from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
 
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
 
 _MAX_TR = 30.0
 _LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
 _MIN_TR = 0.01
-_LABEL_ROUNDING = 1e-3
 _MS_FROM = 100.0  # a "TR" from here on is surely in milliseconds
 
 
@@ -33,7 +30,7 @@ class RunPaths(Protocol):
 
     @property
     def bold(self) -> Path:
-        """4D NIfTI."""
+        """4D NIfTI, or GIFTI."""
         ...
 
     @property
@@ -54,11 +51,9 @@ class Dataset:
     notes : list of str
         What the user should be told of the data.
     shape : tuple of int
-        Grid of the maps, voxels.
-    affine : float array, shape (4, 4)
-        Voxel index to millimetres.
-    header : nibabel header
-        That of the first BOLD file, a template for maps.
+        Of a map: voxels along each axis, or the number of nodes.
+    space : Volume or Mesh
+        The first BOLD volume, with the affine and header of maps; or the mesh of the nodes.
     tr : float
         Repetition time, seconds.
     files : tuple of Path
@@ -69,26 +64,21 @@ class Dataset:
         self,
         *,
         experiment: Experiment,
-        volumes: Sequence[Volume],
-        voxel_parcels: VoxelParcels,
+        opened: Opened,
         files: Sequence[Path],
         notes: Sequence[str],
     ) -> None:
         self.experiment = experiment
         self.notes = list(notes)
         self.files = tuple(dict.fromkeys(files))
-        first = volumes[0]
-        self.shape = first.grid
-        self.affine: FloatArray = first.affine
-        self.header: Any = first.header
+        self.shape = opened.shape
+        self.space = opened.space
         self.tr = experiment.runs[0].tr
-        sizes = np.diff(voxel_parcels.bounds)
-        self.parcels = {
-            number: int(size) for number, size in zip(voxel_parcels.numbers, sizes, strict=True)
-        }
-        self._places = {number: k for k, number in enumerate(voxel_parcels.numbers)}
-        self._volumes = tuple(volumes)
-        self._voxel_parcels = voxel_parcels
+        numbers, sizes = opened.parcels.numbers, np.diff(opened.parcels.bounds)
+        self.parcels = {number: int(size) for number, size in zip(numbers, sizes, strict=True)}
+        self._places = {number: k for k, number in enumerate(numbers)}
+        self._series = opened.series
+        self._voxel_parcels = opened.parcels
         self._stored: tuple[NDArray[Any], ...] | None = None
         self._failure = ""
         self._lock = threading.Lock()
@@ -111,7 +101,7 @@ class Dataset:
                 return
             try:
                 self._stored = tuple(
-                    read_voxels(volume, self._voxel_parcels.voxels) for volume in self._volumes
+                    read_stored(series, self._voxel_parcels.voxels) for series in self._series
                 )
             except InputError as error:
                 self._failure = str(error)
@@ -158,9 +148,9 @@ class Dataset:
         mine = slice(int(parcels.bounds[place]), int(parcels.bounds[place + 1]))
         bold = np.empty((self.experiment.n_scans, mine.stop - mine.start), np.float32)
         first = 0
-        for volume, stored in zip(self._volumes, self._stored or (), strict=True):
-            bold[first : first + volume.n_scans] = scaled(volume, stored[:, mine])
-            first += volume.n_scans
+        for series, stored in zip(self._series, self._stored or (), strict=True):
+            bold[first : first + series.n_scans] = values_of(series, stored[:, mine])
+            first += series.n_scans
         return Parcel(
             number=number,
             bold=bold,
@@ -173,6 +163,7 @@ def open_dataset(
     *,
     runs: Sequence[RunPaths],
     parcellation: Path | str | None,
+    mesh: Path | str | None = None,
     tr: float | None = None,
     hrf_duration: float = 25.0,
 ) -> Dataset:
@@ -184,7 +175,10 @@ def open_dataset(
         The files of each run. A paradigm file that several runs name is read as theirs together:
         its sessions are these runs, or its only session serves each of them.
     parcellation : Path or str
-        3D NIfTI of whole numbers on the grid of the BOLD files; 0 is background.
+        3D NIfTI of whole numbers on the grid of the BOLD files, or GIFTI of one per node of the
+        mesh; 0 is background.
+    mesh : Path or str, optional
+        GIFTI surface on whose nodes the data lie.
     tr : float, optional
         Repetition time in seconds; without it that of the headers.
     hrf_duration : float
@@ -209,11 +203,10 @@ def open_dataset(
         if paths.count(path) > 1:
             raise InputError(f"{path}: this BOLD file is given for two runs; each has its own")
     notes: list[str] = []
-    bold = [open_volume(run.bold, n_dims=4) for run in runs]
-    for volume in bold[1:]:
-        _check_grid(volume, bold[0])
-    labels_volume = open_volume(parcellation, n_dims=3)
-    _check_grid(labels_volume, bold[0])
+    opened = open_series(
+        [Path(run.bold) for run in runs], Path(parcellation), None if mesh is None else Path(mesh)
+    )
+    bold = opened.series
     tr = _decide_tr(bold, tr, notes)
     paradigms = _read_paradigms([Path(run.paradigm) for run in runs], notes)
     kept = [
@@ -229,7 +222,6 @@ def open_dataset(
         )
     ]
     conditions = _check_conditions(paradigms, kept, [Path(run.paradigm) for run in runs])
-    voxel_parcels = find_parcels(_read_labels(labels_volume))
     return Dataset(
         experiment=Experiment(
             conditions=conditions,
@@ -238,52 +230,18 @@ def open_dataset(
                 for volume, events in zip(bold, kept, strict=True)
             ),
         ),
-        volumes=bold,
-        voxel_parcels=voxel_parcels,
+        opened=opened,
         files=[
             *(Path(run.bold) for run in runs),
             *(Path(run.paradigm) for run in runs),
             Path(parcellation),
+            *(() if mesh is None else (Path(mesh),)),
         ],
         notes=notes,
     )
 
 
-def _check_grid(volume: Volume, reference: Volume) -> None:
-    difference = grid_difference(volume, reference)
-    if difference:
-        raise InputError(
-            f"{volume.path}: does not lie on the grid of {reference.path}: {difference}; "
-            "resample it (a parcellation by nearest neighbour)"
-        )
-
-
-def _read_labels(volume: Volume) -> NDArray[np.int64]:
-    """Read a parcellation as integers."""
-    values = read_volume(volume)
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise InputError(f"{volume.path}: the parcellation holds NaN or infinite values")
-        # A file that stores labels with a scale gives them back with rounding errors.
-        broken = values[np.abs(values - np.round(values)) > _LABEL_ROUNDING]
-        if broken.size:
-            raise InputError(
-                f"{volume.path}: the parcellation holds values that are not whole numbers, "
-                f"such as {broken[0]:g}; each voxel needs the number of its parcel"
-            )
-    if values.min() < 0:
-        raise InputError(
-            f"{volume.path}: the parcellation holds negative labels, such as {values.min():g}; "
-            "parcels are numbered from 1, and 0 is background"
-        )
-    if values.max() == 0:
-        raise InputError(f"{volume.path}: the parcellation is empty: all its voxels are 0")
-    if values.max() > np.iinfo(np.int32).max:
-        raise InputError(f"{volume.path}: the label {values.max():g} is too large")
-    return np.round(values).astype(np.int64)
-
-
-def _decide_tr(bold: Sequence[Volume], tr: float | None, notes: list[str]) -> float:
+def _decide_tr(bold: Sequence[Series], tr: float | None, notes: list[str]) -> float:
     """Take the TR that is given, else that of the headers."""
     if tr is not None:
         _check_tr(tr, "the TR that is given", cure="seconds are meant")
