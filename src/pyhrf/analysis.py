@@ -35,6 +35,7 @@ from pyhrf.execution.progress import make_progress
 from pyhrf.execution.runner import run_batches
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.inputs.surfaces import Mesh
+from pyhrf.model.levels import spread_weights
 from pyhrf.results import (
     Grid,
     MapGrid,
@@ -239,8 +240,12 @@ def _check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
     conditions = dataset.experiment.conditions
     _check_distinct(dataset.experiment)
     check_names(conditions, (contrast.name for contrast in study.contrasts))
+    parts = dataset.run_conditions
+    known = tuple(dict.fromkeys([*parts, *conditions]))
     return {
-        contrast.name: parse_contrast(contrast.expression, conditions, name=contrast.name)
+        contrast.name: spread_weights(
+            parse_contrast(contrast.expression, known, name=contrast.name), parts
+        )
         for contrast in study.contrasts
     }
 

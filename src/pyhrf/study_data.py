@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyhrf.config.study import RunFiles, Study
+from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import Dataset, open_dataset
 
 __all__ = ["EXAMPLE_DATA", "StudyData", "Tell", "open_files", "study_data"]
@@ -39,6 +40,17 @@ def open_files(
         mesh=mesh,
         tr=study.data.tr,
         hrf_duration=study.hrf.duration,
+        nuisance=[
+            NuisanceFiles(
+                confounds=run.confounds,
+                censored=run.censored,
+                columns=study.confounds.columns,
+                fd_threshold=study.confounds.fd_threshold,
+            )
+            for run in runs
+        ],
+        percent=study.data.scaling == "percent",
+        per_run=study.data.levels == "per-run",
     )
 
 

@@ -246,11 +246,14 @@ def test_open_dataset__refuses_a_bad_tr_that_is_given(
     refuse("the TR that is given", *words, runs=[files[0]], parcellation=files[1], tr=tr)
 
 
-def test_open_dataset__refuses_runs_of_different_tr(
+def test_open_dataset__takes_each_run_with_its_own_tr(
     files: Study, write_nifti: WriteNifti, bold: np.ndarray
 ) -> None:
     other = files[0]._replace(bold=write_nifti("b.nii", bold, tr=1.5))
-    refuse("TR 1.5 s", "2 s", "(-I)", runs=[files[0], other], parcellation=files[1])
+    dataset = open_dataset(runs=[files[0], other], parcellation=files[1])
+    assert [run.tr for run in dataset.experiment.runs] == [2.0, 1.5]
+    assert dataset.tr == 1.5
+    assert any("TR 1.5 s" in note and "-I" in note for note in dataset.notes)
 
 
 # Files that do not fit together

@@ -11,24 +11,25 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError, model_validator
 
+from pyhrf.config.data_sections import DataConfig, RunFiles
 from pyhrf.config.messages import config_error
 from pyhrf.config.parameters import FilePath, Section, cross_check_error, parameter
 from pyhrf.config.sections import (
     MAX_HRF_STEPS,
+    ConfoundsConfig,
     Contrast,
-    DataConfig,
     DriftConfig,
     GlmConfig,
     HrfConfig,
     McmcConfig,
     NoiseConfig,
     RfirConfig,
-    RunFiles,
     VemConfig,
 )
 
 __all__ = [
     "SECTION_OF",
+    "ConfoundsConfig",
     "Contrast",
     "DataConfig",
     "DriftConfig",
@@ -73,6 +74,10 @@ class Study(Section, tag="study"):
     )
     drift: DriftConfig = parameter(
         default=DriftConfig(), description="Slow drift, removed from each run with its mean"
+    )
+    confounds: ConfoundsConfig = parameter(
+        default=ConfoundsConfig(),
+        description="Confounds and censoring by motion, for runs that name a file of confounds",
     )
     noise: NoiseConfig = parameter(default=NoiseConfig(), description="The noise")
     vem: VemConfig = parameter(
@@ -215,9 +220,7 @@ class Study(Section, tag="study"):
         Study
         """
         base = (folder or Path()).absolute()
-        runs = tuple(
-            RunFiles(bold=base / run.bold, paradigm=base / run.paradigm) for run in self.data.runs
-        )
+        runs = tuple(run.moved(base.joinpath) for run in self.data.runs)
         parcellation, mesh = self.data.parcellation, self.data.mesh
         return self.replaced(
             data={
@@ -261,6 +264,11 @@ class Study(Section, tag="study"):
             for name, text in _flat(self, "")
             if name not in unused and name.partition(".")[0] not in others
         }
+        if any(run.confounds or run.censored for run in self.data.runs):
+            # which of the files whose content is compared are what
+            values["data.runs"] = "; ".join(
+                f"{bool(run.confounds)} {bool(run.censored)}" for run in self.data.runs
+            )
         values |= {f"contrasts.{c.name}": c.expression for c in self.contrasts}
         return values
 

@@ -91,8 +91,7 @@ def write_study(study: Study, path: Path | str) -> None:
     study = study.replaced(
         data={
             "runs": tuple(
-                {"bold": _relative(run.bold, folder), "paradigm": _relative(run.paradigm, folder)}
-                for run in study.data.runs
+                run.moved(lambda path: _relative(path, folder)) for run in study.data.runs
             ),
             "parcellation": None if parcellation is None else _relative(parcellation, folder),
             "mesh": None if mesh is None else _relative(mesh, folder),

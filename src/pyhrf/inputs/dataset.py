@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from pyhrf.data import Events, Experiment, Parcel, Run
 from pyhrf.errors import InputError
+from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
+from pyhrf.inputs.voxels import percent_change
+from pyhrf.model.levels import levels_per_run
 
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
 
@@ -55,7 +58,9 @@ class Dataset:
     space : Volume or Mesh
         The first BOLD volume, with the affine and header of maps; or the mesh of the nodes.
     tr : float
-        Repetition time, seconds.
+        Repetition time, seconds; the shortest if runs have several.
+    run_conditions : dict of str to tuple of str
+        Conditions of the experiment by their name in the paradigm: itself, or one per run.
     files : tuple of Path
         All files that were brought in, each once.
     """
@@ -67,13 +72,21 @@ class Dataset:
         opened: Opened,
         files: Sequence[Path],
         notes: Sequence[str],
+        percent: bool = False,
+        per_run: bool = False,
     ) -> None:
+        self.run_conditions: dict[str, tuple[str, ...]] = {
+            name: (name,) for name in experiment.conditions
+        }
+        if per_run:
+            experiment, self.run_conditions = levels_per_run(experiment)
         self.experiment = experiment
+        self._percent = percent
         self.notes = list(notes)
         self.files = tuple(dict.fromkeys(files))
         self.shape = opened.shape
         self.space = opened.space
-        self.tr = experiment.runs[0].tr
+        self.tr = min(run.tr for run in experiment.runs)
         numbers, sizes = opened.parcels.numbers, np.diff(opened.parcels.bounds)
         self.parcels = {number: int(size) for number, size in zip(numbers, sizes, strict=True)}
         self._places = {number: k for k, number in enumerate(numbers)}
@@ -148,8 +161,12 @@ class Dataset:
         mine = slice(int(parcels.bounds[place]), int(parcels.bounds[place + 1]))
         bold = np.empty((self.experiment.n_scans, mine.stop - mine.start), np.float32)
         first = 0
-        for series, stored in zip(self._series, self._stored or (), strict=True):
-            bold[first : first + series.n_scans] = values_of(series, stored[:, mine])
+        runs = self.experiment.runs
+        for run, series, stored in zip(runs, self._series, self._stored or (), strict=True):
+            values = values_of(series, stored[:, mine])
+            if self._percent:
+                values = percent_change(values, run.kept)
+            bold[first : first + series.n_scans] = values
             first += series.n_scans
         return Parcel(
             number=number,
@@ -166,6 +183,9 @@ def open_dataset(
     mesh: Path | str | None = None,
     tr: float | None = None,
     hrf_duration: float = 25.0,
+    nuisance: Sequence[NuisanceFiles] = (),
+    percent: bool = False,
+    per_run: bool = False,
 ) -> Dataset:
     """Open the files of a study and check them, before any BOLD value is needed.
 
@@ -184,6 +204,12 @@ def open_dataset(
     hrf_duration : float
         Length of the response in seconds: an event that ends longer before the first scan, or
         begins after the last, is left out and noted.
+    nuisance : sequence of NuisanceFiles
+        Confounds and censored scans of each run; none at all if left out.
+    percent : bool
+        Turn the signal of each run into per cent of its mean over time.
+    per_run : bool
+        Give each condition levels of its own in every run; the HRF is shared.
 
     Returns
     -------
@@ -207,27 +233,34 @@ def open_dataset(
         [Path(run.bold) for run in runs], Path(parcellation), None if mesh is None else Path(mesh)
     )
     bold = opened.series
-    tr = _decide_tr(bold, tr, notes)
+    trs = _decide_tr(bold, tr, notes)
     paradigms = _read_paradigms([Path(run.paradigm) for run in runs], notes)
     kept = [
         _within_scan_time(
             events,
-            duration=volume.n_scans * tr,
+            duration=volume.n_scans * run_tr,
             hrf_duration=hrf_duration,
             label=f"{run.paradigm}, run {number}",
             notes=notes,
         )
-        for number, (run, events, volume) in enumerate(
-            zip(runs, paradigms, bold, strict=True), start=1
+        for number, (run, events, volume, run_tr) in enumerate(
+            zip(runs, paradigms, bold, trs, strict=True), start=1
         )
+    ]
+    nuisance = nuisance or [NuisanceFiles()] * len(runs)
+    read = [
+        read_nuisance(files, volume.n_scans, notes)
+        for files, volume in zip(nuisance, bold, strict=True)
     ]
     conditions = _check_conditions(paradigms, kept, [Path(run.paradigm) for run in runs])
     return Dataset(
         experiment=Experiment(
             conditions=conditions,
             runs=tuple(
-                Run(n_scans=volume.n_scans, tr=tr, events=events)
-                for volume, events in zip(bold, kept, strict=True)
+                Run(volume.n_scans, run_tr, events, confounds, censored)
+                for volume, run_tr, events, (confounds, censored) in zip(
+                    bold, trs, kept, read, strict=True
+                )
             ),
         ),
         opened=opened,
@@ -236,13 +269,16 @@ def open_dataset(
             *(Path(run.paradigm) for run in runs),
             Path(parcellation),
             *(() if mesh is None else (Path(mesh),)),
+            *(path for files in nuisance for path in files.paths),
         ],
         notes=notes,
+        percent=percent,
+        per_run=per_run,
     )
 
 
-def _decide_tr(bold: Sequence[Series], tr: float | None, notes: list[str]) -> float:
-    """Take the TR that is given, else that of the headers."""
+def _decide_tr(bold: Sequence[Series], tr: float | None, notes: list[str]) -> list[float]:
+    """Take the TR that is given for all runs, else that of each header, seconds."""
     if tr is not None:
         _check_tr(tr, "the TR that is given", cure="seconds are meant")
         notes.extend(
@@ -251,17 +287,21 @@ def _decide_tr(bold: Sequence[Series], tr: float | None, notes: list[str]) -> fl
             for volume in bold
             if volume.tr is not None and not math.isclose(volume.tr, tr, rel_tol=1e-3)
         )
-        return tr
+        return [tr] * len(bold)
+    trs = []
     for volume in bold:
         if volume.tr is None:
             raise InputError(f"{volume.path}: the header gives no TR; give it in seconds (-I)")
         _check_tr(volume.tr, f"{volume.path}: the TR of the header", cure="give it with -I")
-        if bold[0].tr is not None and not math.isclose(volume.tr, bold[0].tr, rel_tol=1e-3):
-            raise InputError(
+        trs.append(float(volume.tr))
+        if math.isclose(trs[-1], trs[0], rel_tol=1e-3):
+            trs[-1] = trs[0]
+        else:
+            notes.append(
                 f"{volume.path}: the header says TR {volume.tr:g} s and that of {bold[0].path} "
-                f"{bold[0].tr:g} s; give the TR of all runs in seconds (-I)"
+                f"{trs[0]:g} s; each run is taken with its own (-I gives one for all)"
             )
-    return float(bold[0].tr or 0.0)
+    return trs
 
 
 def _check_tr(tr: float, what: str, *, cure: str) -> None:
