@@ -190,7 +190,9 @@ def analyse(
             data.keep()
             run = _Run(study, prepared, journal, chosen)
             run.work(fresh=fresh, stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
-            return run.write(started=started, command=command or sys.argv)
+            results = run.write(started=started, command=command or sys.argv)
+            _show_in_report(results, tell)
+            return results
 
 
 @contextmanager
@@ -203,6 +205,21 @@ def _said_if_slow(what: str, tell: Tell) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _show_in_report(results: Results, tell: Tell) -> None:
+    """Make the report; the results are whole without it, so that no fault of it may end the run."""
+    from pyhrf.results.report import write_report  # its figures take half a second to import
+
+    try:
+        write_report(results.directory)
+    except Exception as error:
+        _log.exception("the report could not be made")
+        reason = " ".join(str(error).split()) or type(error).__name__
+        tell(
+            f"the results are whole, but the report could not be made ({reason}): "
+            f"try 'pyhrf report {results.directory}'"
+        )
 
 
 @contextmanager

@@ -30,6 +30,7 @@ _STYLE: Any = {
     "svg.hashsalt": "pyhrf",  # the same figure gives the same file
 }
 _BLUE, _RED = COLOURS[1], COLOURS[0]
+_CUTS = 7  # along an axis; nilearn warns of more than there are voxels
 _MOST_ITERATIONS_AXIS = 60  # parcels that still have a bar of their own
 
 
@@ -240,9 +241,10 @@ def save_map_figure(
     signed = bool((values < 0).any())
     view = plot_stat_map(
         as_image(values, image.affine),
-        bg_img=False if behind is None else behind[0],
+        bg_img=None if behind is None else behind[0],
         threshold=threshold if threshold else 1e-9,
         display_mode=display,
+        cut_coords=None if display == "ortho" else min(_CUTS, *image.shape),
         cmap="RdBu_r" if signed else "inferno",
         symmetric_cbar=signed,
         vmin=None if signed else 0,

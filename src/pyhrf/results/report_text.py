@@ -199,23 +199,22 @@ def warnings_of(results: Results) -> list[str]:
     wandering = good[good["converged"] == 0]
     if len(wandering):
         found.append(
-            f"{len(wandering)} parcels had not converged at the last iteration "
-            f"({_some(wandering['parcel'])}): raise n_iterations if their figures matter"
+            f"{_some(wandering['parcel'])} had not converged at the last iteration: raise "
+            "n_iterations if the figures matter"
         )
     weak = good[good["hrf_quality"] < LOW_QUALITY]
     if len(weak):
         found.append(
-            f"in {len(weak)} parcels the data say little of the response (hrf_quality below "
-            f"{LOW_QUALITY:g}; {_some(weak['parcel'])}): what is drawn there is mostly the prior"
+            f"of the response in {_some(weak['parcel'])} the data say little (hrf_quality below "
+            f"{LOW_QUALITY:g}): what is drawn there is mostly the prior"
         )
     return found
 
 
 def _some(numbers: pd.Series[int], most: int = 8) -> str:
+    """Name parcels, with their number if there is more than one."""
+    if len(numbers) == 1:
+        return f"parcel {numbers.iloc[0]}"
     named = ", ".join(str(number) for number in numbers[:most])
     left = len(numbers) - most
-    return (
-        f"parcel {named}"
-        if len(numbers) == 1
-        else named + (f" and {left} more" if left > 0 else "")
-    )
+    return f"{len(numbers)} parcels ({named}{f' and {left} more' if left > 0 else ''})"

@@ -91,7 +91,15 @@ let chosen = null;
 function choose(number) {
   if (chosen !== null && boxes.has(chosen)) { boxes.get(chosen).classList.remove("chosen"); }
   chosen = number;
-  if (boxes.has(number)) { boxes.get(number).classList.add("chosen"); }
+  if (boxes.has(number)) {
+    const box = boxes.get(number), grid = $("grid");
+    box.classList.add("chosen");
+    // Within the list only: the page stays where the reader looks.
+    const above = box.offsetTop - grid.offsetTop;
+    if (above < grid.scrollTop || above + box.offsetHeight > grid.scrollTop + grid.clientHeight) {
+      grid.scrollTop = above - 40;
+    }
+  }
   if ($("chosen")) {
     const parcel = byNumber.get(number);
     $("chosen").innerHTML = data.hrfs[number]
@@ -220,7 +228,7 @@ function startViewer(maps) {
           const voxel = column * strides[view.h] + (height - 1 - row) * strides[view.v] +
             at[view.s] * strides[view.s];
           const pixel = 4 * (row * width + column), where = place[voxel];
-          const grey = background ? background[voxel] : (where >= 0 ? 90 : 17);
+          const grey = background ? .75 * background[voxel] : (where >= 0 ? 90 : 17);
           let red = grey, green = grey, blue = grey;
           const value = where >= 0 ? values[where] : NaN;
           if (!Number.isNaN(value) && Math.abs(value) >= threshold) {
@@ -272,7 +280,9 @@ function startViewer(maps) {
   load(map.name);
   // Where the first map is strongest there is something to see.
   let best = 0;
-  values.forEach((value, i) => { if (Math.abs(value) > Math.abs(values[best]) || Number.isNaN(values[best])) { best = i; } });
+  values.forEach((value, i) => {
+    if (Number.isNaN(values[best]) || Math.abs(value) > Math.abs(values[best])) { best = i; }
+  });
   at[0] = index[best] % nx;
   at[1] = Math.floor(index[best] / nx) % ny;
   at[2] = Math.floor(index[best] / (nx * ny));
