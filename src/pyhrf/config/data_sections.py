@@ -38,8 +38,8 @@ class RunFiles(Section):
     )
     paradigm: FilePath = parameter(
         description="Paradigm: CSV of five columns session, condition, onset, duration, "
-        "amplitude; or BIDS events TSV",
-        allowed="the path of a file (.csv, .tsv)",
+        "amplitude; or BIDS events TSV; or the SPM.mat of SPM5, SPM8 or SPM12",
+        allowed="the path of a file (.csv, .tsv, .mat, .mat.gz)",
     )
     confounds: FilePath | None = parameter(
         default=None,

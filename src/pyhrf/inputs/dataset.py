@@ -17,6 +17,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
+from pyhrf.inputs.spm import is_spm, read_spm, sessions_of
 from pyhrf.inputs.voxels import percent_change
 from pyhrf.model.levels import levels_per_run
 
@@ -38,7 +39,7 @@ class RunPaths(Protocol):
 
     @property
     def paradigm(self) -> Path:
-        """CSV or BIDS events TSV."""
+        """CSV, BIDS events TSV, or SPM.mat."""
         ...
 
 
@@ -318,10 +319,13 @@ def _check_tr(tr: float, what: str, *, cure: str) -> None:
 
 def _read_paradigms(paths: Sequence[Path], notes: list[str]) -> list[dict[str, Events]]:
     """Read each paradigm file once and deal its sessions out to the runs that name it."""
-    waiting = {
-        path: iter(read_paradigm(path, n_runs=paths.count(path), notes=notes))
-        for path in dict.fromkeys(paths)
-    }
+    waiting = {}
+    for path in dict.fromkeys(paths):
+        n_runs = paths.count(path)
+        if is_spm(path):
+            waiting[path] = iter(sessions_of(read_spm(path, notes), n_runs, label=str(path)))
+        else:
+            waiting[path] = iter(read_paradigm(path, n_runs=n_runs, notes=notes))
     return [next(waiting[path]) for path in paths]
 
 
