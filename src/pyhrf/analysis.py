@@ -33,10 +33,12 @@ from pyhrf.execution.engines import ENGINES, begin_anew, make_engine, tell_what_
 from pyhrf.execution.journal import Journal, folder_of_engine
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.runner import run_batches
+from pyhrf.inputs.cifti import Grayordinates
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.inputs.surfaces import Mesh
 from pyhrf.model.levels import spread_weights
 from pyhrf.results import (
+    GrayordinateGrid,
     Grid,
     MapGrid,
     NodeGrid,
@@ -97,7 +99,7 @@ def check_study(study: Study) -> list[str]:
         Naming file, place, value and cure.
     """
     data = study.data
-    dataset = open_files(study, data.runs, data.parcellation, data.mesh)
+    dataset = open_files(study, data.runs, data.parcellation, data.meshes)
     _check_fit(study, dataset)
     return dataset.notes
 
@@ -288,6 +290,8 @@ def _map_grid(dataset: Dataset, labels: NDArray[np.int32]) -> MapGrid:
     space = dataset.space
     if isinstance(space, Mesh):
         return NodeGrid(labels, space.structure)
+    if isinstance(space, Grayordinates):
+        return GrayordinateGrid(labels, space.axis)
     return Grid(labels, space.affine, space.header)
 
 

@@ -25,7 +25,7 @@ def open_files(
     study: Study,
     runs: Sequence[RunFiles],
     parcellation: Path | None,
-    mesh: Path | None = None,
+    meshes: Sequence[Path] = (),
 ) -> Dataset:
     """Open and check files as the data of a study.
 
@@ -37,7 +37,7 @@ def open_files(
     return open_dataset(
         runs=runs,
         parcellation=parcellation,
-        mesh=mesh,
+        meshes=meshes,
         tr=study.data.tr,
         hrf_duration=study.hrf.duration,
         nuisance=[
@@ -64,7 +64,7 @@ class StudyData:
         """Open and check them."""
         if self._folder is None:
             data = self._study.data
-            return open_files(self._study, data.runs, data.parcellation, data.mesh)
+            return open_files(self._study, data.runs, data.parcellation, data.meshes)
         from pyhrf.simulation.datasets import dataset_paths
         from pyhrf.simulation.examples import example_spec
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis, SeriesAxis
 
 from pyhrf.config.study_xml import read_study
 
@@ -47,13 +48,45 @@ def options(files):
 def test_surface__goes_from_files_to_maps(run, study, files):
     assert run("pyhrf_jde_buildcfg", *options(files)).code == 0
     written = read_study(study.xml)
-    assert (written.data.kind, written.data.mesh) == ("surface", files["-g"])
+    assert (written.data.kind, written.data.meshes) == ("surface", (files["-g"],))
     assert str(files["-g"].parent) not in study.xml.read_text()  # the folder may move
     ended = run("pyhrf_jde_estim", "-c", study.xml, "-x", "serial", "-v1")
     assert ended.code == 0, ended.err
     parcels = nib.load(study.output / "parcels.func.gii")
     np.testing.assert_array_equal(parcels.agg_data(), [1] * 6 + [2] * 6)
     assert not list(study.output.glob("*.nii.gz"))
+
+
+def test_cifti__goes_from_files_to_maps_that_find_what_was_put_in(run, study, files):
+    rng = np.random.default_rng(8)
+    axis = BrainModelAxis.from_surface(np.arange(12), 12, name="CortexLeft")
+    time = np.arange(0, 160, 2.0)
+    onsets = [float(line.split()[2]) for line in study.paradigm if "audio" in line]
+    # a response of gamma form that peaks after 5 s
+    after = np.maximum(time[:, None] - onsets, 0)
+    response = ((after / 5) ** 5 * np.exp(5 - after)).sum(axis=1)
+    levels = np.array([3.0] * 6 + [0.0] * 6)
+    signal = 100 + response[:, None] * levels + rng.normal(size=(80, 12))
+    bold, labels = study.folder / "bold.dtseries.nii", study.folder / "labels.dscalar.nii"
+    Cifti2Image(signal.astype("f4"), (SeriesAxis(0, 2, 80), axis)).to_filename(bold)
+    Cifti2Image(np.ones((1, 12), "f4"), (ScalarAxis(["all"]), axis)).to_filename(labels)
+    given = {**files, "-f": bold, "-k": labels}
+    del given["-I"]  # the file says 2 s
+    ended = run("pyhrf_jde_buildcfg", *options(given))
+    assert ended.code == 1
+    assert "does not name its structure" in ended.err
+    image = nib.load(files["-g"])
+    image.meta["AnatomicalStructurePrimary"] = "CortexLeft"
+    image.to_filename(files["-g"])
+    assert run("pyhrf_jde_buildcfg", *options(given)).code == 0
+    ended = run("pyhrf_jde_estim", "-c", study.xml, "-x", "serial", "-v1")
+    assert ended.code == 0, ended.err
+    active = nib.load(study.output / "active_audio.dscalar.nii")
+    assert active.header.get_axis(1) == axis
+    assert active.get_fdata()[0, :6].min() > 0.9
+    assert active.get_fdata()[0, 6:].max() < 0.5
+    found = nib.load(study.output / "nrl_audio.dscalar.nii").get_fdata()[0]
+    np.testing.assert_allclose(found[:6], 3, rtol=0.3)
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def surface(write: Write, mesh_file: Path, signal: np.ndarray, tmp_path: Path) -
     return {
         "runs": [Files(path, paradigm) for path in bold],
         "parcellation": write("labels.gii", [labels], "label"),
-        "mesh": mesh_file,
+        "meshes": [mesh_file],
     }
 
 
@@ -225,11 +225,11 @@ def test_open_dataset__gives_the_nodes_of_a_parcel(surface: dict, signal: np.nda
     assert parcel.edges.tolist() == [[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]
     # node 5 touches none of the others of its parcel
     assert other.edges.tolist() == [[1, 2], [1, 3], [2, 3]]
-    assert str(surface["mesh"]) in data.checksums()
+    assert str(surface["meshes"][0]) in data.checksums()
 
 
 def test_open_dataset__surface_without_mesh_is_refused(surface: dict) -> None:
-    del surface["mesh"]
+    del surface["meshes"]
     with pytest.raises(InputError, match=r"one\.gii: surface data need their mesh"):
         open_dataset(**surface)
 

@@ -48,7 +48,7 @@ def test_tiny_surface__estimate_is_that_of_the_arrays(shared_data, tmp_path):
     data = open_dataset(
         runs=[_Run(shared_data / FILES["-f"], shared_data / FILES["-r"])],
         parcellation=shared_data / FILES["-k"],
-        mesh=shared_data / FILES["-g"],
+        meshes=[shared_data / FILES["-g"]],
         tr=2.4,
     )
     (parcel,) = data.load([38])

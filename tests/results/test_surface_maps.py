@@ -5,9 +5,10 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.cifti2 import BrainModelAxis
 
 from pyhrf.data import ParcelEstimate
-from pyhrf.results import NodeGrid, Results, write_results
+from pyhrf.results import GrayordinateGrid, NodeGrid, Results, write_results
 
 LABELS = np.array([0, 4, 4, 9, 0, 4], np.int32)
 TIME = np.arange(0, 4, 0.5)
@@ -60,3 +61,26 @@ def test_write_results__gives_the_same_bytes_again(results, estimates, tmp_path)
     assert results.maps().keys() == other.maps().keys()
     for name, path in results.maps().items():
         assert path.read_bytes() == other.maps()[name].read_bytes(), name
+
+
+def test_write_results__writes_cifti_for_grayordinates(estimates, tmp_path):
+    axis = BrainModelAxis.from_surface([0, 2, 3, 4, 6, 8], 9, name="CortexLeft")
+    results = [
+        write_results(
+            tmp_path / name, some, conditions=["a b"], grid=GrayordinateGrid(LABELS, axis)
+        )
+        for name, some in (("out", estimates), ("new", estimates[::-1]))
+    ]
+    maps = results[0].maps()
+    assert set(maps) == {"nrl_a_b", "parcels", "time_to_peak", "hrf"}
+    level, hrf = nib.load(maps["nrl_a_b"]), nib.load(maps["hrf"])
+    assert (maps["nrl_a_b"].name, maps["hrf"].name) == ("nrl_a_b.dscalar.nii", "hrf.dtseries.nii")
+    nan = np.nan
+    np.testing.assert_array_equal(level.get_fdata(), [[0, 1, nan, nan, 0, -2.5]])
+    assert level.header.get_axis(1) == hrf.header.get_axis(1) == axis
+    assert level.header.get_axis(0).name.tolist() == ["nrl_a b"]
+    np.testing.assert_allclose(hrf.header.get_axis(0).time, TIME)
+    np.testing.assert_array_equal(results[0].map_values("parcels"), LABELS)
+    np.testing.assert_array_equal(results[0].map_values("hrf")[5], np.sin(TIME).astype(np.float32))
+    for name, path in maps.items():
+        assert path.read_bytes() == results[1].maps()[name].read_bytes(), name

@@ -33,7 +33,7 @@ class RunFiles(Section):
     """Files of one run."""
 
     bold: FilePath = parameter(
-        description="BOLD data: 4D NIfTI, or GIFTI time series of the nodes of a mesh",
+        description="BOLD data: 4D NIfTI, or of a surface GIFTI or CIFTI time series",
         allowed="the path of a file (.nii, .nii.gz, .gii)",
     )
     paradigm: FilePath = parameter(
@@ -93,16 +93,16 @@ class DataConfig(Section):
     parcellation: FilePath | None = parameter(
         default=None,
         description="Parcellation: 3D NIfTI of integers on the grid of the BOLD data, or GIFTI "
-        "of one integer per node; 0 is background",
+        "or CIFTI of one integer per node; 0 is background",
         allowed="the path of a file (.nii, .nii.gz, .gii)",
         empty="none, as for simulation",
     )
-    mesh: FilePath | None = parameter(
-        default=None,
-        description="Mesh on whose nodes surface data lie, GIFTI; nodes that an edge joins are "
-        "neighbours",
+    meshes: tuple[FilePath, ...] = parameter(
+        default=(),
+        tag="mesh",
+        description="Mesh on whose nodes surface data lie, GIFTI, one for each cortical structure "
+        "of CIFTI; nodes that an edge joins are neighbours",
         allowed="the path of a file (.gii)",
-        empty="none, as for volumes and simulation",
     )
     scaling: Literal["none", "percent"] = parameter(
         default="none",
@@ -126,11 +126,11 @@ class DataConfig(Section):
                 )
             if self.parcellation is None:
                 raise self._error("parcellation", f"{self.kind} data need a parcellation")
-            if self.kind == "surface" and self.mesh is None:
-                raise self._error("mesh", "surface data need the mesh on which they lie")
-            if self.kind == "volume" and self.mesh is not None:
-                raise self._error("mesh", "volume data have no mesh: write surface as the kind")
-        elif self.runs or self.parcellation is not None or self.mesh is not None:
+            if self.kind == "surface" and not self.meshes:
+                raise self._error("meshes", "surface data need the mesh on which they lie")
+            if self.kind == "volume" and self.meshes:
+                raise self._error("meshes", "volume data have no mesh: write surface as the kind")
+        elif self.runs or self.parcellation is not None or self.meshes:
             raise self._error(
                 "kind",
                 "a simulation makes its own data, but files are given: write volume or surface to "

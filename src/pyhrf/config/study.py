@@ -221,12 +221,12 @@ class Study(Section, tag="study"):
         """
         base = (folder or Path()).absolute()
         runs = tuple(run.moved(base.joinpath) for run in self.data.runs)
-        parcellation, mesh = self.data.parcellation, self.data.mesh
+        parcellation = self.data.parcellation
         return self.replaced(
             data={
                 "runs": runs,
                 "parcellation": None if parcellation is None else base / parcellation,
-                "mesh": None if mesh is None else base / mesh,
+                "meshes": tuple(base / mesh for mesh in self.data.meshes),
             },
             output=base / self.output,
         )
@@ -242,7 +242,7 @@ class Study(Section, tag="study"):
         dict of str to str
             For instance ``{"hrf.dt": "1.0", "drift.kind": "cosine", ...}``.
         """
-        unused = {"output", "data.runs", "data.parcellation", "data.mesh", "contrasts"}
+        unused = {"output", "data.runs", "data.parcellation", "data.meshes", "contrasts"}
         others = set(SECTION_OF.values()) - {SECTION_OF[self.estimator]}
         if self.estimator == "glm":
             # its responses have no time step of ours

@@ -87,14 +87,14 @@ def write_study(study: Study, path: Path | str) -> None:
     path = Path(path)
     folder = _folder_of(path)
     study = study.with_absolute_paths()
-    parcellation, mesh = study.data.parcellation, study.data.mesh
+    parcellation = study.data.parcellation
     study = study.replaced(
         data={
             "runs": tuple(
                 run.moved(lambda path: _relative(path, folder)) for run in study.data.runs
             ),
             "parcellation": None if parcellation is None else _relative(parcellation, folder),
-            "mesh": None if mesh is None else _relative(mesh, folder),
+            "meshes": tuple(_relative(mesh, folder) for mesh in study.data.meshes),
         },
         output=_relative(study.output, folder),
     )

@@ -34,7 +34,7 @@ class RunPaths(Protocol):
 
     @property
     def bold(self) -> Path:
-        """4D NIfTI, or GIFTI."""
+        """4D NIfTI, GIFTI or CIFTI."""
         ...
 
     @property
@@ -56,8 +56,8 @@ class Dataset:
         What the user should be told of the data.
     shape : tuple of int
         Of a map: voxels along each axis, or the number of nodes.
-    space : Volume or Mesh
-        The first BOLD volume, with the affine and header of maps; or the mesh of the nodes.
+    space : Volume, Mesh or Grayordinates
+        The first BOLD volume, with the affine and header of maps; or where nodes lie.
     tr : float
         Repetition time, seconds; the shortest if runs have several.
     run_conditions : dict of str to tuple of str
@@ -181,7 +181,7 @@ def open_dataset(
     *,
     runs: Sequence[RunPaths],
     parcellation: Path | str | None,
-    mesh: Path | str | None = None,
+    meshes: Sequence[Path | str] = (),
     tr: float | None = None,
     hrf_duration: float = 25.0,
     nuisance: Sequence[NuisanceFiles] = (),
@@ -198,8 +198,9 @@ def open_dataset(
     parcellation : Path or str
         3D NIfTI of whole numbers on the grid of the BOLD files, or GIFTI of one per node of the
         mesh; 0 is background.
-    mesh : Path or str, optional
-        GIFTI surface on whose nodes the data lie.
+    meshes : sequence of Path or str
+        GIFTI surfaces on whose nodes the data lie: one for GIFTI data, one for each cortical
+        structure of CIFTI data.
     tr : float, optional
         Repetition time in seconds; without it that of the headers.
     hrf_duration : float
@@ -231,7 +232,7 @@ def open_dataset(
             raise InputError(f"{path}: this BOLD file is given for two runs; each has its own")
     notes: list[str] = []
     opened = open_series(
-        [Path(run.bold) for run in runs], Path(parcellation), None if mesh is None else Path(mesh)
+        [Path(run.bold) for run in runs], Path(parcellation), [Path(mesh) for mesh in meshes]
     )
     bold = opened.series
     trs = _decide_tr(bold, tr, notes)
@@ -269,7 +270,7 @@ def open_dataset(
             *(Path(run.bold) for run in runs),
             *(Path(run.paradigm) for run in runs),
             Path(parcellation),
-            *(() if mesh is None else (Path(mesh),)),
+            *(Path(mesh) for mesh in meshes),
             *(path for files in nuisance for path in files.paths),
         ],
         notes=notes,

@@ -11,6 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
+from pyhrf.inputs.cifti import (
+    Grayordinates,
+    cifti_time_step,
+    is_cifti,
+    open_cifti,
+    read_cifti_labels,
+)
 from pyhrf.inputs.labels import whole_labels
 from pyhrf.inputs.neighbours import VoxelParcels, find_graph_parcels, find_parcels
 from pyhrf.inputs.surfaces import (
@@ -28,7 +35,7 @@ from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 __all__ = ["Opened", "Series", "Space", "open_series", "read_stored", "time_step", "values_of"]
 
 Series = Volume | NodeSeries
-Space = Volume | Mesh
+Space = Volume | Mesh | Grayordinates
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,8 @@ class Opened:
         One for each run.
     parcels : VoxelParcels
         Their positions and neighbours.
-    space : Volume or Mesh
-        The first BOLD volume, whose grid all share, or the mesh.
+    space : Volume, Mesh or Grayordinates
+        The first BOLD volume, whose grid all share, or where the nodes lie.
     shape : tuple of int
         Of a map: voxels along each axis, or the number of nodes.
     """
@@ -53,17 +60,17 @@ class Opened:
     shape: tuple[int, ...]
 
 
-def open_series(bold: Sequence[Path], parcellation: Path, mesh: Path | None) -> Opened:
+def open_series(bold: Sequence[Path], parcellation: Path, meshes: Sequence[Path]) -> Opened:
     """Open the series of all runs, and the parcellation.
 
     Parameters
     ----------
     bold : sequence of Path
-        4D NIfTI, or with a mesh GIFTI.
+        4D NIfTI, or with meshes GIFTI or CIFTI.
     parcellation : Path
         Of the same format.
-    mesh : Path or None
-        Surface of GIFTI data.
+    meshes : sequence of Path
+        Surfaces; none for volumes.
 
     Returns
     -------
@@ -74,12 +81,23 @@ def open_series(bold: Sequence[Path], parcellation: Path, mesh: Path | None) -> 
     InputError
         If a file cannot be used or they do not lie on one space.
     """
-    if mesh is None:
+    if not meshes:
         for path in (*bold, parcellation):
-            if is_gifti(path):
+            if is_gifti(path) or is_cifti(path):
                 raise InputError(f"{path}: surface data need their mesh; give it with -g")
         return _open_volumes(bold, parcellation)
-    surface = open_mesh(mesh)
+    surfaces = [open_mesh(mesh) for mesh in meshes]
+    if is_cifti(bold[0]):
+        series, positions = open_cifti(bold, surfaces)
+        labels = read_cifti_labels(parcellation, positions)
+        parcels = find_graph_parcels(labels, positions.edges)
+        return Opened(series, parcels, positions, labels.shape)
+    if len(surfaces) > 1:
+        raise InputError(
+            f"{meshes[1]}: a second mesh; GIFTI data lie on one (each hemisphere is a study of "
+            "its own, or both are one CIFTI file)"
+        )
+    surface = surfaces[0]
     labels = read_labels(parcellation, surface)
     return Opened(
         series=tuple(open_nodes(path, surface) for path in bold),
@@ -111,6 +129,8 @@ def time_step(bold: Path) -> float | None:
     """Read the time between scans of a series, seconds; None if its file does not say."""
     if is_gifti(bold):
         return series_time_step(bold)
+    if is_cifti(bold):
+        return cifti_time_step(bold)
     return open_volume(bold, n_dims=4).tr
 
 

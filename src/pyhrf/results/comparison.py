@@ -178,7 +178,7 @@ def _same_parcels(results: dict[str, Results]) -> NDArray[np.int64]:
     labels = results[first].map_values("parcels")
     for name, image in images.items():
         # Surfaces have no affine: where their nodes lie is a matter of the mesh.
-        affine, expected = (getattr(one, "affine", np.eye(4)) for one in (image, reference))
+        affine, expected = (getattr(i, "affine", np.eye(4)) for i in (image, reference))
         same = np.array_equal(results[name].map_values("parcels"), labels)
         if not same or not np.allclose(affine, expected):
             raise InputError(

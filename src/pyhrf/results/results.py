@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Results", "write_results"]
 
-_MAP_ENDINGS = (".nii.gz", ".func.gii")
+_MAP_ENDINGS = (".nii.gz", ".func.gii", ".dscalar.nii", ".dtseries.nii")
 
 
 def write_results(
@@ -175,17 +175,22 @@ class Results:
 
         Returns
         -------
-        array, shape (n_x, n_y, n_z[, n_samples]) or (n_nodes[, n_samples])
+        array, shape (n_x, n_y, n_z[, n_samples]) or (n_positions[, n_samples])
 
         Raises
         ------
         InputError
             When there is no such map.
         """
+        import nibabel as nib
+
         image = self.load_map(name)
-        if not hasattr(image, "darrays"):
+        if isinstance(image, nib.Cifti2Image):  # type: ignore[attr-defined, unused-ignore]
+            frames = list(np.asarray(image.dataobj))
+        elif isinstance(image, nib.GiftiImage):  # type: ignore[attr-defined, unused-ignore]
+            frames = [array.data for array in image.darrays]
+        else:
             return np.asarray(image.dataobj)
-        frames = [array.data for array in image.darrays]
         return frames[0] if len(frames) == 1 else np.stack(frames, axis=-1)
 
     @cached_property

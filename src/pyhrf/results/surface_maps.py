@@ -1,4 +1,4 @@
-"""Maps on the nodes of a mesh: GIFTI, the same bytes from the same estimates."""
+"""Maps on surfaces, GIFTI or CIFTI: the same bytes from the same estimates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pyhrf.results.files import replace_file
 
-__all__ = ["NodeGrid"]
+__all__ = ["GrayordinateGrid", "NodeGrid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,56 @@ class NodeGrid:
         structure = {"AnatomicalStructurePrimary": self.structure} if self.structure else {}
         image = make_image(darrays=arrays, meta=make_meta({"Name": f"PyHRF {name}", **structure}))
         path = path.with_name(f"{path.name}.func.gii")
+        with replace_file(path) as file:
+            file.write(image.to_bytes())
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class GrayordinateGrid:
+    """Positions of a CIFTI file on which maps lie.
+
+    Attributes
+    ----------
+    labels : int array, shape (n_positions,)
+        The parcellation: the parcel of each position, 0 for background.
+    axis : nibabel BrainModelAxis
+        The positions.
+    """
+
+    labels: NDArray[np.int32]
+    axis: Any
+
+    def write(
+        self,
+        path: Path,
+        name: str,
+        frames: Iterable[NDArray[Any]],
+        *,
+        dtype: type[np.float32] | type[np.int32],
+        n_samples: int | None,  # noqa: ARG002 - of MapGrid; the frames tell
+        step: float | None,
+    ) -> Path:
+        """Write a map as ``.dscalar.nii``, one row for each sample; see `MapGrid`.
+
+        A step between samples makes it a ``.dtseries.nii``.
+        """
+        from nibabel.cifti2.cifti2 import Cifti2Image
+        from nibabel.cifti2.cifti2_axes import ScalarAxis, SeriesAxis
+
+        make_scalars: Any = ScalarAxis
+        make_series: Any = SeriesAxis
+        make_image: Any = Cifti2Image
+        values = np.stack(list(frames)).astype(dtype, copy=False)
+        if step is None:
+            rows, kind = make_scalars([name] * len(values)), "dscalar"
+        else:
+            rows, kind = make_series(0, step, len(values)), "dtseries"
+        image = make_image(values, (rows, self.axis))
+        image.nifti_header.set_intent(
+            "NIFTI_INTENT_CONNECTIVITY_DENSE_" + ("SCALARS" if step is None else "SERIES")
+        )
+        path = path.with_name(f"{path.name}.{kind}.nii")
         with replace_file(path) as file:
             file.write(image.to_bytes())
         return path
