@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from report_results import AFFINE, SHAPE, level_at, make_report_results
 
+from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
+from pyhrf.results import NodeGrid, write_results
 from pyhrf.results.report import write_report
-from pyhrf.results.report_maps import chosen_maps, pack_maps
+from pyhrf.results.report_maps import chosen_maps, pack_maps, pack_mesh
 from pyhrf.results.report_text import methods_of, parameters_of, warnings_of
 
 
@@ -177,3 +179,60 @@ def test_warnings__name_the_parcels(results):
     found = " ".join(warnings_of(results))
     assert "parcel 3 had not converged at the last iteration" in found
     assert "in 2 parcels (1, 3) the data say little" in found
+
+
+@pytest.fixture
+def surface(tmp_path):
+    """Results on a tetrahedron, of whose nodes the first belongs to no parcel."""
+    nodes = np.array([[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]], np.float32)
+    triangles = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]], np.int32)
+    arrays = [
+        nib.gifti.GiftiDataArray(nodes, intent="NIFTI_INTENT_POINTSET"),
+        nib.gifti.GiftiDataArray(triangles, intent="NIFTI_INTENT_TRIANGLE"),
+    ]
+    nib.save(nib.gifti.GiftiImage(darrays=arrays), tmp_path / "mesh.gii")
+    volume = make_report_results(tmp_path / "volume")
+    estimate = ParcelEstimate(
+        4,
+        "ok",
+        "",
+        np.array([1, 2, 3]),
+        summary={"time_to_peak": 5.0},
+        conditions={},
+        hrf={"time": np.arange(3.0), "hrf": np.array([0, 1.0, 0]), "sd": np.zeros(3)},
+        maps={"nrl_audio": np.array([-2, np.nan, 4], np.float32)},
+    )
+    labels = np.array([0, 4, 4, 4], np.int32)
+    grid = NodeGrid(labels, "CortexLeft")
+    results = write_results(tmp_path / "surface", [estimate], conditions=("audio",), grid=grid)
+    run = json.loads((volume.directory / "run.json").read_text())
+    run["study"]["data"] |= {"kind": "surface", "meshes": [str(tmp_path / "mesh.gii")]}
+    (results.directory / "run.json").write_text(json.dumps(run))
+    return results
+
+
+def test_pack_mesh__gives_each_node_its_value(surface):
+    packed = pack_mesh(surface)
+    (one,) = (one for one in packed["maps"] if one["name"] == "nrl_audio")
+    assert np.frombuffer(base64.b64decode(packed["index"]), "<i4").tolist() == [1, 2, 3]
+    np.testing.assert_allclose(unpacked(one), [-2, np.nan, 4], atol=1e-3)
+    triangles = np.frombuffer(base64.b64decode(packed["mesh"]["triangles"]), "<i4")
+    assert triangles.reshape(-1, 3)[3].tolist() == [1, 2, 3]
+
+
+def test_report__of_a_surface_does_without_its_mesh(surface, tmp_path):
+    assert 'id="map"' in write_report(surface.directory).read_text("utf-8")
+    (tmp_path / "mesh.gii").unlink()
+    assert "nor one mesh on which to draw" in write_report(surface.directory).read_text("utf-8")
+
+
+def test_methods__say_what_was_taken_out(results):
+    path = results.directory / "run.json"
+    run = json.loads(path.read_text())
+    run["study"]["data"] |= {"scaling": "percent", "levels": "per-run"}
+    run["study"]["data"]["runs"][0] |= {"confounds": "c.tsv", "censored": "bad.txt"}
+    run["study"]["confounds"] = {"columns": "motion24", "fd_threshold": 0.5}
+    path.write_text(json.dumps(run))
+    text = " ".join(methods_of(results))
+    for part in ("motion24", "above 0.5 mm", "listed scans", "percent", "levels of its own"):
+        assert part in text

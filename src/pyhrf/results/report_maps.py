@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pyhrf.errors import InputError
 from pyhrf.results.comparison import level_maps
 from pyhrf.results.results import Results
 
-__all__ = ["MAX_BYTES", "background_image", "chosen_maps", "has_volume", "pack_maps"]
+__all__ = ["MAX_BYTES", "background_image", "chosen_maps", "has_volume", "pack_maps", "pack_mesh"]
 
 nib: Any = nibabel  # whose functions have no types
 
@@ -192,20 +192,11 @@ def pack_maps(
     box = _make_box(results)
     inside = box.labels.reshape(-1, order="F") > 0
     index = np.flatnonzero(inside).astype("<i4")
-    packed, left_out, used = [], [], 0
-    for name, kind in chosen_maps(results.maps()):
-        one: dict[str, Any] = {"name": name, "kind": kind, "low": 0.0, "high": 1.0, "top": 1.0}
-        if kind == "labels":  # they are in "labels"
-            one["data"] = ""
-        else:
-            values = box.of(results.load_map(name)).reshape(-1, order="F")[index]
-            one |= _quantised(values, kind)
-        size = len(one["data"])
-        if used + size > max_bytes:
-            left_out.append(name)
-            continue
-        used += size
-        packed.append(one)
+
+    def values_of(name: str) -> FloatArray:
+        values: FloatArray = box.of(results.load_map(name)).reshape(-1, order="F")[index]
+        return values
+
     drawn_on = background_image(results, anatomy)
     behind = None if drawn_on is None else _grey(box, drawn_on[0], inside)
     return {
@@ -215,6 +206,72 @@ def pack_maps(
         "labels": _base64(box.labels.reshape(-1, order="F")[index].astype("<i4")),
         "background": behind,
         "background_is": "nothing" if behind is None or drawn_on is None else drawn_on[1],
+        **_packed_values(results, values_of, max_bytes),
+    }
+
+
+def pack_mesh(results: Results, *, max_bytes: int = MAX_BYTES) -> dict[str, Any] | None:
+    """Pack the maps of a surface and its mesh for a browser.
+
+    Parameters
+    ----------
+    results : Results
+        With maps of nodes.
+    max_bytes : int
+        Of all maps together.
+
+    Returns
+    -------
+    dict or None
+        As of `pack_maps`, with ``mesh`` (base64: ``coordinates``, float32, and ``triangles``,
+        int32) in place of a background. None when there is not one mesh of as many nodes as the
+        maps have, where the run found it.
+    """
+    data = results.provenance["study"]["data"]
+    meshes = data.get("meshes", ())
+    if len(meshes) != 1 or not Path(meshes[0]).is_file() or "parcels" not in results.maps():
+        return None
+    image = nib.load(meshes[0])
+    coordinates, triangles = image.agg_data("pointset"), image.agg_data("triangle")
+    labels = results.map_values("parcels").astype("<i4")
+    if labels.shape != (len(coordinates),):
+        return None
+    index = np.flatnonzero(labels > 0)
+    return {
+        "shape": [len(labels), 1, 1],
+        "affine": np.eye(4).tolist(),
+        "index": _base64(index.astype("<i4")),
+        "labels": _base64(labels[index]),
+        "background": None,
+        "background_is": f"the mesh {Path(meshes[0]).name}",
+        "mesh": {
+            "coordinates": _base64(np.asarray(coordinates, "<f4")),
+            "triangles": _base64(np.asarray(triangles, "<i4")),
+        },
+        **_packed_values(
+            results, lambda name: results.map_values(name)[index].astype(np.float64), max_bytes
+        ),
+    }
+
+
+def _packed_values(
+    results: Results, values_of: Callable[[str], FloatArray], max_bytes: int
+) -> dict[str, Any]:
+    """Pack maps until there is no room, and name the others."""
+    packed, left_out, used = [], [], 0
+    for name, kind in chosen_maps(results.maps()):
+        one: dict[str, Any] = {"name": name, "kind": kind, "low": 0.0, "high": 1.0, "top": 1.0}
+        if kind == "labels":  # they are in "labels"
+            one["data"] = ""
+        else:
+            one |= _quantised(values_of(name), kind)
+        size = len(one["data"])
+        if used + size > max_bytes:
+            left_out.append(name)
+            continue
+        used += size
+        packed.append(one)
+    return {
         "maps": packed,
         "left_out": left_out,
         "colours": {kind: _colour_table(name) for kind, name in _COLOURS.items()},

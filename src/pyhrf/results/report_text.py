@@ -125,7 +125,29 @@ def _nuisance(study: Mapping[str, Any]) -> str:
         "every position",
         "white": "white, with a variance of its own in every position",
     }[noise["kind"]]
-    return f"{removed} part of the model as nuisance. The noise was modelled as {model}."
+    return (
+        f"{removed} part of the model as nuisance{_confounds(study)}. The noise was "
+        f"modelled as {model}."
+    )
+
+
+def _confounds(study: Mapping[str, Any]) -> str:
+    """Say what else was taken out, and in which unit the signal was."""
+    data, confounds = study["data"], study.get("confounds", {})
+    runs = data["runs"]
+    text = ""
+    if any(run.get("confounds") for run in runs):
+        text = f", and so were confounds (columns: {confounds['columns']})"
+    threshold = confounds.get("fd_threshold")
+    if threshold is not None:
+        text += f"; scans with a framewise displacement above {threshold:g} mm were censored"
+    if any(run.get("censored") for run in runs):
+        text += "; listed scans were censored"
+    if data.get("scaling") == "percent":
+        text += "; the signal was scaled to percent of its mean in each position and run"
+    if data.get("levels") == "per-run":
+        text += "; each run had response levels of its own"
+    return text
 
 
 def _iterations(study: Mapping[str, Any]) -> str:

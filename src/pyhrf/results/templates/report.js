@@ -121,6 +121,88 @@ function decode(text, Kind) {
 let goTo = () => {};
 if (data.maps && data.maps.maps.length) { startViewer(data.maps); }
 
+// A mesh on a canvas: triangles from the farthest to the nearest, coloured by their nodes.
+function makeMesh(mesh, rgbOf, pick) {
+  const xyz = decode(mesh.coordinates, Float32Array), corners = decode(mesh.triangles, Int32Array);
+  const n = xyz.length / 3, m = corners.length / 3;
+  const middle = [0, 1, 2].map(a => {
+    let low = Infinity, high = -Infinity;
+    for (let i = a; i < xyz.length; i += 3) {
+      low = Math.min(low, xyz[i]);
+      high = Math.max(high, xyz[i]);
+    }
+    return (low + high) / 2;
+  });
+  let radius = 1e-9;
+  for (let i = 0; i < n; i++) {
+    radius = Math.max(radius, Math.hypot(...middle.map((value, a) => xyz[3 * i + a] - value)));
+  }
+  const box = document.createElement("figure");
+  box.innerHTML = `<canvas id="mesh" width="620" height="480"></canvas>
+    <label class="small">turn <input type="range" id="turn" min="0" max="360" value="90"></label>
+    <label class="small">tilt <input type="range" id="tilt" min="-90" max="90" value="10"></label>`;
+  $("slices").append(box);
+  const canvas = $("mesh"), context = canvas.getContext("2d");
+  const scale = 0.95 * Math.min(canvas.width, canvas.height) / 2 / radius;
+  const x = new Float32Array(n), y = new Float32Array(n), far = new Float32Array(n);
+  const depth = new Float32Array(m), order = Uint32Array.from({ length: m }, (_, i) => i);
+
+  function draw() {
+    const turn = $("turn").value * Math.PI / 180, tilt = $("tilt").value * Math.PI / 180;
+    const [ct, st, cp, sp] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
+    for (let i = 0; i < n; i++) {
+      const [a, b, c] = [0, 1, 2].map(k => xyz[3 * i + k] - middle[k]);
+      const behind = b * ct - a * st;
+      x[i] = canvas.width / 2 + scale * (a * ct + b * st);
+      y[i] = canvas.height / 2 - scale * (c * cp + behind * sp);
+      far[i] = behind * cp - c * sp;
+    }
+    for (let t = 0; t < m; t++) {
+      depth[t] = far[corners[3 * t]] + far[corners[3 * t + 1]] + far[corners[3 * t + 2]];
+    }
+    order.sort((one, other) => depth[other] - depth[one]);
+    context.fillStyle = "#111";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    for (const t of order) {
+      const [i, j, k] = [corners[3 * t], corners[3 * t + 1], corners[3 * t + 2]];
+      const across = (x[j] - x[i]) * (y[k] - y[i]) - (x[k] - x[i]) * (y[j] - y[i]);
+      const u = [x[j] - x[i], y[j] - y[i], scale * (far[j] - far[i])];
+      const v = [x[k] - x[i], y[k] - y[i], scale * (far[k] - far[i])];
+      const area = Math.hypot(u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], across) || 1;
+      const light = 0.45 + 0.55 * Math.abs(across) / area;
+      const rgb = [0, 0, 0];
+      for (const node of [i, j, k]) {
+        rgbOf(node).forEach((part, c) => { rgb[c] += light * part / 3; });
+      }
+      context.fillStyle = context.strokeStyle = `rgb(${rgb.map(Math.round).join(",")})`;
+      context.beginPath();
+      context.moveTo(x[i], y[i]);
+      context.lineTo(x[j], y[j]);
+      context.lineTo(x[k], y[k]);
+      context.closePath();
+      context.fill();
+      context.stroke();
+    }
+  }
+
+  canvas.addEventListener("click", event => {
+    let best = -1;
+    for (let i = 0; i < n; i++) {
+      const near = Math.hypot(x[i] - event.offsetX, y[i] - event.offsetY) < 8;
+      if (near && (best < 0 || far[i] < far[best])) { best = i; }
+    }
+    if (best >= 0) { pick(best); }
+  });
+  function face(nodes) {  // turn towards the reader
+    const mean = [0, 1].map(a =>
+      nodes.reduce((sum, i) => sum + xyz[3 * i + a], 0) / nodes.length - middle[a]);
+    $("turn").value = (Math.atan2(mean[0], -mean[1]) * 180 / Math.PI + 360) % 360;
+    draw();
+  }
+  for (const id of ["turn", "tilt"]) { $(id).addEventListener("input", draw); }
+  return { draw, face };
+}
+
 function startViewer(maps) {
   const [nx, ny, nz] = maps.shape, size = nx * ny * nz;
   const index = decode(maps.index, Int32Array), labels = decode(maps.labels, Int32Array);
@@ -134,7 +216,7 @@ function startViewer(maps) {
   const cache = new Map();
   let map = maps.maps[0], values = null;
 
-  const views = [  // canvas, horizontal axis, vertical axis, axis of the slider
+  const views = maps.mesh ? [] : [  // canvas, horizontal axis, vertical axis, axis of the slider
     { name: "axial", h: 0, v: 1, s: 2 },
     { name: "coronal", h: 0, v: 2, s: 1 },
     { name: "sagittal", h: 1, v: 2, s: 0 },
@@ -217,8 +299,31 @@ function startViewer(maps) {
     $("top").textContent = top.toPrecision(3);
   }
 
+  function rgbOf(node) {
+    const value = place[node] >= 0 ? values[place[node]] : NaN, table = tables[map.kind];
+    if (Number.isNaN(value) || Math.abs(value) < Number($("threshold").value)) {
+      return [150, 150, 150];
+    }
+    const i = 3 * colour(value);
+    return [table[i], table[i + 1], table[i + 2]];
+  }
+
+  function pick(node) {
+    const here = place[node], value = here >= 0 ? values[here] : NaN;
+    $("value").textContent = `${map.name} at node ${node}: ` +
+      (here < 0 ? "outside the parcels" : Number.isNaN(value) ? "not estimated" : value.toPrecision(4));
+    if (here >= 0) { choose(labels[here]); }
+  }
+
+  const mesh = maps.mesh ? makeMesh(maps.mesh, rgbOf, pick) : null;
+
   function draw() {
     const threshold = Number($("threshold").value), table = tables[map.kind];
+    if (mesh) {
+      $("thresholdText").textContent = threshold.toPrecision(2);
+      mesh.draw();
+      return;
+    }
     const strides = [1, nx, nx * ny];
     for (const view of views) {
       const width = view.canvas.width, height = view.canvas.height;
@@ -262,6 +367,11 @@ function startViewer(maps) {
     const own = [];
     labels.forEach((label, i) => { if (label === number) { own.push(index[i]); } });
     if (!own.length) { return; }
+    if (mesh) {
+      mesh.face(own);
+      pick(own[0]);
+      return;
+    }
     const parts = voxel => [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))];
     const centre = [0, 0, 0];
     own.forEach(v => parts(v).forEach((part, a) => { centre[a] += part / own.length; }));
@@ -283,6 +393,7 @@ function startViewer(maps) {
   values.forEach((value, i) => {
     if (Number.isNaN(values[best]) || Math.abs(value) > Math.abs(values[best])) { best = i; }
   });
+  if (mesh && index.length) { goTo(labels[best]); }
   at[0] = index[best] % nx;
   at[1] = Math.floor(index[best] / nx) % ny;
   at[2] = Math.floor(index[best] / (nx * ny));
