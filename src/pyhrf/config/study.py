@@ -120,6 +120,8 @@ class Study(Section, tag="study"):
     def _check_together(self) -> Self:
         if self.estimator != "glm":  # its responses have no time step of ours
             self._check_hrf_grid()
+        if not any(run.confounds for run in self.data.runs):
+            self._check_no_confounds()
         names = [contrast.name for contrast in self.contrasts]
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -130,6 +132,18 @@ class Study(Section, tag="study"):
                     "another contrast has this name too",
                 )
         return self
+
+    def _check_no_confounds(self) -> None:
+        """Refuse a choice of confounds where no run has any."""
+        for name, field in ConfoundsConfig.model_fields.items():
+            value = getattr(self.confounds, name)
+            if value != field.default:
+                raise cross_check_error(
+                    Study,
+                    ("confounds", name),
+                    value,
+                    "no <run> names a file of <confounds>: name one in each, or leave this out",
+                )
 
     def _check_hrf_grid(self) -> None:
         """Refuse an HRF of too few or too many steps, or of steps too long for the scans."""
@@ -255,6 +269,8 @@ class Study(Section, tag="study"):
             unused.add("seed")  # nothing in them is drawn
         if self.data.kind != "simulation":
             unused.add("data.example")
+        if not any(run.confounds for run in self.data.runs):
+            unused |= {"confounds.columns", "confounds.fd_threshold"}
         if self.drift.kind != "cosine":
             unused.add("drift.cutoff")
         if self.drift.kind != "polynomial":
