@@ -26,7 +26,7 @@ _COMMANDS = {
     name: name
     for name in (
         *("check", "compare", "glm", "jde", "maketests", "monitor"),
-        *("plot", "report", "rfir", "simulate"),
+        *("parcellate", "plot", "report", "rfir", "simulate"),
     )
 }
 
