@@ -80,7 +80,7 @@ def dumped(page: Path, folder: Path) -> str:
         [
             program,
             *("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'user'}"),
-            *("--dump-dom", page.as_uri()),
+            *("--virtual-time-budget=5000", "--dump-dom", page.as_uri()),
         ],
         capture_output=True,
         text=True,
@@ -112,3 +112,42 @@ def test_page__leads_from_a_response_to_its_parcel(results, found):
     value = float(str(found["value"]).rsplit(":", 1)[1])
     assert value == pytest.approx(table["time_to_peak"][2], abs=2e-3)
     assert found["chosen"] == "parcel 2"
+
+
+ASK_MESH = """
+<script>
+requestAnimationFrame(() => requestAnimationFrame(() => {
+  const canvas = document.getElementById("mesh");
+  const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  document.querySelector('#grid .hrf[data-parcel="38"]').click();
+  const chosen = document.querySelector("#chosen b").textContent;
+  document.title = `${new Set(bytes).size} ${chosen}`;
+}));
+</script>
+"""
+
+
+def test_page__draws_a_surface_on_its_mesh(shared_data, tmp_path):
+    files = {
+        name: shared_data / f"real_data_surf_tiny_{name}.gii"
+        for name in ("bold", "parcellation", "mesh")
+    }
+    runs = [{"bold": files["bold"], "paradigm": shared_data / "paradigm_loc_av.csv"}]
+    study = Study.build(
+        data={
+            "kind": "surface",
+            "tr": 2.4,
+            "runs": runs,
+            "parcellation": files["parcellation"],
+            "meshes": [files["mesh"]],
+        },
+        output=tmp_path / "out",
+    )
+    results = analyse(study, engine="serial")
+    page = (results.directory / "report.html").read_text("utf-8")
+    asking = tmp_path / "report.html"
+    asking.write_text(page.replace("</body>", f"{ASK_MESH}</body>"), "utf-8")
+    title = re.findall("<title>(.*?)</title>", dumped(asking, tmp_path))[0]
+    n_colours, chosen = title.split(" ", 1)
+    assert int(n_colours) > 50
+    assert chosen == "parcel 38"

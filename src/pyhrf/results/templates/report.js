@@ -147,7 +147,15 @@ function makeMesh(mesh, rgbOf, pick) {
   const x = new Float32Array(n), y = new Float32Array(n), far = new Float32Array(n);
   const depth = new Float32Array(m), order = Uint32Array.from({ length: m }, (_, i) => i);
 
+  // A large mesh takes a part of a second: a slider that moves must not make a queue of drawings.
+  let asked = false;
   function draw() {
+    if (asked) { return; }
+    asked = true;
+    requestAnimationFrame(() => { asked = false; paint(); });
+  }
+
+  function paint() {
     const turn = $("turn").value * Math.PI / 180, tilt = $("tilt").value * Math.PI / 180;
     const [ct, st, cp, sp] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
     for (let i = 0; i < n; i++) {
@@ -161,6 +169,8 @@ function makeMesh(mesh, rgbOf, pick) {
       depth[t] = far[corners[3 * t]] + far[corners[3 * t + 1]] + far[corners[3 * t + 2]];
     }
     order.sort((one, other) => depth[other] - depth[one]);
+    const colours = new Float32Array(3 * n);
+    for (let i = 0; i < n; i++) { colours.set(rgbOf(i), 3 * i); }
     context.fillStyle = "#111";
     context.fillRect(0, 0, canvas.width, canvas.height);
     for (const t of order) {
@@ -170,11 +180,9 @@ function makeMesh(mesh, rgbOf, pick) {
       const v = [x[k] - x[i], y[k] - y[i], scale * (far[k] - far[i])];
       const area = Math.hypot(u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], across) || 1;
       const light = 0.45 + 0.55 * Math.abs(across) / area;
-      const rgb = [0, 0, 0];
-      for (const node of [i, j, k]) {
-        rgbOf(node).forEach((part, c) => { rgb[c] += light * part / 3; });
-      }
-      context.fillStyle = context.strokeStyle = `rgb(${rgb.map(Math.round).join(",")})`;
+      const mix = c => Math.round(light * (colours[3 * i + c] + colours[3 * j + c] +
+        colours[3 * k + c]) / 3);
+      context.fillStyle = context.strokeStyle = `rgb(${mix(0)},${mix(1)},${mix(2)})`;
       context.beginPath();
       context.moveTo(x[i], y[i]);
       context.lineTo(x[j], y[j]);
@@ -399,4 +407,4 @@ function startViewer(maps) {
   at[2] = Math.floor(index[best] / (nx * ny));
   draw();
 }
-document.body.dataset.ready = "yes";
+$("grid").scrollTop = 0;  // the reader begins at the top
