@@ -173,6 +173,30 @@ def test_two_runs__are_as_one_that_was_concatenated_by_hand():
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-8)
 
 
+def test_two_runs__are_as_one_with_a_long_gap_under_autocorrelated_noise():
+    rng = np.random.default_rng(6)
+    lengths, gap, tr = (50, 45), 260, 2.0
+    n, second = sum(lengths) + gap, (lengths[0] + gap) * tr
+    bold = 300 + rng.normal(size=(n, 4))
+    censored = np.zeros(n, bool)
+    censored[lengths[0] : lengths[0] + gap] = True
+    onsets = [np.arange(5.0, 90.0, 9.3), np.arange(3.0, 70.0, 10.1)]
+    runs = tuple(Run(k, tr, {"a": impulses(each)}) for k, each in zip(lengths, onsets, strict=True))
+    in_first = (np.arange(n) < lengths[0]).astype(float)
+    by_hand = Run(
+        n,
+        tr,
+        {"a": impulses(np.concatenate([onsets[0], onsets[1] + second]))},
+        confounds=in_first[:, None],
+        censored=censored,
+    )
+    given = {"drift": "none", "order": 0, "rho": RHO}  # 0.9 ** 260 is nothing
+    found = statistics(Experiment(("a",), runs), bold=bold[~censored], **given)
+    expected = statistics(Experiment(("a",), (by_hand,)), bold=bold, **given)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-8)
+
+
 def test_experiment_nuisance__leaves_out_what_confounds_repeat():
     rng = np.random.default_rng(0)
     new = rng.normal(size=(60, 2))
