@@ -148,8 +148,13 @@ function makeMesh(mesh, rgbOf, pick) {
   const depth = new Float32Array(m), order = Uint32Array.from({ length: m }, (_, i) => i);
 
   // A large mesh takes a part of a second: a slider that moves must not make a queue of drawings.
-  let asked = false;
+  let asked = false, painted = false;
   function draw() {
+    if (!painted) {
+      painted = true;
+      paint();
+      return;
+    }
     if (asked) { return; }
     asked = true;
     requestAnimationFrame(() => { asked = false; paint(); });
