@@ -155,11 +155,13 @@ def test_read_spm__refuses_other_files(tmp_path):
 def test_open_dataset__takes_its_sessions_from_spm(tmp_path, write_nifti, bold, labels):
     from input_files import Files
 
-    path = write(tmp_path / "SPM.mat", ONE, TWO)
+    path = write(tmp_path / "SPM.mat", ONE, TWO, tr=2.2)
     runs = [Files(write_nifti(f"bold{k}.nii", bold), path) for k in (0, 1)]
     parcellation = write_nifti("labels.nii", labels)
     dataset = open_dataset(runs=runs, parcellation=parcellation)
     assert dataset.experiment.conditions == ("audio", "video")
     np.testing.assert_array_equal(dataset.experiment.runs[1].events["audio"].onsets, [4.0, 9.0])
+    assert dataset.tr == 2.2
+    assert any("the header says TR 2 s, the study 2.2 s" in note for note in dataset.notes)
     with pytest.raises(InputError, match="holds 2 sessions for 1 run; give as many BOLD files"):
         open_dataset(runs=runs[:1], parcellation=parcellation)

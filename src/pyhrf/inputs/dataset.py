@@ -202,7 +202,7 @@ def open_dataset(
         GIFTI surfaces on whose nodes the data lie: one for GIFTI data, one for each cortical
         structure of CIFTI data.
     tr : float, optional
-        Repetition time in seconds; without it that of the headers.
+        Repetition time in seconds; without it that of an SPM.mat, or else of the headers.
     hrf_duration : float
         Length of the response in seconds: an event that ends longer before the first scan, or
         begins after the last, is left out and noted.
@@ -235,6 +235,8 @@ def open_dataset(
         [Path(run.bold) for run in runs], Path(parcellation), [Path(mesh) for mesh in meshes]
     )
     bold = opened.series
+    if tr is None:  # an SPM.mat knows it better than a header
+        tr = next((read_spm(run.paradigm).tr for run in runs if is_spm(Path(run.paradigm))), None)
     trs = _decide_tr(bold, tr, notes)
     paradigms = _read_paradigms([Path(run.paradigm) for run in runs], notes)
     kept = [
