@@ -56,6 +56,21 @@ def test_parcellate__operations_follow_each_other(call):
     assert found[2] == [4, 4, 4, 0, 0, 0, 0]
 
 
+def test_parcellate__resample_lies_on_the_grid_of_the_data(call):
+    labels = np.zeros((4, 4, 4), np.int16)
+    labels[0], labels[3] = 5, 8
+    write(labels)
+    affine = AFFINE.copy()
+    affine[0, 3] = 6  # one voxel on: the first plane is outside
+    nib.Nifti1Image(np.ones((3, 4, 4, 5), np.float32), affine).to_filename("bold.nii")
+    code, text = call("resample", "in.nii", "--onto", "bold.nii", "-o", "out.nii.gz")
+    assert code == 0, text
+    assert "nearest neighbour: 1 of 2 parcels lie on the grid" in text
+    image = nib.load("out.nii.gz")
+    np.testing.assert_array_equal(image.get_fdata(), labels[1:])
+    np.testing.assert_array_equal(image.affine, affine)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -95,6 +95,34 @@ def extract(source: Path, numbers: tuple[int, ...], output: Path) -> None:
     _edit(source, output, lambda labels: keep(labels, numbers))
 
 
+@parcellate.command(context_settings=_CONTEXT)
+@_source
+@click.option(
+    "--onto", type=_file, required=True, metavar="BOLD", help="4D NIfTI on whose grid it is to lie."
+)
+@_output
+def resample(source: Path, onto: Path, output: Path) -> None:
+    """Bring an atlas onto the grid of the data, each voxel by its nearest neighbour."""
+    from pyhrf.inputs.labels import whole_labels
+    from pyhrf.inputs.volumes import open_volume
+    from pyhrf.inputs.voxels import read_volume
+    from pyhrf.parcellation.resample import resample_labels
+
+    _check_output(output)
+    atlas, bold = open_volume(source, n_dims=3), open_volume(onto, n_dims=4)
+    labels = whole_labels(source, read_volume(atlas), place="voxel")
+
+    def work() -> Any:
+        return resample_labels(
+            labels, atlas.affine, target_shape=bold.grid, target_affine=bold.affine
+        )
+
+    resampled = _named(source, work)
+    n_before, n_after = (np.count_nonzero(np.unique(one)) for one in (labels, resampled))
+    _write(resampled, bold, output)
+    click.echo(f"resampled by nearest neighbour: {n_after} of {n_before} parcels lie on the grid")
+
+
 def _edit(source: Path, output: Path, change: Callable[[Any], Any]) -> None:
     """Read a parcellation, change it and write it."""
     from pyhrf.inputs.labels import whole_labels
