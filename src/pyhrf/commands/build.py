@@ -118,7 +118,7 @@ def _check_usage(options: BuildOptions) -> None:
         if not options.parcellation:
             raise click.UsageError("-f needs -k, a parcellation on the same grid")
         if not options.paradigm and options.spm is None:
-            raise click.UsageError("-f needs the paradigm: -r, or -s, an SPM.mat")
+            raise click.UsageError("-f needs -r, the paradigm, or -s, an SPM.mat")
         if options.paradigm and options.spm is not None:
             raise click.UsageError("the paradigm is given twice: -r or -s, not both")
         if options.paradigm and len(options.paradigm) not in (1, len(options.bold)):
