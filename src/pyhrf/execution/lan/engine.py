@@ -13,13 +13,12 @@ from pyhrf.data import Estimator
 from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
+from pyhrf.execution.news import TellsNews
 
 __all__ = ["LanEngine"]
 
-_MAX_NEWS = 20
 
-
-class LanEngine:
+class LanEngine(TellsNews):
     """Work on batches in the job slots of the hosts of ``[parallel-LAN]``.
 
     The scheduler is in this process; the hosts need an ssh server, the same versions of Python
@@ -46,22 +45,17 @@ class LanEngine:
     """
 
     def __init__(self, settings: LanSettings, *, tell: Callable[[str], object]) -> None:
+        super().__init__(tell)
         self.name = "LAN"
         self._slots = Counter(settings.slots())
         if not self._slots:
             raise ConfigError("section [parallel-LAN], key hosts: it names no host")
         self.n_workers = self._slots.total()
         self.batch_seconds = 2.0
-        self.news: tuple[str, ...] = ()
-        self._settings, self._say = settings, tell
+        self._settings = settings
         self._study = ""
         self._fetched = False
         check_installed("LAN", "lan")
-
-    def _tell(self, text: str) -> None:
-        """Tell the user, and whoever watches the run from elsewhere."""
-        self.news = (*self.news[1 - _MAX_NEWS :], text)
-        self._say(text)
 
     def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
         """Fetch what an earlier run of this study finished but did not bring home.

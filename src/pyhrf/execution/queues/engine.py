@@ -15,6 +15,7 @@ from pyhrf.data import Estimator
 from pyhrf.errors import EngineError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
+from pyhrf.execution.news import TellsNews
 from pyhrf.execution.queues.folder import QueueFolder, check_plain
 from pyhrf.execution.queues.kinds import KINDS
 
@@ -28,10 +29,9 @@ QUEUES = tuple(KINDS)
 """Names of the engines."""
 
 _MAX_JOBS = 10
-_MAX_NEWS = 20
 
 
-class QueueEngine:
+class QueueEngine(TellsNews):
     """Work on batches in jobs of a batch scheduler, from a machine that may submit them.
 
     The scheduler of batches is in this process, which has to stay: jobs join it over TLS, and end
@@ -65,14 +65,14 @@ class QueueEngine:
     def __init__(
         self, name: str, settings: QueueSettings, *, tell: Callable[[str], object]
     ) -> None:
+        super().__init__(tell)
         self.name = name
         self._kind = KINDS[name]
         self._n_jobs, self._n_cores = settings.max_jobs or _MAX_JOBS, settings.cores or 1
         self.n_workers = self._n_jobs * self._n_cores
         self.batch_seconds = 2.0
-        self.news: tuple[str, ...] = ()
         self.folder = Path()
-        self._settings, self._say = settings, tell
+        self._settings = settings
         self._run: QueueRun | None = None
         self._python = settings.python or sys.executable
         check_plain(
@@ -88,11 +88,6 @@ class QueueEngine:
                     f"-x {name} needs the program {program} of {self._kind.title}, which is not "
                     "on the PATH: run the command on a login node of the cluster"
                 )
-
-    def _tell(self, text: str) -> None:
-        """Tell the user, and whoever watches the run from elsewhere."""
-        self.news = (*self.news[1 - _MAX_NEWS :], text)
-        self._say(text)
 
     def run(
         self, batches: Sequence[Batch], *, load: Load, estimator: Estimator

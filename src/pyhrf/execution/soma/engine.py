@@ -23,6 +23,7 @@ from pyhrf.data import Estimator
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
+from pyhrf.execution.news import TellsNews
 from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.soma.client import Resource, SomaClient
 from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError, LocalFolder, SftpFolder
@@ -34,10 +35,8 @@ from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_vers
 
 __all__ = ["SomaEngine"]
 
-_MAX_NEWS = 20
 
-
-class SomaEngine:
+class SomaEngine(TellsNews):
     """Work on batches in jobs of the cluster of ``[parallel-cluster]``, or of this machine.
 
     Parameters
@@ -67,13 +66,13 @@ class SomaEngine:
     """
 
     def __init__(self, settings: ClusterSettings, *, tell: Callable[[str], object]) -> None:
+        super().__init__(tell)
         self.name = "cluster"
         self.n_workers = MAX_JOBS
         self.batch_seconds = 60.0
-        self.news: tuple[str, ...] = ()
         self.farewell = ""
         self.folder = Path()
-        self._settings, self._say = settings, tell
+        self._settings = settings
         self._study = ""
         self._place: Place | None = None
         self._resource = Resource(settings.server_id, settings.user)
@@ -89,10 +88,6 @@ class SomaEngine:
                 "cluster that its nodes see"
             )
         check_installed("cluster", "cluster")
-
-    def _tell(self, text: str) -> None:
-        self.news = (*self.news[1 - _MAX_NEWS :], text)
-        self._say(text)
 
     def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
         """Fetch what earlier runs of this study finished.

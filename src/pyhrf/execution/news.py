@@ -1,0 +1,33 @@
+"""What an engine on other machines has to tell, and to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["TellsNews"]
+
+_MAX_NEWS = 20
+
+
+class TellsNews:
+    """Base of the engines that tell what becomes of their machines.
+
+    Parameters
+    ----------
+    tell : callable
+        Called, by any thread, with each sentence that the user should read.
+
+    Attributes
+    ----------
+    news : tuple of str
+        The latest of these sentences.
+    """
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self.news: tuple[str, ...] = ()
+        self._say = tell
+
+    def _tell(self, text: str) -> None:
+        """Tell the user, and whoever watches the run from elsewhere."""
+        self.news = (*self.news[1 - _MAX_NEWS :], text)
+        self._say(text)
