@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.settings import Settings, load_settings
@@ -32,9 +33,15 @@ from pyhrf.execution.engines import ENGINES, begin_anew, make_engine, tell_what_
 from pyhrf.execution.journal import Journal, folder_of_engine
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.runner import run_batches
+from pyhrf.inputs.cifti import Grayordinates
 from pyhrf.inputs.dataset import Dataset
+from pyhrf.inputs.surfaces import Mesh
+from pyhrf.model.levels import spread_weights
 from pyhrf.results import (
+    GrayordinateGrid,
     Grid,
+    MapGrid,
+    NodeGrid,
     Results,
     check_names,
     collect_provenance,
@@ -79,7 +86,7 @@ def check_study(study: Study) -> list[str]:
     Parameters
     ----------
     study : Study
-        Of kind ``volume``.
+        Of kind ``volume`` or ``surface``.
 
     Returns
     -------
@@ -91,7 +98,8 @@ def check_study(study: Study) -> list[str]:
     InputError, ConfigError
         Naming file, place, value and cure.
     """
-    dataset = open_files(study, study.data.runs, study.data.parcellation)
+    data = study.data
+    dataset = open_files(study, data.runs, data.parcellation, data.meshes)
     _check_fit(study, dataset)
     return dataset.notes
 
@@ -184,7 +192,9 @@ def analyse(
             data.keep()
             run = _Run(study, prepared, journal, chosen)
             run.work(fresh=fresh, stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
-            return run.write(started=started, command=command or sys.argv)
+            results = run.write(started=started, command=command or sys.argv)
+            _show_in_report(results, tell)
+            return results
 
 
 @contextmanager
@@ -197,6 +207,21 @@ def _said_if_slow(what: str, tell: Tell) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _show_in_report(results: Results, tell: Tell) -> None:
+    """Make the report; the results are whole without it, so that no fault of it may end the run."""
+    from pyhrf.results.report import write_report  # its figures take half a second to import
+
+    try:
+        write_report(results.directory)
+    except Exception as error:
+        _log.exception("the report could not be made")
+        reason = " ".join(str(error).split()) or type(error).__name__
+        tell(
+            f"the results are whole, but the report could not be made ({reason}): "
+            f"try 'pyhrf report {results.directory}'"
+        )
 
 
 @contextmanager
@@ -234,8 +259,12 @@ def _check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
     conditions = dataset.experiment.conditions
     _check_distinct(dataset.experiment)
     check_names(conditions, (contrast.name for contrast in study.contrasts))
+    parts = dataset.run_conditions
+    known = tuple(dict.fromkeys([*parts, *conditions]))
     return {
-        contrast.name: parse_contrast(contrast.expression, conditions, name=contrast.name)
+        contrast.name: spread_weights(
+            parse_contrast(contrast.expression, known, name=contrast.name), parts
+        )
         for contrast in study.contrasts
     }
 
@@ -254,6 +283,16 @@ def _check_distinct(experiment: Experiment) -> None:
                 "their responses cannot be told apart: make one condition of them"
             )
         seen[content] = condition
+
+
+def _map_grid(dataset: Dataset, labels: NDArray[np.int32]) -> MapGrid:
+    """Say where the maps lie: on the grid of the input, or on the nodes of its mesh."""
+    space = dataset.space
+    if isinstance(space, Mesh):
+        return NodeGrid(labels, space.structure)
+    if isinstance(space, Grayordinates):
+        return GrayordinateGrid(labels, space.axis)
+    return Grid(labels, space.affine, space.header)
 
 
 def _prepare(study: Study, data: StudyData) -> _Prepared:
@@ -322,7 +361,7 @@ class _Run:
             self.study.output,
             estimates,
             conditions=dataset.experiment.conditions,
-            grid=Grid(labels, dataset.affine, dataset.header),
+            grid=_map_grid(dataset, labels),
         )
         provenance = collect_provenance(
             command=command,

@@ -50,11 +50,24 @@ class Run:
         Repetition time, seconds.
     events : mapping of str to Events
         Events by condition; a condition that this run lacks is absent.
+    confounds : array, shape (n_scans, n_confounds), optional
+        Further nuisance regressors, finite, any unit; integrated out like the drift.
+    censored : bool array, shape (n_scans,), optional
+        Scans that count as not acquired; their values are never looked at.
     """
 
     n_scans: int
     tr: float
     events: Mapping[str, Events]
+    confounds: FloatArray | None = None
+    censored: NDArray[np.bool_] | None = None
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Which scans count, shape (n_scans,)."""
+        if self.censored is None:
+            return np.ones(self.n_scans, dtype=np.bool_)
+        return np.logical_not(self.censored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +87,13 @@ class Experiment:
 
     @property
     def n_scans(self) -> int:
-        """Scans of all runs together."""
+        """Scans of all runs together, censored ones included."""
         return sum(run.n_scans for run in self.runs)
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Which scans count, shape (n_scans,)."""
+        return np.concatenate([run.kept for run in self.runs])
 
 
 @dataclass(frozen=True, slots=True)

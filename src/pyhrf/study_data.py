@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyhrf.config.study import RunFiles, Study
+from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import Dataset, open_dataset
 
 __all__ = ["EXAMPLE_DATA", "StudyData", "Tell", "open_files", "study_data"]
@@ -20,7 +21,12 @@ Tell = Callable[[str], None]
 """What is called with each sentence that the user should read."""
 
 
-def open_files(study: Study, runs: Sequence[RunFiles], parcellation: Path | None) -> Dataset:
+def open_files(
+    study: Study,
+    runs: Sequence[RunFiles],
+    parcellation: Path | None,
+    meshes: Sequence[Path] = (),
+) -> Dataset:
     """Open and check files as the data of a study.
 
     Raises
@@ -31,8 +37,20 @@ def open_files(study: Study, runs: Sequence[RunFiles], parcellation: Path | None
     return open_dataset(
         runs=runs,
         parcellation=parcellation,
+        meshes=meshes,
         tr=study.data.tr,
         hrf_duration=study.hrf.duration,
+        nuisance=[
+            NuisanceFiles(
+                confounds=run.confounds,
+                censored=run.censored,
+                columns=study.confounds.columns,
+                fd_threshold=study.confounds.fd_threshold,
+            )
+            for run in runs
+        ],
+        percent=study.data.scaling == "percent",
+        per_run=study.data.levels == "per-run",
     )
 
 
@@ -45,7 +63,8 @@ class StudyData:
     def open(self) -> Dataset:
         """Open and check them."""
         if self._folder is None:
-            return open_files(self._study, self._study.data.runs, self._study.data.parcellation)
+            data = self._study.data
+            return open_files(self._study, data.runs, data.parcellation, data.meshes)
         from pyhrf.simulation.datasets import dataset_paths
         from pyhrf.simulation.examples import example_spec
 

@@ -219,7 +219,7 @@ def test_write_study__names_the_file_that_cannot_be_written(tmp_path):
         ("<dt>1.0", "<dt unit='s'>1", ["element <hrf><dt>: unknown attribute unit"]),
         ("<seed>0", "<seed>0.5", ["<seed>: 0.5 is not allowed: must be a whole number from 0"]),
         ("<tr>2.4", "<tr>2400", ["<data><tr>: 2400", "milliseconds: did you mean 2.4 s?"]),
-        ("<kind>volume", "<kind>surface", ["<data><kind>: surface", "volume or simulation"]),
+        ("<kind>volume", "<kind>mesh", ["<data><kind>: mesh", "volume, surface or simulation"]),
         (
             "<beta>estimate",
             "<beta>x",

@@ -44,6 +44,8 @@ def experiment() -> Experiment:
                 )
                 for name in ("é b", "c")
             },
+            confounds=rng.normal(size=(90, 2)),
+            censored=np.arange(90) == 33,
         )
         for _ in range(2)
     )

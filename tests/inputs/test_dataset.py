@@ -57,8 +57,8 @@ def test_open_dataset__describes_the_experiment(files: Study) -> None:
     assert data.notes == []
     assert data.shape == (5, 4, 3)
     assert data.tr == 2.0
-    np.testing.assert_array_equal(data.affine, AFFINE)
-    np.testing.assert_array_equal(data.header.get_best_affine(), AFFINE)
+    np.testing.assert_array_equal(data.space.affine, AFFINE)
+    np.testing.assert_array_equal(data.space.header.get_best_affine(), AFFINE)
 
 
 def test_load__gives_parcels_as_nibabel_sees_them(files: Study, labels: np.ndarray) -> None:
@@ -109,13 +109,13 @@ def test_load__accepts_labels_stored_as_floats(
 
 def test_load__reads_once_for_many_threads(files: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    read_voxels = dataset_module.read_voxels
+    read_stored = dataset_module.read_stored
 
     def counted(*arguments: Any) -> Any:
         calls.append(arguments)
-        return read_voxels(*arguments)
+        return read_stored(*arguments)
 
-    monkeypatch.setattr(dataset_module, "read_voxels", counted)
+    monkeypatch.setattr(dataset_module, "read_stored", counted)
     data = open_files(files)
     assert not calls
     barrier = threading.Barrier(8)
@@ -246,11 +246,14 @@ def test_open_dataset__refuses_a_bad_tr_that_is_given(
     refuse("the TR that is given", *words, runs=[files[0]], parcellation=files[1], tr=tr)
 
 
-def test_open_dataset__refuses_runs_of_different_tr(
+def test_open_dataset__takes_each_run_with_its_own_tr(
     files: Study, write_nifti: WriteNifti, bold: np.ndarray
 ) -> None:
     other = files[0]._replace(bold=write_nifti("b.nii", bold, tr=1.5))
-    refuse("TR 1.5 s", "2 s", "(-I)", runs=[files[0], other], parcellation=files[1])
+    dataset = open_dataset(runs=[files[0], other], parcellation=files[1])
+    assert [run.tr for run in dataset.experiment.runs] == [2.0, 1.5]
+    assert dataset.tr == 1.5
+    assert any("TR 1.5 s" in note and "-I" in note for note in dataset.notes)
 
 
 # Files that do not fit together

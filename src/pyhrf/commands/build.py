@@ -27,6 +27,7 @@ class BuildOptions:
     study_file: Path
     bold: tuple[Path, ...]
     parcellation: Path | None
+    meshes: tuple[Path, ...]
     paradigm: tuple[Path, ...]
     tr: float | None
     kind: str | None
@@ -37,6 +38,13 @@ class BuildOptions:
     contrasts_file: Path | None
     output: Path | None
     verbosity: int | None
+    spm: Path | None = None
+    confounds: tuple[Path, ...] = ()
+    confound_columns: str | None = None
+    fd_threshold: float | None = None
+    censored: tuple[Path, ...] = ()
+    percent: bool = False
+    per_run: bool = False
     model: str | None = None
     fir_delays: str | None = None
 
@@ -62,7 +70,7 @@ def build_study(options: BuildOptions) -> None:
 
     study = _study(options).with_absolute_paths()
     notes: Sequence[str] = ()
-    if study.data.kind == "volume":
+    if study.data.kind != "simulation":
         from pyhrf.analysis import check_study
 
         notes = check_study(study)
@@ -109,20 +117,52 @@ def _check_usage(options: BuildOptions) -> None:
             raise click.UsageError("-t and -d simulation are for example data: leave out -f")
         if not options.parcellation:
             raise click.UsageError("-f needs -k, a parcellation on the same grid")
-        if not options.paradigm:
-            raise click.UsageError("-f needs -r, the paradigm")
-        if len(options.paradigm) not in (1, len(options.bold)):
+        if not options.paradigm and options.spm is None:
+            raise click.UsageError("-f needs -r, the paradigm, or -s, an SPM.mat")
+        if options.paradigm and options.spm is not None:
+            raise click.UsageError("the paradigm is given twice: -r or -s, not both")
+        if options.paradigm and len(options.paradigm) not in (1, len(options.bold)):
             raise click.UsageError(
                 f"{len(options.bold)} runs (-f) need one paradigm (-r) for all or one for each, "
                 f"not {len(options.paradigm)}"
             )
+        _check_nuisance_usage(options)
+        if options.kind == "surface" and not options.meshes:
+            raise click.UsageError("-d surface needs -g, the mesh on which the data lie")
+        if options.kind == "volume" and options.meshes:
+            raise click.UsageError("-g is the mesh of surface data: leave it out, or -d volume")
         return
-    if options.kind == "volume":
-        raise click.UsageError("-d volume needs the BOLD data: give them with -f")
-    given = {"-k": options.parcellation, "-r": options.paradigm, "-I": options.tr is not None}
+    if options.kind in ("volume", "surface"):
+        raise click.UsageError(f"-d {options.kind} needs the BOLD data: give them with -f")
+    given = {
+        "-k": options.parcellation,
+        "-g": options.meshes,
+        "-r": options.paradigm,
+        "-s": options.spm,
+        "-I": options.tr is not None,
+        "--confounds": options.confounds,
+        "--confound-columns": options.confound_columns,
+        "--fd-threshold": options.fd_threshold is not None,
+        "--censored": options.censored,
+    }
     for name, value in given.items():
         if value:
             raise click.UsageError(f"{name} goes with BOLD data: give them with -f")
+
+
+def _check_nuisance_usage(options: BuildOptions) -> None:
+    for name, files in (("--confounds", options.confounds), ("--censored", options.censored)):
+        if files and len(files) != len(options.bold):
+            raise click.UsageError(
+                f"{len(options.bold)} runs (-f) need as many files with {name}, not {len(files)}"
+            )
+    if not options.confounds:
+        for name, value in (
+            ("--confound-columns", options.confound_columns),
+            ("--fd-threshold", options.fd_threshold),
+        ):
+            if value is not None:
+                raise click.UsageError(f"{name} goes with --confounds, the file of each run")
 
 
 def _study(options: BuildOptions) -> Study:
@@ -130,26 +170,58 @@ def _study(options: BuildOptions) -> Study:
 
     values: dict[str, Any] = {"estimator": options.estimator, "contrasts": _contrasts(options)}
     if options.bold:
-        paradigms = options.paradigm
-        if len(paradigms) == 1:
-            paradigms *= len(options.bold)
         values["data"] = {
-            "kind": "volume",
-            "tr": options.tr,
+            "kind": "surface" if options.meshes else "volume",
+            "tr": _repetition_time(options),
             "parcellation": options.parcellation,
-            "runs": [
-                {"bold": bold, "paradigm": paradigm}
-                for bold, paradigm in zip(options.bold, paradigms, strict=True)
-            ],
+            "meshes": options.meshes,
+            "runs": _runs(options),
         }
-    elif options.example:
-        values["data"] = {"kind": "simulation", "example": options.example}
+        values["confounds"] = {
+            name: value
+            for name, value in (
+                ("columns", options.confound_columns),
+                ("fd_threshold", options.fd_threshold),
+            )
+            if value is not None
+        }
+    elif options.example or options.percent or options.per_run:
+        values["data"] = {"kind": "simulation", "example": options.example or "default"}
+    if options.percent:
+        values["data"]["scaling"] = "percent"
+    if options.per_run:
+        values["data"]["levels"] = "per-run"
     values |= _estimator_values(options)
     if options.output is not None:
         values["output"] = options.output
     if options.bold and (dt := _fitting_step(options)) is not None:
         values["hrf"] = {"dt": dt}
     return Study.build(**values)
+
+
+def _runs(options: BuildOptions) -> list[dict[str, Path]]:
+    """Deal files out to the runs."""
+    n_runs = len(options.bold)
+    paradigms = options.paradigm if options.spm is None else (options.spm,)
+    if len(paradigms) == 1:
+        paradigms *= n_runs
+    files = {
+        "bold": options.bold,
+        "paradigm": paradigms,
+        "confounds": options.confounds,
+        "censored": options.censored,
+    }
+    given = {name: paths for name, paths in files.items() if paths}
+    return [{name: paths[k] for name, paths in given.items()} for k in range(n_runs)]
+
+
+def _repetition_time(options: BuildOptions) -> float | None:
+    """Take the TR that is given, else that of an SPM.mat; None for those of the headers."""
+    if options.tr is not None or options.spm is None:
+        return options.tr
+    from pyhrf.inputs.spm import read_spm
+
+    return read_spm(options.spm).tr
 
 
 def _estimator_values(options: BuildOptions) -> dict[str, Any]:
@@ -174,9 +246,9 @@ def _estimator_values(options: BuildOptions) -> dict[str, Any]:
 def _fitting_step(options: BuildOptions) -> float | None:
     """Return a time step for scans so fast that the default one is over twice the TR."""
     from pyhrf.config.study import HrfConfig
-    from pyhrf.inputs.volumes import open_volume
+    from pyhrf.inputs.series import time_step
 
-    tr = options.tr or open_volume(options.bold[0], n_dims=4).tr
+    tr = _repetition_time(options) or time_step(options.bold[0])
     if tr is None or not 0 < 2 * tr < HrfConfig().dt:
         return None
     return 2 * tr

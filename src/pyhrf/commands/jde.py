@@ -37,9 +37,22 @@ def jde() -> None:
     help="XML file to write.",
 )
 @click.option(
-    "-f", "bold", type=_file, multiple=True, help="BOLD, 4D NIfTI; one -f per run, in order."
+    "-f",
+    "bold",
+    type=_file,
+    multiple=True,
+    help="BOLD, 4D NIfTI, GIFTI or CIFTI time series; one -f per run, in order.",
 )
-@click.option("-k", "parcellation", type=_file, help="Parcellation or mask on the same grid.")
+@click.option(
+    "-k", "parcellation", type=_file, help="Parcellation or mask on the same grid or mesh."
+)
+@click.option(
+    "-g",
+    "meshes",
+    type=_file,
+    multiple=True,
+    help="Mesh of surface data, GIFTI; of CIFTI one -g for each cortical structure.",
+)
 @click.option(
     "-r",
     "paradigm",
@@ -49,13 +62,42 @@ def jde() -> None:
     "one per run, or one for all.",
 )
 @click.option(
+    "-s", "spm", type=_file, help="SPM.mat: onsets, durations and TR of every session; for -r."
+)
+@click.option(
     "-I", "tr", type=float, metavar="SECONDS", help="TR in place of the header's, seconds."
 )
 @click.option(
+    "--confounds",
+    type=_file,
+    multiple=True,
+    help="Confounds, TSV or CSV as those of fMRIPrep; one per run.",
+)
+@click.option(
+    "--confound-columns",
+    metavar="NAMES",
+    help="Columns to remove: names, patterns, motion6, motion12, motion24, all or none.  "
+    "[default: motion6]",
+)
+@click.option(
+    "--fd-threshold",
+    type=float,
+    metavar="MM",
+    help="Censor scans whose framewise_displacement exceeds this.",
+)
+@click.option(
+    "--censored",
+    type=_file,
+    multiple=True,
+    help="Text file of scans to censor, the first being 0, as 0 1 17-20; one per run.",
+)
+@click.option("--percent", is_flag=True, help="Scale the signal to percent of its mean over time.")
+@click.option("--levels-per-run", "per_run", is_flag=True, help="Give each run its own levels.")
+@click.option(
     "-d",
     "kind",
-    type=click.Choice(["volume", "simulation"]),
-    help="Kind of data.  [default: volume with -f, else simulation]",
+    type=click.Choice(["volume", "surface", "simulation"]),
+    help="Kind of data.  [default: volume with -f, surface with -f and -g, else simulation]",
 )
 @click.option(
     "-t",

@@ -24,7 +24,10 @@ __all__ = [
 
 _COMMANDS = {
     name: name
-    for name in ("check", "compare", "glm", "jde", "maketests", "monitor", "rfir", "simulate")
+    for name in (
+        *("check", "compare", "glm", "jde", "maketests", "monitor"),
+        *("parcellate", "plot", "report", "rfir", "simulate"),
+    )
 }
 
 

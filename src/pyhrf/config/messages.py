@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -112,14 +112,14 @@ def tag_of(name: str, field: FieldInfo) -> str:
 
 
 def section_of(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
-    """Give the model of a field that is a section, and whether it may be there several times."""
+    """Give the model of a field that is a section, and whether any may be there several times."""
     annotation = field.annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     for argument in get_args(annotation):
         if isinstance(argument, type) and issubclass(argument, BaseModel):
             return argument, True
-    return None, False
+    return None, get_origin(annotation) is tuple
 
 
 def _locate(model: type[BaseModel], loc: Place) -> tuple[Place, str, FieldInfo | None]:

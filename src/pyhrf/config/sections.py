@@ -1,4 +1,4 @@
-"""The sections of a study: data, model, estimator and contrasts.
+"""The sections of a study but for the data: model, estimator and contrasts.
 
 Each parameter is described once, here; the comments of the study file and the error messages
 are made from it.
@@ -13,7 +13,6 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pyhrf.config.messages import config_error
 from pyhrf.config.parameters import (
-    FilePath,
     PlainText,
     Section,
     cross_check_error,
@@ -22,97 +21,18 @@ from pyhrf.config.parameters import (
 )
 
 __all__ = [
-    "MAX_TR",
+    "ConfoundsConfig",
     "Contrast",
-    "DataConfig",
     "DriftConfig",
     "GlmConfig",
     "HrfConfig",
     "McmcConfig",
     "NoiseConfig",
     "RfirConfig",
-    "RunFiles",
     "VemConfig",
 ]
 
-MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a mistake
 MAX_HRF_STEPS = 1000  # the cost grows with the cube of the number of HRF coefficients
-
-
-def _check_tr(tr: float) -> float:
-    """Refuse a repetition time that is not one, with a hint if it looks like milliseconds."""
-    if not 0 < tr <= MAX_TR:
-        hint = f"; it looks like milliseconds: did you mean {tr / 1000:g} s?" if tr > 100 else ""
-        raise not_allowed(f"must be > 0 and at most {MAX_TR:g} (seconds){hint}")
-    return tr
-
-
-class RunFiles(Section):
-    """Files of one run."""
-
-    bold: FilePath = parameter(
-        description="BOLD data, 4D NIfTI", allowed="the path of a file (.nii, .nii.gz)"
-    )
-    paradigm: FilePath = parameter(
-        description="Paradigm: CSV of five columns session, condition, onset, duration, "
-        "amplitude; or BIDS events TSV",
-        allowed="the path of a file (.csv, .tsv)",
-    )
-
-
-class DataConfig(Section):
-    """The data."""
-
-    kind: Literal["volume", "simulation"] = parameter(
-        default="simulation",
-        description="Kind of data: your own volumes, or an example data set that is made for you",
-        allowed="volume or simulation",
-    )
-    example: Literal["default", "small", "realistic"] = parameter(
-        default="default",
-        description="Example data set, used when the kind is simulation",
-        allowed="default, small or realistic",
-    )
-    tr: Annotated[float, AfterValidator(_check_tr)] | None = parameter(
-        default=None,
-        description="Repetition time of all runs",
-        allowed=f"> 0 and at most {MAX_TR:g}",
-        unit="seconds",
-        empty="taken from the header of the BOLD data",
-    )
-    runs: tuple[RunFiles, ...] = parameter(
-        default=(),
-        tag="run",
-        description="Files of a run, one such element per run; relative paths start from the "
-        "folder of this file",
-    )
-    parcellation: FilePath | None = parameter(
-        default=None,
-        description="Parcellation: 3D NIfTI of integers on the grid of the BOLD data, "
-        "0 is background",
-        allowed="the path of a file (.nii, .nii.gz)",
-        empty="none, as for simulation",
-    )
-
-    @model_validator(mode="after")
-    def _check_kind(self) -> Self:
-        if self.kind == "volume":
-            if not self.runs:
-                raise self._error(
-                    "kind", "volume data need at least one <run> with <bold> and <paradigm>"
-                )
-            if self.parcellation is None:
-                raise self._error("parcellation", "volume data need a parcellation")
-        elif self.runs or self.parcellation is not None:
-            raise self._error(
-                "kind",
-                "a simulation makes its own data, but files are given: write volume to analyse "
-                "them, or remove <run> and <parcellation>",
-            )
-        return self
-
-    def _error(self, field: str, rule: str) -> ValidationError:
-        return cross_check_error(DataConfig, (field,), getattr(self, field), rule)
 
 
 class HrfConfig(Section):
@@ -158,6 +78,27 @@ class DriftConfig(Section):
         le=20,
         description="Order of the polynomial, used when the kind is polynomial",
         allowed="a whole number from 0 to 20",
+    )
+
+
+class ConfoundsConfig(Section):
+    """Confounds and censoring by motion, from the files of confounds that runs name."""
+
+    columns: PlainText = parameter(
+        default="motion6",
+        min_length=1,
+        description="Columns that are removed from the signal with the drift: names, patterns such "
+        "as a_comp_cor_0*, motion6, motion12 or motion24 (fMRIPrep's motion parameters, with "
+        "derivatives, and with squares), all, or none; apart by blanks",
+        allowed="names of columns, patterns, motion6, motion12, motion24, all or none",
+    )
+    fd_threshold: float | None = parameter(
+        default=None,
+        gt=0,
+        description="Scans whose framewise_displacement exceeds this count as not acquired",
+        allowed="a number > 0",
+        unit="millimetres",
+        empty="no scan is censored by its displacement",
     )
 
 

@@ -11,24 +11,25 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError, model_validator
 
+from pyhrf.config.data_sections import DataConfig, RunFiles
 from pyhrf.config.messages import config_error
 from pyhrf.config.parameters import FilePath, Section, cross_check_error, parameter
 from pyhrf.config.sections import (
     MAX_HRF_STEPS,
+    ConfoundsConfig,
     Contrast,
-    DataConfig,
     DriftConfig,
     GlmConfig,
     HrfConfig,
     McmcConfig,
     NoiseConfig,
     RfirConfig,
-    RunFiles,
     VemConfig,
 )
 
 __all__ = [
     "SECTION_OF",
+    "ConfoundsConfig",
     "Contrast",
     "DataConfig",
     "DriftConfig",
@@ -74,6 +75,10 @@ class Study(Section, tag="study"):
     drift: DriftConfig = parameter(
         default=DriftConfig(), description="Slow drift, removed from each run with its mean"
     )
+    confounds: ConfoundsConfig = parameter(
+        default=ConfoundsConfig(),
+        description="Confounds and censoring by motion, for runs that name a file of confounds",
+    )
     noise: NoiseConfig = parameter(default=NoiseConfig(), description="The noise")
     vem: VemConfig = parameter(
         default=VemConfig(),
@@ -115,6 +120,8 @@ class Study(Section, tag="study"):
     def _check_together(self) -> Self:
         if self.estimator != "glm":  # its responses have no time step of ours
             self._check_hrf_grid()
+        if not any(run.confounds for run in self.data.runs):
+            self._check_no_confounds()
         names = [contrast.name for contrast in self.contrasts]
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -125,6 +132,18 @@ class Study(Section, tag="study"):
                     "another contrast has this name too",
                 )
         return self
+
+    def _check_no_confounds(self) -> None:
+        """Refuse a choice of confounds where no run has any."""
+        for name, field in ConfoundsConfig.model_fields.items():
+            value = getattr(self.confounds, name)
+            if value != field.default:
+                raise cross_check_error(
+                    Study,
+                    ("confounds", name),
+                    value,
+                    "no <run> names a file of <confounds>: name one in each, or leave this out",
+                )
 
     def _check_hrf_grid(self) -> None:
         """Refuse an HRF of too few or too many steps, or of steps too long for the scans."""
@@ -215,14 +234,13 @@ class Study(Section, tag="study"):
         Study
         """
         base = (folder or Path()).absolute()
-        runs = tuple(
-            RunFiles(bold=base / run.bold, paradigm=base / run.paradigm) for run in self.data.runs
-        )
+        runs = tuple(run.moved(base.joinpath) for run in self.data.runs)
         parcellation = self.data.parcellation
         return self.replaced(
             data={
                 "runs": runs,
                 "parcellation": None if parcellation is None else base / parcellation,
+                "meshes": tuple(base / mesh for mesh in self.data.meshes),
             },
             output=base / self.output,
         )
@@ -238,7 +256,7 @@ class Study(Section, tag="study"):
         dict of str to str
             For instance ``{"hrf.dt": "1.0", "drift.kind": "cosine", ...}``.
         """
-        unused = {"output", "data.runs", "data.parcellation", "contrasts"}
+        unused = {"output", "data.runs", "data.parcellation", "data.meshes", "contrasts"}
         others = set(SECTION_OF.values()) - {SECTION_OF[self.estimator]}
         if self.estimator == "glm":
             # its responses have no time step of ours
@@ -251,6 +269,8 @@ class Study(Section, tag="study"):
             unused.add("seed")  # nothing in them is drawn
         if self.data.kind != "simulation":
             unused.add("data.example")
+        if not any(run.confounds for run in self.data.runs):
+            unused |= {"confounds.columns", "confounds.fd_threshold"}
         if self.drift.kind != "cosine":
             unused.add("drift.cutoff")
         if self.drift.kind != "polynomial":
@@ -260,6 +280,11 @@ class Study(Section, tag="study"):
             for name, text in _flat(self, "")
             if name not in unused and name.partition(".")[0] not in others
         }
+        if any(run.confounds or run.censored for run in self.data.runs):
+            # which of the files whose content is compared are what
+            values["data.runs"] = "; ".join(
+                f"{bool(run.confounds)} {bool(run.censored)}" for run in self.data.runs
+            )
         values |= {f"contrasts.{c.name}": c.expression for c in self.contrasts}
         return values
 

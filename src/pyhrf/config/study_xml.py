@@ -91,10 +91,10 @@ def write_study(study: Study, path: Path | str) -> None:
     study = study.replaced(
         data={
             "runs": tuple(
-                {"bold": _relative(run.bold, folder), "paradigm": _relative(run.paradigm, folder)}
-                for run in study.data.runs
+                run.moved(lambda path: _relative(path, folder)) for run in study.data.runs
             ),
             "parcellation": None if parcellation is None else _relative(parcellation, folder),
+            "meshes": tuple(_relative(mesh, folder) for mesh in study.data.meshes),
         },
         output=_relative(study.output, folder),
     )

@@ -60,6 +60,7 @@ class ParcelEstimator(ABC):
         own = ("self", "__class__")
         self._arguments = {name: value for name, value in given.items() if name not in own}
         self.experiment = experiment
+        self._kept = experiment.kept if experiment.runs else np.ones(0, dtype=np.bool_)
         self.min_positions = max(min_positions, 1)
         self.contrasts: dict[str, FloatArray] = {
             name: contrast_vector(name, weights, experiment.conditions)
@@ -111,13 +112,19 @@ class ParcelEstimator(ABC):
         """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
 
         Positions that are constant in a run, or not finite, are left out; their maps are NaN.
+        Censored scans are not looked at.
         """
-        usable = usable_positions(parcel.bold, [run.n_scans for run in self.experiment.runs])
+        bold = parcel.bold
+        if not self._kept.all():
+            bold = np.where(self._kept[:, None], bold, np.float32(0))
+        usable = usable_positions(
+            bold if self._kept.all() else bold[self._kept],
+            [int(run.kept.sum()) for run in self.experiment.runs],
+        )
         n_usable = int(usable.sum())
         if n_usable < self.min_positions:
             return _failed(parcel, too_few(len(usable), n_usable, self.min_positions))
         graph = NeighbourGraph.from_edges(parcel.edges, len(usable))
-        bold = parcel.bold
         if n_usable < len(usable):
             graph, bold = graph.subgraph(usable), bold[:, usable]
         try:
@@ -139,7 +146,7 @@ class ParcelEstimator(ABC):
         usable : bool array, shape (n_positions,)
             Which positions are used.
         bold : float32 array, shape (n_scans, n_usable)
-            Their signal.
+            Their signal; 0 in censored scans.
         graph : NeighbourGraph
             Of these positions.
         """

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyhrf.data import Experiment, FloatArray, Parcel
+from pyhrf.data import Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
 from pyhrf.model.graph import NeighbourGraph, grid_edges
 from pyhrf.model.nuisance import DriftKind
@@ -144,6 +144,30 @@ def check_experiment(experiment: Experiment) -> None:
     """Refuse an experiment that holds nothing."""
     if not experiment.conditions or not experiment.runs:
         raise InputError("the experiment has no condition or no run: nothing can be estimated")
+    for number, run in enumerate(experiment.runs, start=1):
+        _check_nuisance_arrays(number, run)
+
+
+def _check_nuisance_arrays(number: int, run: Run) -> None:
+    """Refuse confounds and censoring that do not fit their run."""
+    if run.censored is not None:
+        if run.censored.shape != (run.n_scans,) or run.censored.dtype != np.bool_:
+            raise InputError(
+                f"run {number}: censored must hold True or False for each of {run.n_scans} scans"
+            )
+        if run.censored.all():
+            raise InputError(
+                f"run {number}: all of its {run.n_scans} scans are censored: leave the run out, or "
+                "censor less"
+            )
+    if run.confounds is not None:
+        if run.confounds.ndim != 2 or len(run.confounds) != run.n_scans:
+            raise InputError(
+                f"run {number}: confounds have the shape {run.confounds.shape}, but there are "
+                f"{run.n_scans} scans: give one row for each"
+            )
+        if not np.isfinite(run.confounds).all():
+            raise InputError(f"run {number}: confounds must be finite")
 
 
 def check_grid(experiment: Experiment, dt: float, hrf_duration: float) -> None:
@@ -199,7 +223,8 @@ def check_design(experiment: Experiment, X: FloatArray, P: FloatArray) -> None:
     if n_scans - n_nuisance < len(experiment.conditions) + 2:
         raise InputError(
             f"{n_scans} scans with {n_nuisance} nuisance regressors leave too little for "
-            f"{len(experiment.conditions)} conditions: raise the drift's cut-off or give more scans"
+            f"{len(experiment.conditions)} conditions: raise the drift's cut-off, take fewer "
+            "confounds, censor less or give more scans"
         )
     for condition, block in zip(experiment.conditions, X.transpose(1, 0, 2), strict=True):
         if not block.any():

@@ -136,7 +136,7 @@ class GLM(ParcelEstimator):
         self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph
     ) -> ParcelEstimate:
         del graph  # no position knows of another
-        signal = bold.astype(np.float64)
+        signal = bold[self._kept].astype(np.float64)
         return summarise_glm(
             self._design,
             fit_runs(self._design, signal, self.noise),

@@ -23,7 +23,7 @@ from nilearn.glm.first_level import (
 
 from pyhrf.data import Events, Experiment, FloatArray, Run
 from pyhrf.errors import InputError
-from pyhrf.model.nuisance import DriftKind
+from pyhrf.model.nuisance import DriftKind, independent_columns
 
 __all__ = ["GLMDesign", "GLMModel", "RunDesign", "fir_delays_of", "make_designs"]
 
@@ -45,7 +45,8 @@ class RunDesign:
     Attributes
     ----------
     matrix : array, shape (n_scans, n_columns)
-        The conditions that the run has, in the order of the experiment, then drift and mean.
+        The conditions that the run has, in the order of the experiment, then drift, mean and
+        what confounds add. Censored scans have no row, as nilearn's ``sample_masks`` has it.
     columns : mapping of int to slice
         Columns of each condition, by its number.
     unit : dict of int to float
@@ -139,7 +140,7 @@ def make_designs(
     for number, run in enumerate(experiment.runs, start=1):
         _check_run(number, run)
         blocks = {
-            m: _condition_block(run, run.events[name], model, edges)
+            m: _condition_block(run, run.events[name], model, edges)[run.kept]
             for m, name in enumerate(experiment.conditions)
             if name in run.events and len(run.events[name].onsets)
         }
@@ -229,7 +230,10 @@ def _run_design(
     for m, block in blocks.items():
         columns[m] = slice(first, first + block.shape[1])
         first += block.shape[1]
-    matrix = np.column_stack([*blocks.values(), nuisance.to_numpy()])
+    drifts = nuisance.to_numpy()[run.kept]
+    matrix = np.column_stack([*blocks.values(), drifts])
+    if run.confounds is not None:
+        matrix = np.column_stack([matrix, independent_columns(run.confounds[run.kept], drifts)])
     return RunDesign(np.ascontiguousarray(matrix, dtype=np.float64), columns, {}, {})
 
 
@@ -271,7 +275,7 @@ def _check_columns(number: int, matrix: FloatArray, n_conditions: int, model: GL
     cure = (
         "give fewer delays (fir_delays), fewer conditions, or more scans"
         if model == "fir"
-        else "give fewer conditions, a longer cut-off of the drift, or more scans"
+        else "give fewer conditions or confounds, a longer cut-off of the drift, or more scans"
     )
     if n_columns >= n_scans:
         raise InputError(
@@ -297,7 +301,7 @@ def _unit(run: Run, events: Events, model: GLMModel) -> float:
 def _mixing(run: Run, events: Events, model: GLMModel, block: FloatArray) -> FloatArray:
     if model != "derivatives":
         return np.eye(block.shape[1])
-    plain = np.column_stack([_regressors(run, events, kernel) for kernel in DERIVATIVES])
+    plain = np.column_stack([_regressors(run, events, kernel) for kernel in DERIVATIVES])[run.kept]
     return np.asarray(np.linalg.lstsq(plain, block)[0])
 
 
@@ -333,7 +337,7 @@ def _bin_times(experiment: Experiment, edges: FloatArray) -> FloatArray:
     """
     lags = np.concatenate(
         [
-            np.subtract.outer(run.tr * np.arange(run.n_scans), events.onsets).ravel()
+            np.subtract.outer(run.tr * np.flatnonzero(run.kept), events.onsets).ravel()
             for run in experiment.runs
             for events in run.events.values()
         ]

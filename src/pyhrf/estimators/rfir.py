@@ -126,6 +126,7 @@ class RFIR(ParcelEstimator):
                 P,
                 tuple(run.n_scans for run in experiment.runs),
                 AR1_GRID if noise == "ar1" else np.zeros(1),
+                kept=experiment.kept,
             )
             R = np.asarray(np.linalg.inv(prior_precision(n_hrf, dt)), dtype=np.float64)
             self._problem = make_rfir_problem(

@@ -220,7 +220,7 @@ def fit_responses(problem: RFIRProblem, Y: FloatArray) -> Responses:
         design.log_det,
         n_free,
         problem.start,
-        problem.tolerance * len(Y),
+        problem.tolerance * (len(Y) - len(problem.projector.censored)),
         problem.n_iterations,
         *(lam, rho_index, n_iterations, converged, trace),
     )

@@ -118,6 +118,7 @@ def experiment_problem(
             P,
             tuple(run.n_scans for run in experiment.runs),
             AR1_GRID if noise == "ar1" else np.zeros(1),
+            kept=experiment.kept,
         )
         times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
         return make_problem(

@@ -1,4 +1,4 @@
-"""A data set of volumes: everything checked when opened, values read once, given parcel-wise."""
+"""A data set: everything checked when opened, values read once, given parcel by parcel."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
+from pyhrf.data import Events, Experiment, Parcel, Run
 from pyhrf.errors import InputError
-from pyhrf.inputs.neighbours import VoxelParcels, find_parcels
+from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
-from pyhrf.inputs.volumes import Volume, grid_difference, open_volume
-from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
+from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
+from pyhrf.inputs.spm import is_spm, read_spm, sessions_of
+from pyhrf.inputs.voxels import percent_change
+from pyhrf.model.levels import levels_per_run
 
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
 
 _MAX_TR = 30.0
 _LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
 _MIN_TR = 0.01
-_LABEL_ROUNDING = 1e-3
 _MS_FROM = 100.0  # a "TR" from here on is surely in milliseconds
 
 
@@ -33,12 +34,12 @@ class RunPaths(Protocol):
 
     @property
     def bold(self) -> Path:
-        """4D NIfTI."""
+        """4D NIfTI, GIFTI or CIFTI."""
         ...
 
     @property
     def paradigm(self) -> Path:
-        """CSV or BIDS events TSV."""
+        """CSV, BIDS events TSV, or SPM.mat."""
         ...
 
 
@@ -54,13 +55,13 @@ class Dataset:
     notes : list of str
         What the user should be told of the data.
     shape : tuple of int
-        Grid of the maps, voxels.
-    affine : float array, shape (4, 4)
-        Voxel index to millimetres.
-    header : nibabel header
-        That of the first BOLD file, a template for maps.
+        Of a map: voxels along each axis, or the number of nodes.
+    space : Volume, Mesh or Grayordinates
+        The first BOLD volume, with the affine and header of maps; or where nodes lie.
     tr : float
-        Repetition time, seconds.
+        Repetition time, seconds; the shortest if runs have several.
+    run_conditions : dict of str to tuple of str
+        Conditions of the experiment by their name in the paradigm: itself, or one per run.
     files : tuple of Path
         All files that were brought in, each once.
     """
@@ -69,26 +70,29 @@ class Dataset:
         self,
         *,
         experiment: Experiment,
-        volumes: Sequence[Volume],
-        voxel_parcels: VoxelParcels,
+        opened: Opened,
         files: Sequence[Path],
         notes: Sequence[str],
+        percent: bool = False,
+        per_run: bool = False,
     ) -> None:
+        self.run_conditions: dict[str, tuple[str, ...]] = {
+            name: (name,) for name in experiment.conditions
+        }
+        if per_run:
+            experiment, self.run_conditions = levels_per_run(experiment)
         self.experiment = experiment
+        self._percent = percent
         self.notes = list(notes)
         self.files = tuple(dict.fromkeys(files))
-        first = volumes[0]
-        self.shape = first.grid
-        self.affine: FloatArray = first.affine
-        self.header: Any = first.header
-        self.tr = experiment.runs[0].tr
-        sizes = np.diff(voxel_parcels.bounds)
-        self.parcels = {
-            number: int(size) for number, size in zip(voxel_parcels.numbers, sizes, strict=True)
-        }
-        self._places = {number: k for k, number in enumerate(voxel_parcels.numbers)}
-        self._volumes = tuple(volumes)
-        self._voxel_parcels = voxel_parcels
+        self.shape = opened.shape
+        self.space = opened.space
+        self.tr = min(run.tr for run in experiment.runs)
+        numbers, sizes = opened.parcels.numbers, np.diff(opened.parcels.bounds)
+        self.parcels = {number: int(size) for number, size in zip(numbers, sizes, strict=True)}
+        self._places = {number: k for k, number in enumerate(numbers)}
+        self._series = opened.series
+        self._voxel_parcels = opened.parcels
         self._stored: tuple[NDArray[Any], ...] | None = None
         self._failure = ""
         self._lock = threading.Lock()
@@ -111,7 +115,7 @@ class Dataset:
                 return
             try:
                 self._stored = tuple(
-                    read_voxels(volume, self._voxel_parcels.voxels) for volume in self._volumes
+                    read_stored(series, self._voxel_parcels.voxels) for series in self._series
                 )
             except InputError as error:
                 self._failure = str(error)
@@ -158,9 +162,13 @@ class Dataset:
         mine = slice(int(parcels.bounds[place]), int(parcels.bounds[place + 1]))
         bold = np.empty((self.experiment.n_scans, mine.stop - mine.start), np.float32)
         first = 0
-        for volume, stored in zip(self._volumes, self._stored or (), strict=True):
-            bold[first : first + volume.n_scans] = scaled(volume, stored[:, mine])
-            first += volume.n_scans
+        runs = self.experiment.runs
+        for run, series, stored in zip(runs, self._series, self._stored or (), strict=True):
+            values = values_of(series, stored[:, mine])
+            if self._percent:
+                values = percent_change(values, run.kept)
+            bold[first : first + series.n_scans] = values
+            first += series.n_scans
         return Parcel(
             number=number,
             bold=bold,
@@ -173,8 +181,12 @@ def open_dataset(
     *,
     runs: Sequence[RunPaths],
     parcellation: Path | str | None,
+    meshes: Sequence[Path | str] = (),
     tr: float | None = None,
     hrf_duration: float = 25.0,
+    nuisance: Sequence[NuisanceFiles] = (),
+    percent: bool = False,
+    per_run: bool = False,
 ) -> Dataset:
     """Open the files of a study and check them, before any BOLD value is needed.
 
@@ -184,12 +196,22 @@ def open_dataset(
         The files of each run. A paradigm file that several runs name is read as theirs together:
         its sessions are these runs, or its only session serves each of them.
     parcellation : Path or str
-        3D NIfTI of whole numbers on the grid of the BOLD files; 0 is background.
+        3D NIfTI of whole numbers on the grid of the BOLD files, or GIFTI of one per node of the
+        mesh; 0 is background.
+    meshes : sequence of Path or str
+        GIFTI surfaces on whose nodes the data lie: one for GIFTI data, one for each cortical
+        structure of CIFTI data.
     tr : float, optional
-        Repetition time in seconds; without it that of the headers.
+        Repetition time in seconds; without it that of an SPM.mat, or else of the headers.
     hrf_duration : float
         Length of the response in seconds: an event that ends longer before the first scan, or
         begins after the last, is left out and noted.
+    nuisance : sequence of NuisanceFiles
+        Confounds and censored scans of each run; none at all if left out.
+    percent : bool
+        Turn the signal of each run into per cent of its mean over time.
+    per_run : bool
+        Give each condition levels of its own in every run; the HRF is shared.
 
     Returns
     -------
@@ -209,82 +231,58 @@ def open_dataset(
         if paths.count(path) > 1:
             raise InputError(f"{path}: this BOLD file is given for two runs; each has its own")
     notes: list[str] = []
-    bold = [open_volume(run.bold, n_dims=4) for run in runs]
-    for volume in bold[1:]:
-        _check_grid(volume, bold[0])
-    labels_volume = open_volume(parcellation, n_dims=3)
-    _check_grid(labels_volume, bold[0])
-    tr = _decide_tr(bold, tr, notes)
+    opened = open_series(
+        [Path(run.bold) for run in runs], Path(parcellation), [Path(mesh) for mesh in meshes]
+    )
+    bold = opened.series
+    if tr is None:  # an SPM.mat knows it better than a header
+        tr = next((read_spm(run.paradigm).tr for run in runs if is_spm(Path(run.paradigm))), None)
+    trs = _decide_tr(bold, tr, notes)
     paradigms = _read_paradigms([Path(run.paradigm) for run in runs], notes)
     kept = [
         _within_scan_time(
             events,
-            duration=volume.n_scans * tr,
+            duration=volume.n_scans * run_tr,
             hrf_duration=hrf_duration,
             label=f"{run.paradigm}, run {number}",
             notes=notes,
         )
-        for number, (run, events, volume) in enumerate(
-            zip(runs, paradigms, bold, strict=True), start=1
+        for number, (run, events, volume, run_tr) in enumerate(
+            zip(runs, paradigms, bold, trs, strict=True), start=1
         )
     ]
+    nuisance = nuisance or [NuisanceFiles()] * len(runs)
+    read = [
+        read_nuisance(files, volume.n_scans, notes)
+        for files, volume in zip(nuisance, bold, strict=True)
+    ]
     conditions = _check_conditions(paradigms, kept, [Path(run.paradigm) for run in runs])
-    voxel_parcels = find_parcels(_read_labels(labels_volume))
     return Dataset(
         experiment=Experiment(
             conditions=conditions,
             runs=tuple(
-                Run(n_scans=volume.n_scans, tr=tr, events=events)
-                for volume, events in zip(bold, kept, strict=True)
+                Run(volume.n_scans, run_tr, events, confounds, censored)
+                for volume, run_tr, events, (confounds, censored) in zip(
+                    bold, trs, kept, read, strict=True
+                )
             ),
         ),
-        volumes=bold,
-        voxel_parcels=voxel_parcels,
+        opened=opened,
         files=[
             *(Path(run.bold) for run in runs),
             *(Path(run.paradigm) for run in runs),
             Path(parcellation),
+            *(Path(mesh) for mesh in meshes),
+            *(path for files in nuisance for path in files.paths),
         ],
         notes=notes,
+        percent=percent,
+        per_run=per_run,
     )
 
 
-def _check_grid(volume: Volume, reference: Volume) -> None:
-    difference = grid_difference(volume, reference)
-    if difference:
-        raise InputError(
-            f"{volume.path}: does not lie on the grid of {reference.path}: {difference}; "
-            "resample it (a parcellation by nearest neighbour)"
-        )
-
-
-def _read_labels(volume: Volume) -> NDArray[np.int64]:
-    """Read a parcellation as integers."""
-    values = read_volume(volume)
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise InputError(f"{volume.path}: the parcellation holds NaN or infinite values")
-        # A file that stores labels with a scale gives them back with rounding errors.
-        broken = values[np.abs(values - np.round(values)) > _LABEL_ROUNDING]
-        if broken.size:
-            raise InputError(
-                f"{volume.path}: the parcellation holds values that are not whole numbers, "
-                f"such as {broken[0]:g}; each voxel needs the number of its parcel"
-            )
-    if values.min() < 0:
-        raise InputError(
-            f"{volume.path}: the parcellation holds negative labels, such as {values.min():g}; "
-            "parcels are numbered from 1, and 0 is background"
-        )
-    if values.max() == 0:
-        raise InputError(f"{volume.path}: the parcellation is empty: all its voxels are 0")
-    if values.max() > np.iinfo(np.int32).max:
-        raise InputError(f"{volume.path}: the label {values.max():g} is too large")
-    return np.round(values).astype(np.int64)
-
-
-def _decide_tr(bold: Sequence[Volume], tr: float | None, notes: list[str]) -> float:
-    """Take the TR that is given, else that of the headers."""
+def _decide_tr(bold: Sequence[Series], tr: float | None, notes: list[str]) -> list[float]:
+    """Take the TR that is given for all runs, else that of each header, seconds."""
     if tr is not None:
         _check_tr(tr, "the TR that is given", cure="seconds are meant")
         notes.extend(
@@ -293,17 +291,21 @@ def _decide_tr(bold: Sequence[Volume], tr: float | None, notes: list[str]) -> fl
             for volume in bold
             if volume.tr is not None and not math.isclose(volume.tr, tr, rel_tol=1e-3)
         )
-        return tr
+        return [tr] * len(bold)
+    trs = []
     for volume in bold:
         if volume.tr is None:
             raise InputError(f"{volume.path}: the header gives no TR; give it in seconds (-I)")
         _check_tr(volume.tr, f"{volume.path}: the TR of the header", cure="give it with -I")
-        if bold[0].tr is not None and not math.isclose(volume.tr, bold[0].tr, rel_tol=1e-3):
-            raise InputError(
+        trs.append(float(volume.tr))
+        if math.isclose(trs[-1], trs[0], rel_tol=1e-3):
+            trs[-1] = trs[0]
+        else:
+            notes.append(
                 f"{volume.path}: the header says TR {volume.tr:g} s and that of {bold[0].path} "
-                f"{bold[0].tr:g} s; give the TR of all runs in seconds (-I)"
+                f"{trs[0]:g} s; each run is taken with its own (-I gives one for all)"
             )
-    return float(bold[0].tr or 0.0)
+    return trs
 
 
 def _check_tr(tr: float, what: str, *, cure: str) -> None:
@@ -320,10 +322,13 @@ def _check_tr(tr: float, what: str, *, cure: str) -> None:
 
 def _read_paradigms(paths: Sequence[Path], notes: list[str]) -> list[dict[str, Events]]:
     """Read each paradigm file once and deal its sessions out to the runs that name it."""
-    waiting = {
-        path: iter(read_paradigm(path, n_runs=paths.count(path), notes=notes))
-        for path in dict.fromkeys(paths)
-    }
+    waiting = {}
+    for path in dict.fromkeys(paths):
+        n_runs = paths.count(path)
+        if is_spm(path):
+            waiting[path] = iter(sessions_of(read_spm(path, notes), n_runs, label=str(path)))
+        else:
+            waiting[path] = iter(read_paradigm(path, n_runs=n_runs, notes=notes))
     return [next(waiting[path]) for path in paths]
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.inputs.volumes import Volume
 
-__all__ = ["read_volume", "read_voxels", "scaled"]
+__all__ = ["percent_change", "read_volume", "read_voxels", "scaled"]
 
 _READ_BYTES = 1 << 20
 # Scans picked at a time: small enough to stay in the processor's cache.
@@ -98,6 +98,27 @@ def scaled(volume: Volume, stored: NDArray[Any]) -> NDArray[np.float32]:
         values += volume.inter
         scaled_values: NDArray[np.float32] = values.astype(np.float32)
     return scaled_values
+
+
+def percent_change(bold: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Turn the signal of a run into per cent of its mean over time, less 100.
+
+    Parameters
+    ----------
+    bold : float32 array, shape (n_scans, n_positions)
+    kept : bool array, shape (n_scans,)
+        Scans of which the mean is taken.
+
+    Returns
+    -------
+    float32 array, shape (n_scans, n_positions)
+        NaN where the mean is not above 0, of which there is no per cent.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = bold[kept].mean(axis=0, dtype=np.float64)
+        mean = np.where(mean > 0, mean, np.nan)
+        change: NDArray[np.float32] = (100.0 * (bold - mean) / mean).astype(np.float32)
+    return change
 
 
 def _kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

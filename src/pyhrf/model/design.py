@@ -80,7 +80,7 @@ def _hat_integral(x: FloatArray) -> FloatArray:
 def experiment_design(experiment: Experiment, dt: float, n_hrf: int) -> FloatArray:
     """Design of all conditions over all runs.
 
-    Scan ``n`` of a run is taken at ``n * TR`` seconds.
+    Scan ``n`` of a run is taken at ``n * TR`` seconds; a censored scan shows nothing.
 
     Returns
     -------
@@ -95,5 +95,6 @@ def experiment_design(experiment: Experiment, dt: float, n_hrf: int) -> FloatArr
                 X[first : first + run.n_scans, m] = design_matrix(
                     run.events[condition], scan_times, dt, n_hrf
                 )
+        X[first : first + run.n_scans][~run.kept] = 0.0
         first += run.n_scans
     return X

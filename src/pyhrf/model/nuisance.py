@@ -1,4 +1,9 @@
-"""Nuisance regressors: one intercept per run and slow drifts, integrated out by the estimators."""
+"""Nuisance regressors, integrated out by the estimators.
+
+One intercept per run, slow drifts, confounds, and a column for each censored scan. With a flat
+prior on its coefficient that column leaves the value of its scan free: integrating it out gives
+the likelihood of the other scans alone, under any noise. A gap stays as long as it was.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,18 @@ from typing import Literal
 
 import numpy as np
 
-from pyhrf.data import Experiment, FloatArray
+from pyhrf.data import Experiment, FloatArray, Run
 
-__all__ = ["DriftKind", "cosine_drift", "experiment_nuisance", "polynomial_drift"]
+__all__ = [
+    "DriftKind",
+    "cosine_drift",
+    "experiment_nuisance",
+    "independent_columns",
+    "polynomial_drift",
+]
+
+# A column of unit norm that has less than this beside the others says nothing new.
+_LEAST_NEW = 1e-7
 
 DriftKind = Literal["cosine", "polynomial", "none"]
 
@@ -50,7 +64,7 @@ def experiment_nuisance(
     Parameters
     ----------
     experiment : Experiment
-        Runs with their numbers of scans and TR.
+        Runs with their numbers of scans, TR, confounds and censored scans.
     drift : {"cosine", "polynomial", "none"}
         Kind of drift; ``none`` leaves the intercepts only.
     cutoff : float
@@ -61,14 +75,15 @@ def experiment_nuisance(
     Returns
     -------
     array, shape (n_scans, n_nuisance)
-        Full column rank.
+        Full column rank: what confounds repeat of each other or of the drift is left out.
     """
     blocks = []
     for run in experiment.runs:
         if drift == "cosine":
-            blocks.append(cosine_drift(run.n_scans, run.tr, cutoff))
+            block = cosine_drift(run.n_scans, run.tr, cutoff)
         else:
-            blocks.append(polynomial_drift(run.n_scans, order if drift == "polynomial" else 0))
+            block = polynomial_drift(run.n_scans, order if drift == "polynomial" else 0)
+        blocks.append(_with_confounds(run, block))
     P = np.zeros((experiment.n_scans, sum(block.shape[1] for block in blocks)))
     row = column = 0
     for block in blocks:
@@ -76,3 +91,40 @@ def experiment_nuisance(
         row += block.shape[0]
         column += block.shape[1]
     return P
+
+
+def independent_columns(columns: FloatArray, beside: FloatArray | None = None) -> FloatArray:
+    """Give an orthonormal basis of what columns add to others.
+
+    Parameters
+    ----------
+    columns : array, shape (n_scans, n_columns)
+        Any unit, dependent or not.
+    beside : array, shape (n_scans, n_others), optional
+        What is known already.
+
+    Returns
+    -------
+    array, shape (n_scans, n_new)
+        Orthogonal to `beside`, with ``n_new <= n_columns``.
+    """
+    norms = np.linalg.norm(columns, axis=0)
+    new = columns[:, norms > 0] / norms[norms > 0]
+    if beside is not None:
+        known = independent_columns(beside)
+        # Twice: what is left of a column that is nearly known has lost its digits.
+        for _ in range(2):
+            new = new - known @ (known.T @ new)
+    U, s, _ = np.linalg.svd(new, full_matrices=False)
+    return np.asarray(U[:, s > _LEAST_NEW], dtype=np.float64)
+
+
+def _with_confounds(run: Run, drift: FloatArray) -> FloatArray:
+    """Add confounds and the columns of censored scans to the drift of a run."""
+    columns = drift
+    if run.censored is not None and run.censored.any():
+        columns = independent_columns(np.where(run.kept[:, None], drift, 0.0))
+    if run.confounds is not None and run.confounds.shape[1]:
+        confounds = np.where(run.kept[:, None], run.confounds, 0.0)
+        columns = np.hstack([columns, independent_columns(confounds, columns)])
+    return np.hstack([columns, np.eye(run.n_scans)[:, ~run.kept]])

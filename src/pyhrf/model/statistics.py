@@ -88,6 +88,8 @@ class Projector(NamedTuple):
         First scans of the runs, then their last scans.
     last : int array, shape (n_runs - 1,)
         Last scan of every run but the last one.
+    censored : int array, shape (n_censored,)
+        Scans whose values are left free, in ascending order.
     """
 
     Q: FloatArray
@@ -95,10 +97,16 @@ class Projector(NamedTuple):
     ZU: FloatArray
     ends: NDArray[np.intp]
     last: NDArray[np.intp]
+    censored: NDArray[np.intp]
 
 
 def design_statistics(
-    X: FloatArray, P: FloatArray, run_lengths: tuple[int, ...], rho: FloatArray
+    X: FloatArray,
+    P: FloatArray,
+    run_lengths: tuple[int, ...],
+    rho: FloatArray,
+    *,
+    kept: NDArray[np.bool_] | None = None,
 ) -> tuple[Projector, DesignStatistics]:
     """Compute what all parcels share.
 
@@ -112,6 +120,8 @@ def design_statistics(
         Scans of every run.
     rho : array, shape (n_rho,)
         Autocorrelations, each between -1 and 1.
+    kept : bool array, shape (n_scans,), optional
+        Which scans count; `P` has a column for each of the others.
 
     Returns
     -------
@@ -147,7 +157,8 @@ def design_statistics(
         blocks = full[upper[0], :, upper[1], :]
         G[i] = ((blocks + blocks.transpose(0, 2, 1)) / 2).reshape(len(blocks), -1)
         log_det[i] = len(run_lengths) * np.log1p(-(r**2)) - np.linalg.slogdet(PP)[1]
-    projector = Projector(Q, Z, np.hstack([Z, UZ]), ends, last)
+    censored = np.empty(0, np.intp) if kept is None else np.flatnonzero(~kept)
+    projector = Projector(Q, Z, np.hstack([Z, UZ]), ends, last, censored)
     return projector, DesignStatistics(
         np.asarray(rho, dtype=float), G, C, inv_PP, log_det, n_scans - n_nuisance
     )
@@ -216,7 +227,7 @@ def parcel_moments(projector: Projector, Y: FloatArray) -> Moments:
     -------
     Moments
     """
-    _, Z, ZU, ends, last = projector
+    _, Z, ZU, ends, last, _ = projector
     product = Y.T @ ZU
     n = Z.shape[1]
     at_ends = Y[ends]
@@ -280,7 +291,12 @@ def noise_redundancy(
     sums = Y @ weights - (X @ h) @ (level.T @ weights)
     now, before, start = np.split(sums, 3, axis=1)
     now[1:] -= before[:-1]
+    # a scan after a gap begins anew, and a censored one has no noise
+    censored = projector.censored
+    after = censored[censored < len(Y) - 1] + 1
+    now[after] = start[after]
     now[first] = start[first]
+    now[censored] = 0.0
     found = float(np.sum(now**2)) / max(len(Y) - n_nuisance - n_fitted, 1.0)
     return max(found / float(np.sum(level * weight)), 1.0)
 

@@ -175,10 +175,12 @@ def _same_parcels(results: dict[str, Results]) -> NDArray[np.int64]:
     """Read the parcellation that all results share."""
     images = {name: one.load_map("parcels") for name, one in results.items()}
     first, reference = next(iter(images.items()))
-    labels = np.asarray(reference.dataobj)
+    labels = results[first].map_values("parcels")
     for name, image in images.items():
-        same_grid = image.shape == labels.shape and np.allclose(image.affine, reference.affine)
-        if not same_grid or not np.array_equal(np.asarray(image.dataobj), labels):
+        # Surfaces have no affine: where their nodes lie is a matter of the mesh.
+        affine, expected = (getattr(i, "affine", np.eye(4)) for i in (image, reference))
+        same = np.array_equal(results[name].map_values("parcels"), labels)
+        if not same or not np.allclose(affine, expected):
             raise InputError(
                 f"{results[name].directory} and {results[first].directory} hold results of "
                 "different parcels: compare analyses of the same parcellation"
@@ -205,10 +207,7 @@ def _hrf_figures(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:
 def _map_figures(
     one: Results, other: Results, name: str, parcels: NDArray[np.int64]
 ) -> dict[str, float]:
-    x, y = (
-        np.asarray(results.load_map(name).dataobj, dtype=np.float64)[parcels > 0]
-        for results in (one, other)
-    )
+    x, y = (results.map_values(name).astype(np.float64)[parcels > 0] for results in (one, other))
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     power = float(x @ x)

@@ -89,7 +89,9 @@ def _maps(comparison: Comparison) -> Figure | None:
     names = level_maps(shared_maps(results), ("nrl", "contrast"))[:MOST_MAPS]
     if not names:
         return None
-    labels = np.asarray(results[0].load_map("parcels").dataobj)
+    labels = results[0].map_values("parcels")
+    if labels.ndim != 3:  # a surface has no slices
+        return None
     slice_ = int(np.argmax((labels > 0).sum(axis=(0, 1))))
     inside = labels[:, :, slice_] > 0
     rows, columns = (np.flatnonzero(inside.any(axis=1 - axis)) for axis in (0, 1))
@@ -98,8 +100,7 @@ def _maps(comparison: Comparison) -> Figure | None:
     axes = figure.subplots(len(names), len(results), squeeze=False)
     for row, name in zip(axes, names, strict=True):
         values = [
-            np.where(inside, np.asarray(one.load_map(name).dataobj)[:, :, slice_], np.nan)[window]
-            for one in results
+            np.where(inside, one.map_values(name)[:, :, slice_], np.nan)[window] for one in results
         ]
         _draw_row(figure, row, values)
         row[0].set_ylabel(name, fontsize=7)

@@ -1,4 +1,7 @@
-"""The maps: gzipped NIfTI on the grid of the input, the same bytes from the same estimates."""
+"""The maps: on the grid of the input or the nodes of its mesh, equal bytes from equal estimates.
+
+Those of volumes are gzipped NIfTI, those of surfaces GIFTI.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +18,54 @@ from pyhrf.data import FloatArray, ParcelEstimate
 from pyhrf.results.files import replace_file
 from pyhrf.results.names import file_stem
 
-__all__ = ["Grid", "write_maps"]
+__all__ = ["Grid", "MapGrid", "write_maps"]
 
 FloatMap = NDArray[np.float32]
 
 # zlib's levels above 4 cost twice the time for a few per cent of these mostly empty maps.
 _COMPRESSION = 4
+
+
+class MapGrid(Protocol):
+    """Where maps lie, and how they are written."""
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """The parcel of each position, 0 for background."""
+        ...
+
+    def write(
+        self,
+        path: Path,
+        name: str,
+        frames: Iterable[NDArray[Any]],
+        *,
+        dtype: type[np.float32] | type[np.int32],
+        n_samples: int | None,
+        step: float | None,
+    ) -> Path:
+        """Write a map.
+
+        Parameters
+        ----------
+        path : Path
+            Without an ending.
+        name : str
+            What it shows.
+        frames : iterable of array, shape (n_positions,)
+            The map, or one after the other its samples.
+        dtype : float32 or int32
+        n_samples : int or None
+            Number of samples; None for a single map.
+        step : float or None
+            Seconds between samples, if they are evenly spaced.
+
+        Returns
+        -------
+        Path
+            The file, with its ending.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +91,23 @@ class Grid:
         """Voxels along each axis."""
         return self.labels.shape
 
+    def write(
+        self,
+        path: Path,
+        name: str,
+        frames: Iterable[NDArray[Any]],
+        *,
+        dtype: type[np.float32] | type[np.int32],
+        n_samples: int | None,
+        step: float | None,
+    ) -> Path:
+        """Write a map as ``.nii.gz``; see `MapGrid`."""
+        path = path.with_name(f"{path.name}.nii.gz")
+        _write_volume(path, _header(self, name, np.dtype(dtype), n_samples, step), frames, self)
+        return path
 
-def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: Grid) -> list[Path]:
+
+def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: MapGrid) -> list[Path]:
     """Write every map of the estimates, and those that hold one value per parcel.
 
     A map is 0 outside the parcellation and NaN where a parcel could not be estimated.
@@ -58,7 +118,7 @@ def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: Grid)
         The output directory.
     estimates : sequence of ParcelEstimate
         In any order.
-    grid : Grid
+    grid : Grid or NodeGrid
         Of the input.
 
     Returns
@@ -79,7 +139,7 @@ def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: Grid)
 
 
 def _write_map(
-    directory: Path, name: str, usable: Sequence[ParcelEstimate], blank: FloatMap, grid: Grid
+    directory: Path, name: str, usable: Sequence[ParcelEstimate], blank: FloatMap, grid: MapGrid
 ) -> Path:
     """Write one map; 4D if it has samples, one volume in memory at a time."""
     owners = [estimate for estimate in usable if name in estimate.maps]
@@ -110,7 +170,7 @@ def _fill(blank: FloatMap, usable: Sequence[ParcelEstimate], values: Iterable[fl
 
 
 def _write_hrf(
-    directory: Path, usable: Sequence[ParcelEstimate], blank: FloatMap, grid: Grid
+    directory: Path, usable: Sequence[ParcelEstimate], blank: FloatMap, grid: MapGrid
 ) -> Path:
     """Write every parcel's HRF at its positions."""
     time = usable[0].hrf["time"]
@@ -128,27 +188,23 @@ def _step(time: FloatArray) -> float | None:
     return float(steps[0]) if np.allclose(steps, steps[0]) else None
 
 
-def _write_labels(directory: Path, grid: Grid) -> Path:
-    path = directory / "parcels.nii.gz"
-    header = _header(grid, "parcels", np.dtype(np.int32), None, None)
+def _write_labels(directory: Path, grid: MapGrid) -> Path:
     labels = grid.labels.astype(np.int32, copy=False).reshape(-1)
-    _write_volume(path, header, [labels], grid)
-    return path
+    path = directory / "parcels"
+    return grid.write(path, "parcels", [labels], dtype=np.int32, n_samples=None, step=None)
 
 
 def _write(
     directory: Path,
     name: str,
     frames: Iterable[FloatMap],
-    grid: Grid,
+    grid: MapGrid,
     *,
     n_samples: int | None = None,
     step: float | None = None,
 ) -> Path:
-    path = directory / f"{file_stem(name)}.nii.gz"
-    header = _header(grid, name, np.dtype(np.float32), n_samples, step)
-    _write_volume(path, header, frames, grid)
-    return path
+    path = directory / file_stem(name)
+    return grid.write(path, name, frames, dtype=np.float32, n_samples=n_samples, step=step)
 
 
 def _header(

@@ -9,9 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.results.maps import Grid, write_maps
+from pyhrf.results.maps import MapGrid, write_maps
 from pyhrf.results.names import file_stem
 from pyhrf.results.tables import write_tables
 
@@ -20,9 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Results", "write_results"]
 
+_MAP_ENDINGS = (".nii.gz", ".func.gii", ".dscalar.nii", ".dtseries.nii")
+
 
 def write_results(
-    directory: Path, estimates: Sequence[ParcelEstimate], *, conditions: Sequence[str], grid: Grid
+    directory: Path,
+    estimates: Sequence[ParcelEstimate],
+    *,
+    conditions: Sequence[str],
+    grid: MapGrid,
 ) -> Results:
     """Write all tables and maps.
 
@@ -34,7 +43,7 @@ def write_results(
         In any order; the files do not depend on it.
     conditions : sequence of str
         Names, in the order of the values in ``ParcelEstimate.conditions``.
-    grid : Grid
+    grid : Grid or NodeGrid
         Of the input.
 
     Returns
@@ -123,9 +132,11 @@ class Results:
         -------
         dict of str to Path
         """
-        ending = ".nii.gz"
-        found = sorted(self.directory.glob(f"[!.]*{ending}"))
-        return {path.name.removesuffix(ending): path for path in found}
+        return {
+            path.name.removesuffix(ending): path
+            for ending in _MAP_ENDINGS
+            for path in sorted(self.directory.glob(f"[!.]*{ending}"))
+        }
 
     def load_map(self, name: str) -> Any:
         """Open a map.
@@ -153,6 +164,34 @@ class Results:
                 f"there is no map '{name}' in {self.directory}; there are: {', '.join(maps)}"
             )
         return nib.load(maps[stem])  # type: ignore[attr-defined, unused-ignore]
+
+    def map_values(self, name: str) -> NDArray[Any]:
+        """Read the values of a map, of a volume or of a surface.
+
+        Parameters
+        ----------
+        name : str
+            As for `load_map`.
+
+        Returns
+        -------
+        array, shape (n_x, n_y, n_z[, n_samples]) or (n_positions[, n_samples])
+
+        Raises
+        ------
+        InputError
+            When there is no such map.
+        """
+        import nibabel as nib
+
+        image = self.load_map(name)
+        if isinstance(image, nib.Cifti2Image):  # type: ignore[attr-defined, unused-ignore]
+            frames = list(np.asarray(image.dataobj))
+        elif isinstance(image, nib.GiftiImage):  # type: ignore[attr-defined, unused-ignore]
+            frames = [array.data for array in image.darrays]
+        else:
+            return np.asarray(image.dataobj)
+        return frames[0] if len(frames) == 1 else np.stack(frames, axis=-1)
 
     @cached_property
     def _rows(self) -> list[dict[str, str]]:

@@ -1,0 +1,142 @@
+"""The sections of a study that say which data are analysed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, ValidationError, model_validator
+
+from pyhrf.config.parameters import (
+    FilePath,
+    Section,
+    cross_check_error,
+    not_allowed,
+    parameter,
+)
+
+__all__ = ["MAX_TR", "DataConfig", "RunFiles"]
+
+MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a mistake
+
+
+def _check_tr(tr: float) -> float:
+    """Refuse a repetition time that is not one, with a hint if it looks like milliseconds."""
+    if not 0 < tr <= MAX_TR:
+        hint = f"; it looks like milliseconds: did you mean {tr / 1000:g} s?" if tr > 100 else ""
+        raise not_allowed(f"must be > 0 and at most {MAX_TR:g} (seconds){hint}")
+    return tr
+
+
+class RunFiles(Section):
+    """Files of one run."""
+
+    bold: FilePath = parameter(
+        description="BOLD data: 4D NIfTI, or of a surface GIFTI or CIFTI time series",
+        allowed="the path of a file (.nii, .nii.gz, .gii)",
+    )
+    paradigm: FilePath = parameter(
+        description="Paradigm: CSV of five columns session, condition, onset, duration, "
+        "amplitude; or BIDS events TSV; or the SPM.mat of SPM5, SPM8 or SPM12",
+        allowed="the path of a file (.csv, .tsv, .mat, .mat.gz)",
+    )
+    confounds: FilePath | None = parameter(
+        default=None,
+        description="Confounds: TSV or CSV of a row per scan below the names of the columns, such "
+        "as those of fMRIPrep; <confounds><columns> says which columns count",
+        allowed="the path of a file (.tsv, .csv, .txt)",
+        empty="no confounds",
+    )
+    censored: FilePath | None = parameter(
+        default=None,
+        description="Censored scans, which count as not acquired: text of their numbers, such as "
+        "0 1 17-20, where the first scan is 0",
+        allowed="the path of a file (.txt)",
+        empty="no list of censored scans",
+    )
+
+    def moved(self, move: Callable[[Path], Path]) -> RunFiles:
+        """Make a copy with other paths."""
+        paths = {name: getattr(self, name) for name in type(self).model_fields}
+        given = {name: move(path) for name, path in paths.items() if path is not None}
+        return RunFiles(**given)
+
+
+class DataConfig(Section):
+    """The data."""
+
+    kind: Literal["volume", "surface", "simulation"] = parameter(
+        default="simulation",
+        description="Kind of data: your own, in the voxels of volumes or on the nodes of a "
+        "surface, or an example data set that is made for you",
+        allowed="volume, surface or simulation",
+    )
+    example: Literal["default", "small", "realistic"] = parameter(
+        default="default",
+        description="Example data set, used when the kind is simulation",
+        allowed="default, small or realistic",
+    )
+    tr: Annotated[float, AfterValidator(_check_tr)] | None = parameter(
+        default=None,
+        description="Repetition time of all runs",
+        allowed=f"> 0 and at most {MAX_TR:g}",
+        unit="seconds",
+        empty="taken from the header of the BOLD data",
+    )
+    runs: tuple[RunFiles, ...] = parameter(
+        default=(),
+        tag="run",
+        description="Files of a run, one such element per run; relative paths start from the "
+        "folder of this file",
+    )
+    parcellation: FilePath | None = parameter(
+        default=None,
+        description="Parcellation: 3D NIfTI of integers on the grid of the BOLD data, or GIFTI "
+        "or CIFTI of one integer per node; 0 is background",
+        allowed="the path of a file (.nii, .nii.gz, .gii)",
+        empty="none, as for simulation",
+    )
+    meshes: tuple[FilePath, ...] = parameter(
+        default=(),
+        tag="mesh",
+        description="Mesh on whose nodes surface data lie, GIFTI, one for each cortical structure "
+        "of CIFTI; nodes that an edge joins are neighbours",
+        allowed="the path of a file (.gii)",
+    )
+    scaling: Literal["none", "percent"] = parameter(
+        default="none",
+        description="Unit of the signal: as it is in the file, or percent of its mean over time "
+        "in each voxel and run",
+        allowed="none or percent",
+    )
+    levels: Literal["shared", "per-run"] = parameter(
+        default="shared",
+        description="Response levels: shared by all runs, or per-run, COND_run1, COND_run2 and so "
+        "on, of which a contrast of COND takes the mean; the HRF is shared in any case",
+        allowed="shared or per-run",
+    )
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if self.kind != "simulation":
+            if not self.runs:
+                raise self._error(
+                    "kind", f"{self.kind} data need at least one <run> with <bold> and <paradigm>"
+                )
+            if self.parcellation is None:
+                raise self._error("parcellation", f"{self.kind} data need a parcellation")
+            if self.kind == "surface" and not self.meshes:
+                raise self._error("meshes", "surface data need the mesh on which they lie")
+            if self.kind == "volume" and self.meshes:
+                raise self._error("meshes", "volume data have no mesh: write surface as the kind")
+        elif self.runs or self.parcellation is not None or self.meshes:
+            raise self._error(
+                "kind",
+                "a simulation makes its own data, but files are given: write volume or surface to "
+                "analyse them, or remove <run>, <parcellation> and <mesh>",
+            )
+        return self
+
+    def _error(self, field: str, rule: str) -> ValidationError:
+        return cross_check_error(DataConfig, (field,), getattr(self, field), rule)

@@ -1,0 +1,222 @@
+"""CIFTI-2 files: dense time series of cortical nodes and voxels, and their parcellations.
+
+The format is that of www.nitrc.org/projects/cifti; its positions, here grayordinates, are nodes of
+one or more meshes, the medial wall left out, and voxels of one grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.errors import InputError
+from pyhrf.inputs.labels import whole_labels
+from pyhrf.inputs.surfaces import Mesh, NodeSeries
+from pyhrf.model.graph import grid_edges
+
+__all__ = ["Grayordinates", "cifti_time_step", "is_cifti", "open_cifti", "read_cifti_labels"]
+
+_ENDINGS = (".dtseries.nii", ".dlabel.nii", ".dscalar.nii")
+_SECONDS = {"SECOND": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Grayordinates:
+    """Positions of a CIFTI file and who is beside whom.
+
+    Attributes
+    ----------
+    axis : nibabel BrainModelAxis
+        The positions.
+    edges : int32 array, shape (n_edges, 2)
+        Neighbours, each pair once, smaller first: nodes that the mesh of their structure joins,
+        voxels of one structure that share a face.
+    """
+
+    axis: Any
+    edges: NDArray[np.int32]
+
+
+def is_cifti(path: Path | str) -> bool:
+    """Tell by its name whether a file is dense CIFTI."""
+    return str(path).lower().endswith(_ENDINGS)
+
+
+def open_cifti(
+    bold: Sequence[Path], meshes: Sequence[Mesh]
+) -> tuple[tuple[NodeSeries, ...], Grayordinates]:
+    """Open the dense time series of all runs.
+
+    Parameters
+    ----------
+    bold : sequence of Path
+        ``.dtseries.nii``.
+    meshes : sequence of Mesh
+        The surface of each cortical structure that the series hold, in any order.
+
+    Returns
+    -------
+    series : tuple of NodeSeries
+    positions : Grayordinates
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, they hold other positions, or a mesh is missing.
+    """
+    series: list[NodeSeries] = []
+    axes: list[Any] = []
+    for path in bold:
+        image = _load(path)
+        time, axis = _axes(path, image, first="SeriesAxis")
+        if axes and axis != axes[0]:
+            raise InputError(f"{path}: holds other grayordinates than {bold[0]}")
+        axes.append(axis)
+        series.append(NodeSeries(path, _values(path, image), _tr(time)))
+        if len(time) < 2:
+            raise InputError(f"{path}: holds one scan where a series is needed")
+    return tuple(series), Grayordinates(axes[0], _edges(bold[0], axes[0], meshes))
+
+
+def cifti_time_step(path: Path) -> float | None:
+    """Read the time between scans of a dense time series, seconds; None if it has another unit."""
+    return _tr(_axes(path, _load(path), first="SeriesAxis")[0])
+
+
+def read_cifti_labels(path: Path, positions: Grayordinates) -> NDArray[np.int64]:
+    """Read the parcel of each grayordinate.
+
+    Parameters
+    ----------
+    path : Path
+        ``.dlabel.nii`` or ``.dscalar.nii`` of one map; 0 is background.
+    positions : Grayordinates
+        Those of the series, which must be the same.
+
+    Returns
+    -------
+    int64 array, shape (n_positions,)
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used, or holds several maps or other grayordinates.
+    """
+    if not is_cifti(path):
+        raise InputError(f"{path}: CIFTI series need a CIFTI parcellation (.dlabel.nii)")
+    image = _load(path)
+    maps, axis = _axes(path, image, first="LabelAxis", or_else="ScalarAxis")
+    if len(maps) != 1:
+        raise InputError(
+            f"{path}: holds {len(maps)} maps, and one is the parcellation: keep that one in a "
+            "file of its own"
+        )
+    if axis != positions.axis:
+        raise InputError(
+            f"{path}: holds other grayordinates ({len(axis)}) than the series "
+            f"({len(positions.axis)}): bring it to theirs"
+        )
+    return whole_labels(path, _values(path, image)[0], place="grayordinate")
+
+
+def _load(path: Path) -> Any:
+    import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    load: Any = nib.Cifti2Image.from_filename  # type: ignore[attr-defined, unused-ignore]
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    if not is_cifti(path):
+        raise InputError(f"{path}: this is not a dense CIFTI file ({', '.join(_ENDINGS)})")
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+        if start[4:7] != b"n+2":  # of NIfTI-2, on which the format stands
+            raise InputError(f"{path}: this is no CIFTI-2 file: make it anew")
+        return load(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ImageFileError, HeaderDataError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"{path}: this is no sound CIFTI-2 file ({error})") from error
+
+
+def _axes(path: Path, image: Any, *, first: str, or_else: str = "") -> tuple[Any, Any]:
+    """Return the two axes of a matrix of maps or scans by grayordinates."""
+    n_axes = image.ndim
+    axes = [image.header.get_axis(place) for place in range(n_axes)]
+    kinds = [type(axis).__name__ for axis in axes]
+    if n_axes != 2 or kinds[0] not in (first, or_else) or kinds[1] != "BrainModelAxis":
+        raise InputError(
+            f"{path}: its axes are {', '.join(kinds)}; needed are {first} and BrainModelAxis"
+        )
+    return axes[0], axes[1]
+
+
+def _values(path: Path, image: Any) -> NDArray[Any]:
+    try:
+        values = np.asarray(image.dataobj)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: the file is truncated or damaged; copy it again") from error
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"{path}: its values are no real numbers but {values.dtype}")
+    kept = np.dtype(np.float32) if values.dtype.kind == "f" else values.dtype.newbyteorder("=")
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is left out later
+        return values.astype(kept, copy=False)
+
+
+def _tr(time: Any) -> float | None:
+    step = float(time.step) * _SECONDS.get(str(time.unit), np.nan)
+    # Stored as decimal text, possibly in single precision.
+    return float(f"{step:.7g}") if np.isfinite(step) and step > 0 else None
+
+
+def _edges(path: Path, axis: Any, meshes: Sequence[Mesh]) -> NDArray[np.int32]:
+    """Find the neighbours inside every structure."""
+    by_name = _by_structure(axis, meshes)
+    found = [np.empty((0, 2), np.int32)]
+    for name, place, model in axis.iter_structures():
+        first = place.start or 0
+        if name not in model.nvertices:
+            found.append(grid_edges(model.voxel) + np.int32(first))
+            continue
+        mesh = by_name.pop(name, None)
+        if mesh is None:
+            raise InputError(
+                f"{path}: the mesh of {name} is missing; give it with -g (it must name its "
+                "structure, as AnatomicalStructurePrimary)"
+            )
+        if mesh.n_nodes != model.nvertices[name]:
+            raise InputError(
+                f"{mesh.path}: has {mesh.n_nodes} nodes, and {name} in {path} has "
+                f"{model.nvertices[name]}"
+            )
+        where = np.full(mesh.n_nodes, -1, np.int32)
+        where[model.vertex] = np.arange(first, first + len(model), dtype=np.int32)
+        edges = where[mesh.edges]
+        found.append(np.sort(edges[(edges >= 0).all(axis=1)], axis=1))
+    if by_name:
+        mesh = next(iter(by_name.values()))
+        raise InputError(f"{mesh.path}: {path} holds no structure of this mesh ({mesh.structure})")
+    return np.concatenate(found)
+
+
+def _by_structure(axis: Any, meshes: Sequence[Mesh]) -> dict[str, Mesh]:
+    named: dict[str, Mesh] = {}
+    for mesh in meshes:
+        try:
+            name = axis.to_cifti_brain_structure_name(mesh.structure)
+        except ValueError:
+            raise InputError(
+                f"{mesh.path}: does not name its structure (AnatomicalStructurePrimary, such as "
+                f"CortexLeft) but {mesh.structure!r}"
+            ) from None
+        if name in named:
+            raise InputError(f"{mesh.path}: is a second mesh of {mesh.structure}")
+        named[name] = mesh
+    return named

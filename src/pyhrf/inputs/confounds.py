@@ -1,0 +1,294 @@
+"""Confounds and censored scans of a run, from tables such as fMRIPrep's."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import fnmatch
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+from pyhrf.errors import InputError
+
+__all__ = ["FD_COLUMN", "STRATEGIES", "NuisanceFiles", "chosen_columns", "read_nuisance"]
+
+_MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
+_EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
+STRATEGIES: Mapping[str, tuple[str, ...]] = {
+    "motion6": _MOTION,
+    "motion12": tuple(name + end for end in _EXPANSIONS[:2] for name in _MOTION),
+    "motion24": tuple(name + end for end in _EXPANSIONS for name in _MOTION),
+}
+"""Columns of fMRIPrep by the name of a strategy: motion, with derivatives, with squares too."""
+
+FD_COLUMN = "framewise_displacement"
+_MISSING = {"n/a", "na", "nan", ""}
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NuisanceFiles:
+    """Where the confounds and the censored scans of a run stand.
+
+    Attributes
+    ----------
+    confounds : Path, optional
+        TSV or CSV, one line per scan below the names of the columns.
+    censored : Path, optional
+        Text file of the numbers of censored scans.
+    columns : str
+        Which columns are regressors: names, patterns and strategies, as `chosen_columns` has it.
+    fd_threshold : float, optional
+        Scans of a larger framewise displacement are censored, millimetres.
+    """
+
+    confounds: Path | None = None
+    censored: Path | None = None
+    columns: str = "motion6"
+    fd_threshold: float | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that are given."""
+        return tuple(path for path in (self.confounds, self.censored) if path is not None)
+
+
+def read_nuisance(
+    files: NuisanceFiles, n_scans: int, notes: list[str] | None = None
+) -> tuple[FloatArray | None, NDArray[np.bool_] | None]:
+    """Read the confounds and the censored scans of a run.
+
+    A value that lacks (``n/a``) at the beginning of a column, as in the first scan of fMRIPrep's
+    derivatives, becomes the first one that is there, as nilearn has it.
+
+    Parameters
+    ----------
+    files : NuisanceFiles
+    n_scans : int
+        Scans of the run.
+    notes : list of str, optional
+        What the user should be told is appended here.
+
+    Returns
+    -------
+    confounds : array, shape (n_scans, n_confounds), or None
+        None without a file or a column.
+    censored : bool array, shape (n_scans,), or None
+        None if no scan is censored.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, has another number of lines than scans, lacks a column (the near
+        ones are named) or a value, or all scans would be censored.
+    """
+    confounds: FloatArray | None = None
+    censored = np.zeros(n_scans, dtype=np.bool_)
+    if files.confounds is not None:
+        table = _read_table(files.confounds, n_scans)
+        names = chosen_columns(files.columns, list(table), label=str(files.confounds))
+        if names:
+            columns = [_filled(files.confounds, name, table[name]) for name in names]
+            confounds = np.column_stack(columns)
+        if files.fd_threshold is not None:
+            censored |= _moved(files.confounds, table, files.fd_threshold)
+    elif files.fd_threshold is not None:
+        raise InputError(
+            f"the FD threshold {files.fd_threshold:g} needs a file of confounds for each run, with "
+            f"a column {FD_COLUMN}"
+        )
+    if files.censored is not None:
+        censored[_read_scans(files.censored, n_scans)] = True
+    if not censored.any():
+        return confounds, None
+    label = ", ".join(str(path) for path in files.paths)
+    if censored.all():
+        raise InputError(
+            f"{label}: all {n_scans} scans of the run are censored: leave the run out, or raise "
+            "the FD threshold"
+        )
+    if notes is not None:
+        n = int(censored.sum())
+        notes.append(f"{label}: {n} of {n_scans} scans censored ({100 * n / n_scans:.0f} %)")
+    return confounds, censored
+
+
+def chosen_columns(choice: str, known: Sequence[str], *, label: str) -> list[str]:
+    """Give the columns that a choice names.
+
+    Parameters
+    ----------
+    choice : str
+        Words apart by blanks or commas: names of columns, patterns (``a_comp_cor_0*``),
+        strategies (`STRATEGIES`), ``all``, or ``none``.
+    known : sequence of str
+        Columns that are there.
+    label : str
+        Name of the file, for error messages.
+
+    Returns
+    -------
+    list of str
+        Each once, in the order of the choice.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, naming near ones.
+    """
+    chosen: list[str] = []
+    for word in choice.replace(",", " ").split():
+        if word == "none":
+            continue
+        wanted = list(known) if word == "all" else list(STRATEGIES.get(word, (word,)))
+        if word not in STRATEGIES and "*" in word:
+            wanted = fnmatch.filter(known, word)
+            if not wanted:
+                raise InputError(f"{label}: no column is like {word!r}; {_near(word, known)}")
+        for name in wanted:
+            if name not in known:
+                of = f" of {word}" if word in STRATEGIES else ""
+                raise InputError(
+                    f"{label}: there is no column {name!r}{of}; {_near(name, known)}; "
+                    "or choose all or none of them"
+                )
+        chosen += wanted
+    return list(dict.fromkeys(chosen))
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    """Name the columns that are near to a name, or else the first ones."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"there are {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}"
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: is not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
+        ) from None
+
+
+def _read_table(path: Path, n_scans: int) -> dict[str, FloatArray]:
+    """Read columns by name, NaN where a value lacks; without a header they are numbered from 1."""
+    lines = [
+        (number, line)
+        for number, line in enumerate(_read_text(path).splitlines(), start=1)
+        if line.strip()
+    ]
+    if not lines:
+        raise InputError(f"{path}: the file is empty; a line per scan is needed")
+    separator = next((each for each in "\t,;" if each in lines[0][1]), None)
+    rows = [(number, _fields(line, separator)) for number, line in lines]
+    names = rows[0][1]
+    if all(_is_number(field) for field in names):
+        names = [str(k) for k in range(1, len(names) + 1)]
+    else:
+        rows = rows[1:]
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise InputError(f"{path}, line 1: the column {name!r} needs a name of its own")
+    if len(rows) != n_scans:
+        raise InputError(
+            f"{path}: has {len(rows)} rows, but its run has {n_scans} scans: there must be one row "
+            "for each"
+        )
+    values = np.empty((n_scans, len(names)))
+    for scan, (number, fields) in enumerate(rows):
+        if len(fields) != len(names):
+            raise InputError(
+                f"{path}, line {number}: has {len(fields)} fields for {len(names)} columns"
+            )
+        for k, field in enumerate(fields):
+            values[scan, k] = _number(path, number, names[k], field)
+    return {name: values[:, k] for k, name in enumerate(names)}
+
+
+def _fields(line: str, separator: str | None) -> list[str]:
+    if separator is None:
+        return line.split()
+    return [field.strip() for field in next(csv.reader([line], delimiter=separator))]
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(path: Path, number: int, name: str, field: str) -> float:
+    """Read a value; NaN for one that lacks or is infinite, which `_filled` judges if it counts."""
+    if field.lower() in _MISSING:
+        return math.nan
+    try:
+        value = float(field)
+    except ValueError:
+        raise InputError(
+            f"{path}, line {number}, column {name}: {field!r} is not a number; write n/a where "
+            "a value lacks"
+        ) from None
+    return value if math.isfinite(value) else math.nan
+
+
+def _filled(path: Path, name: str, values: FloatArray) -> FloatArray:
+    """Put the first value in the place of those that lack before it."""
+    there = np.isfinite(values)
+    first = int(np.argmax(there))
+    if not there.any() or not there[first:].all():
+        lacking = first + int(np.argmin(there[first:]))
+        raise InputError(
+            f"{path}, column {name}: a finite value lacks at scan {lacking} (the first is 0), and "
+            "only at the beginning of a column may one; leave the column out, or fill it"
+        )
+    filled = values.copy()
+    filled[:first] = values[first]
+    return filled
+
+
+def _moved(path: Path, table: Mapping[str, FloatArray], threshold: float) -> NDArray[np.bool_]:
+    """Tell in which scans the head moved by more than a threshold; not where that lacks."""
+    if FD_COLUMN not in table:
+        raise InputError(
+            f"{path}: the FD threshold {threshold:g} needs a column {FD_COLUMN}; "
+            f"{_near(FD_COLUMN, list(table))}"
+        )
+    displacement = table[FD_COLUMN]
+    if np.isnan(displacement[1:]).any():
+        raise InputError(
+            f"{path}, column {FD_COLUMN}: a value lacks at scan "
+            f"{1 + int(np.argmax(np.isnan(displacement[1:])))} (the first is 0); fill it"
+        )
+    return np.asarray(np.nan_to_num(displacement) > threshold)
+
+
+def _read_scans(path: Path, n_scans: int) -> NDArray[np.intp]:
+    """Read the numbers of scans, such as ``0 1 17-20``; the first is 0."""
+    scans: list[int] = []
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        for word in line.partition("#")[0].replace(",", " ").split():
+            match = _RANGE.fullmatch(word)
+            first, last = (0, -1) if match is None else (int(match[1]), int(match[2] or match[1]))
+            if not 0 <= first <= last < n_scans:
+                raise InputError(
+                    f"{path}, line {number}: {word!r} is no scan: give numbers from 0 (the first) "
+                    f"to {n_scans - 1}, or ranges such as 17-20"
+                )
+            scans += range(first, last + 1)
+    return np.array(sorted(set(scans)), dtype=np.intp)

@@ -1,0 +1,58 @@
+"""What the values of any parcellation must be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.errors import InputError
+
+__all__ = ["whole_labels"]
+
+_LABEL_ROUNDING = 1e-3
+
+
+def whole_labels(path: Path, values: NDArray[Any], *, place: str) -> NDArray[np.int64]:
+    """Turn the values of a parcellation into numbers of parcels.
+
+    Parameters
+    ----------
+    path : Path
+        Where they are from.
+    values : array
+        0 is background.
+    place : str
+        What has a value: ``voxel`` or ``node``.
+
+    Returns
+    -------
+    int64 array, shape of ``values``
+
+    Raises
+    ------
+    InputError
+        If a value is negative, too large, no whole number, or all are 0.
+    """
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise InputError(f"{path}: the parcellation holds NaN or infinite values")
+        # A file that stores labels with a scale gives them back with rounding errors.
+        broken = values[np.abs(values - np.round(values)) > _LABEL_ROUNDING]
+        if broken.size:
+            raise InputError(
+                f"{path}: the parcellation holds values that are not whole numbers, "
+                f"such as {broken[0]:g}; each {place} needs the number of its parcel"
+            )
+    if values.min() < 0:
+        raise InputError(
+            f"{path}: the parcellation holds negative labels, such as {values.min():g}; "
+            "parcels are numbered from 1, and 0 is background"
+        )
+    if values.max() == 0:
+        raise InputError(f"{path}: the parcellation is empty: all its {place}s are 0")
+    if values.max() > np.iinfo(np.int32).max:
+        raise InputError(f"{path}: the label {values.max():g} is too large")
+    return np.round(values).astype(np.int64)

@@ -1,0 +1,318 @@
+"""GIFTI files: meshes, time series and labels of their nodes, all checked when opened.
+
+The format is defined in the GIFTI Surface Data Format, version 1.0 (www.nitrc.org/projects/gifti).
+Its files are XML, which cannot be read in part: the values come into memory when a file is opened.
+"""
+
+from __future__ import annotations
+
+import binascii
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+from pyhrf.errors import InputError
+from pyhrf.inputs.labels import whole_labels
+
+__all__ = [
+    "Mesh",
+    "NodeSeries",
+    "is_gifti",
+    "mesh_edges",
+    "open_mesh",
+    "open_nodes",
+    "read_labels",
+    "series_time_step",
+]
+
+_ENDINGS = (".gii", ".gii.gz")
+_STRUCTURE = "AnatomicalStructurePrimary"
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """A surface.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    coordinates : float array, shape (n_nodes, 3)
+        Millimetres.
+    edges : int32 array, shape (n_edges, 2)
+        Nodes that a triangle joins, each pair once, smaller first, in lexicographic order.
+    structure : str
+        What it shows, such as ``CortexLeft``; empty if the file does not say.
+    """
+
+    path: Path
+    coordinates: FloatArray
+    edges: NDArray[np.int32]
+    structure: str
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.coordinates)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeries:
+    """Time series of nodes.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    values : array, shape (n_scans, n_nodes)
+        In the type of the file; float32 when that holds wider floats.
+    tr : float or None
+        Time between scans in seconds; None if the file does not say.
+    """
+
+    path: Path
+    values: NDArray[Any]
+    tr: float | None
+
+    @property
+    def n_scans(self) -> int:
+        """Number of scans."""
+        return len(self.values)
+
+
+def is_gifti(path: Path | str) -> bool:
+    """Tell by its name whether a file is GIFTI (``.gii`` or ``.gii.gz``)."""
+    return str(path).lower().endswith(_ENDINGS)
+
+
+def mesh_edges(triangles: NDArray[Any]) -> NDArray[np.int32]:
+    """Give the neighbours on a mesh: the sides of its triangles, each once.
+
+    Parameters
+    ----------
+    triangles : int array, shape (n_triangles, 3)
+        Their nodes.
+
+    Returns
+    -------
+    int32 array, shape (n_edges, 2)
+        Smaller node first, in lexicographic order.
+    """
+    corners = np.asarray(triangles, dtype=np.int32)
+    sides = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
+    sides = np.unique(np.sort(sides, axis=1), axis=0)
+    edges: NDArray[np.int32] = sides[sides[:, 0] != sides[:, 1]]
+    return edges
+
+
+def open_mesh(path: Path | str) -> Mesh:
+    """Read and check a surface.
+
+    Parameters
+    ----------
+    path : Path or str
+        GIFTI file of one array of points and one of triangles (``.surf.gii``).
+
+    Returns
+    -------
+    Mesh
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, has no points or no triangles, or has triangles of points
+        that are not there.
+    """
+    path = Path(path)
+    image = _load(path)
+    points = image.get_arrays_from_intent("pointset")
+    triangles = image.get_arrays_from_intent("triangle")
+    if len(points) != 1 or len(triangles) != 1:
+        raise InputError(
+            f"{path}: holds {len(points)} arrays of points and {len(triangles)} of triangles; "
+            "a mesh is one of each (a .surf.gii file)"
+        )
+    coordinates = np.asarray(points[0].data, dtype=np.float64)
+    corners = np.asarray(triangles[0].data)
+    if coordinates.ndim != 2 or coordinates.shape[1] != 3 or not np.isfinite(coordinates).all():
+        raise InputError(f"{path}: its points are not finite numbers, three for each node")
+    if corners.ndim != 2 or corners.shape[1] != 3 or corners.dtype.kind not in "iu":
+        raise InputError(f"{path}: its triangles are not three whole numbers each")
+    if corners.size == 0:
+        raise InputError(f"{path}: the mesh has no triangle, so that no node has a neighbour")
+    if corners.min() < 0 or corners.max() >= len(coordinates):
+        wrong = corners.min() if corners.min() < 0 else corners.max()
+        raise InputError(
+            f"{path}: a triangle names node {wrong}, but the mesh has {len(coordinates)} nodes, "
+            "numbered from 0: the file is damaged; make it anew"
+        )
+    structure = points[0].meta.get(_STRUCTURE) or image.meta.get(_STRUCTURE) or ""
+    return Mesh(path, coordinates, mesh_edges(corners), str(structure))
+
+
+def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
+    """Read the time series of the nodes of a mesh.
+
+    Parameters
+    ----------
+    path : Path or str
+        GIFTI file of one array per scan, or of one array of all scans, with the nodes along
+        either axis.
+    mesh : Mesh
+        The surface.
+
+    Returns
+    -------
+    NodeSeries
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, holds no series, or has another number of nodes.
+    """
+    path = Path(path)
+    image = _load(path)
+    arrays = [np.asarray(one.data) for one in image.darrays]
+    for array in arrays:
+        if array.dtype.kind not in "iuf":
+            raise InputError(f"{path}: its values are no real numbers but {array.dtype}")
+    values = _joined(path, arrays) if len(arrays) != 1 else arrays[0]
+    if len(arrays) == 1:
+        values = _nodes_last(path, values, mesh)
+    if len(values) < 2:
+        raise InputError(
+            f"{path}: holds one scan where a series is needed; join the scans into one file"
+        )
+    if values.shape[1] != mesh.n_nodes:
+        raise _other_nodes(path, values.shape[1], mesh)
+    kept = np.dtype(np.float32) if values.dtype.kind == "f" else values.dtype.newbyteorder("=")
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is left out later
+        return NodeSeries(path, values.astype(kept, copy=False), _time_step(path, image))
+
+
+def series_time_step(path: Path) -> float | None:
+    """Read the time between scans of a GIFTI series, seconds; None if the file does not say."""
+    return _time_step(path, _load(path))
+
+
+def read_labels(path: Path | str, mesh: Mesh) -> NDArray[np.int64]:
+    """Read the parcel of each node.
+
+    Parameters
+    ----------
+    path : Path or str
+        GIFTI file of one array (``.label.gii``, ``.func.gii`` or ``.shape.gii``); 0 is background.
+    mesh : Mesh
+        The surface.
+
+    Returns
+    -------
+    int64 array, shape (n_nodes,)
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, has several arrays or another number of nodes, or holds what
+        is no number of a parcel.
+    """
+    path = Path(path)
+    image = _load(path)
+    arrays = image.get_arrays_from_intent("label") or image.darrays
+    if len(arrays) != 1:
+        raise InputError(
+            f"{path}: holds {len(arrays)} arrays, and one is the parcellation: keep that one "
+            "in a file of its own"
+        )
+    values = np.asarray(arrays[0].data)
+    values = values.reshape(-1) if values.size == max(values.shape, default=0) else values
+    if values.ndim != 1:
+        raise InputError(f"{path}: a parcellation has one value per node, not {values.shape}")
+    if len(values) != mesh.n_nodes:
+        raise _other_nodes(path, len(values), mesh)
+    return whole_labels(path, values, place="node")
+
+
+def _load(path: Path) -> Any:
+    """Read a GIFTI file whole."""
+    from xml.parsers.expat import ExpatError
+
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.gifti.gifti import GiftiImage
+
+    if not path.is_file():
+        what = (
+            "this is a folder; a GIFTI file is needed" if path.is_dir() else "there is no such file"
+        )
+        raise InputError(f"{path}: {what}")
+    if not is_gifti(path):
+        raise InputError(f"{path}: this is not a GIFTI file (.gii), which surface data need")
+    try:
+        read: Any = GiftiImage.from_filename
+        image = read(path)
+        for one in image.darrays:
+            if one.data is None:
+                raise InputError(f"{path}: an array of it holds no value: make the file anew")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ExpatError, ImageFileError, EOFError, zlib.error, binascii.Error) as error:
+        raise InputError(
+            f"{path}: the GIFTI file is truncated or damaged ({error}); copy it again"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # What the parser meets in XML that is well-formed but no GIFTI.
+        raise InputError(f"{path}: this is no sound GIFTI file ({error})") from error
+    if image is None or not image.darrays:
+        raise InputError(f"{path}: the GIFTI file holds no array of values")
+    return image
+
+
+def _joined(path: Path, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put one array per scan below each other."""
+    sizes = {array.shape for array in arrays}
+    if len(sizes) > 1 or arrays[0].ndim != 1:
+        shown = ", ".join("x".join(map(str, size)) for size in sorted(sizes)[:3])
+        raise InputError(
+            f"{path}: its {len(arrays)} arrays have the sizes {shown}; a series is one array per "
+            "scan with one value per node, or one array of all scans"
+        )
+    return np.stack(arrays)
+
+
+def _nodes_last(path: Path, values: NDArray[Any], mesh: Mesh) -> NDArray[Any]:
+    """Turn one array of all scans so that scans come first."""
+    if values.ndim == 1:
+        return values[np.newaxis]
+    if values.ndim != 2:
+        raise InputError(f"{path}: its array has {values.ndim} dimensions, not scans and nodes")
+    if values.shape == (mesh.n_nodes, mesh.n_nodes):
+        raise InputError(
+            f"{path}: as many scans as nodes ({mesh.n_nodes}): which axis is time cannot be told; "
+            "write one array per scan"
+        )
+    return values.T if values.shape[0] == mesh.n_nodes else values
+
+
+def _other_nodes(path: Path, n_nodes: int, mesh: Mesh) -> InputError:
+    return InputError(
+        f"{path}: has {n_nodes} nodes, and the mesh {mesh.path} has {mesh.n_nodes}: give the mesh "
+        "on which the data lie (-g)"
+    )
+
+
+def _time_step(path: Path, image: Any) -> float | None:
+    """Read the time between scans in seconds; GIFTI gives ``TimeStep`` in milliseconds."""
+    found = [one.meta.get("TimeStep") for one in image.darrays] + [image.meta.get("TimeStep")]
+    text = next((one for one in found if one), None)
+    if text is None:
+        return None
+    try:
+        step = float(text) / 1000
+    except ValueError:
+        raise InputError(f"{path}: its TimeStep {text!r} is no number of milliseconds") from None
+    return step if np.isfinite(step) and step > 0 else None

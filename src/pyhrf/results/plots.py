@@ -1,0 +1,272 @@
+"""Single figures of one result: responses, a map, convergence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pyhrf.data import FloatArray
+from pyhrf.errors import InputError
+from pyhrf.results.comparison import shared_hrfs
+from pyhrf.results.figures import COLOURS, MOST_PARCELS
+from pyhrf.results.report_maps import background_image, has_volume
+from pyhrf.results.results import Results
+
+__all__ = ["convergence_figure", "hrf_figure", "overview_figure", "save_figure", "save_map_figure"]
+
+_STYLE: Any = {
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "pyhrf",  # the same figure gives the same file
+}
+_BLUE, _RED = COLOURS[1], COLOURS[0]
+_CUTS = 7  # along an axis; nilearn warns of more than there are voxels
+_MOST_ITERATIONS_AXIS = 60  # parcels that still have a bar of their own
+
+
+def hrf_figure(results: Results, parcels: Sequence[int] | None = None) -> Figure:
+    """Draw the response of parcels, with ± its standard deviation.
+
+    Parameters
+    ----------
+    results : Results
+    parcels : sequence of int, optional
+        Which; by default the first thirty.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    InputError
+        When a parcel has no response, or none has.
+    """
+    curves = dict(shared_hrfs(results))
+    chosen = _chosen_parcels(results, curves, parcels)
+    own = results.hrf[results.hrf["condition"].notna()] if "condition" in results.hrf else None
+    n_columns = min(len(chosen), 5 if len(chosen) > 9 else 3)
+    n_rows = -(-len(chosen) // n_columns)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(2.6 * n_columns + 0.6, 1.9 * n_rows + 0.6))
+        axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
+        for axis in axes.flat[len(chosen) :]:
+            axis.set_axis_off()
+        for axis, number in zip(axes.flat, chosen, strict=False):
+            axis.axhline(0, color="0.8", lw=0.8)
+            axis.set_title(f"parcel {number}", fontsize=8)
+            if own is not None:
+                _draw_own(axis, own[own["parcel"] == number])
+            _draw_hrf(axis, curves[number], "black" if own is not None else _BLUE)
+        if own is not None:
+            handles, labels = axes[0, 0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
+        figure.supxlabel("seconds after an event")
+        figure.supylabel("HRF, ± its sd")
+    return figure
+
+
+def _chosen_parcels(
+    results: Results, curves: dict[int, pd.DataFrame], parcels: Sequence[int] | None
+) -> list[int]:
+    if not curves:
+        raise InputError(f"{results.directory} holds no response: no parcel was estimated")
+    if parcels is None:
+        return sorted(curves)[:MOST_PARCELS]
+    for number in parcels:
+        if number not in curves:
+            reason = results.failed.get(number)
+            what = f"was not estimated ({reason})" if reason else "is not in the parcellation"
+            raise InputError(
+                f"parcel {number} {what}: choose among {_range_of(sorted(curves))} of "
+                f"{results.directory}"
+            )
+    return list(dict.fromkeys(parcels))
+
+
+def _range_of(numbers: list[int], most: int = 12) -> str:
+    named = ", ".join(map(str, numbers[:most]))
+    return named if len(numbers) <= most else f"{named}, … {numbers[-1]}"
+
+
+def _draw_hrf(axis: Axes, rows: pd.DataFrame, colour: str) -> None:
+    time, hrf, sd = (rows[column].to_numpy() for column in ("time", "hrf", "sd"))
+    axis.fill_between(time, hrf - sd, hrf + sd, color=colour, alpha=0.2, lw=0)
+    axis.plot(time, hrf, color=colour, lw=1.4, label="all conditions")
+
+
+def _draw_own(axis: Axes, table: pd.DataFrame) -> None:
+    """Draw the responses of single conditions."""
+    for index, (condition, rows) in enumerate(table.groupby("condition", sort=False)):
+        colour = COLOURS[index % (len(COLOURS) - 1)]
+        axis.plot(rows["time"], rows["hrf"], color=colour, lw=0.8, label=str(condition))
+
+
+def convergence_figure(results: Results) -> Figure:
+    """Draw how many iterations each parcel took, and of MCMC how far the chains agree.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    InputError
+        When the estimator does not iterate.
+    """
+    good = results.parcels[results.parcels["status"] == "ok"]
+    good = good[good["n_iterations"].notna()]
+    if good.empty:
+        raise InputError(
+            f"{results.directory} has nothing that converges: no parcel was estimated by iterations"
+        )
+    # All chains of MCMC have the same length: their agreement is what counts.
+    column = "rhat" if "rhat" in good else "n_iterations"
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6, 2.8))
+        axis = figure.subplots()
+        ended = good["converged"].to_numpy() == 1
+        if len(good) > _MOST_ITERATIONS_AXIS:
+            _stacked(axis, good[column].to_numpy(), ended)
+            axis.set_xlabel(_AXES[column])
+            axis.set_ylabel("parcels")
+        else:
+            colours = np.where(ended, _BLUE, _RED)
+            axis.bar(good["parcel"].astype(str), good[column], color=list(colours))
+            axis.set_ylabel(_AXES[column])
+            axis.set_xlabel("parcel")
+            axis.tick_params("x", rotation=90 if len(good) > 20 else 0)
+        axis.set_title(f"{int(ended.sum())} of {len(good)} parcels converged (blue)", fontsize=8)
+    return figure
+
+
+_AXES = {"n_iterations": "iterations", "rhat": "worst split R-hat"}
+
+
+def _stacked(axis: Axes, values: FloatArray, ended: Any) -> None:
+    """Draw a histogram, those that had not converged in red on top."""
+    axis.hist([values[ended], values[~ended]], bins=30, stacked=True, color=[_BLUE, _RED])
+
+
+def overview_figure(results: Results) -> Figure | None:
+    """Draw how times to peak, qualities and iterations are spread over the parcels.
+
+    Returns
+    -------
+    matplotlib Figure or None
+        None when no parcel was estimated.
+    """
+    good = results.parcels[results.parcels["status"] == "ok"]
+    columns = {
+        "time_to_peak": "time to peak, s",
+        "hrf_quality": "quality of the response",
+        **({"rhat": _AXES["rhat"]} if "rhat" in good else {"n_iterations": "iterations"}),
+    }
+    shown = {name: text for name, text in columns.items() if good[name].notna().any()}
+    if not shown:
+        return None
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(2.9 * len(shown), 2.1))
+        axes = figure.subplots(1, len(shown), squeeze=False)[0]
+        for axis, (name, text) in zip(axes, shown.items(), strict=True):
+            known = good[good[name].notna()]
+            ended = known["converged"].to_numpy() != 0
+            if name in ("n_iterations", "rhat"):
+                _stacked(axis, known[name].to_numpy(), ended)
+                axis.set_title(f"{int(ended.sum())} of {len(known)} converged", fontsize=8)
+            else:
+                axis.hist(known[name], bins=25, color=_BLUE)
+            axis.set_xlabel(text)
+        axes[0].set_ylabel("parcels")
+    return figure
+
+
+def save_map_figure(
+    results: Results,
+    name: str,
+    path: Path,
+    *,
+    threshold: float | None = None,
+    anatomy: Path | None = None,
+    display: str = "ortho",
+) -> None:
+    """Draw a map with nilearn on the anatomy, or the mean BOLD, and save it.
+
+    Parameters
+    ----------
+    results : Results
+    name : str
+        Of the map, such as ``nrl_audio``.
+    path : Path
+        Where to write; its ending says the format.
+    threshold : float, optional
+        Show only what is at least that far from 0.
+    anatomy : Path, optional
+        A 3D image in the space of the data.
+    display : {"ortho", "x", "y", "z", "mosaic"}
+        Which cuts.
+
+    Raises
+    ------
+    InputError
+        When there is no such map, it is not one of voxels in three axes, or it is empty.
+    """
+    from nibabel.nifti1 import Nifti1Image
+
+    as_image: Any = Nifti1Image  # without types
+    image = results.load_map(name)
+    if not has_volume(results) or len(image.shape) != 3:
+        raise InputError(f"the map '{name}' has no three axes: choose another one")
+    values = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float64))
+    if not values.any():
+        raise InputError(f"the map '{name}' is 0 everywhere: there is nothing to draw")
+    behind = background_image(results, anatomy)
+    mpl.use("agg")  # before nilearn takes pyplot: there may be no screen
+    from nilearn.plotting import plot_stat_map
+
+    signed = bool((values < 0).any())
+    view = plot_stat_map(
+        as_image(values, image.affine),
+        bg_img=None if behind is None else behind[0],
+        threshold=threshold if threshold else 1e-9,
+        display_mode=display,
+        cut_coords=None if display == "ortho" else min(_CUTS, *image.shape),
+        cmap="RdBu_r" if signed else "inferno",
+        symmetric_cbar=signed,
+        vmin=None if signed else 0,
+        black_bg=False,
+        title=name,
+    )
+    try:
+        save_figure(view.frame_axes.figure, path)
+    finally:
+        view.close()
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Save a figure in the format that the ending of the path names.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be written.
+    """
+    try:
+        with mpl.rc_context(_STYLE):
+            figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,178 @@
+"""``report.html``: one file that shows what an analysis found, made from the saved results.
+
+It holds its own data, styles and script, and loads nothing. The same results give the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from pyhrf.results.comparison import shared_hrfs
+from pyhrf.results.files import replace_file
+from pyhrf.results.plots import overview_figure
+from pyhrf.results.report_maps import has_volume, pack_maps, pack_mesh
+from pyhrf.results.report_text import (
+    LOW_QUALITY,
+    inputs_of,
+    methods_of,
+    parameters_of,
+    references_of,
+    warnings_of,
+)
+from pyhrf.results.results import Results
+
+__all__ = ["REPORT", "write_report"]
+
+REPORT = "report.html"
+"""Name of the report in the output directory."""
+
+_PARCEL_FIGURES = (
+    "n_positions",
+    "hrf_quality",
+    "time_to_peak",
+    "fwhm",
+    "n_iterations",
+    "converged",
+)
+_FILES = {
+    "hrf.tsv": "the responses, one row per sample",
+    "parcels.tsv": "one row per parcel: status, time to peak, width, quality, …",
+    "conditions.tsv": "one row per parcel and condition: mixtures, share of active positions",
+    "run.json": "provenance: versions, every parameter, checksums, engine, times",
+    "pyhrf.log": "warnings of the run",
+}
+
+
+def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
+    """Write ``report.html`` from the tables and maps of an output directory.
+
+    Parameters
+    ----------
+    directory : path
+        Where an analysis wrote.
+    anatomy : Path, optional
+        A 3D image in the space of the data to draw the maps on; by default the mean BOLD.
+
+    Returns
+    -------
+    Path
+        Of the report; an older one is replaced.
+
+    Raises
+    ------
+    InputError
+        When there are no whole results, or the anatomy cannot be used.
+
+    Examples
+    --------
+    >>> write_report("results")  # doctest: +SKIP
+    """
+    results = Results(directory)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pyhrf.results", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(_content(results, anatomy))
+    path = results.directory / REPORT
+    with replace_file(path) as file:
+        file.write(page.encode())
+    return path
+
+
+def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
+    """Gather all that the page shows."""
+    study = results.provenance["study"]
+    maps = pack_maps(results, anatomy=anatomy) if has_volume(results) else pack_mesh(results)
+    return {
+        "study": study,
+        "n_parcels": results.n_parcels,
+        "n_failed": len(results.failed),
+        "version": results.provenance["versions"]["pyhrf"],
+        "methods": methods_of(results),
+        "references": references_of(results),
+        "parameters": parameters_of(results),
+        "inputs": inputs_of(results),
+        "warnings": warnings_of(results),
+        "failed": results.failed,
+        "conditions": _conditions(results),
+        "files": {name: text for name, text in _FILES.items() if _is_there(results, name)},
+        "overview": _overview(results),
+        "maps": maps,
+        "page_data": {"parcels": _parcels(results), "hrfs": _hrfs(results), "maps": maps}
+        | {"low_quality": LOW_QUALITY},
+    }
+
+
+def _is_there(results: Results, name: str) -> bool:
+    return (results.directory / name).is_file()
+
+
+def _parcels(results: Results) -> list[dict[str, Any]]:
+    """Give the figures by which parcels are named and sorted."""
+    good = results.parcels[results.parcels["status"] == "ok"]
+    columns = [name for name in _PARCEL_FIGURES if name in good]
+    return [
+        {"parcel": int(row["parcel"])} | {name: _number(row[name]) for name in columns}
+        for row in good[["parcel", *columns]].to_dict("records")
+    ]
+
+
+def _hrfs(results: Results) -> dict[int, dict[str, Any]]:
+    """Give the response of each parcel, and those of single conditions where they are there."""
+    found: dict[int, dict[str, Any]] = {}
+    for number, rows in shared_hrfs(results):
+        found[number] = {"time": _numbers(rows["time"])} | _curve(rows) | {"own": {}}
+    table = results.hrf
+    if "condition" in table:
+        own = table[table["condition"].notna()]
+        for key, of_parcel in own.groupby("parcel"):
+            for condition, rows in of_parcel.groupby("condition", sort=False):
+                found[int(str(key))]["own"][str(condition)] = _curve(rows)
+    return found
+
+
+def _curve(rows: pd.DataFrame) -> dict[str, Any]:
+    return {"hrf": _numbers(rows["hrf"]), "sd": _numbers(rows["sd"])}
+
+
+def _numbers(column: pd.Series[float]) -> list[float | None]:
+    return [_number(value, 3) for value in column]
+
+
+def _number(value: Any, digits: int = 4) -> float | None:
+    """Round a number; JSON has no NaN."""
+    return round(float(value), digits) if math.isfinite(value) else None
+
+
+def _conditions(results: Results) -> list[dict[str, Any]]:
+    """Summarise each condition over the parcels."""
+    table = results.conditions
+    if table.empty:
+        return []
+    wanted = [name for name in ("mean_nrl", "mean_active", "fraction_active") if name in table]
+    medians = table.groupby("condition", sort=False)[wanted].median().dropna(axis=1, how="all")
+    return [
+        {"condition": str(name)} | {column: row[column] for column in wanted if column in medians}
+        for name, row in medians.iterrows()
+    ]
+
+
+def _overview(results: Results) -> str:
+    """Draw how the parcels are spread and how they converged; base64 of a PNG, or empty."""
+    figure = overview_figure(results)
+    if figure is None:
+        return ""
+    file = BytesIO()
+    # Without the version of matplotlib: the same results give the same bytes.
+    figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
+    return b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,153 @@
+"""The report in a real browser: its script runs, draws, and answers the reader."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pyhrf.analysis import analyse
+from pyhrf.config.study import Study
+
+# Run at the end of the page; what it finds is left in the page for the test to read.
+ASK = """
+<script>
+const found = {};
+const inked = id => {
+  const canvas = document.getElementById(id);
+  const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return new Set(bytes).size;
+};
+const order = () => [...document.querySelectorAll("#grid .hrf")].map(box => box.dataset.parcel);
+const set = (id, value) => {
+  document.getElementById(id).value = value;
+  document.getElementById(id).dispatchEvent(new Event("input"));
+};
+found.parcels = order().join(" ");
+found.colours = ["axial", "coronal", "sagittal"].map(inked).join(" ");
+set("sort", "time_to_peak");
+found.byPeak = order().join(" ");
+document.getElementById("down").checked = true;
+set("sort", "time_to_peak");
+found.byPeakDown = order().join(" ");
+const before = document.getElementById("axial").toDataURL();
+set("threshold", document.getElementById("threshold").max);
+found.thresholdChanges = before !== document.getElementById("axial").toDataURL();
+set("map", "time_to_peak");
+document.querySelector('#grid .hrf[data-parcel="2"]').click();
+found.value = document.getElementById("value").textContent;
+found.chosen = document.querySelector("#chosen b").textContent;
+document.title = "FOUND" + JSON.stringify(found) + "END";
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    study = Study.build(
+        data={"example": "small"},
+        contrasts=[{"name": "all", "expression": "cond1 + cond2"}],
+        output=tmp_path_factory.mktemp("page") / "out",
+    )
+    return analyse(study, engine="serial")
+
+
+@pytest.fixture(scope="module")
+def found(results, tmp_path_factory) -> dict[str, object]:
+    """What the page answers in chromium."""
+    page = (results.directory / "report.html").read_text("utf-8")
+    folder = tmp_path_factory.mktemp("browser")
+    asking = folder / "report.html"
+    asking.write_text(page.replace("</body>", f"{ASK}</body>"), "utf-8")
+    title = re.findall("<title>(.*?)</title>", dumped(asking, folder), re.DOTALL)[0]
+    match = re.fullmatch("FOUND(.*)END", html.unescape(title), re.DOTALL)
+    assert match, f"the script of the page stopped; its title is {title!r}"
+    answer: dict[str, object] = json.loads(match[1])
+    return answer
+
+
+def dumped(page: Path, folder: Path) -> str:
+    """Return the page as it is after its scripts."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no chromium")
+    done = subprocess.run(
+        [
+            program,
+            *("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'user'}"),
+            *("--dump-dom", page.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_page__draws_every_response_and_three_cuts(results, found):
+    numbers = results.parcels["parcel"].astype(str)
+    assert found["parcels"] == " ".join(numbers)
+    assert min(int(count) for count in str(found["colours"]).split()) > 20
+
+
+def test_page__sorts_responses_by_time_to_peak(results, found):
+    order = results.parcels.sort_values("time_to_peak")["parcel"].astype(str).tolist()
+    assert found["byPeak"] == " ".join(order)
+    assert found["byPeakDown"] == " ".join(order[::-1])
+
+
+def test_page__hides_what_lies_below_the_threshold(found):
+    assert found["thresholdChanges"] is True
+
+
+def test_page__leads_from_a_response_to_its_parcel(results, found):
+    table = results.parcels.set_index("parcel")
+    value = float(str(found["value"]).rsplit(":", 1)[1])
+    assert value == pytest.approx(table["time_to_peak"][2], abs=2e-3)
+    assert found["chosen"] == "parcel 2"
+
+
+ASK_MESH = """
+<script>
+{
+  const canvas = document.getElementById("mesh");
+  const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  document.querySelector('#grid .hrf[data-parcel="38"]').click();
+  const chosen = document.querySelector("#chosen b").textContent;
+  document.title = `${new Set(bytes).size} ${chosen}`;
+}
+</script>
+"""
+
+
+def test_page__draws_a_surface_on_its_mesh(shared_data, tmp_path):
+    files = {
+        name: shared_data / f"real_data_surf_tiny_{name}.gii"
+        for name in ("bold", "parcellation", "mesh")
+    }
+    runs = [{"bold": files["bold"], "paradigm": shared_data / "paradigm_loc_av.csv"}]
+    study = Study.build(
+        data={
+            "kind": "surface",
+            "tr": 2.4,
+            "runs": runs,
+            "parcellation": files["parcellation"],
+            "meshes": [files["mesh"]],
+        },
+        output=tmp_path / "out",
+    )
+    results = analyse(study, engine="serial")
+    page = (results.directory / "report.html").read_text("utf-8")
+    asking = tmp_path / "report.html"
+    asking.write_text(page.replace("</body>", f"{ASK_MESH}</body>"), "utf-8")
+    title = re.findall("<title>(.*?)</title>", dumped(asking, tmp_path))[0]
+    n_colours, chosen = title.split(" ", 1)
+    assert int(n_colours) > 50
+    assert chosen == "parcel 38"

@@ -1,0 +1,90 @@
+"""Parcellations: what must hold for any mask, against scipy's connected components."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
+from pyhrf.errors import InputError
+from pyhrf.parcellation.edit import extract, make_contiguous, merge_small, split_mask
+
+SHAPE = (5, 4, 3)
+masks = arrays(np.int8, SHAPE, elements=st.integers(0, 1)).filter(np.any)
+parcellations = arrays(np.int32, SHAPE, elements=st.sampled_from([0, 0, 2, 3, 7])).filter(np.any)
+
+
+def n_pieces(mask: np.ndarray) -> int:
+    return ndimage.label(mask)[1]
+
+
+def sizes(labels: np.ndarray) -> list[int]:
+    return np.unique(labels[labels > 0], return_counts=True)[1].tolist()
+
+
+@settings(deadline=None)
+@given(masks, st.integers(1, 30))
+def test_split_mask__gives_connected_parcels_of_bounded_size(mask, size):
+    labels = split_mask(mask, size=size)
+    np.testing.assert_array_equal(labels > 0, mask > 0)
+    numbers = np.unique(labels[labels > 0])
+    assert numbers.tolist() == list(range(1, len(numbers) + 1))
+    assert max(sizes(labels)) <= size
+    assert all(n_pieces(labels == number) == 1 for number in numbers)
+
+
+def test_split_mask__gives_parcels_near_the_size():
+    labels = split_mask(np.ones((20, 20, 20)), size=250)
+    assert 32 <= len(sizes(labels)) <= 48
+    assert np.median(sizes(labels)) > 150
+
+
+@settings(deadline=None)
+@given(parcellations)
+def test_make_contiguous__every_piece_has_a_number(labels):
+    made = make_contiguous(labels)
+    np.testing.assert_array_equal(made > 0, labels > 0)
+    expected = sum(n_pieces(labels == number) for number in np.unique(labels[labels > 0]))
+    assert len(sizes(made)) == expected
+    for number in np.unique(made[made > 0]):
+        assert n_pieces(made == number) == 1
+        assert len(np.unique(labels[made == number])) == 1
+    for number in np.unique(labels[labels > 0]):
+        pieces, n = ndimage.label(labels == number)
+        assert (made == number).sum() == max((pieces == i).sum() for i in range(1, n + 1))
+
+
+@settings(deadline=None)
+@given(parcellations, st.integers(1, 12))
+def test_merge_small__leaves_small_parcels_only_alone(labels, smallest):
+    merged = merge_small(labels, smallest=smallest)
+    np.testing.assert_array_equal(merged > 0, labels > 0)
+    for number in np.unique(labels[labels > 0]):
+        # a parcel goes as a whole
+        assert len(np.unique(merged[labels == number])) == 1
+    for number in np.unique(merged[merged > 0]):
+        mine = merged == number
+        if mine.sum() < smallest:
+            around = ndimage.binary_dilation(mine) & ~mine
+            assert not (merged[around] > 0).any()
+
+
+def test_merge_small__takes_the_neighbour_of_most_faces():
+    labels = np.array([[1, 1, 2, 2], [1, 3, 2, 2], [1, 1, 1, 2]], np.int32)[..., None]
+    merged = merge_small(labels, smallest=2)
+    np.testing.assert_array_equal(merged, np.where(labels == 3, 1, labels))
+
+
+def test_extract__keeps_numbers():
+    labels = np.array([0, 1, 2, 3, 2], np.int32).reshape(5, 1, 1)
+    assert extract(labels, [3, 2]).ravel().tolist() == [0, 0, 2, 3, 2]
+    with pytest.raises(InputError, match="no parcel 4: there are 3, from 1 to 3"):
+        extract(labels, [4])
+
+
+def test_split_mask__refuses_an_empty_mask():
+    with pytest.raises(InputError, match="empty"):
+        split_mask(np.zeros((2, 2, 2)), size=3)

@@ -1,0 +1,238 @@
+"""The report holds what the results hold, and nothing that a browser would have to fetch."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+
+import nibabel as nib
+import numpy as np
+import pytest
+from report_results import AFFINE, SHAPE, level_at, make_report_results
+
+from pyhrf.data import ParcelEstimate
+from pyhrf.errors import InputError
+from pyhrf.results import NodeGrid, write_results
+from pyhrf.results.report import write_report
+from pyhrf.results.report_maps import chosen_maps, pack_maps, pack_mesh
+from pyhrf.results.report_text import methods_of, parameters_of, warnings_of
+
+
+@pytest.fixture
+def results(tmp_path):
+    return make_report_results(tmp_path / "out")
+
+
+def data_of(page: str) -> dict:
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    return json.loads(text)
+
+
+def unpacked(one: dict) -> np.ndarray:
+    codes = np.frombuffer(base64.b64decode(one["data"]), "<i2")
+    values = one["low"] + codes * (one["high"] - one["low"]) / 32767
+    return np.where(codes == -32768, np.nan, values)
+
+
+def test_report__holds_responses_failures_warnings_and_methods(results):
+    page = write_report(results.directory).read_text("utf-8")
+    data = data_of(page)
+    assert [parcel["parcel"] for parcel in data["parcels"]] == [1, 3]
+    assert data["hrfs"]["3"]["hrf"][7] == 1
+    assert set(data["hrfs"]["3"]["sd"]) == {0.1}
+    text = html.unescape(re.sub("<[^>]+>", " ", page))
+    assert "all is <constant>" in text
+    assert "2 events were left out" in text
+    assert "1 of 3 parcels could not be estimated" in text
+    assert "Chaari et al. 2013" in text
+    assert 'href="parcels.tsv"' in page
+
+
+def test_report__needs_nothing_from_elsewhere(results):
+    page = write_report(results.directory).read_text("utf-8")
+    sources = re.findall(r'(?:src|href)="([^"#]+)"', page)
+    assert all(
+        source.startswith("data:") or source.endswith((".tsv", ".json")) for source in sources
+    )
+    assert not re.search(r"@import|url\(|fetch\(|https?://", page)
+
+
+def test_report__takes_odd_names_for_text(results):
+    page = write_report(results.directory).read_text("utf-8")
+    assert "<b>odd" not in page
+    assert page.count("</script>") == 2
+
+
+def test_report__has_the_same_bytes_from_the_same_results(tmp_path):
+    one, other = (make_report_results(tmp_path / name) for name in ("a", "b"))
+    assert write_report(one.directory).read_bytes() == write_report(other.directory).read_bytes()
+
+
+@pytest.mark.parametrize("estimator", ["jde-mcmc", "rfir", "glm"])
+def test_report__is_made_of_every_estimator(tmp_path, estimator):
+    results = make_report_results(tmp_path / "out", estimator=estimator)
+    data = data_of(write_report(results.directory).read_text("utf-8"))
+    own = data["hrfs"]["1"]["own"]
+    assert len(own) == (0 if estimator == "jde-mcmc" else 2)
+    if own:
+        assert own["audio"]["hrf"][5] == 1
+        assert set(data["hrfs"]["1"]["sd"]) == {None}
+
+
+def test_report__says_so_when_no_parcel_was_estimated(tmp_path):
+    results = make_report_results(tmp_path / "out", lost=(1, 2, 3))
+    page = write_report(results.directory).read_text("utf-8")
+    assert data_of(page)["hrfs"] == {}
+    assert "0 of 3 parcels were estimated" in page
+
+
+def test_report__refuses_an_analysis_that_did_not_end(results):
+    (results.directory / "run.json").unlink()
+    with pytest.raises(InputError, match="did not end"):
+        write_report(results.directory)
+
+
+def test_pack_maps__gives_each_voxel_its_value_at_its_place(results):
+    packed = pack_maps(results)
+    (one,) = (one for one in packed["maps"] if one["name"] == "nrl_audio")
+    index = np.frombuffer(base64.b64decode(packed["index"]), "<i4")
+    place = np.stack(np.unravel_index(index, packed["shape"], order="F"))
+    mm = np.array(packed["affine"]) @ np.vstack([place, np.ones(len(index))])
+    voxel = np.rint(np.linalg.inv(AFFINE) @ mm)[:3].astype(int)
+    flat = np.ravel_multi_index(tuple(voxel), SHAPE)
+    labels = results.load_map("parcels").get_fdata().reshape(-1)[flat]
+    assert np.array_equal(np.frombuffer(base64.b64decode(packed["labels"]), "<i4"), labels)
+    values = unpacked(one)
+    assert np.all(np.isnan(values) == (labels == 2))
+    np.testing.assert_allclose(values[labels != 2], level_at(flat)[labels != 2], atol=1e-3)
+    assert np.array(packed["affine"])[0, 0] == 3  # turned: the first axis runs to the right
+
+
+def test_pack_maps__names_what_has_no_room(results):
+    one = pack_maps(results)["maps"][0]
+    packed = pack_maps(results, max_bytes=len(one["data"]))
+    assert [m["name"] for m in packed["maps"] if m["data"]] == [one["name"]] == ["contrast_a"]
+    assert "nrl_audio" in packed["left_out"]
+
+
+def test_pack_maps__does_without_bold_data_that_are_gone(results):
+    assert pack_maps(results)["background_is"] == "the mean of the first 20 scans"
+    (results.directory.parent / "bold.nii").unlink()
+    assert pack_maps(results)["background"] is None
+
+
+def test_pack_maps__draws_on_an_anatomy_of_another_grid(results, tmp_path):
+    fine = np.arange(12 * 10 * 8, dtype=np.float32).reshape(12, 10, 8)
+    affine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
+    nib.save(nib.Nifti1Image(fine, affine), tmp_path / "anatomy.nii")
+    packed = pack_maps(results, anatomy=tmp_path / "anatomy.nii")
+    grey = np.frombuffer(base64.b64decode(packed["background"]), np.uint8)
+    assert grey.size == np.prod(packed["shape"])
+    # The first axis of both images runs to the left, that of the page to the right.
+    assert np.all(np.diff(grey.reshape(packed["shape"], order="F")[:, 2, 2].astype(int)) <= 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b"no image", "cannot be read"), (None, "has 4 axes")]
+)
+def test_report__refuses_a_bad_anatomy(results, tmp_path, content, expected):
+    path = tmp_path / "bad.nii"
+    if content is None:
+        nib.save(nib.Nifti1Image(np.ones((2, 2, 2, 2), np.float32), np.eye(4)), path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=expected):
+        write_report(results.directory, anatomy=path)
+    assert not (results.directory / "report.html").exists()
+
+
+def test_chosen_maps__leaves_errors_and_quantiles_to_the_files():
+    names = [
+        "nrl_a",
+        "nrl_sd_a",
+        "nrl_q025_a",
+        "active_a",
+        "hrf",
+        "parcels",
+        "z_a",
+        "contrast_sd_c",
+    ]
+    assert chosen_maps(names) == [
+        ("nrl_a", "levels"),
+        ("active_a", "probability"),
+        ("z_a", "levels"),
+        ("parcels", "labels"),
+    ]
+
+
+def test_methods__say_what_was_set(results):
+    text = " ".join(methods_of(results))
+    for part in ("1 run", "2 s", "2 conditions", "3 parcels", "128 s", "2 of 3 parcels"):
+        assert part in text
+    assert ("hrf/duration", "25") in parameters_of(results)
+    assert not [name for name, _ in parameters_of(results) if name.startswith("glm")]
+
+
+def test_warnings__name_the_parcels(results):
+    found = " ".join(warnings_of(results))
+    assert "parcel 3 had not converged at the last iteration" in found
+    assert "in 2 parcels (1, 3) the data say little" in found
+
+
+@pytest.fixture
+def surface(tmp_path):
+    """Results on a tetrahedron, of whose nodes the first belongs to no parcel."""
+    nodes = np.array([[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]], np.float32)
+    triangles = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]], np.int32)
+    arrays = [
+        nib.gifti.GiftiDataArray(nodes, intent="NIFTI_INTENT_POINTSET"),
+        nib.gifti.GiftiDataArray(triangles, intent="NIFTI_INTENT_TRIANGLE"),
+    ]
+    nib.save(nib.gifti.GiftiImage(darrays=arrays), tmp_path / "mesh.gii")
+    volume = make_report_results(tmp_path / "volume")
+    estimate = ParcelEstimate(
+        4,
+        "ok",
+        "",
+        np.array([1, 2, 3]),
+        summary={"time_to_peak": 5.0},
+        conditions={},
+        hrf={"time": np.arange(3.0), "hrf": np.array([0, 1.0, 0]), "sd": np.zeros(3)},
+        maps={"nrl_audio": np.array([-2, np.nan, 4], np.float32)},
+    )
+    labels = np.array([0, 4, 4, 4], np.int32)
+    grid = NodeGrid(labels, "CortexLeft")
+    results = write_results(tmp_path / "surface", [estimate], conditions=("audio",), grid=grid)
+    run = json.loads((volume.directory / "run.json").read_text())
+    run["study"]["data"] |= {"kind": "surface", "meshes": [str(tmp_path / "mesh.gii")]}
+    (results.directory / "run.json").write_text(json.dumps(run))
+    return results
+
+
+def test_pack_mesh__gives_each_node_its_value(surface):
+    packed = pack_mesh(surface)
+    (one,) = (one for one in packed["maps"] if one["name"] == "nrl_audio")
+    assert np.frombuffer(base64.b64decode(packed["index"]), "<i4").tolist() == [1, 2, 3]
+    np.testing.assert_allclose(unpacked(one), [-2, np.nan, 4], atol=1e-3)
+    triangles = np.frombuffer(base64.b64decode(packed["mesh"]["triangles"]), "<i4")
+    assert triangles.reshape(-1, 3)[3].tolist() == [1, 2, 3]
+
+
+def test_report__of_a_surface_does_without_its_mesh(surface, tmp_path):
+    assert 'id="map"' in write_report(surface.directory).read_text("utf-8")
+    (tmp_path / "mesh.gii").unlink()
+    assert "nor one mesh on which to draw" in write_report(surface.directory).read_text("utf-8")
+
+
+def test_methods__say_what_was_taken_out(results):
+    path = results.directory / "run.json"
+    run = json.loads(path.read_text())
+    run["study"]["data"] |= {"scaling": "percent", "levels": "per-run"}
+    run["study"]["data"]["runs"][0] |= {"confounds": "c.tsv", "censored": "bad.txt"}
+    run["study"]["confounds"] = {"columns": "motion24", "fd_threshold": 0.5}
+    path.write_text(json.dumps(run))
+    text = " ".join(methods_of(results))
+    for part in ("motion24", "above 0.5 mm", "listed scans", "percent", "levels of its own"):
+        assert part in text
