@@ -322,7 +322,7 @@ def test_estim__exits_130_when_interrupted(run, built, monkeypatch):
     def interrupted(*_args, **_options):
         raise Interrupted("interrupted: 3 of 6 parcels are done")
 
-    monkeypatch.setattr("pyhrf.analysis.run_batches", interrupted)
+    monkeypatch.setattr("pyhrf.analysis.work.run_batches", interrupted)
     ended = run("pyhrf_jde_estim", "-c", built.xml)
     assert ended.code == 130
     assert "interrupted: 3 of 6 parcels are done" in ended.err
@@ -345,7 +345,7 @@ def test_estim__names_the_log_of_a_fault_of_its_own(run, built, monkeypatch, tmp
     logs = tmp_path / "logs"
     logs.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(logs))
-    monkeypatch.setattr("pyhrf.analysis.make_batches", broken)
+    monkeypatch.setattr("pyhrf.analysis.work.make_batches", broken)
     ended = run("pyhrf_jde_estim", "-c", built.xml)
     assert ended.code == 1
     assert "ZeroDivisionError: a fault" in ended.err

@@ -1,0 +1,6 @@
+"""From studies to their results: the whole way of the data through the rooms, in order."""
+
+from pyhrf.analysis.single import analyse, check_study, load_study
+from pyhrf.analysis.work import LOG_FILE
+
+__all__ = ["LOG_FILE", "analyse", "check_study", "load_study"]

@@ -1,0 +1,112 @@
+"""A study made ready: its files opened, its parameters checked against them, its estimator made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.config.contrasts import parse_contrast
+from pyhrf.config.study import Study
+from pyhrf.data import Experiment
+from pyhrf.errors import ConfigError, InputError
+from pyhrf.estimation import StudyEstimator, code_versions, make_estimator
+from pyhrf.inputs.cifti import Grayordinates
+from pyhrf.inputs.dataset import Dataset
+from pyhrf.inputs.surfaces import Mesh
+from pyhrf.model.levels import spread_weights
+from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid, check_names
+from pyhrf.study_data import StudyData
+
+__all__ = ["Prepared", "check_fit", "map_grid", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that the work needs, checked.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        Opened; its values are read when they are needed.
+    estimator : StudyEstimator
+    key : mapping of str to str
+        Everything that the results depend on.
+    checksums : mapping of str to str
+        Of the input files, by path.
+    """
+
+    dataset: Dataset
+    estimator: StudyEstimator
+    key: Mapping[str, str]
+    checksums: Mapping[str, str]
+
+
+def check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
+    """Check parameters against the data; return the weights of each contrast."""
+    if study.hrf.dt > 2 * dataset.tr:
+        raise ConfigError(
+            f"element <hrf><dt>: {study.hrf.dt:g} is not allowed: must be at most twice the "
+            f"repetition time of {dataset.tr:g}, so {2 * dataset.tr:g} (seconds)"
+        )
+    conditions = dataset.experiment.conditions
+    _check_distinct(dataset.experiment)
+    check_names(conditions, (contrast.name for contrast in study.contrasts))
+    parts = dataset.run_conditions
+    known = tuple(dict.fromkeys([*parts, *conditions]))
+    return {
+        contrast.name: spread_weights(
+            parse_contrast(contrast.expression, known, name=contrast.name), parts
+        )
+        for contrast in study.contrasts
+    }
+
+
+def _check_distinct(experiment: Experiment) -> None:
+    """Refuse conditions with the same events: nothing could tell their responses apart."""
+    seen: dict[bytes, str] = {}
+    for condition in experiment.conditions:
+        events = [run.events.get(condition) for run in experiment.runs]
+        content = b"|".join(
+            b"-" if e is None else e.onsets.tobytes() + e.durations.tobytes() for e in events
+        )
+        if content in seen:
+            raise InputError(
+                f"the conditions {seen[content]!r} and {condition!r} have the same events, so that "
+                "their responses cannot be told apart: make one condition of them"
+            )
+        seen[content] = condition
+
+
+def map_grid(dataset: Dataset, labels: NDArray[np.int32]) -> MapGrid:
+    """Say where the maps lie: on the grid of the input, or on the nodes of its mesh."""
+    space = dataset.space
+    if isinstance(space, Mesh):
+        return NodeGrid(labels, space.structure)
+    if isinstance(space, Grayordinates):
+        return GrayordinateGrid(labels, space.axis)
+    return Grid(labels, space.affine, space.header)
+
+
+def prepare(study: Study, data: StudyData) -> Prepared:
+    """Open the files of a study, check that all fits, and make its estimator.
+
+    Raises
+    ------
+    InputError, ConfigError
+        Naming file, place, value and cure.
+    """
+    dataset = data.open()
+    contrasts = check_fit(study, dataset)
+    # Only now: compiled code takes a second to import, and the user waits for what is wrong.
+    estimator = make_estimator(study, dataset.experiment, contrasts)
+    checksums = {data.home_of(path): sum_ for path, sum_ in dataset.checksums().items()}
+    key = {
+        **study.numerical_parameters(),
+        # What the files hold counts, not where they lie: the data may be moved between runs.
+        **{f"content of input file {i + 1}": sum_ for i, sum_ in enumerate(checksums.values())},
+        **code_versions(study),
+    }
+    return Prepared(dataset, estimator, key, checksums)
