@@ -22,6 +22,7 @@ from pyhrf.model.statistics import (
     DesignStatistics,
     Moments,
     design_statistics,
+    grid_energy,
     parcel_moments,
     without_nuisance,
 )
@@ -101,7 +102,9 @@ def with_autocorrelation(
     data = data._replace(
         B=np.empty_like(data.B), e=np.empty_like(data.e), rho_index=rho_index, occupied=occupied
     )
-    fill_statistics(*moments, design.rho, design.C, design.inv_PP, rho_index, data.B, data.e)
+    energy = grid_energy(moments, design.rho, design.inv_PP)
+    none = np.full(len(rho_index), -1)
+    fill_statistics(moments.ZY, energy, design.rho, design.C, rho_index, none, data.B, data.e)
     return data
 
 

@@ -13,13 +13,15 @@ from kernel_problem import (
 )
 from scipy.linalg import null_space
 
-from pyhrf.estimators.noise_kernels import best_autocorrelation
+from pyhrf.estimators.noise_kernels import best_autocorrelation, fill_statistics
+from pyhrf.model.statistics import grid_energy
 
 
 def estimate(problem, state, rho_index, noise):
+    design = problem.design
+    energy = grid_energy(problem.moments, design.rho, design.inv_PP)
     return best_autocorrelation(
-        *problem.moments,
-        *(problem.design.rho, problem.design.C, problem.design.inv_PP, problem.design.log_det),
+        *(problem.moments.ZY, energy, design.rho, design.C, design.log_det),
         problem.prior.n_free,
         *(state.h, gamma_of(problem, state), state.level, state.level_var),
         *(rho_index, noise),
@@ -45,6 +47,23 @@ def test_fill_statistics__are_products_under_the_marginal_precision():
         L = marginal_precision(P, RHO[problem.data.rho_index[v]])
         np.testing.assert_allclose(problem.data.B[v], np.einsum("nmd,nk,k->md", X, L, Y[:, v]))
         assert problem.data.e[v] == pytest.approx(Y[:, v] @ L @ Y[:, v])
+
+
+def test_fill_statistics__fills_again_only_where_the_autocorrelation_changed():
+    problem = make_problem(7)
+    design, data = problem.design, problem.data
+    rho_index = (data.rho_index + np.array([0, 1, 0])) % len(RHO)
+    expected = with_autocorrelation(data, design, problem.moments, rho_index)
+    filled, untouched = data.rho_index.copy(), 17.0
+    data.B[0], data.e[0] = untouched, untouched
+    energy = grid_energy(problem.moments, design.rho, design.inv_PP)
+    given = (problem.moments.ZY, energy, design.rho, design.C)
+    fill_statistics(*given, rho_index, filled, data.B, data.e)
+    np.testing.assert_array_equal(filled, rho_index)
+    assert (data.B[0] == untouched).all()
+    assert data.e[0] == untouched
+    np.testing.assert_array_equal(data.B[1:], expected.B[1:])
+    np.testing.assert_array_equal(data.e[1:], expected.e[1:])
 
 
 @pytest.mark.parametrize("seed", range(5))

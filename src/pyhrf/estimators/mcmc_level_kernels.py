@@ -5,41 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from pyhrf.data import FloatArray
-from pyhrf.estimators.kernel_cache import entry, inner
+from pyhrf.estimators.kernel_cache import inner
 from pyhrf.estimators.mcmc_state import Chain, Design, Draws, Hyper, ParcelMoments
 
-__all__ = ["draw_autocorrelations", "draw_positions", "fill_position", "grid_energy"]
-
-
-@entry
-def grid_energy(ZY: FloatArray, YY: FloatArray, rho: FloatArray, inv_PP: FloatArray) -> FloatArray:
-    """``y' L y - y' L P (P' L P)^-1 P' L y`` for every position and autocorrelation.
-
-    Parameters
-    ----------
-    ZY, YY
-        As in `pyhrf.model.statistics.Moments`.
-    rho, inv_PP
-        As in `pyhrf.model.statistics.DesignStatistics`.
-
-    Returns
-    -------
-    array, shape (n_positions, n_rho)
-    """
-    V, K = YY.shape[1], inv_PP.shape[1]
-    energy = np.empty((V, len(rho)))
-    nuisance = np.empty(K)
-    for v in range(V):
-        for i in range(len(rho)):
-            r = rho[i]
-            for k in range(K):
-                nuisance[k] = ZY[0, v, k] + r * r * ZY[1, v, k] - r * ZY[2, v, k]
-            total = YY[0, v] + r * r * YY[1, v] - r * YY[2, v]
-            for k in range(K):
-                for j in range(K):
-                    total -= nuisance[k] * inv_PP[i, k, j] * nuisance[j]
-            energy[v, i] = total
-    return energy
+__all__ = ["draw_autocorrelations", "draw_positions", "fill_position"]
 
 
 @inner

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.estimators.mcmc_kernels import run_chain
-from pyhrf.estimators.mcmc_level_kernels import grid_energy
 from pyhrf.estimators.mcmc_problem import FieldPrior, MCMCProblem, Settings
 from pyhrf.estimators.mcmc_state import Chain, Design, Draws, Hyper, ParcelMoments, Steps
 from pyhrf.estimators.vem_solver import VEMSolution, solve_vem
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.model.statistics import Moments, parcel_moments, without_nuisance
+from pyhrf.model.statistics import Moments, grid_energy, parcel_moments, without_nuisance
 
 __all__ = ["MCMCSolution", "empty_draws", "moments_of", "solve_mcmc"]
 
@@ -98,7 +97,7 @@ def solve_mcmc(
 
 def moments_of(moments: Moments, design: Design, graph: NeighbourGraph) -> ParcelMoments:
     """Statistics of a parcel as the sampler takes them."""
-    energy = grid_energy(moments.ZY, moments.YY, design.rho, design.inv_PP)
+    energy = grid_energy(moments, design.rho, design.inv_PP)
     return ParcelMoments(moments.ZY, energy, graph.start, graph.neighbours)
 
 

@@ -14,42 +14,45 @@ __all__ = ["best_autocorrelation", "fill_statistics"]
 @entry
 def fill_statistics(
     ZY: FloatArray,
-    YY: FloatArray,
+    energy: FloatArray,
     rho: FloatArray,
     C: FloatArray,
-    inv_PP: FloatArray,
     rho_index: NDArray[np.int64],
+    filled: NDArray[np.int64],
     B: FloatArray,
     e: FloatArray,
 ) -> None:
-    """Fill ``B_v = X' L y - C' P' L y`` and ``e_v = y' L y - y' L P (P' L P)^-1 P' L y``.
+    """Fill ``B_v = X' L y - C' P' L y`` and ``e_v``, where the autocorrelation is another one.
 
     Parameters
     ----------
-    ZY, YY
-        Moments of the parcel, as in `pyhrf.model.statistics.Moments`.
-    rho, C, inv_PP
+    ZY : array, shape (3, n_positions, n_nuisance + n_conditions * n_hrf)
+        As in `pyhrf.model.statistics.Moments`.
+    energy : array, shape (n_positions, n_rho)
+        As of `pyhrf.model.statistics.grid_energy`.
+    rho, C
         As in `pyhrf.model.statistics.DesignStatistics`.
     rho_index : int array, shape (n_positions,)
         Place of each position's autocorrelation in `rho`.
+    filled : int array, shape (n_positions,)
+        That for which `B` and `e` are filled already, -1 for none; changed.
     B : array, shape (n_positions, n_conditions, n_hrf)
         Filled.
     e : array, shape (n_positions,)
         Filled.
     """
     V, M, D = B.shape
-    K = inv_PP.shape[1]
+    K = C.shape[1]
     nuisance = np.empty(K)
     for v in range(V):
         i = rho_index[v]
+        if filled[v] == i:
+            continue
+        filled[v] = i
         r = rho[i]
-        total = YY[0, v] + r * r * YY[1, v] - r * YY[2, v]
+        e[v] = energy[v, i]
         for k in range(K):
             nuisance[k] = ZY[0, v, k] + r * r * ZY[1, v, k] - r * ZY[2, v, k]
-        for k in range(K):
-            for j in range(K):
-                total -= nuisance[k] * inv_PP[i, k, j] * nuisance[j]
-        e[v] = total
         for m in range(M):
             for d in range(D):
                 j = K + m * D + d
@@ -63,10 +66,9 @@ def fill_statistics(
 @entry
 def best_autocorrelation(
     ZY: FloatArray,
-    YY: FloatArray,
+    energy: FloatArray,
     rho: FloatArray,
     C: FloatArray,
-    inv_PP: FloatArray,
     log_det: FloatArray,
     n_free: float,
     h: FloatArray,
@@ -83,8 +85,10 @@ def best_autocorrelation(
 
     Parameters
     ----------
-    ZY, YY, rho, C, inv_PP, log_det, n_free
-        As in `pyhrf.model.statistics`.
+    ZY, energy
+        As of `fill_statistics`.
+    rho, C, log_det, n_free
+        As in `pyhrf.model.statistics.DesignStatistics`.
     h : array, shape (n_hrf,)
         HRF.
     Gamma : array, shape (n_rho, n_conditions, n_conditions)
@@ -102,14 +106,14 @@ def best_autocorrelation(
         How many positions changed their autocorrelation.
     """
     V, M = level.shape
-    n_rho, K = inv_PP.shape[:2]
+    n_rho, K = C.shape[:2]
     D = h.shape[0]
-    Ch = np.zeros((n_rho, K, M))
+    Ch = np.zeros((n_rho, M, K))
     for i in range(n_rho):
         for k in range(K):
             for m in range(M):
                 for d in range(D):
-                    Ch[i, k, m] += C[i, k, m * D + d] * h[d]
+                    Ch[i, m, k] += C[i, k, m * D + d] * h[d]
     product = np.empty(3)
     nuisance = np.empty(K)
     changed = 0
@@ -126,18 +130,15 @@ def best_autocorrelation(
         best_residual = noise[v] * n_free
         for i in range(n_rho):
             r = rho[i]
-            residual = YY[0, v] + r * r * YY[1, v] - r * YY[2, v]
+            residual = energy[v, i]
             residual -= 2.0 * (product[0] + r * r * product[1] - r * product[2])
             for k in range(K):
                 nuisance[k] = ZY[0, v, k] + r * r * ZY[1, v, k] - r * ZY[2, v, k]
-            for k in range(K):
-                fitted = 0.0
-                for m in range(M):
-                    fitted += Ch[i, k, m] * level[v, m]
-                residual += 2.0 * fitted * nuisance[k]
-                for j in range(K):
-                    residual -= nuisance[k] * inv_PP[i, k, j] * nuisance[j]
             for m in range(M):
+                fitted = 0.0
+                for k in range(K):
+                    fitted += Ch[i, m, k] * nuisance[k]
+                residual += 2.0 * fitted * level[v, m]
                 for n in range(M):
                     residual += Gamma[i, m, n] * level[v, m] * level[v, n]
                 residual += Gamma[i, m, m] * level_var[v, m]

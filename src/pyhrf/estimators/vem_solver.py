@@ -20,7 +20,12 @@ from pyhrf.estimators.vem_kernels import contract_design, run_vem
 from pyhrf.estimators.vem_problem import VEMProblem
 from pyhrf.estimators.vem_state import Hyper, ParcelData, State
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.model.statistics import noise_redundancy, parcel_moments, without_nuisance
+from pyhrf.model.statistics import (
+    grid_energy,
+    noise_redundancy,
+    parcel_moments,
+    without_nuisance,
+)
 
 __all__ = ["VEMSolution", "solve_vem"]
 
@@ -143,7 +148,9 @@ class _Fit:
         n_positions = bold.shape[1]
         self.problem = problem
         self.Y = without_nuisance(problem.projector, bold)
-        self.moments = parcel_moments(problem.projector, self.Y)
+        moments = parcel_moments(problem.projector, self.Y)
+        self.ZY = moments.ZY
+        self.energy = grid_energy(moments, problem.design.rho, problem.design.inv_PP)
         self.traces: list[FloatArray] = []
         self.n_iterations = 0
         self.data = ParcelData(
@@ -154,6 +161,7 @@ class _Fit:
             graph.start,
             graph.neighbours,
         )
+        self.filled = np.full(n_positions, -1)
         self._fill()
         h, level, level_var, noise = self._start()
         self.state, self.hyper = _initial_state(problem, h, level, level_var, noise)
@@ -162,7 +170,8 @@ class _Fit:
         """Bring the statistics to the present autocorrelations."""
         design, data = self.problem.design, self.data
         fill_statistics(
-            *self.moments, design.rho, design.C, design.inv_PP, data.rho_index, data.B, data.e
+            *(self.ZY, self.energy, design.rho, design.C),
+            *(data.rho_index, self.filled, data.B, data.e),
         )
         data.occupied[:] = False
         data.occupied[data.rho_index] = True
@@ -212,8 +221,7 @@ class _Fit:
         """Estimate autocorrelation and variance of the noise, and refill if any changed."""
         design = self.problem.design
         changed = best_autocorrelation(
-            *self.moments,
-            *(design.rho, design.C, design.inv_PP, design.log_det),
+            *(self.ZY, self.energy, design.rho, design.C, design.log_det),
             float(design.n_free),
             *(h, Gamma, level, level_var),
             *(self.data.rho_index, noise),

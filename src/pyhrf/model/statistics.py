@@ -21,6 +21,7 @@ __all__ = [
     "Projector",
     "cross_products",
     "design_statistics",
+    "grid_energy",
     "noise_redundancy",
     "parcel_moments",
     "without_nuisance",
@@ -241,6 +242,33 @@ def parcel_moments(projector: Projector, Y: FloatArray) -> Moments:
     for scan in last:
         YY[2] -= 2 * Y[scan] * Y[scan + 1]
     return Moments(ZY, YY)
+
+
+def grid_energy(moments: Moments, rho: FloatArray, inv_PP: FloatArray) -> FloatArray:
+    """Compute ``y' L y - y' L P (P' L P)^-1 P' L y`` for every position and autocorrelation.
+
+    Neither HRF nor levels are in it, so that once is enough for all iterations; with many
+    confounds it is the dearest thing that is asked of the data.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of a parcel.
+    rho, inv_PP
+        As in `DesignStatistics`.
+
+    Returns
+    -------
+    array, shape (n_positions, n_rho)
+    """
+    ZY, YY = moments
+    PY = ZY[:, :, : inv_PP.shape[1]]
+    energy = np.empty((YY.shape[1], len(rho)))
+    for i, r in enumerate(rho):
+        nuisance = PY[0] + r * r * PY[1] - r * PY[2]
+        explained = np.einsum("vk,vk->v", nuisance @ inv_PP[i], nuisance)
+        energy[:, i] = YY[0] + r * r * YY[1] - r * YY[2] - explained
+    return energy
 
 
 def noise_redundancy(
