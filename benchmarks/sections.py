@@ -15,6 +15,7 @@ from validation.methods import run_method
 
 from benchmarks.large import large
 from benchmarks.measure import Cost, in_turns, median, program, run_program, timed
+from benchmarks.runs import two_runs
 from benchmarks.table import Table
 from benchmarks.workspace import BRAIN, Workspace, estimate, real_data
 from pyhrf.config.study import RunFiles
@@ -63,8 +64,9 @@ def brain(space: Workspace) -> Table:
     paths = study.paths
 
     def peer() -> Cost:
-        files = (paths.bold[0], paths.parcellation, paths.paradigm[0], space.fresh("glm"))
-        return run_program(sys.executable, "-m", "benchmarks.glm", *files)
+        files = (space.fresh("glm"), paths.parcellation)
+        run = ("--run", paths.bold[0], paths.paradigm[0])
+        return run_program(sys.executable, "-m", "benchmarks.glm", *files, *run)
 
     costs = in_turns(
         space.n_runs,
@@ -285,6 +287,7 @@ SECTIONS: dict[str, Section] = {
     "workers": workers,
     "real": real,
     "memory": memory,
+    "runs": two_runs,
     "startup": startup,
 }
 """Those that run when none is named."""

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from benchmarks.large import make_large
 from benchmarks.measure import Cost, in_turns, median, run_program
+from benchmarks.runs import write_motion
 from benchmarks.table import Table
+
+from pyhrf.inputs.confounds import STRATEGIES, NuisanceFiles, read_nuisance
 
 
 def test_run_program__peak_is_of_the_program_alone():
@@ -59,3 +62,14 @@ def test_make_large__is_a_data_set(tmp_path):
     labels = np.asarray(nib.load(parcellation).dataobj)
     assert sorted(np.unique(labels)) == [1, 2, 3, 4]
     assert events.read_text().startswith("onset\tduration\ttrial_type\n")
+
+
+def test_write_motion__is_a_table_of_confounds(tmp_path):
+    path = write_motion(tmp_path / "motion.tsv", 40, seed=0)
+    confounds, censored = read_nuisance(NuisanceFiles(confounds=path, columns="motion24"), 40)
+    assert confounds.shape == (40, len(STRATEGIES["motion24"]))
+    assert np.linalg.matrix_rank(confounds) == 24
+    assert censored is None
+    np.testing.assert_allclose(
+        confounds[:, 6:12], np.diff(confounds[:, :6], axis=0, prepend=confounds[:1, :6])
+    )
