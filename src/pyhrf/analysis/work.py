@@ -6,11 +6,12 @@ import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -22,11 +23,20 @@ from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Detaching, Engine, Resumable
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import make_progress
-from pyhrf.execution.runner import run_batches
+from pyhrf.execution.runner import Keeper, run_batches
+from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import Results, collect_provenance, write_provenance, write_results
 from pyhrf.study_data import Tell
 
-__all__ = ["LOG_FILE", "StudyRun", "said_if_slow", "show_in_report", "warnings_in"]
+__all__ = [
+    "LOG_FILE",
+    "StudyRun",
+    "bring_home",
+    "compile_here",
+    "show_in_report",
+    "warnings_in",
+    "write_study",
+]
 
 LOG_FILE = "pyhrf.log"
 """Warnings of a run, in the output directory; there when there are any."""
@@ -36,8 +46,44 @@ _NOT_REACHED = "not reached: an earlier parcel failed and the run was to stop th
 _log = logging.getLogger(__name__)
 
 
+class Compiling(Protocol):
+    """An estimator that can be compiled ahead."""
+
+    def compile(self) -> None:
+        """Bring compiled code into memory."""
+        ...
+
+
+def bring_home(engine: Engine, journal: Keeper, key: object, *, fresh: bool) -> None:
+    """Keep what an engine on other machines finished in earlier runs and did not bring home.
+
+    Parameters
+    ----------
+    engine : Engine
+    journal : Keeper
+    key : object
+        Everything that the results depend on, of what JSON can hold.
+    fresh : bool
+        Whether that is to be removed instead.
+    """
+    # What goes on elsewhere is found by the notes beside the journal, which move with it.
+    where = "" if isinstance(engine, Detaching) else str(journal.directory)
+    if not isinstance(engine, Resumable):
+        return
+    for result in engine.resume(json.dumps([where, key]), fresh=fresh):
+        if not journal.done().issuperset(result.batch.parcels):
+            journal.add(result)
+
+
+def compile_here(engine: Engine, estimator: Compiling, tell: Tell) -> None:
+    """Compile before the work begins, if it is done in this process."""
+    if engine.name in _HERE:
+        with _said_if_slow("compiling the estimator, once on this machine", tell):
+            estimator.compile()
+
+
 @contextmanager
-def said_if_slow(what: str, tell: Tell) -> Iterator[None]:
+def _said_if_slow(what: str, tell: Tell) -> Iterator[None]:
     """Say what the user is waiting for if it takes longer than a second."""
     timer = threading.Timer(1.0, tell, [what])
     timer.daemon = True
@@ -90,21 +136,13 @@ class StudyRun:
     def work(self, *, fresh: bool, stop: bool, verbosity: int, tell: Tell) -> None:
         """Estimate the parcels that the journal lacks."""
         dataset, estimator = self.prepared.dataset, self.prepared.estimator
-        if isinstance(self.engine, Resumable):
-            # What goes on elsewhere is found by the notes beside the journal, which move with it.
-            detached = isinstance(self.engine, Detaching)
-            where = "" if detached else str(self.journal.directory)
-            identity = json.dumps([where, dict(self.prepared.key)])
-            for result in self.engine.resume(identity, fresh=fresh):
-                if not self.journal.done().issuperset(result.batch.parcels):
-                    self.journal.add(result)
+        bring_home(self.engine, self.journal, dict(self.prepared.key), fresh=fresh)
         done = self.journal.done() & dataset.parcels.keys()
         left = {n: estimator.cost(size) for n, size in dataset.parcels.items() if n not in done}
         if done:
             tell(f"{len(done)} of {len(dataset.parcels)} parcels were already done")
-        if left and self.engine.name in _HERE:
-            with said_if_slow("compiling the estimator, once on this machine", tell):
-                estimator.compile()
+        if left:
+            compile_here(self.engine, estimator, tell)
         batches = make_batches(
             left, target_cost=self.engine.batch_seconds, n_workers=self.engine.n_workers
         )
@@ -120,40 +158,88 @@ class StudyRun:
 
     def write(self, *, started: datetime, command: Sequence[str]) -> Results:
         """Write tables, maps and provenance from the journal."""
-        dataset = self.prepared.dataset
-        estimates = self._all_estimates()
-        labels = np.zeros(dataset.shape, np.int32)
-        for estimate in estimates:
-            labels.reshape(-1)[estimate.positions] = estimate.parcel
-        results = write_results(
-            self.study.output,
-            estimates,
-            conditions=dataset.experiment.conditions,
-            grid=map_grid(dataset, labels),
-        )
-        provenance = collect_provenance(
-            command=command,
-            started=started,
-            study=self.study.model_dump(mode="json"),
+        return write_study(
+            self.study,
+            self.prepared.dataset,
+            self.journal,
             checksums=self.prepared.checksums,
-            engine={"name": self.engine.name, "n_workers": self.engine.n_workers},
-            batches=[
-                {"parcels": record.parcels, "host": record.host, "seconds": record.seconds}
-                for record in self.journal.history()
-            ],
-            parcels=Counter(estimate.status for estimate in estimates),
-            notes=[*dataset.notes, *self.journal.notes],
-            numerics_version=numerics_version(),
+            engine=self.engine,
+            started=started,
+            command=command,
         )
-        write_provenance(self.study.output, provenance)
-        return results
 
-    def _all_estimates(self) -> list[ParcelEstimate]:
-        """Return the estimates of the journal, and a row for each parcel that was not reached."""
-        dataset, found = self.prepared.dataset, self.journal.estimates()
-        missing = (
-            ParcelEstimate(number, "skipped", _NOT_REACHED, dataset.load([number])[0].positions)
-            for number in dataset.parcels
-            if number not in found
-        )
-        return [*found.values(), *missing]
+
+def write_study(
+    study: Study,
+    dataset: Dataset,
+    journal: Journal,
+    *,
+    checksums: Mapping[str, str],
+    engine: Engine,
+    started: datetime,
+    command: Sequence[str],
+) -> Results:
+    """Write tables, maps and provenance of a study from its journal.
+
+    Parameters
+    ----------
+    study : Study
+    dataset : Dataset
+        Its data.
+    journal : Journal
+        Parcels that it lacks are written as skipped.
+    checksums : mapping of str to str
+        Of the input files, by path.
+    engine : Engine
+        Which did the work.
+    started : datetime
+        When this run began.
+    command : sequence of str
+        The command line.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    InputError
+        If something cannot be read or written.
+    """
+    estimates = _all_estimates(dataset, journal)
+    labels = np.zeros(dataset.shape, np.int32)
+    for estimate in estimates:
+        labels.reshape(-1)[estimate.positions] = estimate.parcel
+    results = write_results(
+        study.output,
+        estimates,
+        conditions=dataset.experiment.conditions,
+        grid=map_grid(dataset, labels),
+    )
+    provenance = collect_provenance(
+        command=command,
+        started=started,
+        study=study.model_dump(mode="json"),
+        checksums=checksums,
+        engine={"name": engine.name, "n_workers": engine.n_workers},
+        batches=[
+            {"parcels": record.parcels, "host": record.host, "seconds": record.seconds}
+            for record in journal.history()
+        ],
+        parcels=Counter(estimate.status for estimate in estimates),
+        notes=[*dataset.notes, *journal.notes],
+        numerics_version=numerics_version(),
+    )
+    write_provenance(study.output, provenance)
+    return results
+
+
+def _all_estimates(dataset: Dataset, journal: Journal) -> list[ParcelEstimate]:
+    """Return the estimates of the journal, and a row for each parcel that was not reached."""
+    found = journal.estimates()
+    missing = (
+        ParcelEstimate(number, "skipped", _NOT_REACHED, dataset.load([number])[0].positions)
+        for number in dataset.parcels
+        if number not in found
+    )
+    return [*found.values(), *missing]

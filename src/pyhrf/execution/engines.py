@@ -12,7 +12,15 @@ from pyhrf.execution.journal import check_aside, folder_of_engine, held, set_asi
 from pyhrf.execution.queues.kinds import KINDS
 from pyhrf.execution.soma.notes import Notes
 
-__all__ = ["ENGINES", "begin_anew", "cancel", "make_engine", "tell_what_goes_on"]
+__all__ = [
+    "ENGINES",
+    "begin_anew",
+    "cancel",
+    "keep_aside",
+    "make_detaching",
+    "make_engine",
+    "tell_what_goes_on",
+]
 
 ENGINES = ("serial", "local", "LAN", "cluster", *KINDS)
 _DETACHING = "cluster"
@@ -71,6 +79,20 @@ def make_engine(
     raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")
 
 
+def make_detaching(engine: str, settings: Settings, *, tell: Tell) -> Detaching:
+    """Make an engine whose work goes on without its command, to find that work again.
+
+    Raises
+    ------
+    ConfigError, EngineError
+        As `make_engine`, and if the engine ends with the command that started it.
+    """
+    chosen = make_engine(engine, settings, tell=tell)
+    if not isinstance(chosen, Detaching):
+        raise ConfigError(f"-x {engine} ends with its command: there is nothing to cancel")
+    return chosen
+
+
 def cancel(directory: Path, engine: str, settings: Settings, *, tell: Tell) -> bool:
     """Stop what goes on elsewhere for an output directory, and remove what is left there.
 
@@ -101,10 +123,8 @@ def cancel(directory: Path, engine: str, settings: Settings, *, tell: Tell) -> b
     EngineError
         If the cluster cannot be reached.
     """
-    chosen = make_engine(engine, settings, tell=tell)
-    if not isinstance(chosen, Detaching):
-        raise ConfigError(f"-x {engine} ends with its command: there is nothing to cancel")
-    chosen.folder = folder_of_engine(directory, chosen.name)
+    chosen = make_detaching(engine, settings, tell=tell)
+    chosen.folder = folder_of_engine(directory, engine)
     with held(directory):
         return chosen.cancel()
 
@@ -123,6 +143,17 @@ def begin_anew(directory: Path, engine: Engine, *, tell: Tell) -> None:
         with held(directory):
             check_aside(directory)  # before anything is stopped
             engine.cancel()
+    keep_aside(directory, engine, tell=tell)
+
+
+def keep_aside(directory: Path, engine: Engine, *, tell: Tell) -> None:
+    """Set older results aside, and say so.
+
+    Raises
+    ------
+    InputError
+        If it is no output directory, or a run holds it.
+    """
     if (kept := set_aside(directory)) is not None:
         tell(f"{directory}: older results are kept in {kept}")
         tell_what_goes_on(kept, engine, tell=tell)

@@ -133,6 +133,10 @@ class Journal:
         """Who did which batch, in the order of their ends, earlier runs first."""
         return list(self._records)
 
+    def latest(self) -> int:
+        """Tell when the newest of its estimates was written, nanoseconds since 1970; 0 if none."""
+        return max((path.stat().st_mtime_ns for path in set(self._file_of.values())), default=0)
+
     def announce(self, state: RunState) -> None:
         """Keep what a run says of itself, for those who watch it.
 

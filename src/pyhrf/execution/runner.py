@@ -9,20 +9,39 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from pyhrf.data import Estimator
 from pyhrf.errors import EngineError, InputError, PyhrfError
 from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
-from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import Progress, SilentProgress
 from pyhrf.execution.run_state import ENDED, FAILED, INTERRUPTED, RunState
 
-__all__ = ["Interrupted", "Outcome", "run_batches"]
+__all__ = ["Interrupted", "Keeper", "Outcome", "run_batches"]
 
 _NEWS_SECONDS = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Results = Generator[BatchResult, None, None]
+
+
+class Keeper(Protocol):
+    """Where results are kept: a `pyhrf.execution.journal.Journal`, or those of many studies."""
+
+    directory: Path
+
+    def done(self) -> set[int]:
+        """Parcels that need no more work."""
+        ...
+
+    def add(self, result: BatchResult) -> None:
+        """Keep the estimates of a batch; when this returns they survive a kill."""
+        ...
+
+    def announce(self, state: RunState) -> None:
+        """Keep what a run says of itself, for those who watch it."""
+        ...
 
 
 class Interrupted(PyhrfError):  # noqa: N818 - it is no error, as KeyboardInterrupt is none
@@ -54,7 +73,7 @@ class Outcome:
 def run_batches(
     engine: Engine,
     batches: Sequence[Batch],
-    journal: Journal,
+    journal: Keeper,
     *,
     load: Load,
     estimator: Estimator,
@@ -72,7 +91,7 @@ def run_batches(
         Who does the work.
     batches : sequence of Batch
         The work.
-    journal : Journal
+    journal : Keeper
         Where results are kept.
     load : callable
         Brings parcels by number.
@@ -144,7 +163,7 @@ def _interrupt(results: Results) -> None:
         results.throw(KeyboardInterrupt())
 
 
-def _how_to_resume(engine: Engine, journal: Journal, *, n_left: int) -> str:
+def _how_to_resume(engine: Engine, journal: Keeper, *, n_left: int) -> str:
     n_done = len(journal.done())
     farewell = getattr(engine, "farewell", "") or "run the same command again to go on"
     return (
@@ -156,7 +175,7 @@ def _how_to_resume(engine: Engine, journal: Journal, *, n_left: int) -> str:
 class _Announcer:
     """Says in the journal's folder that a run goes on, how it ended, and what the engine tells."""
 
-    def __init__(self, engine: Engine, journal: Journal, wanted: set[int]) -> None:
+    def __init__(self, engine: Engine, journal: Keeper, wanted: set[int]) -> None:
         self._engine, self._journal = engine, journal
         before = journal.done()
         self._state = RunState(engine.name, engine.n_workers, len(before | wanted), len(before))

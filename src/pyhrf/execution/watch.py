@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,13 @@ from pyhrf.errors import InputError
 from pyhrf.execution.packing import unpack_statuses
 from pyhrf.execution.run_state import RUNNING, RunState, read_state
 
-__all__ = ["HostTally", "Watch"]
+__all__ = ["MEMBERS", "RUNS", "HostTally", "Watch"]
+
+RUNS = ".journal"
+"""Folder, in a directory, of a journal or of the runs of many studies."""
+
+MEMBERS = "members.json"
+"""File of such a run: the output directories of its studies."""
 
 
 @dataclass(slots=True)
@@ -39,7 +46,7 @@ class Watch:
     Parameters
     ----------
     directory : Path
-        The output directory of a run.
+        The output directory of a run; of a run of many studies the one that they share.
 
     Attributes
     ----------
@@ -56,7 +63,7 @@ class Watch:
 
     def __init__(self, directory: Path) -> None:
         self.directory = Path(directory).absolute()
-        self._folder = self.directory / ".journal"
+        self._folder = self.directory / RUNS
         if not self._folder.is_dir():
             raise InputError(
                 f"{self.directory} holds no journal of an analysis: give the output directory of "
@@ -64,9 +71,12 @@ class Watch:
             )
         self.state: RunState | None = None
         self.hosts: dict[str, HostTally] = {}
-        self._seen: set[str] = set()
-        self._status: dict[int, str] = {}
-        self._arrivals: dict[int, float] = {}
+        self._journals = [self._folder]
+        if runs := list(self._folder.glob(f"*/{MEMBERS}")):
+            self._follow(max(runs, key=_when_begun))
+        self._seen: set[Path] = set()
+        self._status: dict[tuple[Path, int], str] = {}
+        self._arrivals: dict[tuple[Path, int], float] = {}
         self._killed = False
         self.look()
 
@@ -76,20 +86,28 @@ class Watch:
         # The state first: when it says that the run has ended, all batches are there.
         self.state = read_state(self._folder)
         self._killed = self.state is not None and self.state.was_killed()
-        for path in sorted(self._folder.glob("batch-*.npz")):
-            if path.name not in self._seen:
-                self._take(path)
+        for journal in self._journals:
+            for path in sorted(journal.glob("batch-*.npz")):
+                if path not in self._seen:
+                    self._take(path)
         return before != (self.state, self._killed, len(self._seen))
 
+    def _follow(self, members: Path) -> None:
+        """Follow the studies of a run."""
+        self._folder = members.parent
+        outputs = json.loads(members.read_bytes())
+        self._journals = [self.directory / output / RUNS for output in outputs]
+
     def _take(self, path: Path) -> None:
-        self._seen.add(path.name)
+        self._seen.add(path)
         try:
             arrived = path.stat().st_mtime
             statuses, about = unpack_statuses(path)
         except (OSError, ValueError):  # the run itself reports and does not use it
             return
-        self._status.update(statuses)
-        self._arrivals.update(dict.fromkeys(statuses, arrived))
+        for parcel, status in statuses.items():
+            self._status[path.parent, parcel] = status
+            self._arrivals[path.parent, parcel] = arrived
         host = self.hosts.setdefault(str(about.get("host", "")), HostTally())
         host.n_batches += 1
         host.n_parcels += len(statuses)
@@ -137,3 +155,11 @@ class Watch:
         if left:
             return f"{self.state.state}, {left} parcels left; the same command goes on"
         return self.state.state
+
+
+def _when_begun(members: Path) -> tuple[bool, float]:
+    """Tell whether a run of many studies still works, and when it began."""
+    state = read_state(members.parent)
+    if state is None:
+        return (False, 0.0)
+    return (state.state == RUNNING and not state.was_killed(), state.started)

@@ -1,0 +1,274 @@
+"""The studies of a pool of work: checked one by one, worked on together, written one by one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pyhrf.analysis.prepare import prepare
+from pyhrf.analysis.work import LOG_FILE, bring_home, compile_here, show_in_report, write_study
+from pyhrf.config.study import Study
+from pyhrf.errors import EngineError, InputError, PyhrfError
+from pyhrf.execution.engine import Detaching, Engine
+from pyhrf.execution.engines import keep_aside, tell_what_goes_on
+from pyhrf.execution.journal import Journal
+from pyhrf.execution.progress import make_progress
+from pyhrf.execution.recipe import to_recipe
+from pyhrf.execution.runner import run_batches
+from pyhrf.execution.together import (
+    EstimatorOfAll,
+    JournalOfAll,
+    LoadOfAll,
+    Numbering,
+    batches_of_all,
+)
+from pyhrf.inputs.dataset import Dataset
+from pyhrf.results import Results
+from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell, study_data
+
+__all__ = ["Answer", "Done", "Pool", "Said"]
+
+Answer = dict[str, Results | PyhrfError]
+"""What came of each study."""
+
+Done = Callable[[str, Results], object]
+"""What is called with name and results of each study that is whole."""
+
+_log = logging.getLogger(__name__)
+
+
+class Said:
+    """Tells what an engine says, with the numbers that parcels have in their studies."""
+
+    def __init__(self, tell: Tell) -> None:
+        self.numbering: Numbering | None = None
+        self._tell = tell
+
+    def __call__(self, text: str) -> None:
+        """Tell a sentence of the engine."""
+        self._tell(text if self.numbering is None else self.numbering.said(text))
+
+
+@dataclass(frozen=True)
+class Member:
+    """A study of the pool, ready for work; its data are opened again when they are needed."""
+
+    name: str
+    study: Study
+    data: StudyData
+    journal: Journal
+    key: Mapping[str, str]
+    checksums: Mapping[str, str]
+    costs: Mapping[int, float]
+    recipe: str
+    stamps: Mapping[Path, tuple[int, int]]
+
+    def open(self) -> Dataset:
+        """Open the data, which have to be those that were checked."""
+        if _stamps(self.stamps) != self.stamps:
+            changed = next(path for path, stamp in self.stamps.items() if _stamp(path) != stamp)
+            raise InputError(f"{changed} was changed while the run worked on it: run again")
+        return self.data.open()
+
+    def left(self) -> dict[int, float]:
+        """Give the costs of the parcels that are to be done."""
+        done = self.journal.done()
+        return {number: cost for number, cost in self.costs.items() if number not in done}
+
+
+class Pool:
+    """The studies that can be worked on, and what came of all.
+
+    Parameters
+    ----------
+    engine : Engine
+    folder : Path
+        Where the run keeps its state and its log.
+    tell : callable
+        Called with each sentence that the user should read.
+    done : callable
+        Called with name and results of each study that is whole.
+    started, command
+        What ``run.json`` gives.
+
+    Attributes
+    ----------
+    answer : dict of str to Results or PyhrfError
+        What came of each study so far.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        tell: Tell,
+        *,
+        done: Done,
+        started: datetime,
+        command: Sequence[str],
+    ) -> None:
+        self.answer: Answer = {}
+        self._folder, self._done = folder, done
+        self._engine, self._tell = engine, tell
+        self._started, self._command = started, command
+        self._members: list[Member] = []
+        self._cancelled = False
+
+    def take(self, name: str, study: Study, stack: ExitStack, *, fresh: bool) -> None:
+        """Check a study and open its journal; what is wrong with it is told, and its answer."""
+        with self._answering(name), ExitStack() as own:
+            tell = _named(name, self._tell)
+            data = own.enter_context(study_data(study, fresh=fresh, tell=tell))
+            prepared = prepare(study, data)
+            for note in prepared.dataset.notes:
+                tell(f"note: {note}")
+            if fresh:
+                self._begin_anew(study.output, tell)
+            tell_what_goes_on(study.output, self._engine, tell=tell)
+            expected = (EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
+            journal = own.enter_context(Journal(study.output, prepared.key, expected=expected))
+            for note in journal.notes:
+                tell(f"note: {note}")
+            data.keep()
+            dataset, estimator = prepared.dataset, prepared.estimator
+            self._members.append(
+                Member(
+                    name,
+                    study,
+                    data,
+                    journal,
+                    prepared.key,
+                    prepared.checksums,
+                    {number: estimator.cost(size) for number, size in dataset.parcels.items()},
+                    to_recipe(estimator).decode(),
+                    _stamps(dataset.files),
+                )
+            )
+            stack.push(own.pop_all())  # held to the end of the run
+
+    def _begin_anew(self, output: Path, tell: Tell) -> None:
+        """Set older results aside; before the first of them, stop what goes on elsewhere."""
+        if isinstance(self._engine, Detaching) and not self._cancelled:
+            self._engine.cancel()
+            self._cancelled = True
+        keep_aside(output, self._engine, tell=tell)
+
+    def work(self, said: Said, *, fresh: bool, verbosity: int) -> None:
+        """Estimate what is missing in any study, and write each as it is complete."""
+        members = self._members
+        if not members:
+            return
+        numbering = said.numbering = Numbering.of({m.name: list(m.costs) for m in members})
+        load = LoadOfAll(numbering, lambda place: members[place].open().load)
+        journal = JournalOfAll(
+            self._folder,
+            numbering,
+            [member.journal for member in members],
+            [list(member.costs) for member in members],
+            broken=load.broken,
+            complete=lambda place: self._write(members[place]),
+        )
+        complete = [place for place, member in enumerate(members) if not member.left()]
+        keys = [[member.name, dict(member.key)] for member in members]
+        bring_home(self._engine, journal, keys, fresh=fresh)
+        for place in complete:
+            self._keep_or_write(members[place])
+        left = [member.left() for member in members]
+        n_all, n_left = sum(len(m.costs) for m in members), sum(map(len, left))
+        if n_all > n_left:
+            self._tell(f"{n_all - n_left} of {n_all} parcels were already done")
+        estimator = EstimatorOfAll([member.recipe for member in members], numbering.step)
+        if n_left:
+            compile_here(self._engine, estimator, self._tell)
+        batches = batches_of_all(
+            left,
+            numbering,
+            target_cost=self._engine.batch_seconds,
+            n_workers=self._engine.n_workers,
+        )
+        run_batches(
+            self._engine,
+            batches,
+            journal,
+            load=load,
+            estimator=estimator,
+            progress=make_progress(batches, n_before=n_all - n_left, verbosity=verbosity),
+        )
+        for place, error in load.broken.items():
+            self._failed(members[place].name, error)
+
+    def _keep_or_write(self, member: Member) -> None:
+        """Take results that are whole as they are, and write those that are not."""
+        if not _is_written(member):
+            self._write(member)
+            return
+        with self._answering(member.name):
+            results = Results(member.study.output)
+            self._done(member.name, results)
+            self.answer[member.name] = results
+
+    def _write(self, member: Member) -> None:
+        with self._answering(member.name):
+            results = write_study(
+                member.study,
+                member.open(),
+                member.journal,
+                checksums=member.checksums,
+                engine=self._engine,
+                started=self._started,
+                command=self._command,
+            )
+            show_in_report(results, _named(member.name, self._tell))
+            self._done(member.name, results)
+            self.answer[member.name] = results
+
+    @contextmanager
+    def _answering(self, name: str) -> Iterator[None]:
+        """Make what goes wrong with a study its answer; the others go on."""
+        try:
+            yield
+        except EngineError:
+            raise
+        except PyhrfError as error:
+            self._failed(name, error)
+        except Exception as error:
+            _log.exception("%s: the analysis failed", name)
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            where = self._folder / LOG_FILE
+            self._failed(name, PyhrfError(f"internal error: {what} (traceback in {where})"))
+
+    def _failed(self, name: str, error: PyhrfError) -> None:
+        self.answer[name] = error
+        self._tell(f"{name} is left out: {error}")
+
+
+def _is_written(member: Member) -> bool:
+    """Tell whether the results of a study are newer than all that is in its journal."""
+    from pyhrf.results.report import REPORT  # its figures take half a second to import
+
+    output = member.study.output
+    try:
+        written = (output / "run.json").stat().st_mtime_ns
+    except OSError:
+        return False
+    return (output / REPORT).is_file() and written >= member.journal.latest()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (-1, -1)
+    return (found.st_size, found.st_mtime_ns)
+
+
+def _stamps(paths: Sequence[Path] | Mapping[Path, object]) -> dict[Path, tuple[int, int]]:
+    return {path: _stamp(path) for path in paths}
+
+
+def _named(name: str, tell: Tell) -> Tell:
+    return lambda text: tell(f"{name}: {text}")

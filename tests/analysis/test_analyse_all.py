@@ -1,0 +1,271 @@
+"""Many studies as one pool: the bytes of each alone, and nobody is stopped by another."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pyhrf.analysis import analyse, analyse_all, cancel_all
+from pyhrf.config.settings import load_settings
+from pyhrf.config.study import RunFiles, Study
+from pyhrf.errors import ConfigError, InputError
+from pyhrf.execution.runner import Interrupted
+from pyhrf.execution.serial import SerialEngine
+from pyhrf.execution.watch import Watch
+from pyhrf.results import Results
+from pyhrf.simulation.datasets import write_dataset
+from pyhrf.simulation.examples import example_spec
+from pyhrf.simulation.simulate import simulate
+
+
+@pytest.fixture(scope="session")
+def subjects(tmp_path_factory) -> Path:
+    """Data of three subjects, of three parcels each."""
+    folder = tmp_path_factory.mktemp("subjects")
+    for i in range(3):
+        spec = replace(example_spec("small"), seed=10 + i, n_scans=60 + 5 * i)
+        write_dataset(simulate(spec), folder / f"s{i}")
+    return folder
+
+
+@pytest.fixture
+def studies(subjects, tmp_path) -> dict[str, Study]:
+    """Their studies, whose data and results are in a folder of the test."""
+    shutil.copytree(subjects, tmp_path / "data")
+    return {f"sub-{i}": study_of(tmp_path, i) for i in range(3)}
+
+
+def study_of(folder: Path, i: int, *, estimator: str = "jde-vem") -> Study:
+    data = folder / "data" / f"s{i}"
+    return Study.build(
+        estimator=estimator,
+        data={
+            "kind": "volume",
+            "runs": (RunFiles(bold=data / "bold.nii.gz", paradigm=data / "paradigm.tsv"),),
+            "parcellation": data / "parcellation.nii.gz",
+        },
+        vem={"n_iterations": 5},
+        output=folder / "out" / f"sub-{i}",
+    )
+
+
+class Told(list[str]):
+    def __call__(self, text: str) -> None:
+        self.append(text)
+
+    def __contains__(self, part: object) -> bool:
+        return any(str(part) in text for text in self)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    del files["run.json"]
+    return files
+
+
+class CountingEngine(SerialEngine):
+    """Works one after the other, notes what it was given, and may be interrupted."""
+
+    def __init__(self, *, end_after: int | None = None) -> None:
+        super().__init__()
+        self.batch_seconds = 1e-9  # every parcel is a batch
+        self.end_after, self.seen = end_after, list[tuple[int, ...]]()
+
+    def run(self, batches, *, load, estimator):
+        for i, result in enumerate(super().run(batches, load=load, estimator=estimator)):
+            self.seen.append(result.batch.parcels)
+            yield result
+            if i + 1 == self.end_after:
+                raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("engine", ["serial", "local"])
+def test_analyse_all__gives_the_bytes_of_each_study_alone(studies, tmp_path, engine):
+    answer = analyse_all(studies, directory=tmp_path / "out", engine=engine, tell=Told())
+    assert list(answer) == list(studies)
+    for i, (name, study) in enumerate(studies.items()):
+        alone = analyse(study, engine="serial", output=tmp_path / "alone" / name, tell=Told())
+        assert isinstance(answer[name], Results)
+        assert answer[name].directory == study.output
+        ours, theirs = files_of(study.output), files_of(alone.directory)
+        assert ours.keys() == theirs.keys()
+        # The report names the output directory; all else is the same.
+        del ours["report.html"], theirs["report.html"]
+        assert ours == theirs
+        assert answer[name].n_parcels == 3
+        assert (study.output / "report.html").is_file(), i
+
+
+def test_analyse_all__a_study_that_cannot_be_used_stops_no_other(studies, tmp_path):
+    (tmp_path / "data" / "s1" / "paradigm.tsv").unlink()
+    told = Told()
+    answer = analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=told)
+    assert isinstance(answer["sub-1"], InputError)
+    assert "s1/paradigm.tsv" in str(answer["sub-1"])
+    assert "sub-1 is left out: " in told
+    assert not (tmp_path / "out" / "sub-1").exists()
+    assert [isinstance(answer[name], Results) for name in studies] == [True, False, True]
+
+
+def test_analyse_all__data_that_end_too_early_are_found_while_the_others_go_on(studies, tmp_path):
+    bold = tmp_path / "data" / "s1" / "bold.nii.gz"
+    content = gzip.decompress(bold.read_bytes())
+    bold.write_bytes(gzip.compress(content)[: len(content) // 4])
+    told = Told()
+    answer = analyse_all(studies, directory=tmp_path / "out", engine="local", tell=told)
+    assert isinstance(answer["sub-1"], InputError)
+    assert str(bold) in str(answer["sub-1"])
+    assert [isinstance(answer[name], Results) for name in studies] == [True, False, True]
+    assert list((tmp_path / "out" / "sub-1" / ".journal").glob("batch-*")) == []
+    assert not (tmp_path / "out" / "sub-1" / "parcels.tsv").exists()
+
+
+def test_analyse_all__an_internal_error_has_its_traceback_in_the_log(
+    studies, tmp_path, monkeypatch
+):
+    def broken(study, data):
+        if study.output.name == "sub-0":
+            raise ZeroDivisionError("by nothing")
+        return prepare(study, data)
+
+    from pyhrf.analysis.pool import prepare
+
+    monkeypatch.setattr("pyhrf.analysis.pool.prepare", broken)
+    logging.getLogger("pyhrf").propagate = True
+    answer = analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
+    (log,) = (tmp_path / "out" / ".journal").rglob("pyhrf.log")
+    assert str(answer["sub-0"]).endswith(f"by nothing (traceback in {log})")
+    assert "ZeroDivisionError" in log.read_text()
+    assert isinstance(answer["sub-2"], Results)
+
+
+def test_analyse_all__again_does_what_is_missing(studies, tmp_path):
+    first = CountingEngine(end_after=4)
+    with pytest.raises(Interrupted, match="4 of 9 parcels are done"):
+        analyse_all(studies, directory=tmp_path / "out", engine=first, tell=Told())
+    assert (tmp_path / "out" / "sub-0" / "report.html").is_file()
+    assert not (tmp_path / "out" / "sub-1" / "parcels.tsv").exists()
+    written = (tmp_path / "out" / "sub-0" / "run.json").stat().st_mtime_ns
+    second, told, done = CountingEngine(), Told(), []
+    answer = analyse_all(
+        studies,
+        directory=tmp_path / "out",
+        engine=second,
+        tell=told,
+        done=lambda name, _: done.append(name),
+    )
+    assert len(second.seen) == 5
+    assert not set(first.seen) & set(second.seen)
+    assert "4 of 9 parcels were already done" in told
+    assert done == ["sub-0", "sub-1", "sub-2"]
+    assert all(isinstance(results, Results) for results in answer.values())
+    assert (tmp_path / "out" / "sub-0" / "run.json").stat().st_mtime_ns == written
+    third = CountingEngine()
+    analyse_all(studies, directory=tmp_path / "out", engine=third, tell=Told())
+    assert third.seen == []
+
+
+def test_analyse_all__writes_again_what_a_kill_left_out(studies, tmp_path):
+    analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
+    whole = files_of(studies["sub-1"].output)
+    (studies["sub-1"].output / "report.html").unlink()
+    (studies["sub-2"].output / "run.json").unlink()
+    analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
+    assert files_of(studies["sub-1"].output) == whole
+    assert (studies["sub-2"].output / "run.json").is_file()
+
+
+def test_analyse_all__begins_anew_when_asked(studies, tmp_path):
+    analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
+    engine, told = CountingEngine(), Told()
+    analyse_all(studies, directory=tmp_path / "out", engine=engine, fresh=True, tell=told)
+    assert len(engine.seen) == 9
+    assert (tmp_path / "out" / "sub-1.old-1" / "parcels.tsv").is_file()
+    assert "older results are kept in" in told
+
+
+def test_analyse_all__refuses_two_studies_in_one_place(studies, tmp_path):
+    studies["sub-1"] = studies["sub-1"].replaced(output=studies["sub-0"].output)
+    with pytest.raises(InputError, match="sub-1 and sub-0 have the same output directory"):
+        analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
+
+
+def test_analyse_all__other_studies_may_run_beside_it(studies, tmp_path):
+    one = {"sub-0": studies["sub-0"]}
+    others = {name: studies[name] for name in ("sub-1", "sub-2")}
+
+    def meanwhile(*_: object) -> None:
+        answer = analyse_all(others, directory=tmp_path / "out", engine="serial", tell=Told())
+        assert all(isinstance(results, Results) for results in answer.values())
+        with pytest.raises(InputError, match="in use"):
+            analyse_all(one, directory=tmp_path / "out", engine="serial", tell=Told())
+
+    answer = analyse_all(
+        one, directory=tmp_path / "out", engine="serial", tell=Told(), done=meanwhile
+    )
+    assert isinstance(answer["sub-0"], Results), answer
+
+
+def test_analyse_all__what_fails_after_a_study_is_its_own(studies, tmp_path):
+    def done(name: str, _: Results) -> None:
+        if name == "sub-1":
+            raise InputError("the disk is full")
+
+    answer = analyse_all(
+        studies, directory=tmp_path / "out", engine="serial", tell=Told(), done=done
+    )
+    assert str(answer["sub-1"]) == "the disk is full"
+    assert isinstance(answer["sub-2"], Results)
+
+
+def test_analyse_all__data_that_change_meanwhile_are_not_mixed(studies, tmp_path):
+    paradigm = tmp_path / "data" / "s1" / "paradigm.tsv"
+
+    def done(name: str, _: Results) -> None:
+        if name == "sub-0":
+            os.utime(paradigm, (0, 0))
+
+    answer = analyse_all(
+        studies, directory=tmp_path / "out", engine="serial", tell=Told(), done=done
+    )
+    assert "paradigm.tsv was changed while the run worked on it" in str(answer["sub-1"])
+    assert isinstance(answer["sub-2"], Results)
+
+
+def test_analyse_all__can_be_watched(studies, tmp_path):
+    seen = []
+
+    def done(*_: object) -> None:
+        watch = Watch(tmp_path / "out")
+        seen.append((watch.n_done, watch.n_total, watch.goes_on))
+
+    analyse_all(
+        studies, directory=tmp_path / "out", engine=CountingEngine(), tell=Told(), done=done
+    )
+    assert seen == [(3, 9, True), (6, 9, True), (9, 9, True)]
+    # A run of one of them alone, later: it is the one that is shown then.
+    one = {"sub-0": studies["sub-0"]}
+    analyse_all(one, directory=tmp_path / "out", engine="serial", fresh=True, tell=Told())
+    watch = Watch(tmp_path / "out")
+    assert (watch.n_done, watch.n_total, watch.how_it_stands()) == (3, 3, "ended")
+
+
+def test_analyse_all__several_estimators_in_one_pool(studies, tmp_path):
+    studies["sub-1"] = study_of(tmp_path, 1, estimator="glm")
+    answer = analyse_all(studies, directory=tmp_path / "out", engine="local", tell=Told())
+    assert "z_cond1" in answer["sub-1"].maps()
+    assert "z_cond1" not in answer["sub-2"].maps()
+
+
+def test_cancel_all__only_what_goes_on_without_its_command(studies, tmp_path):
+    settings = load_settings()
+    with pytest.raises(ConfigError, match="-x local ends with its command"):
+        cancel_all(
+            studies, directory=tmp_path / "out", engine="local", settings=settings, tell=Told()
+        )
