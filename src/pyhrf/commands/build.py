@@ -17,7 +17,7 @@ from pyhrf.errors import ConfigError
 if TYPE_CHECKING:
     from pyhrf.config.study import Contrast, Study
 
-__all__ = ["BuildOptions", "build_study"]
+__all__ = ["BuildOptions", "build_study", "study_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +64,10 @@ def build_study(options: BuildOptions) -> None:
     click.UsageError
         When options do not go together.
     """
-    _check_usage(options)
     from pyhrf.config.settings import load_settings
     from pyhrf.config.study_xml import program_of, write_study
 
-    study = _study(options).with_absolute_paths()
+    study = study_of(options).with_absolute_paths()
     notes: Sequence[str] = ()
     if study.data.kind != "simulation":
         from pyhrf.analysis import check_study
@@ -165,7 +164,17 @@ def _check_nuisance_usage(options: BuildOptions) -> None:
                 raise click.UsageError(f"{name} goes with --confounds, the file of each run")
 
 
-def _study(options: BuildOptions) -> Study:
+def study_of(options: BuildOptions) -> Study:
+    """Make the study that options describe, without a look at its data.
+
+    Raises
+    ------
+    InputError, ConfigError
+        When a value cannot be used.
+    click.UsageError
+        When options do not go together.
+    """
+    _check_usage(options)
     from pyhrf.config.study import Study
 
     values: dict[str, Any] = {"estimator": options.estimator, "contrasts": _contrasts(options)}

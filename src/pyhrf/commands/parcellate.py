@@ -9,90 +9,197 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from pyhrf.commands import jde
+from pyhrf.commands.build import BuildOptions, study_of
 from pyhrf.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from pyhrf.inputs.volumes import Volume
+    from pyhrf.inputs.parcellations import Placed
+    from pyhrf.inputs.series import Space
 
 __all__ = ["parcellate"]
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 _file = click.Path(path_type=Path)
 _source = click.argument("source", type=_file, metavar="FILE")
+_meshes = click.option(
+    "-g",
+    "meshes",
+    type=_file,
+    multiple=True,
+    help="Mesh on which FILE lies, GIFTI; of CIFTI one -g for each cortical structure.",
+)
 _output = click.option(
     "-o",
     "output",
     type=_file,
-    default="parcellation.nii.gz",
+    help="File to write, .nii.gz, of a mesh .label.gii, of CIFTI .dlabel.nii; one that is there "
+    "is not written over.  [default: parcellation and this ending]",
+)
+_size = click.option(
+    "--size",
+    type=click.IntRange(min=1),
+    default=300,
     show_default=True,
-    help="File to write, .nii.gz; one that is there is not written over.",
+    help="Voxels or nodes of a parcel at most.",
+)
+_OF_DATA = (
+    *("bold", "meshes", "paradigm", "spm", "tr"),
+    *("confounds", "confound_columns", "fd_threshold", "censored"),
 )
 
 
 @click.group(short_help="Make and edit parcellations.", context_settings=_CONTEXT)
 def parcellate() -> None:
-    """Make and edit parcellations: NIfTI files of one whole number per voxel, 0 for background."""
+    """Make and edit parcellations: one whole number per voxel or node, 0 for background.
+
+    They are NIfTI, or with a mesh (-g) GIFTI or CIFTI.
+    """
 
 
 @parcellate.command(context_settings=_CONTEXT)
 @_source
-@click.option(
-    "--size",
-    type=click.IntRange(min=1),
-    default=300,
-    show_default=True,
-    help="Voxels of a parcel at most.",
-)
+@_meshes
+@_size
 @_output
-def mask(source: Path, size: int, output: Path) -> None:
+def mask(source: Path, meshes: tuple[Path, ...], size: int, output: Path | None) -> None:
     """Cut a mask into connected parcels of bounded size."""
-    from pyhrf.inputs.volumes import open_volume
-    from pyhrf.inputs.voxels import read_volume
     from pyhrf.parcellation.edit import split_mask
 
-    _check_output(output)
-    volume = open_volume(source, n_dims=3)
-    values = read_volume(volume)
-    if not np.isfinite(values).all():
-        raise InputError(f"{source}: the mask holds NaN or infinite values")
-    _write(_named(source, lambda: split_mask(values, size=size)), volume, output)
+    _make(
+        source,
+        meshes,
+        output,
+        lambda placed: split_mask(placed.mask(), size=size, edges=placed.edges),
+    )
+
+
+@parcellate.command(context_settings=_CONTEXT)
+@click.argument("mask", type=_file, metavar="MASK")
+@_size
+@click.option(
+    "--smallest",
+    type=click.IntRange(min=1),
+    help="Voxels or nodes of a parcel at least, as far as the mask allows.  [default: a tenth of "
+    "--size]",
+)
+@click.option(
+    "--parcels",
+    "n_parcels",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Cut into so many parcels at least, before small ones are joined.",
+)
+@_output
+def data(
+    mask: Path,
+    size: int,
+    smallest: int | None,
+    n_parcels: int,
+    output: Path | None,
+    **options: Any,
+) -> None:
+    """Cut MASK into connected parcels in which the data respond alike.
+
+    Ward's clustering of neighbours, by the t values of a GLM: in every condition those of the
+    canonical response and of its derivatives. The options of the data are those of
+    pyhrf_jde_buildcfg. If MASK is a parcellation, no parcel crosses its borders.
+    """
+    if not options["bold"]:
+        raise click.UsageError("give the BOLD data with -f")
+    build = BuildOptions(**_nothing_but(options), parcellation=mask)
+    if output is not None:
+        _check_output(output, output.name)
+    smallest = max(size // 10, 1) if smallest is None else smallest
+    if smallest > size:
+        raise click.UsageError(f"--smallest {smallest} is above --size {size}")
+    from pyhrf.parcellation.data import parcels_of_data
+    from pyhrf.study_data import open_files
+
+    study = study_of(build)
+    dataset = open_files(study, study.data.runs, study.data.parcellation, study.data.meshes)
+    output = _checked(output, dataset.space)
+    for note in dataset.notes:
+        click.echo(f"note: {note}", err=True)
+    labels, n_unusable = parcels_of_data(dataset, size=size, smallest=smallest, n_parcels=n_parcels)
+    if n_unusable:
+        click.echo(
+            f"note: {n_unusable} of {sum(dataset.parcels.values())} positions of the mask are "
+            "constant or not finite and left out",
+            err=True,
+        )
+    _write(labels, dataset.space, output)
+    n_small = int((np.unique(labels[labels > 0], return_counts=True)[1] < smallest).sum())
+    if n_small:
+        click.echo(
+            f"note: {n_small} of the parcels have fewer than {smallest} positions: no neighbour "
+            "could take them in",
+            err=True,
+        )
+
+
+def _nothing_but(options: dict[str, Any]) -> dict[str, Any]:
+    """Give the options of a study of which nothing is said but its data."""
+    unsaid = dict.fromkeys(
+        ("kind", "example", "n_iterations", "contrasts_file", "output", "verbosity")
+    )
+    return unsaid | options | {"estimator": "glm", "contrasts": (), "study_file": Path()}
+
+
+# The data are said as pyhrf_jde_buildcfg has them said.
+data.params[1:1] = [one for one in jde.buildcfg.params if one.name in _OF_DATA]
 
 
 @parcellate.command(context_settings=_CONTEXT)
 @_source
+@_meshes
 @_output
-def contiguous(source: Path, output: Path) -> None:
+def contiguous(source: Path, meshes: tuple[Path, ...], output: Path | None) -> None:
     """Give each connected piece of a parcel a number of its own."""
     from pyhrf.parcellation.edit import make_contiguous
 
-    _edit(source, output, make_contiguous)
+    _make(
+        source,
+        meshes,
+        output,
+        lambda placed: make_contiguous(placed.labels(), edges=placed.edges),
+    )
 
 
 @parcellate.command(context_settings=_CONTEXT)
 @_source
+@_meshes
 @click.option(
     "--smallest",
     type=click.IntRange(min=1),
     required=True,
-    help="Parcels of fewer voxels are merged with the neighbour that they touch most.",
+    help="Parcels of fewer voxels or nodes are merged with the neighbour that they touch most.",
 )
 @_output
-def merge(source: Path, smallest: int, output: Path) -> None:
+def merge(source: Path, meshes: tuple[Path, ...], smallest: int, output: Path | None) -> None:
     """Merge small parcels with their neighbours."""
     from pyhrf.parcellation.edit import merge_small
 
-    _edit(source, output, lambda labels: merge_small(labels, smallest=smallest))
+    _make(
+        source,
+        meshes,
+        output,
+        lambda placed: merge_small(placed.labels(), smallest=smallest, edges=placed.edges),
+    )
 
 
 @parcellate.command(context_settings=_CONTEXT)
 @_source
 @click.argument("numbers", type=int, nargs=-1, required=True)
+@_meshes
 @_output
-def extract(source: Path, numbers: tuple[int, ...], output: Path) -> None:
+def extract(
+    source: Path, numbers: tuple[int, ...], meshes: tuple[Path, ...], output: Path | None
+) -> None:
     """Keep the parcels of these NUMBERS."""
     from pyhrf.parcellation.edit import extract as keep
 
-    _edit(source, output, lambda labels: keep(labels, numbers))
+    _make(source, meshes, output, lambda placed: keep(placed.labels(), numbers))
 
 
 @parcellate.command(context_settings=_CONTEXT)
@@ -101,15 +208,15 @@ def extract(source: Path, numbers: tuple[int, ...], output: Path) -> None:
     "--onto", type=_file, required=True, metavar="BOLD", help="4D NIfTI on whose grid it is to lie."
 )
 @_output
-def resample(source: Path, onto: Path, output: Path) -> None:
+def resample(source: Path, onto: Path, output: Path | None) -> None:
     """Bring an atlas onto the grid of the data, each voxel by its nearest neighbour."""
     from pyhrf.inputs.labels import whole_labels
     from pyhrf.inputs.volumes import open_volume
     from pyhrf.inputs.voxels import read_volume
     from pyhrf.parcellation.resample import resample_labels
 
-    _check_output(output)
     atlas, bold = open_volume(source, n_dims=3), open_volume(onto, n_dims=4)
+    output = _checked(output, bold)
     labels = whole_labels(source, read_volume(atlas), place="voxel")
 
     def work() -> Any:
@@ -123,16 +230,20 @@ def resample(source: Path, onto: Path, output: Path) -> None:
     click.echo(f"resampled by nearest neighbour: {n_after} of {n_before} parcels lie on the grid")
 
 
-def _edit(source: Path, output: Path, change: Callable[[Any], Any]) -> None:
-    """Read a parcellation, change it and write it."""
-    from pyhrf.inputs.labels import whole_labels
-    from pyhrf.inputs.volumes import open_volume
-    from pyhrf.inputs.voxels import read_volume
+def _make(
+    source: Path,
+    meshes: tuple[Path, ...],
+    output: Path | None,
+    change: Callable[[Placed], Any],
+) -> None:
+    """Read a parcellation or mask, make another of it and write that."""
+    from pyhrf.inputs.parcellations import open_placed
 
-    _check_output(output)
-    volume = open_volume(source, n_dims=3)
-    labels = whole_labels(source, read_volume(volume), place="voxel").astype(np.int32)
-    _write(_named(source, lambda: change(labels)), volume, output)
+    if output is not None:
+        _check_output(output, output.name)
+    placed = open_placed(source, meshes)
+    output = _checked(output, placed.space)
+    _write(_named(source, lambda: change(placed)), placed.space, output)
 
 
 def _named(source: Path, work: Callable[[], Any]) -> Any:
@@ -140,26 +251,43 @@ def _named(source: Path, work: Callable[[], Any]) -> Any:
     try:
         return work()
     except InputError as error:
+        if str(error).startswith(str(source)):
+            raise
         raise InputError(f"{source}: {error}") from error
 
 
-def _check_output(path: Path) -> None:
-    if not path.name.endswith(".nii.gz"):
-        raise ConfigError(f"{path}: parcellations are written as .nii.gz: choose such a name (-o)")
+def _checked(path: Path | None, space: Space) -> Path:
+    """Give the file to write, which fits where the parcels lie."""
+    from pyhrf.results.label_files import ending_of
+
+    ending = ending_of(space)
+    path = Path(f"parcellation{ending}") if path is None else path
+    _check_output(path, ending)
+    return path
+
+
+def _check_output(path: Path, ending: str) -> None:
+    """Refuse a name that has another ending, is taken, or lies nowhere."""
+    if not path.name.endswith(ending):
+        raise ConfigError(
+            f"{path}: such parcellations are written as {ending}: choose such a name (-o)"
+        )
     if path.exists():
         raise ConfigError(f"{path} is there and is not written over: choose another name with -o")
     if not path.absolute().parent.is_dir():
         raise ConfigError(f"{path}: there is no folder {path.absolute().parent}: make it first")
 
 
-def _write(labels: Any, volume: Volume, path: Path) -> None:
-    from pyhrf.results import Grid
+def _write(labels: Any, space: Space, path: Path) -> None:
+    from pyhrf.inputs.parcellations import place_of
+    from pyhrf.results.label_files import write_labels
 
-    grid = Grid(labels, volume.affine, volume.header)
-    stem = path.with_name(path.name.removesuffix(".nii.gz"))
-    grid.write(stem, "parcels", [labels.reshape(-1)], dtype=np.int32, n_samples=None, step=None)
+    write_labels(path, labels, space)
     sizes = np.unique(labels[labels > 0], return_counts=True)[1]
+    if len(sizes) == 1:
+        click.echo(f"{path}: 1 parcel of {sizes[0]} {place_of(space)}s")
+        return
     click.echo(
-        f"{path}: {len(sizes)} parcels of {sizes.min()} to {sizes.max()} voxels "
+        f"{path}: {len(sizes)} parcels of {sizes.min()} to {sizes.max()} {place_of(space)}s "
         f"(median {np.median(sizes):g})"
     )

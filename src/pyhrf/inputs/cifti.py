@@ -19,7 +19,14 @@ from pyhrf.inputs.labels import whole_labels
 from pyhrf.inputs.surfaces import Mesh, NodeSeries
 from pyhrf.model.graph import grid_edges
 
-__all__ = ["Grayordinates", "cifti_time_step", "is_cifti", "open_cifti", "read_cifti_labels"]
+__all__ = [
+    "Grayordinates",
+    "cifti_time_step",
+    "is_cifti",
+    "open_cifti",
+    "open_cifti_map",
+    "read_cifti_labels",
+]
 
 _ENDINGS = (".dtseries.nii", ".dlabel.nii", ".dscalar.nii")
 _SECONDS = {"SECOND": 1.0}
@@ -111,17 +118,47 @@ def read_cifti_labels(path: Path, positions: Grayordinates) -> NDArray[np.int64]
         raise InputError(f"{path}: CIFTI series need a CIFTI parcellation (.dlabel.nii)")
     image = _load(path)
     maps, axis = _axes(path, image, first="LabelAxis", or_else="ScalarAxis")
-    if len(maps) != 1:
-        raise InputError(
-            f"{path}: holds {len(maps)} maps, and one is the parcellation: keep that one in a "
-            "file of its own"
-        )
+    _check_one_map(path, len(maps))
     if axis != positions.axis:
         raise InputError(
             f"{path}: holds other grayordinates ({len(axis)}) than the series "
             f"({len(positions.axis)}): bring it to theirs"
         )
     return whole_labels(path, _values(path, image)[0], place="grayordinate")
+
+
+def open_cifti_map(path: Path, meshes: Sequence[Mesh]) -> tuple[NDArray[Any], Grayordinates]:
+    """Open a file of one map by itself, such as a parcellation or a mask.
+
+    Parameters
+    ----------
+    path : Path
+        ``.dlabel.nii`` or ``.dscalar.nii``.
+    meshes : sequence of Mesh
+        As for `open_cifti`.
+
+    Returns
+    -------
+    values : array, shape (n_positions,)
+    positions : Grayordinates
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used, holds several maps, or a mesh is missing.
+    """
+    image = _load(path)
+    maps, axis = _axes(path, image, first="LabelAxis", or_else="ScalarAxis")
+    _check_one_map(path, len(maps))
+    return _values(path, image)[0], Grayordinates(axis, _edges(path, axis, meshes))
+
+
+def _check_one_map(path: Path, n_maps: int) -> None:
+    if n_maps != 1:
+        raise InputError(
+            f"{path}: holds {n_maps} maps, and one is the parcellation: keep that one in a "
+            "file of its own"
+        )
 
 
 def _load(path: Path) -> Any:

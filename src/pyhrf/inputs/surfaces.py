@@ -28,6 +28,7 @@ __all__ = [
     "open_mesh",
     "open_nodes",
     "read_labels",
+    "read_node_map",
     "series_time_step",
 ]
 
@@ -221,6 +222,28 @@ def read_labels(path: Path | str, mesh: Mesh) -> NDArray[np.int64]:
         If the file cannot be read, has several arrays or another number of nodes, or holds what
         is no number of a parcel.
     """
+    return whole_labels(Path(path), read_node_map(path, mesh), place="node")
+
+
+def read_node_map(path: Path | str, mesh: Mesh) -> NDArray[Any]:
+    """Read one value per node, such as a parcellation or a mask.
+
+    Parameters
+    ----------
+    path : Path or str
+        GIFTI file of one array.
+    mesh : Mesh
+        The surface.
+
+    Returns
+    -------
+    array, shape (n_nodes,)
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or has several arrays or another number of nodes.
+    """
     path = Path(path)
     image = _load(path)
     arrays = image.get_arrays_from_intent("label") or image.darrays
@@ -235,7 +258,7 @@ def read_labels(path: Path | str, mesh: Mesh) -> NDArray[np.int64]:
         raise InputError(f"{path}: a parcellation has one value per node, not {values.shape}")
     if len(values) != mesh.n_nodes:
         raise _other_nodes(path, len(values), mesh)
-    return whole_labels(path, values, place="node")
+    return values
 
 
 def _load(path: Path) -> Any:

@@ -1,27 +1,29 @@
 """Parcellations as arrays: made of a mask, cut into pieces, merged, picked.
 
-All take and give int32 arrays of shape (n_x, n_y, n_z): the parcel of each voxel, 0 for background.
-Voxels that share a face are neighbours.
+All take and give int32 arrays of the parcel of each position, 0 for background: of voxels, shape
+(n_x, n_y, n_z), which are neighbours if they share a face; or, with ``edges``, of shape
+(n_positions,), with neighbours as these int pairs of shape (n_edges, 2) say (see
+`pyhrf.inputs.surfaces.mesh_edges`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
-from pyhrf.model.graph import grid_edges
+from pyhrf.parcellation.graphs import Piece, inside, pieces_of, renumbered, sparse_graph
 
 __all__ = ["extract", "make_contiguous", "merge_small", "split_mask"]
 
 Labels = NDArray[np.int32]
+Edges = NDArray[Any] | None
 
 
-def split_mask(mask: NDArray[Any], *, size: int) -> Labels:
+def split_mask(mask: NDArray[Any], *, size: int, edges: Edges = None) -> Labels:
     """Cut a mask into connected parcels of bounded size.
 
     Each connected piece is halved again and again, by distance from one of its ends within the
@@ -30,10 +32,12 @@ def split_mask(mask: NDArray[Any], *, size: int) -> Labels:
 
     Parameters
     ----------
-    mask : array, shape (n_x, n_y, n_z)
+    mask : array, shape (n_x, n_y, n_z) or (n_positions,)
         What is not 0 is inside.
     size : int
-        Voxels of a parcel at most.
+        Positions of a parcel at most.
+    edges : int array, shape (n_edges, 2), optional
+        Neighbours, where they are not those of voxels.
 
     Returns
     -------
@@ -46,13 +50,15 @@ def split_mask(mask: NDArray[Any], *, size: int) -> Labels:
         If the mask is empty or the size is less than 1.
     """
     if size < 1:
-        raise InputError(f"a parcel of at most {size} voxels cannot be: give a size of 1 or more")
-    ijk = np.argwhere(mask)
-    if len(ijk) == 0:
-        raise InputError("the mask is empty: all its voxels are 0")
-    edges = grid_edges(ijk)
-    numbers = np.zeros(len(ijk), np.int32)
-    waiting = _pieces(_Piece(np.arange(len(ijk)), edges))
+        raise InputError(
+            f"a parcel of at most {size} positions cannot be: give a size of 1 or more"
+        )
+    whole = inside(mask, edges)
+    n_inside = len(whole.nodes)
+    if n_inside == 0:
+        raise InputError("the mask is empty: all its values are 0")
+    numbers = np.zeros(n_inside, np.int32)
+    waiting = pieces_of(Piece(np.arange(n_inside), whole.edges))
     n_parcels = 0
     while waiting:
         piece = waiting.pop()
@@ -61,21 +67,22 @@ def split_mask(mask: NDArray[Any], *, size: int) -> Labels:
             numbers[piece.nodes] = n_parcels
         else:
             waiting.extend(_halves(piece, size))
+    joined = _joined(numbers, whole.edges, smallest=size, largest=size)
     labels = np.zeros(mask.shape, np.int32)
-    labels[tuple(ijk.T)] = _renumbered(_joined(numbers, edges, smallest=size, largest=size))
+    labels.reshape(-1)[whole.nodes] = renumbered(joined)
     return labels
 
 
-def make_contiguous(labels: Labels) -> Labels:
+def make_contiguous(labels: Labels, *, edges: Edges = None) -> Labels:
     """Give each connected piece of a parcel a number of its own.
 
     The largest piece keeps the number; the others follow after the largest number there is.
     """
-    ijk = np.argwhere(labels)
-    numbers = labels[tuple(ijk.T)].copy()
-    edges = grid_edges(ijk)
-    inside = edges[numbers[edges[:, 0]] == numbers[edges[:, 1]]]
-    pieces = [piece.nodes for piece in _pieces(_Piece(np.arange(len(ijk)), inside))]
+    whole = inside(labels, edges)
+    numbers = labels.reshape(-1)[whole.nodes]
+    kept = numbers[whole.edges[:, 0]] == numbers[whole.edges[:, 1]]
+    parts = pieces_of(Piece(np.arange(len(numbers)), whole.edges[kept]))
+    pieces = [piece.nodes for piece in parts]
     pieces.sort(key=lambda nodes: (-len(nodes), nodes[0]))
     seen: set[int] = set()
     last = int(labels.max(initial=0))
@@ -86,23 +93,25 @@ def make_contiguous(labels: Labels) -> Labels:
             numbers[piece] = last
         seen.add(number)
     result = labels.copy()
-    result[tuple(ijk.T)] = numbers
+    result.reshape(-1)[whole.nodes] = numbers
     return result
 
 
-def merge_small(labels: Labels, *, smallest: int) -> Labels:
+def merge_small(labels: Labels, *, smallest: int, edges: Edges = None) -> Labels:
     """Merge parcels with the neighbour of which they touch most, the smallest parcel first.
 
     Parameters
     ----------
     labels : int32 array
     smallest : int
-        A parcel of fewer voxels is merged; one that touches no other stays as it is.
+        A parcel of fewer positions is merged; one that touches no other stays as it is.
+    edges : int array, shape (n_edges, 2), optional
+        Neighbours, where they are not those of voxels.
     """
-    ijk = np.argwhere(labels)
+    whole = inside(labels, edges)
+    numbers = labels.reshape(-1)[whole.nodes]
     result = labels.copy()
-    numbers = labels[tuple(ijk.T)]
-    result[tuple(ijk.T)] = _joined(numbers, grid_edges(ijk), smallest=smallest)
+    result.reshape(-1)[whole.nodes] = _joined(numbers, whole.edges, smallest=smallest)
     return result
 
 
@@ -124,46 +133,11 @@ def extract(labels: Labels, numbers: Sequence[int]) -> Labels:
     return np.where(np.isin(labels, list(numbers)), labels, 0).astype(np.int32)
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Some positions, and the edges between their places in ``nodes``."""
-
-    nodes: NDArray[Any]
-    edges: NDArray[Any]
-
-
-def _graph(n_nodes: int, edges: NDArray[Any]) -> Any:
-    from scipy.sparse import coo_array
-
-    ones = np.ones(2 * len(edges), np.int8)
-    both = np.concatenate([edges, edges[:, ::-1]])
-    return coo_array((ones, (both[:, 0], both[:, 1])), shape=(n_nodes, n_nodes)).tocsr()
-
-
-def _pieces(piece: _Piece) -> list[_Piece]:
-    """Find the connected parts."""
-    from scipy.sparse.csgraph import connected_components
-
-    n_nodes = len(piece.nodes)
-    n_parts, part_of = connected_components(_graph(n_nodes, piece.edges), directed=False)
-    order = np.argsort(part_of, kind="stable")
-    sizes = np.bincount(part_of, minlength=n_parts)
-    starts = np.cumsum(sizes) - sizes
-    place = np.empty(n_nodes, np.int64)
-    place[order] = np.arange(n_nodes) - np.repeat(starts, sizes)
-    owner = part_of[piece.edges[:, 0]]
-    by_owner = np.argsort(owner, kind="stable")
-    ends = np.cumsum(np.bincount(owner, minlength=n_parts))[:-1]
-    nodes = np.split(piece.nodes[order], starts[1:])
-    edges = np.split(place[piece.edges[by_owner]], ends)
-    return [_Piece(*part) for part in zip(nodes, edges, strict=True)]
-
-
-def _halves(piece: _Piece, size: int) -> list[_Piece]:
+def _halves(piece: Piece, size: int) -> list[Piece]:
     """Cut a connected piece in two, near the multiple of the size that halves it best."""
     from scipy.sparse.csgraph import breadth_first_order
 
-    graph = _graph(len(piece.nodes), piece.edges)
+    graph = sparse_graph(len(piece.nodes), piece.edges)
     end = int(breadth_first_order(graph, 0, directed=False, return_predecessors=False)[-1])
     order = breadth_first_order(graph, end, directed=False, return_predecessors=False)
     n_parts = -(-len(piece.nodes) // size)
@@ -171,7 +145,7 @@ def _halves(piece: _Piece, size: int) -> list[_Piece]:
     side = np.ones(len(piece.nodes), bool)
     side[order[:cut]] = False
     kept = side[piece.edges[:, 0]] == side[piece.edges[:, 1]]
-    return _pieces(_Piece(piece.nodes, piece.edges[kept]))
+    return pieces_of(Piece(piece.nodes, piece.edges[kept]))
 
 
 def _joined(
@@ -214,11 +188,3 @@ def _joined(
             target = joined[target]
         joined[number] = target
     return np.array([joined[number] for number in numbers.tolist()], np.int32)
-
-
-def _renumbered(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Renumber parcels from 1 in the order of their first positions."""
-    _, first, places = np.unique(numbers, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int32)
-    rank[np.argsort(first)] = np.arange(1, len(first) + 1, dtype=np.int32)
-    return rank[places]
