@@ -9,19 +9,25 @@ JOBS ?= 2
 bin := .venv/bin
 pytest := $(bin)/python -m pytest
 
-.PHONY: demo test lint unit integration bench clean help
+.PHONY: demo test lint docs unit integration bench clean help
 .DEFAULT_GOAL := help
 
 demo: .environment ## analyse the example data, into the folder demo/
 	@$(bin)/python tools/demo.py
 
-test: lint unit integration ## all checks: lint, unit tests, integration tests
+test: lint docs unit integration ## all checks: lint, documentation, unit tests, integration tests
 
 lint: .environment-test ## style, types, and who may import whom
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 	$(bin)/lint-imports
+
+docs: .environment-docs ## the documentation site, into the folder site/
+	@rm -rf site build/doctrees
+	$(bin)/python -m sphinx -b html -E -W --keep-going -q -d build/doctrees docs site
+	@$(bin)/python tools/links.py site
+	@echo "The site is site/index.html."
 
 unit: .environment-test ## the fast tests
 	$(pytest) -n $(JOBS) -m "not integration"
@@ -33,21 +39,24 @@ bench: .environment ## time, memory and accuracy
 	$(bin)/python -m benchmarks
 
 clean: ## remove what these commands made
-	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv demo site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .coverage
-	find src tests tools benchmarks validation -name __pycache__ -prune -exec rm -rf {} + \
+	find src tests tools docs benchmarks validation -name __pycache__ -prune -exec rm -rf {} + \
 		2>/dev/null || true
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 # The environment: the script knows whether there is anything to do.
-.PHONY: .environment .environment-test .python
+.PHONY: .environment .environment-test .environment-docs .python
 .environment: .python
 	@$(PYTHON) tools/bootstrap.py
 
 .environment-test: .python
-	@$(PYTHON) tools/bootstrap.py test lint
+	@$(PYTHON) tools/bootstrap.py test lint docs
+
+.environment-docs: .python
+	@$(PYTHON) tools/bootstrap.py docs
 
 .python:
 	@test -n "$(PYTHON)" || { \

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import shlex
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
+import click
 import pytest
 
 from pyhrf.analysis import analyse
+from pyhrf.commands.main import pyhrf
 from pyhrf.config.settings import (
     ClusterSettings,
     LanSettings,
@@ -31,12 +37,23 @@ def blocks(page: str, language: str) -> list[str]:
 ESTIMATORS = ("jde-vem", "jde-mcmc", "rfir", "glm")
 
 
+@pytest.fixture
+def from_code(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the module that makes pages from the code."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    return importlib.import_module("from_code")
+
+
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_study_page__names_every_element(estimator: str) -> None:
-    text = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
+def test_study_page__names_every_element(estimator: str, from_code: ModuleType) -> None:
+    assert "<!-- made from the code: study -->" in (ROOT / "docs" / "study-file.md").read_text()
+    text = from_code.study()
     shown = study_to_xml(Study.build(estimator=estimator))
     elements = set(re.findall(r"<(\w+)", shown)) - {"study"}
-    assert {name for name in elements if f"`{name}`" not in text} == set()
+    assert {name for name in elements if f"`<{name}>`" not in text} == set()
+    # unit, range and default are said
+    assert "Repetition time of all runs (seconds). Allowed: \\> 0 and at most 30." in text
+    assert "at most 30. Default: empty, that is taken from the header of the BOLD data." in text
 
 
 def test_study_page__examples_can_be_read(tmp_path: Path) -> None:
@@ -50,12 +67,62 @@ def test_study_page__examples_can_be_read(tmp_path: Path) -> None:
         assert study.data.runs[0].bold == tmp_path / "bold.nii.gz"
 
 
-def test_settings_page__names_every_section_and_key() -> None:
-    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+def test_settings_page__names_every_section_and_key(from_code: ModuleType) -> None:
+    assert "<!-- made from the code: settings -->" in (ROOT / "docs" / "settings.md").read_text()
+    text = from_code.settings()
     for name, section in Settings():
-        assert f"[{name.replace('_', '-')}]" in text
+        _, _, keys = text.partition(f"`[{name.replace('_', '-')}]`")
+        assert keys
         for key in type(section).model_fields:
-            assert re.search(rf"\b{key}\b", text), f"[{name}] {key}"
+            assert f"\n`{key}`\n: " in keys.partition("### ")[0], f"[{name}] {key}"
+
+
+def test_commands_page__names_every_command_and_option(from_code: ModuleType) -> None:
+    assert "<!-- made from the code: commands -->" in (ROOT / "docs" / "commands.md").read_text()
+    text = from_code.commands()
+    for words, command in every_command(("pyhrf",), pyhrf):
+        heading = f"# `{' '.join(words)}`\n"
+        assert heading in text
+        section = text.partition(heading)[2].partition("\n#")[0]
+        for option in command.params:
+            assert isinstance(option, click.Argument) or option.opts[0] in section, words
+
+
+def every_command(words: tuple[str, ...], command: click.Command) -> Iterator[tuple]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from every_command((*words, name), command.get_command(context, name))
+    else:
+        yield words, command
+
+
+def shown_commands(page: Path) -> list[str]:
+    """Return what a page has its reader type: lines of blocks that begin with a program of ours."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+    return re.findall(
+        r"^(?: {4}|\$ )?(?:~/pyhrf/bin/)?(pyhrf(?:_\w+)*(?: .*)?)$", text, re.MULTILINE
+    )
+
+
+COMMANDS = sorted({line for page in PAGES for line in shown_commands(page)})
+
+
+def test_pages__show_commands() -> None:
+    assert len(COMMANDS) > 20
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "…" not in line])
+def test_pages__commands_are_understood(line: str, from_code: ModuleType) -> None:
+    program, *words = shlex.split(line.partition(" &&")[0], comments=True)
+    own = {name: words for words, name in from_code.programs().items()}
+    words = [*own.get(program, (program,))[1:], *words]
+    command: click.Command | None = pyhrf
+    while isinstance(command, click.Group) and words and words[0] != "--help":
+        command = command.get_command(click.Context(command), words.pop(0))
+    assert command is not None
+    if words != ["--help"]:
+        command.make_context(program, words)
 
 
 def test_settings_page__examples_can_be_read(tmp_path: Path) -> None:

@@ -181,8 +181,10 @@ class ClusterSettings(_SettingsSection):
     ----------
     server_id : str, optional
         Name of the resource in ``~/.soma-workflow.cfg``.
-    server, user : str, optional
-        Host name and login.
+    server : str, optional
+        Host to which the data go by ssh; without it that of the section of soma-workflow.
+    user : str, optional
+        Login there; without it that of the section of soma-workflow.
     remote_path : str, optional
         Folder on the cluster for temporary results.
     python : str, optional
@@ -207,14 +209,18 @@ class QueueSettings(_SettingsSection):
 
     Attributes
     ----------
-    queue, account : str, optional
-        Queue (partition) and account (project).
+    queue : str, optional
+        Queue or partition; without it the scheduler's own choice.
+    account : str, optional
+        Account or project to which the jobs are charged.
     walltime : str, optional
         Longest time of a job, ``HH:MM:SS`` or ``D-HH:MM:SS``.
     memory : str, optional
         Memory of a job, as ``4GB``.
-    cores, max_jobs : int, optional
-        Cores of a job; jobs at one time.
+    cores : int, optional
+        Cores of a job, each of them a worker; without it 1.
+    max_jobs : int, optional
+        Jobs at one time; without it 10.
     python : str, optional
         Interpreter on the nodes.
     extra_directives : tuple of str

@@ -1,0 +1,185 @@
+"""Reference pages that are made from the code: commands, study file, settings.
+
+A page holds a comment, ``<!-- made from the code: commands -->``, and the text takes its place
+when the site is built. Each function gives plain Markdown, so that tests can read it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+from pyhrf.commands.main import pyhrf
+from pyhrf.config.messages import facts_of, section_of, tag_of
+from pyhrf.config.settings import Settings
+from pyhrf.config.study import SECTION_OF, Study
+
+ROOT = Path(__file__).resolve().parents[2]
+_PLACE = re.compile(r"<!-- made from the code: (\w+) -->")
+
+
+def commands() -> str:
+    """Describe every command with its arguments and options."""
+    return "\n".join(_command(pyhrf, ("pyhrf",)))
+
+
+def study() -> str:
+    """Describe every element of the study file."""
+    return "\n".join(_elements(Study, "study"))
+
+
+def settings() -> str:
+    """Describe every key of the settings file."""
+    lines = []
+    for name, field in Settings.model_fields.items():
+        model = field.annotation
+        assert isinstance(model, type)
+        said = _attributes(model)
+        lines += [f"### `[{name.replace('_', '-')}]`", ""]
+        first = inspect.cleandoc(model.__doc__ or "").split(": ", 1)[1].split("\n")[0]
+        lines += [first[0].upper() + first[1:]]
+        lines += [""]
+        for key, one in model.model_fields.items():
+            extra = one.json_schema_extra if isinstance(one.json_schema_extra, dict) else {}
+            rule = f" Allowed: {extra['allowed']}." if extra.get("allowed") else ""
+            default = "" if one.default in (None, ()) else f" Default: `{_shown(one.default)}`."
+            lines += [f"`{key}`", f": {_plain(said[key])}{_plain(rule)}{default}", ""]
+    return "\n".join(lines)
+
+
+_MAKERS = {"commands": commands, "study": study, "settings": settings}
+
+
+def programs() -> dict[tuple[str, ...], str]:
+    """Give the programs that are installed beside ``pyhrf`` by the command that they are."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    found = {}
+    for name in project["project"]["scripts"]:
+        words = tuple(name.split("_"))
+        if len(words) > 1 and words[0] == "pyhrf":
+            found[words] = name
+    return found
+
+
+def _command(command: click.Command, words: tuple[str, ...]) -> Iterator[str]:
+    name = " ".join(words)
+    if len(words) > 1:
+        yield f"{'#' * min(len(words), 4)} `{name}`\n"
+    own_program = programs().get(words)
+    if own_program:
+        yield f"Also a program of its own: `{own_program}`.\n"
+    yield f"{_help(command)}\n"
+    context = click.Context(command, info_name=name)
+    if isinstance(command, click.Group):
+        for sub in command.list_commands(context):
+            inner = command.get_command(context, sub)
+            assert inner is not None
+            yield from _command(inner, (*words, sub))
+        return
+    usage = " ".join([own_program or name, *command.collect_usage_pieces(context)])
+    yield f"```text\n{usage}\n```\n"
+    for one in command.get_params(context):
+        if record := one.get_help_record(context):
+            options, text = record
+            yield f"{_code(options)}\n: {_plain(_sentence(text))}\n"
+
+
+def _help(command: click.Command) -> str:
+    text = inspect.cleandoc(command.help or command.short_help or "")
+    return _plain(text.replace("\b\n", ""))
+
+
+def _elements(model: type[BaseModel], path: str, depth: int = 3) -> Iterator[str]:
+    """Describe the elements that are values, then the sections among them."""
+    for name, field in model.model_fields.items():
+        if section_of(field)[0] is None:
+            yield from _element(name, field)
+    for name, field in model.model_fields.items():
+        section, several = section_of(field)
+        if section is None:
+            continue
+        tag = tag_of(name, field)
+        yield f"{'#' * depth} `<{tag}>`\n"
+        many = " Any number of them." if several else ""
+        yield f"{_plain(field.description or '')}.{many}{_only_for(tag)}\n"
+        yield from _elements(section, f"{path}/{tag}", min(depth + 1, 4))
+
+
+def _only_for(tag: str) -> str:
+    named = [estimator for estimator, section in SECTION_OF.items() if section == tag]
+    return f" Read for `<estimator>{named[0]}</estimator>` alone." if named else ""
+
+
+def _element(name: str, field: FieldInfo) -> Iterator[str]:
+    facts, tag = facts_of(field), tag_of(name, field)
+    unit = f" ({facts['unit']})" if facts["unit"] else ""
+    text = [f"{field.description}{unit}."]
+    if facts["allowed"]:
+        text.append(f"Allowed: {facts['allowed']}.")
+    if facts["empty"]:
+        text.append(f"Default: empty, that is {facts['empty']}.")
+    elif not field.is_required() and field.default != ():
+        text.append(f"Default: {field.default}.")
+    shown = {
+        "attribute": f'`{tag}="…"`, an attribute',
+        "text": "the text of the element",
+    }.get(facts["form"], f"`<{tag}>`")
+    yield f"{shown}\n: {_plain(' '.join(text))}\n"
+
+
+def _attributes(model: type[BaseModel]) -> dict[str, str]:
+    """Read what the docstring of a class says of its attributes."""
+    text = inspect.cleandoc(model.__doc__ or "").split("Attributes\n----------\n")[1]
+    said: dict[str, str] = {}
+    for names, body in re.findall(r"^(\S.*?) : .*\n((?:[ ]+.*\n?)+)", text, re.MULTILINE):
+        sentence = " ".join(textwrap.dedent(body).split())
+        said |= dict.fromkeys(names.split(", "), sentence)
+    return said
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "]", ":")) else f"{text}."
+
+
+def _shown(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+def _plain(text: str) -> str:
+    """Keep what Markdown would take for a sign of its own."""
+    text = text.replace("``", "`")
+    pieces = re.split(r"(`[^`]*`)", text)
+    escaped = [
+        piece if piece.startswith("`") else re.sub(r"([*_<>\[\]|$])", r"\\\1", piece)
+        for piece in pieces
+    ]
+    return "".join(escaped)
+
+
+def _read(_app: Sphinx, page: str, source: list[str]) -> None:
+    def made(place: re.Match[str]) -> str:
+        if place[1] not in _MAKERS:
+            raise ExtensionError(f"{page}: nothing is made of {place[1]!r}")
+        return _MAKERS[place[1]]()
+
+    source[0] = _PLACE.sub(made, source[0])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Listen when a page is read."""
+    app.connect("source-read", _read)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
