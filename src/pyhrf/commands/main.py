@@ -25,8 +25,8 @@ __all__ = [
 _COMMANDS = {
     name: name
     for name in (
-        *("check", "compare", "glm", "jde", "maketests", "monitor"),
-        *("parcellate", "plot", "report", "rfir", "simulate"),
+        *("bids", "check", "compare", "glm", "jde", "maketests", "monitor"),
+        *("parcellate", "plot", "project", "report", "rfir", "simulate"),
     )
 }
 

@@ -46,6 +46,8 @@ class Mesh:
         The file.
     coordinates : float array, shape (n_nodes, 3)
         Millimetres.
+    triangles : int32 array, shape (n_triangles, 3)
+        Their nodes.
     edges : int32 array, shape (n_edges, 2)
         Nodes that a triangle joins, each pair once, smaller first, in lexicographic order.
     structure : str
@@ -54,6 +56,7 @@ class Mesh:
 
     path: Path
     coordinates: FloatArray
+    triangles: NDArray[np.int32]
     edges: NDArray[np.int32]
     structure: str
 
@@ -154,7 +157,8 @@ def open_mesh(path: Path | str) -> Mesh:
             "numbered from 0: the file is damaged; make it anew"
         )
     structure = points[0].meta.get(_STRUCTURE) or image.meta.get(_STRUCTURE) or ""
-    return Mesh(path, coordinates, mesh_edges(corners), str(structure))
+    triangles = corners.astype(np.int32)
+    return Mesh(path, coordinates, triangles, mesh_edges(triangles), str(structure))
 
 
 def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:

@@ -1,0 +1,143 @@
+"""``pyhrf project``: a volume on the nodes of a mesh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from pyhrf.commands.exits import OK
+from pyhrf.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyhrf.inputs.surfaces import Mesh
+    from pyhrf.inputs.volumes import Volume
+
+__all__ = ["project"]
+
+_file = click.Path(path_type=Path)
+_SERIES, _LABELS = ".func.gii", ".label.gii"
+
+
+@click.command(
+    short_help="Bring a volume onto the nodes of a mesh.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("source", type=_file, metavar="FILE")
+@click.option(
+    "-g",
+    "meshes",
+    type=_file,
+    multiple=True,
+    required=True,
+    help="Mesh in the space of FILE, GIFTI; a second -g is the inner surface of the cortex.",
+)
+@click.option("--atlas", is_flag=True, help="FILE is a 3D atlas of whole numbers.")
+@click.option(
+    "--radius",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MM",
+    help="With one mesh: how far samples go to both sides of it, millimetres.  [default: 3]",
+)
+@click.option(
+    "-I",
+    "tr",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Repetition time, in place of the header's.",
+)
+@click.option(
+    "-o",
+    "output",
+    type=_file,
+    help="File to write, .func.gii, of an atlas .label.gii; one that is there is not written over."
+    "  [default: the name of FILE and this ending]",
+)
+def project(
+    source: Path,
+    meshes: tuple[Path, ...],
+    atlas: bool,
+    radius: float | None,
+    tr: float | None,
+    output: Path | None,
+) -> int:
+    """Bring FILE, a 4D series or with --atlas parcels, onto the nodes of a mesh.
+
+    A node has the mean of ten samples across the cortex, between two meshes or along the normal
+    of one; of an atlas the label that most of them have.
+    """
+    if len(meshes) > 2:
+        raise click.UsageError("-g is given at most twice: the mesh, and the inner surface")
+    if radius is not None and len(meshes) == 2:
+        raise click.UsageError("--radius goes with one mesh; between two, samples lie between them")
+    if tr is not None and atlas:
+        raise click.UsageError("-I is the repetition time of a series: leave it out with --atlas")
+    from pyhrf.inputs.projection import check_nested
+    from pyhrf.inputs.surfaces import open_mesh
+    from pyhrf.inputs.volumes import open_volume
+
+    ending = _LABELS if atlas else _SERIES
+    if output is None:
+        stem = source.name.removesuffix(".gz").removesuffix(".nii")
+        output = Path(f"{stem}{ending}")
+    _check_output(output, ending)
+    volume = open_volume(source, n_dims=3 if atlas else 4)
+    surfaces = [open_mesh(path) for path in meshes]
+    if len(surfaces) == 2:
+        check_nested(*surfaces)
+    how: dict[str, Any] = {
+        "inner": surfaces[1] if len(surfaces) == 2 else None,
+        "radius": 3.0 if radius is None else radius,
+    }
+    if atlas:
+        _write_labels(volume, surfaces[0], how, output)
+    else:
+        _write_series(volume, surfaces[0], how, output, tr)
+    return OK
+
+
+def _check_output(path: Path, ending: str) -> None:
+    if not path.name.endswith(ending):
+        raise ConfigError(f"{path}: this is written as {ending}: choose such a name (-o)")
+    if path.exists():
+        raise ConfigError(f"{path} is there and is not written over: choose another name with -o")
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.absolute().parent}: make it first")
+
+
+def _write_series(
+    volume: Volume, mesh: Mesh, how: dict[str, Any], path: Path, tr: float | None
+) -> None:
+    from pyhrf.inputs.projection import project_series
+    from pyhrf.results import NodeGrid
+
+    values = project_series(volume, mesh, **how)
+    tr = volume.tr if tr is None else tr
+    n_outside = int(np.isnan(values).all(axis=0).sum())
+    grid = NodeGrid(np.ones(mesh.n_nodes, np.int32), mesh.structure)
+    stem = path.with_name(path.name.removesuffix(_SERIES))
+    grid.write(stem, "bold", values, dtype=np.float32, n_samples=len(values), step=tr)
+    step = "no repetition time: give it later with -I" if tr is None else f"every {tr:g} s"
+    click.echo(f"{path}: {mesh.n_nodes} nodes, {len(values)} scans, {step}")
+    if n_outside:
+        click.echo(
+            f"note: {n_outside} of {mesh.n_nodes} nodes lie outside the volume: they are NaN, and "
+            "an analysis leaves them out",
+            err=True,
+        )
+
+
+def _write_labels(volume: Volume, mesh: Mesh, how: dict[str, Any], path: Path) -> None:
+    from pyhrf.inputs.projection import project_labels
+    from pyhrf.inputs.voxels import read_volume
+    from pyhrf.results.label_files import write_labels
+
+    labels = project_labels(volume, mesh, **how)
+    n_before, n_after = (np.count_nonzero(np.unique(one)) for one in (read_volume(volume), labels))
+    write_labels(path, labels, mesh)
+    click.echo(
+        f"{path}: {n_after} of {n_before} parcels, on {np.count_nonzero(labels)} of "
+        f"{mesh.n_nodes} nodes"
+    )
