@@ -263,6 +263,52 @@ def test_analyse_all__several_estimators_in_one_pool(studies, tmp_path):
     assert "z_cond1" not in answer["sub-2"].maps()
 
 
+class FarEngine(SerialEngine):
+    """Works elsewhere: where results stay for the run that asks for their study."""
+
+    def __init__(self, far: dict[str, list], *, cut_off: bool = False) -> None:
+        super().__init__()
+        self.far, self.cut_off, self.worked = far, cut_off, 0
+
+    def resume(self, study: str, *, fresh: bool) -> list:
+        self.study = study
+        if fresh:
+            self.far.pop(study, None)
+        return list(self.far.get(study, []))
+
+    def run(self, batches, *, load, estimator):
+        results = list(super().run(batches, load=load, estimator=estimator))
+        self.worked += sum(len(result.estimates) for result in results)
+        self.far.setdefault(self.study, []).extend(results)
+        if self.cut_off:
+            raise KeyboardInterrupt
+        yield from results
+
+
+def test_analyse_all__takes_over_what_others_finished_before_a_study_changed(studies, tmp_path):
+    paradigm = tmp_path / "data" / "s0" / "paradigm.tsv"
+    content = paradigm.read_text()
+    paradigm.unlink()
+    far: dict[str, list] = {}
+    first = FarEngine(far, cut_off=True)
+    with pytest.raises(Interrupted):
+        analyse_all(studies, directory=tmp_path / "out", engine=first, tell=Told())
+    assert first.worked == 6
+    (old,) = far
+    # The study that was left out is mended: all parcels have other numbers now.
+    paradigm.write_text(content)
+    second = FarEngine(far)
+    answer = analyse_all(studies, directory=tmp_path / "out", engine=second, tell=Told())
+    assert second.worked == 3
+    assert old not in far
+    for name, study in studies.items():
+        alone = analyse(study, engine="serial", output=tmp_path / "alone" / name, tell=Told())
+        assert isinstance(answer[name], Results)
+        ours, theirs = files_of(study.output), files_of(alone.directory)
+        del ours["report.html"], theirs["report.html"]
+        assert ours == theirs
+
+
 def test_cancel_all__only_what_goes_on_without_its_command(studies, tmp_path):
     settings = load_settings()
     with pytest.raises(ConfigError, match="-x local ends with its command"):

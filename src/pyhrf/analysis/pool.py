@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from pyhrf.analysis.prepare import prepare
-from pyhrf.analysis.work import LOG_FILE, bring_home, compile_here, show_in_report, write_study
+from pyhrf.analysis.takeover import Identity, bring_home_all
+from pyhrf.analysis.work import LOG_FILE, compile_here, show_in_report, write_study
 from pyhrf.config.study import Study
 from pyhrf.errors import EngineError, InputError, PyhrfError
 from pyhrf.execution.engine import Detaching, Engine
@@ -173,8 +174,8 @@ class Pool:
             complete=lambda place: self._write(members[place]),
         )
         complete = [place for place, member in enumerate(members) if not member.left()]
-        keys = [[member.name, dict(member.key)] for member in members]
-        bring_home(self._engine, journal, keys, fresh=fresh)
+        identity = Identity(numbering, tuple(dict(member.key) for member in members))
+        bring_home_all(self._engine, journal, identity, self._folder, fresh=fresh)
         for place in complete:
             self._keep_or_write(members[place])
         left = [member.left() for member in members]

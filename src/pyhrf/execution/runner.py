@@ -18,7 +18,7 @@ from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
 from pyhrf.execution.progress import Progress, SilentProgress
 from pyhrf.execution.run_state import ENDED, FAILED, INTERRUPTED, RunState
 
-__all__ = ["Interrupted", "Keeper", "Outcome", "run_batches"]
+__all__ = ["Announcing", "Interrupted", "Keeper", "Outcome", "run_batches"]
 
 _NEWS_SECONDS = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,6 +38,10 @@ class Keeper(Protocol):
     def add(self, result: BatchResult) -> None:
         """Keep the estimates of a batch; when this returns they survive a kill."""
         ...
+
+
+class Announcing(Keeper, Protocol):
+    """One that also keeps what a run says of itself."""
 
     def announce(self, state: RunState) -> None:
         """Keep what a run says of itself, for those who watch it."""
@@ -73,7 +77,7 @@ class Outcome:
 def run_batches(
     engine: Engine,
     batches: Sequence[Batch],
-    journal: Keeper,
+    journal: Announcing,
     *,
     load: Load,
     estimator: Estimator,
@@ -91,7 +95,7 @@ def run_batches(
         Who does the work.
     batches : sequence of Batch
         The work.
-    journal : Keeper
+    journal : Announcing
         Where results are kept.
     load : callable
         Brings parcels by number.
@@ -163,7 +167,7 @@ def _interrupt(results: Results) -> None:
         results.throw(KeyboardInterrupt())
 
 
-def _how_to_resume(engine: Engine, journal: Keeper, *, n_left: int) -> str:
+def _how_to_resume(engine: Engine, journal: Announcing, *, n_left: int) -> str:
     n_done = len(journal.done())
     farewell = getattr(engine, "farewell", "") or "run the same command again to go on"
     return (
@@ -175,7 +179,7 @@ def _how_to_resume(engine: Engine, journal: Keeper, *, n_left: int) -> str:
 class _Announcer:
     """Says in the journal's folder that a run goes on, how it ended, and what the engine tells."""
 
-    def __init__(self, engine: Engine, journal: Keeper, wanted: set[int]) -> None:
+    def __init__(self, engine: Engine, journal: Announcing, wanted: set[int]) -> None:
         self._engine, self._journal = engine, journal
         before = journal.done()
         self._state = RunState(engine.name, engine.n_workers, len(before | wanted), len(before))
