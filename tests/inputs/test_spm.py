@@ -7,6 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from pyhrf.errors import InputError
+from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import open_dataset
 from pyhrf.inputs.spm import read_spm
 
@@ -34,16 +35,17 @@ def condition(name, onsets, durations, modulation="none"):
     }
 
 
-def session(*conditions, confounds=()):
-    names = cells(*confounds) if confounds else np.empty((0, 0))
-    return {"U": structs(*conditions), "C": {"C": np.empty((0, 0)), "name": names}}
+def session(*conditions, confounds=None):
+    values = np.empty((0, 0)) if confounds is None else confounds
+    names = cells(*(f"R{k}" for k in range(values.shape[1]))) if values.size else np.empty((0, 0))
+    return {"U": structs(*conditions), "C": {"C": values, "name": names}}
 
 
-def write(path, *sessions, units="secs", tr=2.0, version=5, **fields):
+def write(path, *sessions, units="secs", tr=2.0, version=5, timing=(16, 1), **fields):
     spm = {
         "xY": {"RT": tr},
         "nscan": np.full((1, len(sessions)), 20.0),
-        "xBF": {"UNITS": units},
+        "xBF": {"UNITS": units, "T": timing[0], "T0": timing[1]},
         "Sess": structs(*sessions),
         **fields,
     }
@@ -87,14 +89,30 @@ def test_read_spm__says_what_is_not_taken_over(tmp_path):
     read_spm(
         write(
             tmp_path / "SPM.mat",
-            session(condition("a", [1, 5], [0]), confounds=("R1", "R2")),
+            session(condition("a", [1, 5], [0])),
             session(condition("a", [1, 5], [0], modulation="contrast")),
         ),
         notes,
     )
-    assert len(notes) == 2
-    assert "session 1: the regressors R1, R2 are not taken over" in notes[0]
-    assert 'session 2, condition "a": the modulation by contrast is not' in notes[1]
+    assert len(notes) == 1
+    assert 'session 2, condition "a": the modulation by contrast is not' in notes[0]
+
+
+def test_read_spm__says_when_spm_samples_its_regressors(tmp_path):
+    notes: list[str] = []
+    path = write(tmp_path / "SPM.mat", TWO, timing=(16, 9))
+    read_spm(path, notes)
+    (note,) = notes
+    assert "SPM takes each scan 1 s after its beginning (SPM.xBF.T0 is 9 of 16)" in note
+
+
+@pytest.mark.parametrize("n_confounds", [1, 3])
+def test_read_spm__gives_the_regressors_of_the_user(tmp_path, n_confounds):
+    values = np.random.default_rng(0).normal(size=(20, n_confounds))
+    path = write(tmp_path / "SPM.mat", session(condition("a", [1, 5], [0]), confounds=values), TWO)
+    first, second = read_spm(path).confounds
+    np.testing.assert_array_equal(first, values)
+    assert second is None
 
 
 @pytest.mark.integration
@@ -122,6 +140,16 @@ def test_read_spm__reads_what_each_spm_writes(shared_data, version):
         ([session(condition("a", [1, 2, 3], [1, 2]))], {}, "3 onsets and 2 durations"),
         ([session(condition("a", [1, np.nan], [1]))], {}, "the onsets are no finite numbers"),
         ([session(condition("", [1.0], [1]))], {}, "needs a name of its own"),
+        (
+            [session(condition("a", [1.0], [1]), confounds=np.ones((19, 2)))],
+            {},
+            "session 1, regressors .*: have 19 rows, but the session has 20 scans",
+        ),
+        (
+            [session(condition("a", [1.0], [1]), confounds=np.full((20, 1), np.nan))],
+            {},
+            "regressors .*: the values are no finite numbers",
+        ),
     ],
 )
 def test_read_spm__names_what_is_wrong(tmp_path, sessions, given, message):
@@ -165,3 +193,55 @@ def test_open_dataset__takes_its_sessions_from_spm(tmp_path, write_nifti, bold, 
     assert any("the header says TR 2 s, the study 2.2 s" in note for note in dataset.notes)
     with pytest.raises(InputError, match="holds 2 sessions for 1 run; give as many BOLD files"):
         open_dataset(runs=runs[:1], parcellation=parcellation)
+
+
+@pytest.fixture
+def files(tmp_path, write_nifti, bold, labels):
+    """Two runs of 20 scans that name one SPM.mat."""
+    from input_files import Files
+
+    path = tmp_path / "SPM.mat"
+    runs = [Files(write_nifti(f"bold{k}.nii", bold), path) for k in (0, 1)]
+    return path, {"runs": runs, "parcellation": write_nifti("labels.nii", labels)}
+
+
+def test_open_dataset__takes_the_regressors_of_spm_beside_the_confounds(files, tmp_path):
+    path, given = files
+    rng = np.random.default_rng(2)
+    own, more = rng.normal(size=(2, 20, 2)), rng.normal(size=20)
+    event = condition("a", [4, 9], [0])
+    write(path, session(event, confounds=own[0]), session(event, confounds=own[1]))
+    table = tmp_path / "confounds.tsv"
+    table.write_text("\n".join(["csf", *map(repr, more.tolist())]))
+    nuisance = [NuisanceFiles(confounds=table, columns="csf"), NuisanceFiles()]
+    dataset = open_dataset(**given, nuisance=nuisance)
+    first, second = dataset.experiment.runs
+    np.testing.assert_array_equal(first.confounds, np.column_stack([more, own[0]]))
+    np.testing.assert_array_equal(second.confounds, own[1])
+    assert sum("its 2 regressors (SPM.Sess.C) are taken as conf" in n for n in dataset.notes) == 2
+
+
+def test_open_dataset__regressors_of_one_session_are_not_those_of_other_runs(files):
+    path, given = files
+    write(path, session(condition("a", [4, 9], [0]), confounds=np.ones((20, 2))))
+    dataset = open_dataset(**given)
+    assert [run.confounds for run in dataset.experiment.runs] == [None, None]
+    assert sum("not taken over for 2 runs" in note for note in dataset.notes) == 1
+
+
+def test_open_dataset__refuses_an_spm_of_other_scans(files):
+    path, given = files
+    write(path, ONE, TWO, nscan=np.array([[20.0, 21.0]]))
+    with pytest.raises(InputError, match=r"session 2 has 21 scans .*bold1\.nii has 20: give"):
+        open_dataset(**given)
+
+
+def test_open_dataset__onsets_in_scans_follow_the_tr_that_is_given(files):
+    path, given = files
+    write(path, TWO, units="scans", tr=2.0)
+    dataset = open_dataset(**given, tr=2.5)
+    np.testing.assert_allclose(dataset.experiment.runs[0].events["audio"].onsets, [10.0, 22.5])
+    assert any("SPM.mat: says TR 2 s, the study 2.5 s" in note for note in dataset.notes)
+    write(path, TWO, units="secs", tr=2.0)
+    dataset = open_dataset(**given, tr=2.5)
+    np.testing.assert_allclose(dataset.experiment.runs[0].events["audio"].onsets, [4.0, 9.0])

@@ -42,6 +42,28 @@ def test_tiny_surface__gives_maps_of_its_nodes(shared_data, tmp_path, name):
         assert all(len(array.data) == 63 for array in nib.load(path).darrays)
 
 
+def test_tiny_surface__says_how_little_the_data_tell(shared_data, tmp_path):
+    """The GLM finds no response in parcels 36 and 38: nor may the HRF there look known."""
+    files = [part for option, file in FILES.items() for part in (option, shared_data / file)]
+    for name in ("jde", "glm"):
+        options = ["-I", "2.4", "-u", name, "-o", f"{name}.xml"]
+        assert program(f"pyhrf_{name}_buildcfg", *files, *options, folder=tmp_path).returncode == 0
+        done = program(f"pyhrf_{name}_estim", "-c", f"{name}.xml", "-x", "serial", folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    jde, glm = (pyhrf.Results(tmp_path / name) for name in ("jde", "glm"))
+    silent = np.isin(jde.map_values("parcels"), [36, 38])
+    for condition in ("audio", "video"):
+        # of 39 nodes and two conditions, by chance about 0.1
+        assert (np.abs(glm.map_values(f"z_{condition}")[silent]) > 3.2).sum() <= 1
+        assert jde.map_values(f"active_{condition}")[silent].max() < 0.1
+    shown = jde.parcels.set_index("parcel")
+    assert (shown.loc[[36, 38], "time_to_peak_sd"] > 3).all()
+    assert (shown.loc[[36, 38], "hrf_quality"] < 0.1).all()
+    noise = jde.map_values("noise_sd")[np.asarray(jde.map_values("parcels")) > 0]
+    residual = glm.map_values("noise_sd")[np.asarray(jde.map_values("parcels")) > 0]
+    np.testing.assert_allclose(noise, residual, rtol=0.25)
+
+
 def test_tiny_surface__estimate_is_that_of_the_arrays(shared_data, tmp_path):
     bold, labels, mesh = (nib.load(shared_data / FILES[option]) for option in ("-f", "-k", "-g"))
     nodes = np.flatnonzero(labels.agg_data() == 38)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.data import Events, Experiment, Parcel, Run
+from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
-from pyhrf.inputs.spm import is_spm, read_spm, sessions_of
+from pyhrf.inputs.spm import SpmDesign, is_spm, read_spm, sessions_of
 from pyhrf.inputs.voxels import percent_change
 from pyhrf.model.levels import levels_per_run
 
@@ -235,10 +235,10 @@ def open_dataset(
         [Path(run.bold) for run in runs], Path(parcellation), [Path(mesh) for mesh in meshes]
     )
     bold = opened.series
-    if tr is None:  # an SPM.mat knows it better than a header
-        tr = next((read_spm(run.paradigm).tr for run in runs if is_spm(Path(run.paradigm))), None)
-    trs = _decide_tr(bold, tr, notes)
-    paradigms = _read_paradigms([Path(run.paradigm) for run in runs], notes)
+    files = [Path(run.paradigm) for run in runs]
+    designs = {path: read_spm(path, notes) for path in dict.fromkeys(files) if is_spm(path)}
+    trs = _decide_tr(bold, _tr_of_designs(designs, tr, notes), notes)
+    paradigms, of_designs = _read_paradigms(files, designs, bold, trs[0], notes)
     kept = [
         _within_scan_time(
             events,
@@ -253,27 +253,27 @@ def open_dataset(
     ]
     nuisance = nuisance or [NuisanceFiles()] * len(runs)
     read = [
-        read_nuisance(files, volume.n_scans, notes)
-        for files, volume in zip(nuisance, bold, strict=True)
+        read_nuisance(each, volume.n_scans, notes)
+        for each, volume in zip(nuisance, bold, strict=True)
     ]
-    conditions = _check_conditions(paradigms, kept, [Path(run.paradigm) for run in runs])
+    conditions = _check_conditions(paradigms, kept, files)
     return Dataset(
         experiment=Experiment(
             conditions=conditions,
             runs=tuple(
-                Run(volume.n_scans, run_tr, events, confounds, censored)
-                for volume, run_tr, events, (confounds, censored) in zip(
-                    bold, trs, kept, read, strict=True
+                Run(volume.n_scans, run_tr, events, _beside(confounds, own), censored)
+                for volume, run_tr, events, (confounds, censored), own in zip(
+                    bold, trs, kept, read, of_designs, strict=True
                 )
             ),
         ),
         opened=opened,
         files=[
             *(Path(run.bold) for run in runs),
-            *(Path(run.paradigm) for run in runs),
+            *files,
             Path(parcellation),
             *(Path(mesh) for mesh in meshes),
-            *(path for files in nuisance for path in files.paths),
+            *(path for each in nuisance for path in each.paths),
         ],
         notes=notes,
         percent=percent,
@@ -320,16 +320,52 @@ def _check_tr(tr: float, what: str, *, cure: str) -> None:
         raise InputError(f"{what} is {tr:g} s, not between {_MIN_TR:g} and {_MAX_TR:g} s: {cure}")
 
 
-def _read_paradigms(paths: Sequence[Path], notes: list[str]) -> list[dict[str, Events]]:
-    """Read each paradigm file once and deal its sessions out to the runs that name it."""
-    waiting = {}
+def _tr_of_designs(
+    designs: Mapping[Path, SpmDesign], tr: float | None, notes: list[str]
+) -> float | None:
+    """Take the TR that is given, else that of an SPM.mat, which knows it better than a header."""
+    if tr is None:
+        return next((design.tr for design in designs.values()), None)
+    notes.extend(
+        f"{path}: says TR {design.tr:g} s, the study {tr:g} s; the study's is used"
+        for path, design in designs.items()
+        if not math.isclose(design.tr, tr, rel_tol=1e-3)
+    )
+    return tr
+
+
+def _read_paradigms(
+    paths: Sequence[Path],
+    designs: Mapping[Path, SpmDesign],
+    bold: Sequence[Series],
+    tr: float,
+    notes: list[str],
+) -> tuple[list[dict[str, Events]], list[FloatArray | None]]:
+    """Read each paradigm file once and deal its sessions out to the runs that name it.
+
+    Returns
+    -------
+    list of dict of str to Events
+    list of array, shape (n_scans, n_confounds), or None
+        The confounds that an SPM.mat holds.
+    """
+    waiting: dict[Path, Iterator[tuple[dict[str, Events], FloatArray | None]]] = {}
     for path in dict.fromkeys(paths):
-        n_runs = paths.count(path)
-        if is_spm(path):
-            waiting[path] = iter(sessions_of(read_spm(path, notes), n_runs, label=str(path)))
+        mine = [series for series, each in zip(bold, paths, strict=True) if each == path]
+        if path in designs:
+            scans = {series.path: series.n_scans for series in mine}
+            given = sessions_of(designs[path], scans, tr=tr, label=str(path), notes=notes)
+            waiting[path] = iter(given)
         else:
-            waiting[path] = iter(read_paradigm(path, n_runs=n_runs, notes=notes))
-    return [next(waiting[path]) for path in paths]
+            sessions = read_paradigm(path, n_runs=len(mine), notes=notes)
+            waiting[path] = iter([(events, None) for events in sessions])
+    events, confounds = zip(*(next(waiting[path]) for path in paths), strict=True)
+    return list(events), list(confounds)
+
+
+def _beside(confounds: FloatArray | None, more: FloatArray | None) -> FloatArray | None:
+    given = [each for each in (confounds, more) if each is not None]
+    return np.hstack(given) if given else None
 
 
 def _within_scan_time(

@@ -1,4 +1,4 @@
-"""Onsets, durations and TR of every session from an SPM.mat of SPM5, SPM8 or SPM12."""
+"""Events, regressors and TR of every session from an SPM.mat of SPM5, SPM8 or SPM12."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gzip
 import io
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,17 @@ class SpmDesign:
         Scans of every session.
     runs : tuple of dict of str to Events
         Events of every session by condition, in order of onset; seconds.
+    confounds : tuple of array, shape (n_scans, n_confounds), or None
+        The user's own regressors of every session (``SPM.Sess.C``), if there are any.
+    in_scans : bool
+        Onsets and durations are scans in the file, so that their seconds follow from `tr`.
     """
 
     tr: float
     n_scans: tuple[int, ...]
     runs: tuple[dict[str, Events], ...]
+    confounds: tuple[FloatArray | None, ...]
+    in_scans: bool
 
 
 def is_spm(path: Path) -> bool:
@@ -51,8 +57,8 @@ def read_spm(path: Path | str, notes: list[str] | None = None) -> SpmDesign:
     path : Path or str
         As SPM5, SPM8 or SPM12 writes it (MATLAB format up to 7), gzipped or not.
     notes : list of str, optional
-        What the user should be told is appended here: parametric modulations and further
-        regressors, which are not taken over.
+        What the user should be told is appended here: parametric modulations, which are not taken
+        over, and when in a scan SPM samples its regressors, if that is not its beginning.
 
     Returns
     -------
@@ -80,19 +86,16 @@ def read_spm(path: Path | str, notes: list[str] | None = None) -> SpmDesign:
             f"{path}: has {len(sessions)} sessions (SPM.Sess) and scans of {len(n_scans)} "
             "(SPM.nscan); estimate the design again in SPM"
         )
-    runs = []
+    runs, confounds = [], []
     for number, session in enumerate(sessions, start=1):
         events = _events(path, number, session, tr if units == "scans" else 1.0, notes)
         if not events:
             raise InputError(f"{path}: session {number} has no condition (SPM.Sess.U)")
         runs.append(events)
-        names = _names(getattr(getattr(session, "C", None), "name", ()))
-        if names and notes is not None:
-            notes.append(
-                f"{path}, session {number}: the regressors {', '.join(names)} are not taken over; "
-                "give them as confounds"
-            )
-    return SpmDesign(tr, n_scans, tuple(runs))
+        confounds.append(_confounds(path, number, session, n_scans[number - 1]))
+    if notes is not None:
+        _note_reference(path, spm, tr, notes)
+    return SpmDesign(tr, n_scans, tuple(runs), tuple(confounds), units == "scans")
 
 
 def _load(path: Path) -> Any:
@@ -180,6 +183,32 @@ def _events(
     return found
 
 
+def _confounds(path: Path, number: int, session: Any, n_scans: int) -> FloatArray | None:
+    """Give the user's own regressors of a session."""
+    values = np.asarray(getattr(getattr(session, "C", None), "C", np.empty(0)))
+    if not values.size:
+        return None
+    label = f"{path}, session {number}, regressors (SPM.Sess.C)"
+    columns = _vector(label, "values", values).reshape(len(values), -1)
+    if len(columns) != n_scans:
+        raise InputError(
+            f"{label}: have {len(columns)} rows, but the session has {n_scans} scans (SPM.nscan): "
+            "make the design again in SPM"
+        )
+    return columns
+
+
+def _note_reference(path: Path, spm: Any, tr: float, notes: list[str]) -> None:
+    """Tell when SPM takes a scan not for its beginning: peaks are earlier here by as much."""
+    bins, onset = (getattr(spm.xBF, name, None) for name in ("T", "T0"))
+    if isinstance(bins, int | float) and isinstance(onset, int | float) and 1 < onset <= bins:
+        notes.append(
+            f"{path}: SPM takes each scan {tr * (onset - 1) / bins:.3g} s after its beginning "
+            f"(SPM.xBF.T0 is {onset:g} of {bins:g}), and PyHRF at its beginning: where slices are "
+            "timed so, responses peak that much later than PyHRF says"
+        )
+
+
 def _modulates(parameter: Any) -> bool:
     return str(getattr(parameter, "name", "none")) not in ("none", "", "[]")
 
@@ -194,13 +223,75 @@ def _vector(label: str, what: str, value: Any) -> FloatArray:
     return np.asarray(vector, dtype=np.float64)
 
 
-def sessions_of(design: SpmDesign, n_runs: int, *, label: str) -> Sequence[dict[str, Events]]:
-    """Give the events of the runs that use a design; a design of one session serves each."""
-    if len(design.runs) == 1:
-        return [dict(design.runs[0]) for _ in range(n_runs)]
-    if len(design.runs) != n_runs:
+def sessions_of(
+    design: SpmDesign,
+    scans: Mapping[Path, int],
+    *,
+    tr: float,
+    label: str,
+    notes: list[str] | None = None,
+) -> list[tuple[dict[str, Events], FloatArray | None]]:
+    """Give events and confounds of the runs that use a design.
+
+    Parameters
+    ----------
+    design : SpmDesign
+        Its only session serves each run, without its confounds if there are several.
+    scans : mapping of Path to int
+        Scans of each run by its BOLD file, in the order of the runs.
+    tr : float
+        Repetition time of the runs, seconds: that of onsets in scans.
+    label : str
+        Name of the file, for messages.
+    notes : list of str, optional
+        What the user should be told is appended here.
+
+    Returns
+    -------
+    list of tuple
+        Events by condition, and an array of shape (n_scans, n_confounds) or None.
+
+    Raises
+    ------
+    InputError
+        If there are as many sessions not as runs, or their scans are others.
+    """
+    n_runs, n_sessions = len(scans), len(design.runs)
+    if n_sessions not in (1, n_runs):
         raise InputError(
-            f"{label}: holds {len(design.runs)} sessions for {n_runs} "
+            f"{label}: holds {n_sessions} sessions for {n_runs} "
             f"run{'s' if n_runs > 1 else ''}; give as many BOLD files as sessions"
         )
-    return design.runs
+    given = []
+    for number, (path, n_scans) in enumerate(scans.items()):
+        session = number % n_sessions
+        if n_scans != design.n_scans[session]:
+            raise InputError(
+                f"{label}: session {session + 1} has {design.n_scans[session]} scans (SPM.nscan), "
+                f"and {path} has {n_scans}: give the BOLD files of this design in the order of its "
+                "sessions"
+            )
+        confounds = design.confounds[session]
+        if confounds is not None and notes is not None:
+            what = (
+                f"{label}, session {session + 1}: its {confounds.shape[1]} regressors (SPM.Sess.C)"
+            )
+            if n_sessions == n_runs:
+                notes.append(f"{what} are taken as confounds")
+            elif number == 0:
+                notes.append(
+                    f"{what} are of one session, and not taken over for {n_runs} runs; give the "
+                    "confounds of each run (--confounds)"
+                )
+        events = _rescaled(design, session, tr)
+        given.append((events, confounds if n_sessions == n_runs else None))
+    return given
+
+
+def _rescaled(design: SpmDesign, session: int, tr: float) -> dict[str, Events]:
+    """Give the events of a session; those in scans of another repetition time are stretched."""
+    unit = tr / design.tr if design.in_scans else 1.0
+    return {
+        name: Events(unit * each.onsets, unit * each.durations, each.amplitudes)
+        for name, each in design.runs[session].items()
+    }
