@@ -1,9 +1,11 @@
 """Censoring and confounds through whole estimators."""
 
+import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from nilearn.glm.contrasts import compute_contrast
-from nilearn.glm.first_level import run_glm
+from nilearn.glm.first_level import FirstLevelModel, run_glm
 from parcel_data import small
 
 from pyhrf.data import Events, Experiment, Run
@@ -95,6 +97,43 @@ def test_glm__censored_scans_and_confounds_are_as_by_nilearn(data):
     np.testing.assert_allclose(
         found.maps[f"t_{conditions[0]}"], expected.stat().ravel(), rtol=1e-5, atol=1e-5
     )
+
+
+# nilearn warns of any mask that is given, and of impulses
+@pytest.mark.filterwarnings("ignore:.*Generation of a mask has been requested:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.*events with null duration:UserWarning")
+def test_glm__is_as_nilearns_first_level_model_with_sample_masks(data):
+    conditions, run, parcel, confounds = data
+    censored = np.isin(np.arange(run.n_scans), [3, 40, 41, 100])
+    experiment = Experiment(
+        conditions, (Run(run.n_scans, run.tr, run.events, confounds, censored),)
+    )
+    found = GLM(experiment).fit(parcel.bold)
+    n = parcel.bold.shape[1]
+    events = pd.DataFrame(
+        [
+            {"trial_type": name, "onset": onset, "duration": duration, "modulation": amplitude}
+            for name, e in run.events.items()
+            for onset, duration, amplitude in zip(e.onsets, e.durations, e.amplitudes, strict=True)
+        ]
+    )
+    model = FirstLevelModel(
+        t_r=run.tr,
+        hrf_model="spm",
+        high_pass=1 / 128,
+        mask_img=nib.Nifti1Image(np.ones((n, 1, 1), np.uint8), np.eye(4)),
+        signal_scaling=False,
+        standardize=False,
+        minimize_memory=False,
+    ).fit(
+        nib.Nifti1Image(parcel.bold.T[:, None, None, :], np.eye(4)),
+        events=events,
+        confounds=pd.DataFrame(confounds, columns=["x", "y", "z"]),
+        sample_masks=np.flatnonzero(~censored),
+    )
+    for name in conditions:
+        expected = model.compute_contrast(name, output_type="stat").get_fdata().ravel()
+        np.testing.assert_allclose(found.maps[f"t_{name}"], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_confounds__take_their_signal_out_of_the_levels(data):

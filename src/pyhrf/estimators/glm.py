@@ -33,6 +33,9 @@ class GLM(ParcelEstimator):
     Each run is fitted by itself (``run_glm``), with AR(1) noise whose coefficient is rounded to a
     hundredth, or white noise; runs are put together by fixed effects. Responses are SPM's
     canonical HRF, the same with its time and dispersion derivatives, or finite impulse responses.
+    Censored scans are taken out of data and design, as by nilearn's ``sample_masks``: its AR(1)
+    noise takes the scans on both sides of a gap for neighbours, where the other estimators know
+    how long the gap was.
 
     Parameters
     ----------
