@@ -76,7 +76,8 @@ def same(said: str, found: str) -> bool:
 
 
 def _console(text: str) -> int:
-    steps = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
+    joined = re.sub(r"\\\n\s*", "", text)
+    steps = re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]
     programs = Path(sys.executable).parent
     variables = {
         **os.environ,

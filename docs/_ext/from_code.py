@@ -25,7 +25,12 @@ from pyhrf.config.settings import Settings
 from pyhrf.config.study import SECTION_OF, Study
 
 ROOT = Path(__file__).resolve().parents[2]
-_PLACE = re.compile(r"<!-- made from the code: (\w+) -->")
+_MADE = re.compile(r"<!-- made from the code: (\w+) -->")
+
+_ORDER = (
+    *("buildcfg", "estim", "jde", "rfir", "glm", "bids", "parcellate", "project", "report", "plot"),
+    *("compare", "monitor", "check", "simulate", "maketests"),
+)
 
 
 def commands() -> str:
@@ -73,25 +78,51 @@ def programs() -> dict[tuple[str, ...], str]:
 
 def _command(command: click.Command, words: tuple[str, ...]) -> Iterator[str]:
     name = " ".join(words)
+    context = click.Context(command, info_name=name)
+    own_program = programs().get(words)
     if len(words) > 1:
         yield f"{'#' * min(len(words), 4)} `{name}`\n"
-    own_program = programs().get(words)
-    if own_program:
-        yield f"Also a program of its own: `{own_program}`.\n"
-    yield f"{_help(command)}\n"
-    context = click.Context(command, info_name=name)
+        if own_program:
+            yield f"Also a program of its own: `{own_program}`.\n"
     if isinstance(command, click.Group):
-        for sub in command.list_commands(context):
-            inner = command.get_command(context, sub)
-            assert inner is not None
-            yield from _command(inner, (*words, sub))
+        if len(words) > 1:
+            yield f"{_help(command)}\n"
+        yield from _commands_of(command, context, words)
         return
+    yield f"{_help(command)}\n"
     usage = " ".join([own_program or name, *command.collect_usage_pieces(context)])
     yield f"```text\n{usage}\n```\n"
-    for one in command.get_params(context):
-        if record := one.get_help_record(context):
-            options, text = record
-            yield f"{_code(options)}\n: {_plain(_sentence(text))}\n"
+    for options, text in _records(command, context):
+        yield f"`{options}`\n: {_plain(_sentence(text))}\n"
+
+
+def _commands_of(
+    group: click.Group, context: click.Context, words: tuple[str, ...]
+) -> Iterator[str]:
+    """Describe the commands of a group; of those that say the same, the first one in full."""
+    told: dict[tuple[object, ...], str] = {}
+    for name in sorted(group.list_commands(context), key=_place):
+        command = group.get_command(context, name)
+        assert command is not None
+        first, _, rest = _help(command).partition("\n\n")
+        content = (rest, *_records(command, click.Context(command)))
+        if rest and content in told:
+            yield f"{'#' * min(len(words) + 1, 4)} `{' '.join((*words, name))}`\n"
+            yield f"{first} All else is as of `{told[content]}`.\n"
+            continue
+        told[content] = " ".join((*words, name))
+        yield from _command(command, (*words, name))
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Give a place in the order in which commands are met; new ones come last."""
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
+
+
+def _records(command: click.Command, context: click.Context) -> list[tuple[str, str]]:
+    """Give options and what is said of them; --help is everywhere."""
+    options = [one for one in command.params if "--help" not in one.opts]
+    return [record for one in options if (record := one.get_help_record(context))]
 
 
 def _help(command: click.Command) -> str:
@@ -155,10 +186,6 @@ def _shown(value: object) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def _code(text: str) -> str:
-    return f"`{text}`"
-
-
 def _plain(text: str) -> str:
     """Keep what Markdown would take for a sign of its own."""
     text = text.replace("``", "`")
@@ -176,7 +203,7 @@ def _read(_app: Sphinx, page: str, source: list[str]) -> None:
             raise ExtensionError(f"{page}: nothing is made of {place[1]!r}")
         return _MAKERS[place[1]]()
 
-    source[0] = _PLACE.sub(made, source[0])
+    source[0] = _MADE.sub(made, source[0])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+
+_NAME = re.compile(r"<mo>([A-Za-z]+)</mo>")
 
 
 def _visit_inline(self: Any, node: nodes.math) -> None:
@@ -23,9 +26,12 @@ def _visit_block(self: Any, node: nodes.math_block) -> None:
 def _mathml(node: nodes.Element, display: str) -> str:
     formula = node.astext()
     try:
-        return str(convert(formula, display=display))
+        made = str(convert(formula, display=display))
     except Exception as error:
         raise ExtensionError(f"the formula {formula!r} cannot be read: {error!r}") from error
+    # "is distributed as" has room on both sides, the name of a function has none
+    made = made.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
+    return _NAME.sub(r'<mi mathvariant="normal">\1</mi>', made)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -91,7 +91,7 @@ class Results:
 
     @cached_property
     def hrf(self) -> pd.DataFrame:
-        """One row per HRF sample: parcel, [condition,] time (s), hrf (peak +1), sd.
+        """The table ``hrf.tsv``, one row per sample of a response; times in seconds, peak +1.
 
         Rows without a condition hold the HRF of all conditions together.
         """
@@ -99,17 +99,17 @@ class Results:
 
     @cached_property
     def parcels(self) -> pd.DataFrame:
-        """One row per parcel: status, reason, n_positions, n_iterations, time_to_peak (s), …."""
+        """The table ``parcels.tsv``, one row per parcel; times in seconds."""
         return self._table("parcels")
 
     @cached_property
     def conditions(self) -> pd.DataFrame:
-        """One row per parcel and condition: mean_active, sd_active, sd_inactive, beta, …."""
+        """The table ``conditions.tsv``, one row per parcel and condition."""
         return self._table("conditions")
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """Content of ``run.json``: versions, parameters, checksums, host and time of batches."""
+        """What ``run.json`` holds, such as versions, parameters, checksums, time of batches."""
         path = self.directory / "run.json"
         if not path.is_file():
             raise InputError(f"{path} is not there: the analysis did not end; start it again")
