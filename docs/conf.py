@@ -47,4 +47,4 @@ html_show_sourcelink = False
 html_show_copyright = False
 html_math_renderer = "mathml"
 pygments_style = "friendly"
-smartquotes = False  # a quote in a command is one that is typed
+smartquotes_action = "D"  # dashes; a quote in a command is one that is typed

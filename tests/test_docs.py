@@ -13,6 +13,8 @@ from types import ModuleType
 import click
 import pytest
 
+import pyhrf as package
+from pyhrf import errors
 from pyhrf.analysis import analyse
 from pyhrf.commands.main import pyhrf
 from pyhrf.config.settings import (
@@ -86,6 +88,13 @@ def test_commands_page__names_every_command_and_option(from_code: ModuleType) ->
         section = text.partition(heading)[2].partition("\n#")[0]
         for option in command.params:
             assert isinstance(option, click.Argument) or option.opts[0] in section, words
+
+
+def test_python_page__names_what_is_public() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\.\. auto(?:class|function):: pyhrf\.(\w+)$", text, re.MULTILINE))
+    assert ".. automodule:: pyhrf.errors\n   :members:\n" in text
+    assert named | set(errors.__all__) | {"__version__"} >= set(package.__all__)
 
 
 def every_command(words: tuple[str, ...], command: click.Command) -> Iterator[tuple]:

@@ -27,6 +27,8 @@ from pyhrf.config.study import SECTION_OF, Study
 ROOT = Path(__file__).resolve().parents[2]
 _MADE = re.compile(r"<!-- made from the code: (\w+) -->")
 
+# An option within a sentence, and not within what is code already.
+_OPTION = re.compile(r"(?<![\w`-])(--?[A-Za-z][\w-]*)(?![\w`-])(?=[^`]*(?:`[^`]*`[^`]*)*$)")
 _ORDER = (
     *("buildcfg", "estim", "jde", "rfir", "glm", "bids", "parcellate", "project", "report", "plot"),
     *("compare", "monitor", "check", "simulate", "maketests"),
@@ -122,7 +124,8 @@ def _place(name: str) -> tuple[int, str]:
 def _records(command: click.Command, context: click.Context) -> list[tuple[str, str]]:
     """Give options and what is said of them; --help is everywhere."""
     options = [one for one in command.params if "--help" not in one.opts]
-    return [record for one in options if (record := one.get_help_record(context))]
+    records = [record for one in options if (record := one.get_help_record(context))]
+    return [record for record in records if record[1]]
 
 
 def _help(command: click.Command) -> str:
@@ -188,7 +191,7 @@ def _shown(value: object) -> str:
 
 def _plain(text: str) -> str:
     """Keep what Markdown would take for a sign of its own."""
-    text = text.replace("``", "`")
+    text = _OPTION.sub(r"`\1`", text.replace("``", "`"))
     pieces = re.split(r"(`[^`]*`)", text)
     escaped = [
         piece if piece.startswith("`") else re.sub(r"([*_<>\[\]|$])", r"\\\1", piece)
