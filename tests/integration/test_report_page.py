@@ -9,6 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from pyhrf.analysis import analyse
@@ -117,7 +119,7 @@ def test_page__leads_from_a_response_to_its_parcel(results, found):
 ASK_MESH = """
 <script>
 {
-  const canvas = document.getElementById("mesh");
+  const canvas = document.querySelector(".mesh canvas");
   const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   document.querySelector('#grid .hrf[data-parcel="38"]').click();
   const chosen = document.querySelector("#chosen b").textContent;
@@ -151,3 +153,76 @@ def test_page__draws_a_surface_on_its_mesh(shared_data, tmp_path):
     n_colours, chosen = title.split(" ", 1)
     assert int(n_colours) > 50
     assert chosen == "parcel 38"
+
+
+ASK_MESHES = """
+<script>
+{
+  const colours = [...document.querySelectorAll(".mesh canvas")].map(canvas => {
+    const context = canvas.getContext("2d");
+    const bytes = context.getImageData(0, 0, canvas.width, canvas.height).data;
+    return new Set(bytes).size;
+  });
+  const names = [...document.querySelectorAll(".mesh figcaption")].map(one => one.textContent);
+  document.querySelector('#grid .hrf[data-parcel="2"]').click();
+  const value = document.getElementById("value").textContent;
+  document.title = JSON.stringify({ colours, names, value });
+}
+</script>
+"""
+
+
+def test_page__draws_both_hemispheres_of_cifti(tmp_path):
+    """Each on its own mesh; a click on a response leads to the node of its mesh."""
+    n_nodes, axes, meshes = 60, [], []
+    rng = np.random.default_rng(2)
+    for side in ("Left", "Right"):
+        angle = np.arange(n_nodes) * 0.7
+        points = np.stack([9 * np.cos(angle), 9 * np.sin(angle), np.arange(n_nodes)], axis=1)
+        nodes = np.arange(n_nodes - 2)
+        image = nib.GiftiImage(
+            darrays=[
+                nib.gifti.GiftiDataArray(points.astype(np.float32), intent="pointset"),
+                nib.gifti.GiftiDataArray(
+                    np.stack([nodes, nodes + 1, nodes + 2], axis=1).astype(np.int32),
+                    intent="triangle",
+                ),
+            ],
+            meta=nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": f"Cortex{side}"}),
+        )
+        meshes.append(tmp_path / f"{side}.surf.gii")
+        image.to_filename(meshes[-1])
+        axes.append(
+            nib.cifti2.BrainModelAxis.from_surface(
+                np.arange(n_nodes), n_nodes, name=f"Cortex{side}"
+            )
+        )
+    axis = axes[0] + axes[1]
+    bold = rng.normal(100, 1, (90, 2 * n_nodes)).astype(np.float32)
+    series = nib.cifti2.SeriesAxis(0, 2, 90)
+    nib.Cifti2Image(bold, (series, axis)).to_filename(tmp_path / "bold.dtseries.nii")
+    labels = np.repeat(np.float32([[1, 2]]), n_nodes, axis=1)
+    scalars = nib.cifti2.ScalarAxis(["parcels"])
+    nib.Cifti2Image(labels, (scalars, axis)).to_filename(tmp_path / "parcels.dscalar.nii")
+    events = "onset\tduration\ttrial_type\n" + "".join(
+        f"{onset}\t0\taudio\n" for onset in range(6, 160, 11)
+    )
+    (tmp_path / "events.tsv").write_text(events)
+    study = Study.build(
+        data={
+            "kind": "surface",
+            "runs": [{"bold": tmp_path / "bold.dtseries.nii", "paradigm": tmp_path / "events.tsv"}],
+            "parcellation": tmp_path / "parcels.dscalar.nii",
+            "meshes": meshes,
+        },
+        output=tmp_path / "out",
+    )
+    results = analyse(study, engine="serial")
+    page = (results.directory / "report.html").read_text("utf-8")
+    asking = tmp_path / "report.html"
+    asking.write_text(page.replace("</body>", f"{ASK_MESHES}</body>"), "utf-8")
+    title = re.findall("<title>(.*?)</title>", dumped(asking, tmp_path))[0]
+    found = json.loads(html.unescape(title))
+    assert found["names"] == ["CortexLeft", "CortexRight"]
+    assert min(found["colours"]) > 20
+    assert re.match("nrl_audio at node [0-9]+ of CortexRight: ", found["value"])

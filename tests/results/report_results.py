@@ -10,7 +10,7 @@ import numpy as np
 
 from pyhrf.config.study import Study
 from pyhrf.data import ParcelEstimate
-from pyhrf.results import Grid, Results, write_results
+from pyhrf.results import GrayordinateGrid, Grid, Results, write_results
 
 TIME = np.arange(0, 26.0)
 CONDITIONS = ("audio", "</script><b>odd")
@@ -95,3 +95,49 @@ def make_report_results(
     }
     (folder / "run.json").write_text(json.dumps(run))
     return Results(folder)
+
+
+def write_mesh(path: Path, n_nodes: int, structure: str) -> None:
+    """Write a fan of triangles."""
+    turn = np.arange(n_nodes)
+    points = np.stack([10 * np.cos(turn), 10 * np.sin(turn), turn], axis=1)
+    triangles = [(0, k, k + 1) for k in range(1, n_nodes - 1)]
+    image = nib.GiftiImage(
+        darrays=[
+            nib.gifti.GiftiDataArray(points.astype(np.float32), intent="pointset"),
+            nib.gifti.GiftiDataArray(np.int32(triangles), intent="triangle"),
+        ],
+        meta=nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": structure}),
+    )
+    image.to_filename(path)
+
+
+def make_cifti_results(folder: Path) -> Results:
+    """Write the results of one parcel of two cortical structures and two voxels."""
+    axis = (
+        nib.cifti2.BrainModelAxis.from_surface([1, 3, 4], 5, name="CortexLeft")
+        + nib.cifti2.BrainModelAxis.from_surface([0, 2], 4, name="CortexRight")
+        + nib.cifti2.BrainModelAxis.from_mask(
+            np.ones((2, 1, 1), bool), affine=np.eye(4), name="ThalamusLeft"
+        )
+    )
+    volume = make_report_results(folder / "volume")
+    estimate = ParcelEstimate(
+        1,
+        "ok",
+        "",
+        np.arange(7),
+        summary={"time_to_peak": 5.0, "n_positions_used": 7.0},
+        hrf={"time": TIME, "hrf": bump(5.0), "sd": np.full(26, 0.1)},
+        maps={"nrl_audio": np.arange(10, 17, dtype=np.float32)},
+    )
+    grid = GrayordinateGrid(np.ones(7, np.int32), axis)
+    results = write_results(folder / "cifti", [estimate], conditions=("audio",), grid=grid)
+    meshes = []
+    for structure, n_nodes in (("CortexRight", 4), ("CortexLeft", 5)):
+        meshes.append(str(folder / f"{structure}.surf.gii"))
+        write_mesh(Path(meshes[-1]), n_nodes, structure)
+    run = json.loads((volume.directory / "run.json").read_text())
+    run["study"]["data"] |= {"kind": "surface", "meshes": meshes}
+    (results.directory / "run.json").write_text(json.dumps(run))
+    return results

@@ -10,13 +10,13 @@ import re
 import nibabel as nib
 import numpy as np
 import pytest
-from report_results import AFFINE, SHAPE, level_at, make_report_results
+from report_results import AFFINE, SHAPE, level_at, make_cifti_results, make_report_results
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.results import NodeGrid, write_results
 from pyhrf.results.report import write_report
-from pyhrf.results.report_maps import chosen_maps, pack_maps, pack_mesh
+from pyhrf.results.report_maps import chosen_maps, pack_maps, pack_meshes
 from pyhrf.results.report_text import methods_of, parameters_of, warnings_of
 
 
@@ -211,19 +211,50 @@ def surface(tmp_path):
     return results
 
 
-def test_pack_mesh__gives_each_node_its_value(surface):
-    packed = pack_mesh(surface)
+def test_pack_meshes__gives_each_node_its_value(surface):
+    packed = pack_meshes(surface)
     (one,) = (one for one in packed["maps"] if one["name"] == "nrl_audio")
     assert np.frombuffer(base64.b64decode(packed["index"]), "<i4").tolist() == [1, 2, 3]
     np.testing.assert_allclose(unpacked(one), [-2, np.nan, 4], atol=1e-3)
-    triangles = np.frombuffer(base64.b64decode(packed["mesh"]["triangles"]), "<i4")
+    (mesh,) = packed["meshes"]
+    triangles = np.frombuffer(base64.b64decode(mesh["triangles"]), "<u2")
     assert triangles.reshape(-1, 3)[3].tolist() == [1, 2, 3]
+    steps = np.frombuffer(base64.b64decode(mesh["coordinates"]), "<i2").reshape(-1, 3)
+    nodes = [[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
+    np.testing.assert_allclose(steps * mesh["step"] + mesh["centre"], nodes, atol=1e-3)
+    assert packed["not_drawn"] == 0
 
 
 def test_report__of_a_surface_does_without_its_mesh(surface, tmp_path):
     assert 'id="map"' in write_report(surface.directory).read_text("utf-8")
     (tmp_path / "mesh.gii").unlink()
-    assert "nor one mesh on which to draw" in write_report(surface.directory).read_text("utf-8")
+    assert "nor a mesh" in write_report(surface.directory).read_text("utf-8")
+
+
+def test_pack_meshes__leaves_out_what_is_too_large(surface):
+    assert pack_meshes(surface, max_bytes=30) is None
+
+
+def test_pack_meshes__puts_two_hemispheres_one_after_the_other(tmp_path):
+    """Of CIFTI: cortical nodes at their meshes, voxels counted only."""
+    results = make_cifti_results(tmp_path)
+    packed = pack_meshes(results)
+    assert [(one["name"], one["first"]) for one in packed["meshes"]] == [
+        ("CortexRight", 0),
+        ("CortexLeft", 4),
+    ]
+    assert packed["shape"] == [9, 1, 1]
+    assert packed["not_drawn"] == 2
+    index = np.frombuffer(base64.b64decode(packed["index"]), "<i4")
+    (one,) = (one for one in packed["maps"] if one["name"] == "nrl_audio")
+    # left nodes 1, 3 and 4 have the levels 10, 11, 12; right nodes 0 and 2 have 13, 14
+    assert dict(zip(index.tolist(), unpacked(one).round().tolist(), strict=True)) == {
+        4 + 1: 10,
+        4 + 3: 11,
+        4 + 4: 12,
+        0: 13,
+        2: 14,
+    }
 
 
 def test_methods__say_what_was_taken_out(results):

@@ -16,8 +16,9 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.figures import COLOURS, MOST_PARCELS
-from pyhrf.results.report_maps import background_image, has_volume
+from pyhrf.results.report_maps import background_image
 from pyhrf.results.results import Results
+from pyhrf.results.surfaces import has_volume
 
 __all__ = ["convergence_figure", "hrf_figure", "overview_figure", "save_figure", "save_map_figure"]
 

@@ -17,7 +17,7 @@ import pandas as pd
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.files import replace_file
 from pyhrf.results.plots import overview_figure
-from pyhrf.results.report_maps import has_volume, pack_maps, pack_mesh
+from pyhrf.results.report_maps import pack_maps, pack_meshes
 from pyhrf.results.report_text import (
     LOW_QUALITY,
     inputs_of,
@@ -27,6 +27,7 @@ from pyhrf.results.report_text import (
     warnings_of,
 )
 from pyhrf.results.results import Results
+from pyhrf.results.surfaces import has_volume
 
 __all__ = ["REPORT", "write_report"]
 
@@ -92,7 +93,7 @@ def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
 def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     """Gather all that the page shows."""
     study = results.provenance["study"]
-    maps = pack_maps(results, anatomy=anatomy) if has_volume(results) else pack_mesh(results)
+    maps = pack_maps(results, anatomy=anatomy) if has_volume(results) else pack_meshes(results)
     return {
         "study": study,
         "n_parcels": results.n_parcels,

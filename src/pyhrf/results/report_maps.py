@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.results.comparison import level_maps
 from pyhrf.results.results import Results
+from pyhrf.results.surfaces import MapSurface, surfaces_of
 
-__all__ = ["MAX_BYTES", "background_image", "chosen_maps", "has_volume", "pack_maps", "pack_mesh"]
+__all__ = ["MAX_BYTES", "background_image", "chosen_maps", "pack_maps", "pack_meshes"]
 
 nib: Any = nibabel  # whose functions have no types
 
@@ -30,6 +31,7 @@ _SCANS_OF_MEAN = 20
 _NOTHING = -32768  # int16 that stands for NaN
 _LEVELS = 32767
 _MARGIN = 2  # voxels around the parcels
+_MOST_OF_MESHES = 0.75  # of the room that maps and meshes have
 
 # What is looked at most comes first; a map that starts with none of these is left to the files.
 _KINDS = (
@@ -44,14 +46,17 @@ _KINDS = (
 _OTHERS = (
     ("time_to_peak", "time"),
     ("parcels", "labels"),
+    ("left_out", "flag"),
     ("noise_sd", "amount"),
     ("ar1", "levels"),
 )
+_RANGES = {"probability": (0.0, 1.0), "flag": (0.0, 2.0)}
 _COLOURS = {
     "levels": "RdBu_r",
     "probability": "inferno",
     "time": "viridis",
     "amount": "viridis",
+    "flag": "plasma",
     "labels": "tab20",
 }
 
@@ -71,11 +76,6 @@ class _Box:
         return values
 
 
-def has_volume(results: Results) -> bool:
-    """Tell whether the results have maps of voxels."""
-    return "parcels" in results.maps() and hasattr(results.load_map("parcels"), "affine")
-
-
 def chosen_maps(names: Iterable[str]) -> list[tuple[str, str]]:
     """Choose the maps that a report shows, the most looked at first.
 
@@ -87,7 +87,7 @@ def chosen_maps(names: Iterable[str]) -> list[tuple[str, str]]:
     Returns
     -------
     list of (str, str)
-        Name, and kind: ``levels``, ``probability``, ``time``, ``amount`` or ``labels``.
+        Name, and kind: ``levels``, ``probability``, ``time``, ``amount``, ``flag`` or ``labels``.
     """
     names = list(names)
     levels = level_maps(names, ("nrl", "contrast"))
@@ -210,47 +210,75 @@ def pack_maps(
     }
 
 
-def pack_mesh(results: Results, *, max_bytes: int = MAX_BYTES) -> dict[str, Any] | None:
-    """Pack the maps of a surface and its mesh for a browser.
+def pack_meshes(results: Results, *, max_bytes: int = MAX_BYTES) -> dict[str, Any] | None:
+    """Pack the maps of surfaces and their meshes for a browser.
 
     Parameters
     ----------
     results : Results
-        With maps of nodes.
+        With maps of nodes or grayordinates.
     max_bytes : int
-        Of all maps together.
+        Of all meshes and maps together.
 
     Returns
     -------
     dict or None
-        As of `pack_maps`, with ``mesh`` (base64: ``coordinates``, float32, and ``triangles``,
-        int32) in place of a background. None when there is not one mesh of as many nodes as the
-        maps have, where the run found it.
+        As of `pack_maps`, with ``meshes`` in place of a background, and ``not_drawn``, the number
+        of positions of parcels that lie on none of them. Places count the nodes of one mesh after
+        those of another. A mesh has its ``name``, the number of its ``first`` place, the middle of
+        its nodes and the millimetres of a step (``centre``, ``step``), base64 of its
+        ``coordinates`` in steps (int16) and of its ``triangles`` (uint16, or int32 where
+        ``wide``). None when there is no mesh, or too large ones.
     """
-    data = results.provenance["study"]["data"]
-    meshes = data.get("meshes", ())
-    if len(meshes) != 1 or not Path(meshes[0]).is_file() or "parcels" not in results.maps():
+    surfaces = surfaces_of(results)
+    meshes, first = [], 0
+    for surface in surfaces:
+        meshes.append(_packed_mesh(surface, first))
+        first += surface.mesh.n_nodes
+    used = sum(len(one["coordinates"]) + len(one["triangles"]) for one in meshes)
+    if not surfaces or used > _MOST_OF_MESHES * max_bytes:
         return None
-    image = nib.load(meshes[0])
-    coordinates, triangles = image.agg_data("pointset"), image.agg_data("triangle")
-    labels = results.map_values("parcels").astype("<i4")
-    if labels.shape != (len(coordinates),):
-        return None
+    parcels = results.map_values("parcels")
+    labels = np.nan_to_num(_joined(surfaces, parcels)).astype("<i4")
     index = np.flatnonzero(labels > 0)
+
+    def values_of(name: str) -> FloatArray:
+        values: FloatArray = _joined(surfaces, results.map_values(name))[index]
+        return values
+
+    names = ", ".join(surface.mesh.path.name for surface in surfaces)
     return {
-        "shape": [len(labels), 1, 1],
+        "shape": [first, 1, 1],
         "affine": np.eye(4).tolist(),
         "index": _base64(index.astype("<i4")),
         "labels": _base64(labels[index]),
         "background": None,
-        "background_is": f"the mesh {Path(meshes[0]).name}",
-        "mesh": {
-            "coordinates": _base64(np.asarray(coordinates, "<f4")),
-            "triangles": _base64(np.asarray(triangles, "<i4")),
-        },
-        **_packed_values(
-            results, lambda name: results.map_values(name)[index].astype(np.float64), max_bytes
-        ),
+        "background_is": f"the mesh{'es' if len(surfaces) > 1 else ''} {names}",
+        "meshes": meshes,
+        "not_drawn": int(np.count_nonzero(parcels)) - len(index),
+        **_packed_values(results, values_of, max_bytes - used),
+    }
+
+
+def _joined(surfaces: Sequence[MapSurface], values: NDArray[Any]) -> FloatArray:
+    """Put the nodes of all meshes one after the other."""
+    return np.concatenate([surface.on_nodes(values) for surface in surfaces])
+
+
+def _packed_mesh(surface: MapSurface, first: int) -> dict[str, Any]:
+    """Pack a mesh: coordinates to a hundred-thousandth of its size."""
+    mesh = surface.mesh
+    centre = (mesh.coordinates.min(axis=0) + mesh.coordinates.max(axis=0)) / 2
+    step = (np.abs(mesh.coordinates - centre).max() or 1.0) / _LEVELS
+    wide = mesh.n_nodes > 1 << 16
+    return {
+        "name": surface.name,
+        "first": first,
+        "centre": centre.tolist(),
+        "step": float(step),
+        "coordinates": _base64(np.rint((mesh.coordinates - centre) / step).astype("<i2")),
+        "triangles": _base64(mesh.triangles.astype("<i4" if wide else "<u2")),
+        "wide": wide,
     }
 
 
@@ -295,8 +323,8 @@ def _make_box(results: Results) -> _Box:
 def _quantised(values: FloatArray, kind: str) -> dict[str, Any]:
     """Turn values into 16-bit numbers and the range that they cover."""
     known = np.isfinite(values)
-    if kind == "probability":
-        low, high = 0.0, 1.0
+    if kind in _RANGES:
+        low, high = _RANGES[kind]
     else:
         found = values[known]
         low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
@@ -313,8 +341,8 @@ def _quantised(values: FloatArray, kind: str) -> dict[str, Any]:
 
 def _top(values: FloatArray, kind: str) -> float:
     """Choose the value that has the strongest colour: few outliers must not hide the rest."""
-    if kind == "probability":
-        return 1.0
+    if kind in _RANGES:
+        return _RANGES[kind][1]
     top = float(np.percentile(np.abs(values), 99)) if values.size else 1.0
     return top or 1.0
 

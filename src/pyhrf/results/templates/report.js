@@ -118,103 +118,10 @@ function decode(text, Kind) {
   return new Kind(bytes.buffer);
 }
 
+{% include "report_mesh.js" %}
+
 let goTo = () => {};
 if (data.maps && data.maps.maps.length) { startViewer(data.maps); }
-
-// A mesh on a canvas: triangles from the farthest to the nearest, coloured by their nodes.
-function makeMesh(mesh, rgbOf, pick) {
-  const xyz = decode(mesh.coordinates, Float32Array), corners = decode(mesh.triangles, Int32Array);
-  const n = xyz.length / 3, m = corners.length / 3;
-  const middle = [0, 1, 2].map(a => {
-    let low = Infinity, high = -Infinity;
-    for (let i = a; i < xyz.length; i += 3) {
-      low = Math.min(low, xyz[i]);
-      high = Math.max(high, xyz[i]);
-    }
-    return (low + high) / 2;
-  });
-  let radius = 1e-9;
-  for (let i = 0; i < n; i++) {
-    radius = Math.max(radius, Math.hypot(...middle.map((value, a) => xyz[3 * i + a] - value)));
-  }
-  const box = document.createElement("figure");
-  box.innerHTML = `<canvas id="mesh" width="620" height="480"></canvas>
-    <label class="small">turn <input type="range" id="turn" min="0" max="360" value="90"></label>
-    <label class="small">tilt <input type="range" id="tilt" min="-90" max="90" value="10"></label>`;
-  $("slices").append(box);
-  const canvas = $("mesh"), context = canvas.getContext("2d");
-  const scale = 0.95 * Math.min(canvas.width, canvas.height) / 2 / radius;
-  const x = new Float32Array(n), y = new Float32Array(n), far = new Float32Array(n);
-  const depth = new Float32Array(m), order = Uint32Array.from({ length: m }, (_, i) => i);
-
-  // A large mesh takes a part of a second: a slider that moves must not make a queue of drawings.
-  let asked = false, painted = false;
-  function draw() {
-    if (!painted) {
-      painted = true;
-      paint();
-      return;
-    }
-    if (asked) { return; }
-    asked = true;
-    requestAnimationFrame(() => { asked = false; paint(); });
-  }
-
-  function paint() {
-    const turn = $("turn").value * Math.PI / 180, tilt = $("tilt").value * Math.PI / 180;
-    const [ct, st, cp, sp] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
-    for (let i = 0; i < n; i++) {
-      const [a, b, c] = [0, 1, 2].map(k => xyz[3 * i + k] - middle[k]);
-      const behind = b * ct - a * st;
-      x[i] = canvas.width / 2 + scale * (a * ct + b * st);
-      y[i] = canvas.height / 2 - scale * (c * cp + behind * sp);
-      far[i] = behind * cp - c * sp;
-    }
-    for (let t = 0; t < m; t++) {
-      depth[t] = far[corners[3 * t]] + far[corners[3 * t + 1]] + far[corners[3 * t + 2]];
-    }
-    order.sort((one, other) => depth[other] - depth[one]);
-    const colours = new Float32Array(3 * n);
-    for (let i = 0; i < n; i++) { colours.set(rgbOf(i), 3 * i); }
-    context.fillStyle = "#111";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    for (const t of order) {
-      const [i, j, k] = [corners[3 * t], corners[3 * t + 1], corners[3 * t + 2]];
-      const across = (x[j] - x[i]) * (y[k] - y[i]) - (x[k] - x[i]) * (y[j] - y[i]);
-      const u = [x[j] - x[i], y[j] - y[i], scale * (far[j] - far[i])];
-      const v = [x[k] - x[i], y[k] - y[i], scale * (far[k] - far[i])];
-      const area = Math.hypot(u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], across) || 1;
-      const light = 0.45 + 0.55 * Math.abs(across) / area;
-      const mix = c => Math.round(light * (colours[3 * i + c] + colours[3 * j + c] +
-        colours[3 * k + c]) / 3);
-      context.fillStyle = context.strokeStyle = `rgb(${mix(0)},${mix(1)},${mix(2)})`;
-      context.beginPath();
-      context.moveTo(x[i], y[i]);
-      context.lineTo(x[j], y[j]);
-      context.lineTo(x[k], y[k]);
-      context.closePath();
-      context.fill();
-      context.stroke();
-    }
-  }
-
-  canvas.addEventListener("click", event => {
-    let best = -1;
-    for (let i = 0; i < n; i++) {
-      const near = Math.hypot(x[i] - event.offsetX, y[i] - event.offsetY) < 8;
-      if (near && (best < 0 || far[i] < far[best])) { best = i; }
-    }
-    if (best >= 0) { pick(best); }
-  });
-  function face(nodes) {  // turn towards the reader
-    const mean = [0, 1].map(a =>
-      nodes.reduce((sum, i) => sum + xyz[3 * i + a], 0) / nodes.length - middle[a]);
-    $("turn").value = (Math.atan2(mean[0], -mean[1]) * 180 / Math.PI + 360) % 360;
-    draw();
-  }
-  for (const id of ["turn", "tilt"]) { $(id).addEventListener("input", draw); }
-  return { draw, face };
-}
 
 function startViewer(maps) {
   const [nx, ny, nz] = maps.shape, size = nx * ny * nz;
@@ -229,7 +136,7 @@ function startViewer(maps) {
   const cache = new Map();
   let map = maps.maps[0], values = null;
 
-  const views = maps.mesh ? [] : [  // canvas, horizontal axis, vertical axis, axis of the slider
+  const views = maps.meshes ? [] : [  // canvas, horizontal axis, vertical axis, axis of the slider
     { name: "axial", h: 0, v: 1, s: 2 },
     { name: "coronal", h: 0, v: 2, s: 1 },
     { name: "sagittal", h: 1, v: 2, s: 0 },
@@ -246,8 +153,14 @@ function startViewer(maps) {
     view.canvas.id = view.name;
     view.canvas.width = maps.shape[view.h];
     view.canvas.height = maps.shape[view.v];
-    view.canvas.style.width = `${maps.shape[view.h] * step[view.h] * zoom}px`;
-    view.canvas.style.height = `${maps.shape[view.v] * step[view.v] * zoom}px`;
+    const [wide, high] = [view.h, view.v].map(axis => maps.shape[axis] * step[axis]);
+    const frame = document.createElement("div");
+    frame.className = "frame";
+    frame.style.width = `${wide * zoom}px`;
+    frame.style.aspectRatio = `${wide} / ${high}`;
+    frame.innerHTML = `<i class="across"></i><i class="along"></i>`;
+    [view.across, view.along] = frame.children;
+    frame.append(view.canvas);
     view.slider = document.createElement("input");
     Object.assign(view.slider, { type: "range", min: 0, max: maps.shape[view.s] - 1, step: 1 });
     view.slider.setAttribute("aria-label", `${view.name} slice`);
@@ -260,7 +173,7 @@ function startViewer(maps) {
         view.canvas.height - 1 - Math.floor(event.offsetY / height * view.canvas.height));
       draw();
     });
-    box.append(view.canvas, view.slider);
+    box.append(frame, view.slider);
     $("slices").append(box);
     view.where = box.querySelector(".where");
   }
@@ -279,7 +192,7 @@ function startViewer(maps) {
     const most = map.kind === "labels" ? 1 : Math.max(Math.abs(map.top), 1e-12);
     $("threshold").max = most;
     $("threshold").step = most / 200;
-    $("threshold").value = map.kind === "probability" ? most / 2 : 0;
+    $("threshold").value = { probability: most / 2, flag: .5 }[map.kind] ?? 0;
     $("threshold").disabled = map.kind === "labels";
     drawBar();
   }
@@ -321,20 +234,22 @@ function startViewer(maps) {
     return [table[i], table[i + 1], table[i + 2]];
   }
 
-  function pick(node) {
+  function pick(node, which) {
     const here = place[node], value = here >= 0 ? values[here] : NaN;
-    $("value").textContent = `${map.name} at node ${node}: ` +
+    $("value").textContent = `${map.name} at node ${node - which.first} of ${which.name}: ` +
       (here < 0 ? "outside the parcels" : Number.isNaN(value) ? "not estimated" : value.toPrecision(4));
     if (here >= 0) { choose(labels[here]); }
   }
 
-  const mesh = maps.mesh ? makeMesh(maps.mesh, rgbOf, pick) : null;
+  const meshes = (maps.meshes ?? []).map(one =>
+    Object.assign(one, makeMesh(one, node => rgbOf(one.first + node),
+      node => pick(one.first + node, one))));
 
   function draw() {
     const threshold = Number($("threshold").value), table = tables[map.kind];
-    if (mesh) {
+    if (meshes.length) {
       $("thresholdText").textContent = threshold.toPrecision(2);
-      mesh.draw();
+      meshes.forEach(mesh => mesh.draw());
       return;
     }
     const strides = [1, nx, nx * ny];
@@ -353,9 +268,6 @@ function startViewer(maps) {
             const i = 3 * colour(value);
             [red, green, blue] = [table[i], table[i + 1], table[i + 2]];
           }
-          if ((column === at[view.h]) !== (height - 1 - row === at[view.v])) {
-            red = red * .5; green = green * .5 + 90; blue = blue * .5;  // cross hair
-          }
           image.data[pixel] = red;
           image.data[pixel + 1] = green;
           image.data[pixel + 2] = blue;
@@ -364,6 +276,8 @@ function startViewer(maps) {
       }
       context.putImageData(image, 0, 0);
       view.slider.value = at[view.s];
+      view.along.style.left = `${100 * (at[view.h] + .5) / width}%`;
+      view.across.style.top = `${100 * (height - .5 - at[view.v]) / height}%`;
     }
     const mm = maps.affine.slice(0, 3).map(row =>
       row[3] + row[0] * at[0] + row[1] * at[1] + row[2] * at[2]);
@@ -380,9 +294,11 @@ function startViewer(maps) {
     const own = [];
     labels.forEach((label, i) => { if (label === number) { own.push(index[i]); } });
     if (!own.length) { return; }
-    if (mesh) {
-      mesh.face(own);
-      pick(own[0]);
+    if (meshes.length) {
+      const which = meshes.findLast(mesh => mesh.first <= own[0]);
+      // A parcel may lie on both: it is shown on the first.
+      which.face(own.map(node => node - which.first).filter(node => node < which.n));
+      pick(own[0], which);
       return;
     }
     const parts = voxel => [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))];
@@ -406,7 +322,10 @@ function startViewer(maps) {
   values.forEach((value, i) => {
     if (Number.isNaN(values[best]) || Math.abs(value) > Math.abs(values[best])) { best = i; }
   });
-  if (mesh && index.length) { goTo(labels[best]); }
+  if (meshes.length === 1 && index.length) { goTo(labels[best]); }
+  if (meshes.length > 1 && index.length) {
+    pick(index[best], meshes.findLast(mesh => mesh.first <= index[best]));
+  }
   at[0] = index[best] % nx;
   at[1] = Math.floor(index[best] / nx) % ny;
   at[2] = Math.floor(index[best] / (nx * ny));

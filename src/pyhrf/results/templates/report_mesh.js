@@ -1,0 +1,105 @@
+// A mesh on a canvas: triangles from the farthest to the nearest, coloured by their nodes.
+function makeMesh(mesh, rgbOf, pick) {
+  const codes = decode(mesh.coordinates, Int16Array);
+  const corners = decode(mesh.triangles, mesh.wide ? Int32Array : Uint16Array);
+  const xyz = Float32Array.from(codes, code => code * mesh.step);  // about its middle
+  const n = xyz.length / 3, m = corners.length / 3;
+  let radius = 1e-9;
+  for (let i = 0; i < n; i++) {
+    radius = Math.max(radius, Math.hypot(xyz[3 * i], xyz[3 * i + 1], xyz[3 * i + 2]));
+  }
+  // Seen from outside the head: the left half from its left.
+  const side = /left/i.test(mesh.name) ? 270 : 90;
+  const box = document.createElement("figure");
+  box.className = "mesh";
+  box.innerHTML = `<figcaption class="small soft"></figcaption>
+    <canvas width="620" height="480"></canvas>
+    <label class="small">turn <input type="range" min="0" max="360" value="${side}"></label>
+    <label class="small">tilt <input type="range" min="-90" max="90" value="10"></label>`;
+  box.querySelector("figcaption").textContent = mesh.name;
+  $("slices").append(box);
+  const canvas = box.querySelector("canvas"), context = canvas.getContext("2d");
+  const [turner, tilter] = box.querySelectorAll("input");
+  const scale = 0.95 * Math.min(canvas.width, canvas.height) / 2 / radius;
+  const x = new Float32Array(n), y = new Float32Array(n), far = new Float32Array(n);
+  const depth = new Float32Array(m), order = Uint32Array.from({ length: m }, (_, i) => i);
+
+  // A large mesh takes a part of a second: a slider that moves must not make a queue of drawings.
+  let asked = false, painted = false;
+  function draw() {
+    if (!painted) {
+      painted = true;
+      paint();
+      return;
+    }
+    if (asked) { return; }
+    asked = true;
+    requestAnimationFrame(() => { asked = false; paint(); });
+  }
+
+  function paint() {
+    const turn = turner.value * Math.PI / 180, tilt = tilter.value * Math.PI / 180;
+    const [ct, st, cp, sp] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
+    for (let i = 0; i < n; i++) {
+      const a = xyz[3 * i], b = xyz[3 * i + 1], c = xyz[3 * i + 2];
+      const behind = b * ct - a * st;
+      x[i] = canvas.width / 2 + scale * (a * ct + b * st);
+      y[i] = canvas.height / 2 - scale * (c * cp + behind * sp);
+      far[i] = behind * cp - c * sp;
+    }
+    for (let t = 0; t < m; t++) {
+      depth[t] = far[corners[3 * t]] + far[corners[3 * t + 1]] + far[corners[3 * t + 2]];
+    }
+    order.sort((one, other) => depth[other] - depth[one]);
+    const colours = new Float32Array(3 * n);
+    for (let i = 0; i < n; i++) { colours.set(rgbOf(i), 3 * i); }
+    context.fillStyle = "#111";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    for (const t of order) {
+      const [i, j, k] = [corners[3 * t], corners[3 * t + 1], corners[3 * t + 2]];
+      const across = (x[j] - x[i]) * (y[k] - y[i]) - (x[k] - x[i]) * (y[j] - y[i]);
+      const u = [x[j] - x[i], y[j] - y[i], scale * (far[j] - far[i])];
+      const v = [x[k] - x[i], y[k] - y[i], scale * (far[k] - far[i])];
+      const area = Math.hypot(u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], across) || 1;
+      const light = 0.45 + 0.55 * Math.abs(across) / area;
+      const mix = c => Math.round(light * (colours[3 * i + c] + colours[3 * j + c] +
+        colours[3 * k + c]) / 3);
+      context.fillStyle = context.strokeStyle = `rgb(${mix(0)},${mix(1)},${mix(2)})`;
+      context.beginPath();
+      context.moveTo(x[i], y[i]);
+      context.lineTo(x[j], y[j]);
+      context.lineTo(x[k], y[k]);
+      context.closePath();
+      context.fill();
+      context.stroke();
+    }
+  }
+
+  let dragged = 0;
+  canvas.addEventListener("pointerdown", () => { dragged = 0; });
+  canvas.addEventListener("pointermove", event => {
+    if (!(event.buttons & 1)) { return; }
+    dragged += Math.abs(event.movementX) + Math.abs(event.movementY);
+    turner.value = (Number(turner.value) - event.movementX / 2 + 360) % 360;
+    tilter.value = Number(tilter.value) + event.movementY / 2;
+    draw();
+  });
+  canvas.addEventListener("click", event => {
+    if (dragged > 4) { return; }
+    const zoom = canvas.width / canvas.clientWidth;
+    let best = -1;
+    for (let i = 0; i < n; i++) {
+      const near = Math.hypot(x[i] - zoom * event.offsetX, y[i] - zoom * event.offsetY) < 8;
+      if (near && (best < 0 || far[i] < far[best])) { best = i; }
+    }
+    if (best >= 0) { pick(best); }
+  });
+
+  function face(nodes) {  // turn towards the reader
+    const mean = [0, 1].map(a => nodes.reduce((sum, i) => sum + xyz[3 * i + a], 0) / nodes.length);
+    turner.value = (Math.atan2(mean[0], -mean[1]) * 180 / Math.PI + 360) % 360;
+    draw();
+  }
+  for (const slider of [turner, tilter]) { slider.addEventListener("input", draw); }
+  return { draw, face, n };
+}
