@@ -12,12 +12,13 @@ from pyhrf.commands.estimate import EstimOptions, estimate
 from pyhrf.commands.exits import OK
 from pyhrf.commands.verbosity import verbosity_option
 
-__all__ = ["buildcfg", "estim", "jde"]
+__all__ = ["ENGINES", "buildcfg", "estim", "jde"]
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 # Those of pyhrf.analysis, which takes too long to import for a word of help.
 _QUEUES = ("slurm", "pbs", "sge", "lsf", "htcondor", "oar")
-_ENGINES = ("serial", "local", "LAN", "cluster", *_QUEUES)
+ENGINES = ("serial", "local", "LAN", "cluster", *_QUEUES)
+"""What ``-x`` takes."""
 _STUDY_FILE = "detectestim.xml"
 _file = click.Path(path_type=Path)
 
@@ -149,7 +150,7 @@ def buildcfg(**options: Any) -> int:
 @click.option(
     "-x",
     "engine",
-    type=click.Choice(_ENGINES),
+    type=click.Choice(ENGINES),
     default="local",
     show_default=True,
     help="Where to work: one parcel after the other, on the cores of this machine, on the hosts "

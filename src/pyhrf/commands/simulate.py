@@ -46,8 +46,15 @@ def _all_options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Choice(EXAMPLES),
     help="Start from this example data set: the other options change it.",
 )
+@click.option(
+    "--bids",
+    "n_subjects",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Write a BIDS data set of N participants, with derivatives as those of fMRIPrep.",
+)
 @_all_options
-def simulate(directory: Path, example: str | None, **given: Any) -> None:
+def simulate(directory: Path, example: str | None, n_subjects: int | None, **given: Any) -> None:
     """Write artificial BOLD data with known truth into DIR.
 
     The files are bold.nii.gz, parcellation.nii.gz, paradigm.tsv (BIDS events), paradigm.csv (the
@@ -61,6 +68,9 @@ def simulate(directory: Path, example: str | None, **given: Any) -> None:
     if changes.get("region") == "grey-matter":
         changes.setdefault("shape", None)
     base = SimulationSpec() if example is None else example_spec(example)
+    if n_subjects is not None:
+        _simulate_bids(replace(base, **changes), n_subjects, directory)
+        return
     simulated = make(replace(base, **changes))
     paths = write_dataset(simulated, directory)
     spec = simulated.spec
@@ -72,3 +82,15 @@ def simulate(directory: Path, example: str | None, **given: Any) -> None:
     runs_of = zip(paths.bold, paths.paradigm, strict=True)
     files = " ".join(f"-f {bold} -r {events}" for bold, events in runs_of)
     click.echo(f"To analyse: pyhrf_jde_buildcfg {files} -k {paths.parcellation}")
+
+
+def _simulate_bids(spec: SimulationSpec, n_subjects: int, directory: Path) -> None:
+    from pyhrf.simulation.bids import write_bids
+
+    labels = write_bids(spec, n_subjects, directory)
+    click.echo(
+        f"{len(labels)} participants, {spec.n_runs} runs of {spec.n_scans} scans, "
+        f"{spec.n_conditions} conditions: {directory}"
+    )
+    out = directory / "derivatives" / "pyhrf"
+    click.echo(f"To analyse: pyhrf bids {directory} {out} participant")

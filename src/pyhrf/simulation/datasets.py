@@ -20,7 +20,16 @@ from pyhrf.errors import InputError
 if TYPE_CHECKING:
     from pyhrf.simulation.simulate import Simulated
 
-__all__ = ["DatasetPaths", "dataset_paths", "write_dataset"]
+__all__ = [
+    "DatasetPaths",
+    "dataset_paths",
+    "events_tsv",
+    "made_whole",
+    "run_volumes",
+    "write_dataset",
+    "write_nifti",
+    "write_truth",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +110,21 @@ def write_dataset(simulated: Simulated, directory: Path | str) -> DatasetPaths:
         The directory holds something already, or cannot be written.
     """
     directory = Path(directory)
-    with _made_whole(directory) as folder:
+    with made_whole(directory) as folder:
         paths = dataset_paths(folder, n_runs=simulated.spec.n_runs)
         for run, path in enumerate(paths.bold):
             _write_bold(simulated, run, path)
         _write_parcellation(simulated, paths.parcellation)
         for run_events, path in zip(simulated.experiment.runs, paths.paradigm, strict=True):
-            path.write_text(_events_tsv(run_events), encoding="utf-8")
+            path.write_text(events_tsv(run_events), encoding="utf-8")
         paths.paradigm_csv.write_text(_events_csv(simulated.experiment.runs), encoding="utf-8")
-        np.savez(paths.truth, allow_pickle=False, **_truth(simulated))
+        write_truth(simulated, paths.truth)
         paths.spec.write_text(simulated.spec.to_json(), encoding="utf-8")
     return dataset_paths(directory, n_runs=simulated.spec.n_runs)
 
 
 @contextmanager
-def _made_whole(directory: Path) -> Iterator[Path]:
+def made_whole(directory: Path) -> Iterator[Path]:
     """Folder beside ``directory`` that takes its place when everything is in it."""
     if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
         raise InputError(
@@ -140,24 +149,26 @@ def _made_whole(directory: Path) -> Iterator[Path]:
 def _write_bold(simulated: Simulated, run: int, path: Path) -> None:
     """Write one run scan by scan: the 4D volume never exists in memory."""
     spec = simulated.spec
-    scans = simulated.bold[run * spec.n_scans : (run + 1) * spec.n_scans]
-    shape, positions = simulated.parcellation.shape, simulated.positions
+    shape = (*simulated.parcellation.shape, spec.n_scans)
+    volumes = run_volumes(simulated, run)
+    write_nifti(path, shape, spec.dtype, simulated.affine, volumes, tr=spec.tr)
 
-    def volumes() -> Iterator[NDArray[Any]]:
-        for scan in scans:
-            volume = np.zeros(shape, dtype=spec.dtype)
-            volume.ravel()[positions] = scan
-            yield volume
 
-    _write_nifti(path, (*shape, len(scans)), spec.dtype, simulated.affine, volumes(), tr=spec.tr)
+def run_volumes(simulated: Simulated, run: int) -> Iterator[NDArray[Any]]:
+    """Give the scans of a run on the grid one by one, 0 outside the parcels."""
+    spec, positions = simulated.spec, simulated.positions
+    for scan in simulated.bold[run * spec.n_scans : (run + 1) * spec.n_scans]:
+        volume = np.zeros(simulated.parcellation.shape, dtype=spec.dtype)
+        volume.ravel()[positions] = scan
+        yield volume
 
 
 def _write_parcellation(simulated: Simulated, path: Path) -> None:
     labels = simulated.parcellation
-    _write_nifti(path, labels.shape, "int32", simulated.affine, [labels])
+    write_nifti(path, labels.shape, "int32", simulated.affine, [labels])
 
 
-def _write_nifti(
+def write_nifti(
     path: Path,
     shape: tuple[int, ...],
     dtype: str,
@@ -199,7 +210,8 @@ def _rows(run: Run) -> list[tuple[float, float, str, float]]:
     )
 
 
-def _events_tsv(run: Run) -> str:
+def events_tsv(run: Run) -> str:
+    """Text of a BIDS events file."""
     lines = [f"{onset!r}\t{duration!r}\t{name}" for onset, duration, name, _ in _rows(run)]
     return "\n".join(["onset\tduration\ttrial_type", *lines]) + "\n"
 
@@ -211,6 +223,11 @@ def _events_csv(runs: tuple[Run, ...]) -> str:
         for onset, duration, name, amplitude in _rows(run)
     ]
     return "".join(lines)
+
+
+def write_truth(simulated: Simulated, path: Path) -> None:
+    """Write what an analysis should find; see `DatasetPaths`."""
+    np.savez(path, allow_pickle=False, **_truth(simulated))
 
 
 def _truth(simulated: Simulated) -> dict[str, NDArray[Any]]:

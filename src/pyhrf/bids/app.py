@@ -1,0 +1,92 @@
+"""The work of the BIDS App: plan, studies, one pool of work, derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyhrf.analysis import analyse_all
+from pyhrf.bids.derivatives import claim_folder, write_derivatives
+from pyhrf.bids.options import BidsOptions
+from pyhrf.bids.parcels import read_atlas
+from pyhrf.bids.plan import make_plan
+from pyhrf.bids.studies import make_study
+from pyhrf.config.settings import Settings, load_settings
+from pyhrf.config.study import Study
+from pyhrf.errors import PyhrfError
+from pyhrf.results import Results
+from pyhrf.study_data import Tell
+
+__all__ = ["analyse_bids"]
+
+
+def analyse_bids(
+    options: BidsOptions,
+    *,
+    engine: str = "local",
+    n_jobs: int | None = None,
+    fresh: bool = False,
+    verbosity: int = 0,
+    settings: Settings | None = None,
+    tell: Tell,
+    command: Sequence[str] = (),
+) -> dict[str, Results | PyhrfError]:
+    """Analyse the participants of a BIDS data set, and write BIDS derivatives.
+
+    Parameters
+    ----------
+    options : BidsOptions
+        Which data, and how.
+    engine, n_jobs, fresh, verbosity, settings, command
+        As for `pyhrf.analyse`.
+    tell : callable
+        Called with each sentence that the user should read.
+
+    Returns
+    -------
+    dict of str to Results or PyhrfError
+        What came of each participant and task, by names such as ``sub-01_task-audio``.
+
+    Raises
+    ------
+    InputError, ConfigError
+        If nothing can start: the data set or an option cannot be used.
+    pyhrf.execution.runner.Interrupted
+        On Ctrl-C or SIGTERM; the same call goes on where this one was.
+    """
+    settings = settings or load_settings()
+    # What is wrong with an option is said once, and before the data are looked for.
+    options.check_values()
+    if isinstance(options.parcellation, Path):
+        read_atlas(options.parcellation)
+    plan = make_plan(options, tell)
+    claim_folder(options.out_dir, plan.data)
+    answer: dict[str, Results | PyhrfError] = dict(plan.failed)
+    for name, error in plan.failed.items():
+        tell(f"{name} is left out: {error}")
+    studies: dict[str, Study] = {}
+    for name, planned in plan.studies.items():
+        try:
+            studies[name] = make_study(planned, options, tell)
+        except PyhrfError as error:
+            tell(f"{name} is left out: {error}")
+            answer[name] = error
+
+    def done(name: str, results: Results) -> None:
+        planned = plan.studies[name]
+        write_derivatives(options.out_dir, planned, studies[name], results, plan.data)
+
+    if studies:
+        answer |= analyse_all(
+            studies,
+            directory=options.out_dir,
+            engine=engine,
+            n_jobs=n_jobs,
+            fresh=fresh,
+            verbosity=verbosity,
+            settings=settings,
+            tell=tell,
+            command=command,
+            done=done,
+        )
+    return dict(sorted(answer.items()))

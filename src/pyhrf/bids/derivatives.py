@@ -1,0 +1,272 @@
+"""The results of a study as BIDS derivatives: maps, tables and report with their JSON files."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyhrf import __version__
+from pyhrf.bids.describe import COLUMNS, CONDITION_MAPS, CONTRAST_MAPS, PARCEL_MAPS, MapKind
+from pyhrf.bids.files import keep_current, scratch_beside, write_json
+from pyhrf.bids.names import bids_label
+from pyhrf.bids.plan import PlannedStudy
+from pyhrf.config.study import Study
+from pyhrf.errors import ConfigError
+from pyhrf.inputs.bids import DESCRIPTION, BidsData
+from pyhrf.inputs.bids_names import read_json
+from pyhrf.results import Grid, Results
+from pyhrf.results.names import file_stem
+
+__all__ = ["claim_folder", "write_derivatives"]
+
+_PROGRAM = "PyHRF"
+_BIDS_VERSION = "1.10.0"
+_IGNORED = ("*_statmap.*", "*_table.*", "*.html")
+_NATIVE_FILES = ("hrf.tsv", "parcels.tsv", "conditions.tsv", "run.json", "pyhrf.log")
+
+
+def claim_folder(out_dir: Path, data: BidsData) -> None:
+    """Make OUT_DIR a BIDS data set of derivatives; several processes may do so at once.
+
+    Raises
+    ------
+    ConfigError
+        If it is part of the input, or holds the data set of another program.
+    InputError
+        If it cannot be written.
+    """
+    out = out_dir.resolve()
+    _refuse_input(out, data)
+    path = out_dir / DESCRIPTION
+    if path.exists():
+        made_by = read_json(path).get("GeneratedBy")
+        names = (
+            [x.get("Name") for x in made_by if isinstance(x, dict)]
+            if isinstance(made_by, list)
+            else []
+        )
+        if _PROGRAM not in names:
+            raise ConfigError(
+                f"{out_dir}: holds a data set that PyHRF did not make (GeneratedBy in "
+                f"{DESCRIPTION}), and nothing is written there: choose another OUT_DIR"
+            )
+    elif any(out_dir.glob("sub-*")):
+        raise ConfigError(
+            f"{out_dir}: holds folders of participants and no {DESCRIPTION} of PyHRF, and nothing "
+            "is written there: choose another OUT_DIR"
+        )
+    description: dict[str, Any] = {
+        "Name": "PyHRF: haemodynamic responses and activation maps",
+        "BIDSVersion": _BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": _PROGRAM, "Version": __version__}],
+        "DatasetLinks": {
+            name: os.path.relpath(folder.resolve(), out) for name, folder in _roots(data).items()
+        },
+    }
+    if isinstance(doi := data.description.get("DatasetDOI"), str):
+        description["SourceDatasets"] = [{"DOI": doi}]
+    write_json(path, description)
+    keep_current(out_dir / ".bidsignore", "".join(f"{x}\n" for x in _IGNORED).encode())
+
+
+def _refuse_input(out: Path, data: BidsData) -> None:
+    raw, derivatives = data.raw.resolve(), data.derivatives.resolve()
+    inside = out.is_relative_to(raw) and not out.is_relative_to(raw / "derivatives")
+    if inside or out == raw / "derivatives" or out.is_relative_to(derivatives):
+        raise ConfigError(
+            f"{out}: lies in the input, which is not written to: choose another OUT_DIR, such as "
+            f"{raw / 'derivatives' / 'pyhrf'}"
+        )
+
+
+def _roots(data: BidsData) -> dict[str, Path]:
+    return {"raw": data.raw, "preprocessed": data.derivatives}
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the files of one study, each with its JSON."""
+
+    stem: Path
+    about: Mapping[str, Any]
+    written: list[Path]
+
+    def put(self, rest: str, extension: str, content: bytes, about: Mapping[str, Any]) -> None:
+        base = self.stem.with_name(f"{self.stem.name}_{rest}")
+        changed = keep_current(base.with_name(base.name + extension), content)
+        changed |= write_json(base.with_name(f"{base.name}.json"), {**about, **self.about})
+        if changed:
+            self.written.append(base.with_name(base.name + extension))
+
+
+def write_derivatives(
+    out_dir: Path, planned: PlannedStudy, study: Study, results: Results, data: BidsData
+) -> list[Path]:
+    """Write the results of a study as BIDS derivatives.
+
+    Parameters
+    ----------
+    out_dir : Path
+        The data set.
+    planned : PlannedStudy
+    study : Study
+    results : Results
+        As the analysis has left them.
+    data : BidsData
+        The input, which the JSON files name.
+
+    Returns
+    -------
+    list of Path
+        The files, but for JSON, that were not there with this content.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    session = [f"ses-{planned.entities['ses']}"] if "ses" in planned.entities else []
+    folder = out_dir.joinpath(f"sub-{planned.entities['sub']}", *session, "func")
+    about = {
+        "Estimator": study.estimator,
+        "Sources": _sources(planned, study, data),
+        "GeneratedBy": [{"Name": _PROGRAM, "Version": __version__}],
+    }
+    writer = _Writer(folder / planned.name, about, [])
+    # Files on their way: the folder of the results is the analysis's own.
+    with scratch_beside(folder) as scratch:
+        _write_maps(writer, study, results, scratch)
+    _write_tables(writer, results)
+    _write_report(writer, out_dir, planned, results)
+    return writer.written
+
+
+def _sources(planned: PlannedStudy, study: Study, data: BidsData) -> list[str]:
+    """Name the input files by BIDS URI."""
+    paths = []
+    for run in planned.runs:
+        used = [run.events, *(run.confounds for one in study.data.runs[:1] if one.confounds)]
+        paths += [run.bold.path, run.mask, *used]
+    uris = []
+    for path in dict.fromkeys(path for path in paths if path is not None):
+        # The derivatives may lie in the data set, so that they are asked first.
+        name, root = next(
+            (name, root)
+            for name, root in reversed(_roots(data).items())
+            if path.is_relative_to(root)
+        )
+        uris.append(f"bids:{name}:{path.relative_to(root).as_posix()}")
+    return uris
+
+
+def _write_maps(writer: _Writer, study: Study, results: Results, scratch: Path) -> None:
+    maps = results.maps()
+    unit = "percent of the mean" if study.data.scaling == "percent" else "arbitrary"
+    for stem, path in maps.items():
+        kind, name, about = _what(stem, study, results)
+        about = {**about, "Units": kind.unit or unit}
+        content = path.read_bytes()
+        if kind.squared:
+            content = _squared(path, scratch)
+        if (step := _time_step(path)) is not None:
+            about["RepetitionTime"] = step
+        if stem == "parcels":
+            writer.put("desc-parcels_dseg", ".nii.gz", content, about)
+        else:
+            writer.put(f"{name}stat-{kind.label}_statmap", ".nii.gz", content, about)
+
+
+def _what(stem: str, study: Study, results: Results) -> tuple[MapKind, str, dict[str, Any]]:
+    """Tell what a map is, by its name: its kind, the entity of its condition, its description."""
+    is_glm = study.estimator == "glm"
+    for kind in CONTRAST_MAPS[is_glm]:
+        for contrast in study.contrasts:
+            if file_stem(kind.prefix + contrast.name) == stem:
+                label = bids_label(contrast.name, contrast=True)
+                about = {"Description": kind.text, "Contrast": contrast.name}
+                return kind, f"contrast-{label}_", {**about, "Expression": contrast.expression}
+    for kind in CONDITION_MAPS[is_glm]:
+        for condition in _conditions(results):
+            if file_stem(kind.prefix + condition) == stem:
+                about = {"Description": kind.text, "Condition": condition}
+                return kind, f"contrast-{bids_label(condition)}_", about
+    kind = PARCEL_MAPS.get(stem) or MapKind("", bids_label(stem), f"The map {stem} of PyHRF")
+    return kind, "", {"Description": kind.text}
+
+
+def _conditions(results: Results) -> list[str]:
+    return [str(name) for name in dict.fromkeys(results.conditions["condition"])]
+
+
+def _time_step(path: Path) -> float | None:
+    """Seconds between the volumes of a 4D map, if they are evenly spaced."""
+    import nibabel as nib
+
+    header: Any = nib.load(path).header  # type: ignore[attr-defined, unused-ignore]
+    if len(header.get_data_shape()) < 4:
+        return None
+    return float(np.float32(header["pixdim"][4])) or None
+
+
+def _squared(path: Path, scratch: Path) -> bytes:
+    """Make the map of a variance from that of a standard deviation."""
+    import nibabel as nib
+
+    image: Any = nib.load(path)  # type: ignore[attr-defined, unused-ignore]
+    values = np.asarray(image.dataobj, dtype=np.float32) ** 2
+    grid = Grid(np.zeros(values.shape[:3], np.int32), image.affine, image.header)
+    written = grid.write(
+        scratch / "variance",
+        "variance",
+        [values.reshape(-1)],
+        dtype=np.float32,
+        n_samples=None,
+        step=None,
+    )
+    return written.read_bytes()
+
+
+def _write_tables(writer: _Writer, results: Results) -> None:
+    for name, rest in (("hrf", "desc-hrf_table"), ("conditions", "desc-conditions_table")):
+        content = (results.directory / f"{name}.tsv").read_bytes()
+        writer.put(rest, ".tsv", content, _columns(content))
+    with (results.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    # BIDS wants the columns index and name in the table of a segmentation.
+    content = "".join("\t".join(row) + "\n" for row in _with_names(rows)).encode()
+    base = writer.stem.with_name(f"{writer.stem.name}_desc-parcels_dseg.tsv")
+    if keep_current(base, content):
+        writer.written.append(base)
+
+
+def _with_names(rows: Sequence[Sequence[str]]) -> Iterator[list[str]]:
+    yield ["index", "name", *rows[0][1:]]
+    for row in rows[1:]:
+        yield [row[0], f"parcel-{row[0]}", *row[1:]]
+
+
+def _columns(table: bytes) -> dict[str, Any]:
+    """Describe the columns of a table."""
+    names = table.split(b"\n", 1)[0].decode().split("\t")
+    return {name: COLUMNS[name] for name in names if name in COLUMNS}
+
+
+def _write_report(writer: _Writer, out_dir: Path, planned: PlannedStudy, results: Results) -> None:
+    """Copy the report to the top, as fMRIPrep has it; its links lead to the files it names."""
+    report = results.directory / "report.html"
+    if not report.is_file():  # that has been told
+        return
+    page = report.read_text("utf-8")
+    home = os.path.relpath(results.directory, out_dir)
+    for name in _NATIVE_FILES:
+        page = page.replace(f'href="{name}"', f'href="{home}/{name}"')
+    path = out_dir / f"{planned.name}.html"
+    if keep_current(path, page.encode()):
+        writer.written.append(path)

@@ -1,0 +1,135 @@
+"""What the maps and tables are, for their JSON files; names of maps as nilearn's for GLMs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["COLUMNS", "CONDITION_MAPS", "CONTRAST_MAPS", "PARCEL_MAPS", "MapKind"]
+
+
+@dataclass(frozen=True, slots=True)
+class MapKind:
+    """A kind of map.
+
+    Attributes
+    ----------
+    prefix : str
+        How PyHRF's own names of these maps begin.
+    label : str
+        After ``stat-``.
+    text : str
+        What it shows.
+    unit : str
+        Empty for the unit of the signal.
+    squared : bool
+        Whether the values are squared, as a standard deviation becomes a variance.
+    """
+
+    prefix: str
+    label: str
+    text: str
+    unit: str = ""
+    squared: bool = False
+
+
+_PROBABILITY = "probability"
+_NONE = "none"
+
+# Longer prefixes first: nrl_sd_audio is no map nrl_ of a condition sd_audio.
+_JDE_CONDITIONS = (
+    MapKind("nrl_sd_", "variance", "Posterior variance of the height of the response", "", True),
+    MapKind("nrl_q025_", "q025", "2.5 % quantile of the height of the response"),
+    MapKind("nrl_q975_", "q975", "97.5 % quantile of the height of the response"),
+    MapKind("nrl_", "effect", "Height of the response (response level), posterior mean"),
+    MapKind("active_", "active", "Posterior probability that the voxel is active", _PROBABILITY),
+    MapKind(
+        "ppm_", "ppm", "Posterior probability that the response exceeds a threshold", _PROBABILITY
+    ),
+    MapKind("response_sd_", "responsesd", "Standard deviation of the response of the voxel"),
+    MapKind("response_", "response", "Response of the voxel over the time after an event"),
+)
+_JDE_CONTRASTS = (
+    MapKind("contrast_sd_", "variance", "Posterior variance of the contrast", "", True),
+    MapKind("contrast_ppm_", "ppm", "Posterior probability that it is above 0", _PROBABILITY),
+    MapKind("contrast_", "effect", "Contrast of the heights of responses, posterior mean"),
+)
+
+
+def _of_glm(prefix: str) -> tuple[MapKind, ...]:
+    """Kinds of the maps of a GLM, of a condition or contrast."""
+    return (
+        MapKind(f"{prefix}effect_variance_", "variance", "Variance of the effect"),
+        MapKind(f"{prefix}effect_", "effect", "Effect, in the unit of nilearn"),
+        MapKind(f"{prefix}F_z_", "Fz", "z value of the F test of any response", _NONE),
+        MapKind(f"{prefix}F_p_", "Fp", "p value of the F test of any response", _PROBABILITY),
+        MapKind(f"{prefix}F_", "F", "F test of any response that the model has", _NONE),
+        MapKind(f"{prefix}t_", "t", "t test that it is above 0", _NONE),
+        MapKind(f"{prefix}z_", "z", "z value of the t test", _NONE),
+        MapKind(f"{prefix}p_", "p", "p value of the t test", _PROBABILITY),
+    )
+
+
+CONDITION_MAPS: Mapping[bool, tuple[MapKind, ...]] = {
+    False: _JDE_CONDITIONS,
+    True: (
+        *_of_glm(""),
+        MapKind("nrl_sd_", "levelvariance", "Variance of the height of the response", "", True),
+        MapKind("nrl_", "level", "Height of the response"),
+        MapKind("response_", "response", "Coefficients of the free response"),
+    ),
+}
+"""Kinds of the maps of a condition: of the GLM or of the others."""
+
+CONTRAST_MAPS: Mapping[bool, tuple[MapKind, ...]] = {
+    False: _JDE_CONTRASTS,
+    True: (
+        *_of_glm("contrast_"),
+        MapKind("contrast_sd_", "levelvariance", "Variance of the contrast of heights", "", True),
+        MapKind("contrast_", "level", "Contrast of the heights of responses"),
+    ),
+}
+"""Kinds of the maps of a contrast: of the GLM or of the others."""
+
+PARCEL_MAPS: Mapping[str, MapKind] = {
+    "noise_sd": MapKind("", "noisesd", "Standard deviation of the noise"),
+    "ar1": MapKind("", "ar1", "Correlation of the noise from one scan to the next", _NONE),
+    "residual_ar1": MapKind(
+        "", "residualar1", "Correlation from scan to scan that the AR(1) model leaves", _NONE
+    ),
+    "hrf": MapKind(
+        "",
+        "hrf",
+        "Haemodynamic response of the voxel's parcel, its largest excursion scaled to 1; volumes "
+        "are times after an event, which RepetitionTime is the step of",
+        _NONE,
+    ),
+    "time_to_peak": MapKind("", "timetopeak", "Time to peak of the parcel's response", "s"),
+    "parcels": MapKind("", "parcels", "Parcels; 0 is background", _NONE),
+}
+"""Kinds of the maps that belong to no condition, by PyHRF's own name."""
+
+
+def _column(text: str, unit: str = "") -> dict[str, Any]:
+    return {"Description": text, **({"Units": unit} if unit else {})}
+
+
+COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    "parcel": _column("Number of the parcel in the file desc-parcels_dseg"),
+    "condition": _column("Condition; n/a for all of them together"),
+    "time": _column("Time after the event", "s"),
+    "hrf": _column("Haemodynamic response, its largest excursion scaled to 1"),
+    "sd": _column("Posterior standard deviation of the response"),
+    "q025": _column("2.5 % quantile of the response"),
+    "q975": _column("97.5 % quantile of the response"),
+    "mean_active": _column("Mean level of the active voxels"),
+    "sd_active": _column("Standard deviation of the levels of the active voxels"),
+    "sd_inactive": _column("Standard deviation of the levels of the others, whose mean is 0"),
+    "beta": _column("Strength of the spatial regularisation"),
+    "alpha": _column("Log odds of activation apart from neighbours"),
+    "fraction_active": _column("Mean probability of being active"),
+    "mean_nrl": _column("Mean level of the voxels of the parcel"),
+    "max_z": _column("Highest z value in the parcel"),
+}
+"""Columns of the tables."""

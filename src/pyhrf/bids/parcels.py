@@ -1,0 +1,133 @@
+"""Parcels of a participant: cut from the brain mask, or an atlas brought onto the BOLD grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.bids.files import keep_current, scratch_beside
+from pyhrf.errors import InputError
+from pyhrf.inputs.labels import whole_labels
+from pyhrf.inputs.volumes import Volume, grid_difference, open_volume
+from pyhrf.inputs.voxels import read_volume
+from pyhrf.parcellation.edit import split_mask
+from pyhrf.parcellation.resample import resample_labels
+from pyhrf.results import Grid
+
+__all__ = ["make_parcels", "read_atlas", "write_parcels"]
+
+Labels = NDArray[np.int32]
+
+
+def make_parcels(
+    bold: Volume, masks: Sequence[Path], parcellation: Path | int
+) -> tuple[Labels, list[str]]:
+    """Make the parcels of the runs of a participant.
+
+    Parameters
+    ----------
+    bold : Volume
+        A run, on whose grid they are to lie.
+    masks : sequence of Path
+        Brain masks of the runs; parcels are where all of them are.
+    parcellation : Path or int
+        An atlas; or the size of parcels, voxels at most.
+
+    Returns
+    -------
+    labels : int32 array, shape of the grid
+    notes : list of str
+        What was done to the atlas.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, or the atlas misses the brain.
+    """
+    brain = _brain(bold, masks)
+    if isinstance(parcellation, int):
+        if brain is None or not brain.any():
+            raise InputError(f"{masks[0]}: the masks of the runs have no voxel in common")
+        return split_mask(brain, size=parcellation), []
+    atlas, labels = read_atlas(parcellation)
+    n_parcels = _count(labels)
+    notes = []
+    difference = grid_difference(atlas, bold)
+    if difference is not None:
+        try:
+            labels = resample_labels(
+                labels, atlas.affine, target_shape=bold.grid, target_affine=bold.affine
+            )
+        except InputError as error:
+            raise InputError(f"{parcellation}: {error}") from error
+        notes.append(f"the atlas is brought onto the BOLD grid by nearest neighbour: {difference}")
+    if brain is not None:
+        labels = np.where(brain, labels, 0).astype(np.int32)
+    if not labels.any():
+        raise InputError(
+            f"{parcellation}: no parcel of the atlas lies in the brain mask {masks[0]}: "
+            "are both in the same space?"
+        )
+    if (n_left := n_parcels - _count(labels)) > 0:
+        notes.append(f"{n_left} of {n_parcels} parcels of the atlas lie outside the brain mask")
+    return labels, notes
+
+
+def read_atlas(path: Path) -> tuple[Volume, Labels]:
+    """Read an atlas in its own space.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used.
+    """
+    if path.name.endswith((".gii", ".dlabel.nii", ".dscalar.nii")):
+        raise InputError(
+            f"{path}: lies on a surface, and pyhrf bids analyses volumes: give an atlas in NIfTI"
+        )
+    atlas = open_volume(path, n_dims=3)
+    return atlas, whole_labels(path, read_volume(atlas), place="voxel").astype(np.int32)
+
+
+def _count(labels: Labels) -> int:
+    return int(np.count_nonzero(np.unique(labels)))
+
+
+def _brain(bold: Volume, masks: Sequence[Path]) -> NDArray[Any] | None:
+    """Find the voxels that all masks hold."""
+    brain: NDArray[Any] | None = None
+    for path in masks:
+        mask = open_volume(path, n_dims=3)
+        difference = grid_difference(mask, bold)
+        if difference:
+            raise InputError(f"{path}: does not lie on the grid of {bold.path}: {difference}")
+        values = read_volume(mask)
+        if not np.isfinite(values).all():
+            raise InputError(f"{path}: the mask holds NaN or infinite values")
+        brain = values > 0 if brain is None else brain & (values > 0)
+    return brain
+
+
+def write_parcels(labels: Labels, bold: Volume, path: Path) -> None:
+    """Write parcels as ``.nii.gz`` on the grid of the BOLD data, unless they are there.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    grid = Grid(labels, bold.affine, bold.header)
+    with scratch_beside(path.parent) as folder:
+        written = grid.write(
+            folder / "parcels",
+            "parcels",
+            [labels.reshape(-1)],
+            dtype=np.int32,
+            n_samples=None,
+            step=None,
+        )
+        keep_current(path, written.read_bytes())

@@ -1,0 +1,144 @@
+"""A study of the runs of one participant and task, as `pyhrf.analyse` takes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyhrf.bids.files import keep_current
+from pyhrf.bids.names import check_labels
+from pyhrf.bids.options import BidsOptions
+from pyhrf.bids.parcels import make_parcels, write_parcels
+from pyhrf.bids.plan import PlannedStudy
+from pyhrf.config.study import HrfConfig, Study
+from pyhrf.errors import InputError
+from pyhrf.inputs.bids import BidsRun
+from pyhrf.inputs.paradigm import read_paradigm
+from pyhrf.inputs.volumes import Volume, open_volume
+from pyhrf.study_data import Tell
+
+__all__ = ["INPUTS", "WORK", "make_study"]
+
+WORK = ".pyhrf"
+"""Folder below OUT_DIR of the results as `pyhrf_jde_estim` writes them."""
+
+INPUTS = "inputs"
+"""Folder in it of the files that are made for the studies: parcels, and events that are moved."""
+
+_SHORTEST_START = 1e-3  # seconds; less is no delay
+
+
+def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study:
+    """Make the study of one participant and task, with its parcels.
+
+    Parameters
+    ----------
+    planned : PlannedStudy
+    options : BidsOptions
+    tell : callable
+        Told what the user should know, such as that an atlas was resampled.
+
+    Returns
+    -------
+    Study
+        Its output is a folder in ``.pyhrf`` of the output directory.
+
+    Raises
+    ------
+    InputError, ConfigError
+        If its files cannot be used.
+    """
+    volumes = [open_volume(run.bold.path, n_dims=4) for run in planned.runs]
+    values = options.study_values()
+    conditions = {
+        name
+        for run in planned.runs
+        for events in read_paradigm(run.events or Path(), n_runs=1)
+        for name in events
+    }
+    check_labels(conditions, [contrast.name for contrast in values["contrasts"]])
+    tr = _repetition_time(planned.runs, volumes)
+    masks = [run.mask for run in planned.runs if run.mask is not None]
+    labels, notes = make_parcels(volumes[0], masks, options.parcellation)
+    for note in notes:
+        tell(f"note: {planned.name}: {note}")
+    made = options.out_dir.absolute() / WORK / INPUTS / planned.name
+    parcellation = made / "parcels.nii.gz"
+    write_parcels(labels, volumes[0], parcellation)
+    if any(_begins_late(run) for run in planned.runs):
+        start = max(run.start for run in planned.runs)
+        tell(
+            f"note: {planned.name}: the scans begin {start:g} s after the time that onsets count "
+            "from (StartTime, by slice timing correction): onsets are moved by that"
+        )
+    values["data"] = {
+        "kind": "volume",
+        "tr": tr,
+        "parcellation": parcellation,
+        "runs": [
+            {
+                "bold": run.bold.path,
+                "paradigm": _events(run, made / f"run-{number}_events.tsv"),
+                "confounds": run.confounds if options.needs_confounds else None,
+            }
+            for number, run in enumerate(planned.runs, start=1)
+        ],
+        "scaling": "percent" if options.percent else "none",
+    }
+    fastest = min((tr or volume.tr or math.inf) for volume in volumes)
+    if 2 * fastest < HrfConfig().dt:
+        values["hrf"] = {"dt": 2 * fastest}
+    output = options.out_dir.absolute() / WORK / planned.name
+    return Study.build(**values, output=output).with_absolute_paths()
+
+
+def _repetition_time(runs: Sequence[BidsRun], volumes: Sequence[Volume]) -> float | None:
+    """Take the TR of the JSON files where a header lacks one or says another; None for headers'."""
+    if all(
+        volume.tr is not None and (run.tr is None or math.isclose(volume.tr, run.tr, rel_tol=1e-3))
+        for run, volume in zip(runs, volumes, strict=True)
+    ):
+        return None
+    trs = {
+        run.tr if run.tr is not None else volume.tr
+        for run, volume in zip(runs, volumes, strict=True)
+    }
+    known = sorted(tr for tr in trs if tr is not None)
+    if len(known) == len(trs) == 1:
+        return known[0]
+    if not known:
+        raise InputError(
+            f"{volumes[0].path}: neither the header nor a JSON file (RepetitionTime) gives the TR"
+        )
+    raise InputError(
+        f"{volumes[0].path}: the headers lack the TR of the JSON files or say another one, and "
+        f"the runs have several ({', '.join(f'{tr:g}' for tr in known)} s): mend the headers, or "
+        "take runs of one with --run"
+    )
+
+
+def _begins_late(run: BidsRun) -> bool:
+    return abs(run.start) > _SHORTEST_START
+
+
+def _events(run: BidsRun, moved: Path) -> Path:
+    """Give the events of a run; with onsets that count from the first scan if it begins late."""
+    if run.events is None:  # the plan has refused that
+        raise InputError(f"{run.bold.path}: there are no events of this run")
+    if not _begins_late(run):
+        return run.events
+    (events,) = read_paradigm(run.events, n_runs=1)
+    rows = sorted(
+        (float(onset) - run.start, float(duration), name, float(amplitude))
+        for name, these in events.items()
+        for onset, duration, amplitude in zip(
+            these.onsets, these.durations, these.amplitudes, strict=True
+        )
+    )
+    lines = ["onset\tduration\ttrial_type\tamplitude"]
+    for onset, duration, name, amplitude in rows:
+        quoted = name.replace('"', '""')
+        lines.append(f'{round(onset, 6)!r}\t{duration!r}\t"{quoted}"\t{amplitude!r}')
+    keep_current(moved, "".join(f"{line}\n" for line in lines).encode())
+    return moved

@@ -1,0 +1,282 @@
+"""``pyhrf bids``: the BIDS App."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pyhrf import __version__
+from pyhrf.commands.exits import NOT_STARTED, OK, SOME_FAILED
+from pyhrf.commands.jde import ENGINES
+from pyhrf.commands.logs import logging_to
+from pyhrf.commands.verbosity import PROGRESS, as_verbosity, verbosity_option
+
+if TYPE_CHECKING:
+    from pyhrf.bids.options import BidsOptions
+    from pyhrf.errors import PyhrfError
+    from pyhrf.results import Results
+
+__all__ = ["bids"]
+
+_file = click.Path(path_type=Path)
+_SEVERAL = {
+    *("--participant-label", "--participant_label", "--session-label", "--session_label"),
+    *("--task", "--task-id", "--run"),
+}
+"""Options that take several labels, as ``--participant-label 01 02``."""
+
+
+class _BidsCommand(click.Command):
+    """A command whose options of labels may be followed by several, as those of BIDS Apps."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _spread(args))
+
+
+def _spread(args: Sequence[str]) -> list[str]:
+    """Repeat an option of labels before each of them, in what follows the three arguments."""
+    levels = [place for place, word in enumerate(args) if word in ("participant", "group")]
+    first = levels[0] + 1 if levels else len(args)
+    spread = list(args[:first])
+    option, n_labels = "", 0
+    for word in args[first:]:
+        if word.startswith("-") and word != "-":
+            option, n_labels = (word, 0) if word in _SEVERAL else ("", 0)
+        elif option:
+            n_labels += 1
+            if n_labels > 1:
+                spread.append(option)
+        spread.append(word)
+    return spread
+
+
+def _labels(entity: str) -> Any:
+    """Make the callback of an option: labels, apart by commas or blanks too, without entity."""
+
+    def split(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> Any:
+        words = [word for text in given for word in text.replace(",", " ").split()]
+        return tuple(dict.fromkeys(word.removeprefix(f"{entity}-") for word in words))
+
+    return split
+
+
+def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> Path | int:
+    if not value.isdecimal():
+        return Path(value)
+    if int(value) < 1:
+        raise click.BadParameter("a parcel has at least 1 voxel")
+    return int(value)
+
+
+@click.command(
+    cls=_BidsCommand,
+    short_help="Analyse a BIDS data set that fMRIPrep has preprocessed.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("bids_dir", type=_file, metavar="BIDS_DIR")
+@click.argument("out_dir", type=_file, metavar="OUT_DIR")
+@click.argument("level", type=click.Choice(["participant", "group"]), metavar="participant")
+@click.option(
+    "--participant-label",
+    "--participant_label",
+    "participants",
+    multiple=True,
+    callback=_labels("sub"),
+    metavar="LABELS",
+    help="Participants, as 01 02, with or without sub-.  [default: all]",
+)
+@click.option(
+    "--session-label",
+    "--session_label",
+    "sessions",
+    multiple=True,
+    callback=_labels("ses"),
+    metavar="LABELS",
+    help="Sessions.  [default: all; they share the responses]",
+)
+@click.option(
+    "--task",
+    "--task-id",
+    "tasks",
+    multiple=True,
+    callback=_labels("task"),
+    metavar="LABELS",
+    help="Tasks, each of which is analysed by itself.  [default: all with events]",
+)
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    callback=_labels("run"),
+    metavar="LABELS",
+    help="Runs.  [default: all; they share the responses]",
+)
+@click.option(
+    "--space",
+    metavar="SPACE",
+    help="Space of the BOLD data, as fMRIPrep writes it (MNI152NLin2009cAsym:res-2, T1w, func).  "
+    "[default: the only one, or MNI152NLin2009cAsym]",
+)
+@click.option(
+    "--derivatives",
+    type=_file,
+    metavar="DIR",
+    help="Folder of fMRIPrep.  [default: BIDS_DIR/derivatives/fmriprep]",
+)
+@click.option(
+    "--parcellation",
+    default="300",
+    callback=_parcellation,
+    metavar="FILE|SIZE",
+    show_default=True,
+    help="Atlas in the space of the data, NIfTI, brought onto their grid; or the voxels at most "
+    "of parcels that are cut from the brain mask.",
+)
+@click.option(
+    "--confound-columns",
+    metavar="NAMES",
+    help="Confounds to remove: names of columns, patterns, motion6, motion12, motion24, all or "
+    "none.  [default: motion6]",
+)
+@click.option(
+    "--fd-threshold",
+    type=float,
+    metavar="MM",
+    help="Censor scans whose framewise_displacement exceeds this.",
+)
+@click.option("--percent", is_flag=True, help="Scale the signal to percent of its mean over time.")
+@click.option(
+    "-C",
+    "contrasts",
+    multiple=True,
+    metavar="NAME=EXPRESSION",
+    help='Contrast, such as "audio-video = audio - video"; may be repeated.',
+)
+@click.option(
+    "--contrasts-file", type=_file, help='JSON file of contrasts: {"name": "expression", ...}.'
+)
+@click.option(
+    "--estimator",
+    type=click.Choice(["vem", "mcmc", "rfir", "glm"]),
+    default="vem",
+    show_default=True,
+    help="Joint detection-estimation by VEM or MCMC, regularised FIR, or the GLM.",
+)
+@click.option(
+    "-n", "n_iterations", type=int, metavar="N", help="Iterations at most; of MCMC, sweeps."
+)
+@click.option(
+    "-x",
+    "engine",
+    type=click.Choice(ENGINES),
+    default="local",
+    show_default=True,
+    help="Where to work, as for pyhrf jde estim: all participants are one pool of work.",
+)
+@click.option(
+    "-j",
+    "--n-cpus",
+    "--n_cpus",
+    "--nprocs",
+    "n_jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Job slots of -x local.  [default: nb_procs of ~/.pyhrf/config.cfg, or all cores]",
+)
+@click.option("--fresh", is_flag=True, help="Do not resume: keep older results aside, begin anew.")
+@click.option(
+    "--skip-bids-validation",
+    "--skip_bids_validator",
+    "skip_validation",
+    is_flag=True,
+    help="Do not ask for a sound dataset_description.json of data set and derivatives.",
+)
+@click.version_option(__version__, prog_name="pyhrf bids")
+@verbosity_option
+def bids(**given: Any) -> int:
+    """Analyse the participants of BIDS_DIR, preprocessed by fMRIPrep; write derivatives to OUT_DIR.
+
+    All runs of a participant and task share their responses. BIDS_DIR is never written to. A
+    participant who cannot be analysed does not stop the others, and the same command does what is
+    missing.
+
+    Exit codes: 0 all done, 1 nothing could start, 2 usage, 3 some participants or parcels failed,
+    130 interrupted (start it again to go on).
+    """
+    if given.pop("level") == "group":
+        raise click.UsageError(
+            "there is no analysis at the group level: give participant, and take its maps of "
+            "effects and variances to the group model of your choice"
+        )
+    engine, n_jobs, fresh = given.pop("engine"), given.pop("n_jobs"), given.pop("fresh")
+    if n_jobs is not None and engine != "local":
+        raise click.UsageError("-j (--n-cpus, --nprocs) is the number of job slots of -x local")
+    from pyhrf.bids.app import analyse_bids
+    from pyhrf.config.settings import load_settings
+
+    start = monotonic()
+    settings = load_settings()
+    level = given.pop("verbosity")
+    verbosity = as_verbosity(settings.log.level if level is None else level)
+    options = _options(given)
+
+    def tell(text: str) -> None:
+        # Also at level 0: silence is for runs that need no attention.
+        if verbosity >= PROGRESS or " is left out: " in text:
+            click.echo(text, err=True)
+
+    with logging_to(verbosity, settings.log.log_to_file):
+        answer = analyse_bids(
+            options,
+            engine=engine,
+            n_jobs=n_jobs,
+            fresh=fresh,
+            verbosity=verbosity,
+            settings=settings,
+            tell=tell,
+            command=sys.argv,
+        )
+    return _report(answer, options, verbosity, monotonic() - start)
+
+
+def _options(given: dict[str, Any]) -> BidsOptions:
+    from pyhrf.bids.options import BidsOptions
+    from pyhrf.inputs.bids import Selection
+
+    names = ("sessions", "tasks", "runs", "space")
+    selection = Selection(**{name: given.pop(name) for name in names})
+    check = not given.pop("skip_validation")
+    return BidsOptions(**given, selection=selection, check=check)
+
+
+def _report(
+    answer: dict[str, Results | PyhrfError], options: BidsOptions, verbosity: int, seconds: float
+) -> int:
+    """Say what came of the participants; those left out have been named."""
+    from pyhrf.results import Results
+
+    whole = {name: x for name, x in answer.items() if isinstance(x, Results)}
+    for name, results in whole.items():
+        if results.failed:
+            numbers = list(results.failed)
+            shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
+            click.echo(
+                f"{name}: {len(numbers)} of {results.n_parcels} parcels failed ({shown}), see the "
+                "file desc-parcels_dseg.tsv",
+                err=True,
+            )
+    if not whole:
+        click.echo("pyhrf bids: nothing could be analysed, for the reasons above", err=True)
+        return NOT_STARTED
+    if verbosity >= PROGRESS:
+        click.echo(
+            f"{len(whole)} of {len(answer)} analyses (participant and task) in {seconds:.1f} s; "
+            f"results are in {options.out_dir}"
+        )
+    everything = len(whole) == len(answer) and not any(x.failed for x in whole.values())
+    return OK if everything else SOME_FAILED

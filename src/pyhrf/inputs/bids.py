@@ -1,0 +1,332 @@
+"""BIDS data sets with the derivatives of fMRIPrep: which files make the runs of a participant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyhrf.errors import InputError
+from pyhrf.inputs.bids_names import BidsName, Tree, natural, read_json
+
+__all__ = [
+    "DEFAULT_SPACE",
+    "DESCRIPTION",
+    "NATIVE_SPACE",
+    "BidsData",
+    "BidsRun",
+    "Selection",
+    "label_of",
+    "open_bids",
+    "space_of",
+    "spaces_of",
+]
+
+DESCRIPTION = "dataset_description.json"
+DEFAULT_SPACE = "MNI152NLin2009cAsym"
+NATIVE_SPACE = "func"
+"""How fMRIPrep calls the space of the BOLD data themselves, which its names leave out."""
+
+# Entities that preprocessing adds to the name of what was acquired.
+_DERIVED = ("space", "cohort", "res", "den", "hemi", "label", "seg", "desc")
+_VOLUMES = (".nii.gz", ".nii")
+_SURFACES = (".func.gii", ".dtseries.nii")
+
+
+@dataclass(frozen=True)
+class BidsRun:
+    """The files of one preprocessed run.
+
+    Attributes
+    ----------
+    bold : BidsName
+        Preprocessed BOLD.
+    events, confounds, mask : Path or None
+        What belongs to it; None if it is not there.
+    tr : float or None
+        ``RepetitionTime`` of the JSON files, seconds.
+    start : float
+        ``StartTime`` of the preprocessed data, seconds: when the first volume was acquired, after
+        the beginning that onsets count from; half the repetition time after slice timing
+        correction to the middle.
+    """
+
+    bold: BidsName
+    events: Path | None
+    confounds: Path | None
+    mask: Path | None
+    tr: float | None
+    start: float
+
+    @property
+    def entities(self) -> dict[str, str]:
+        """Entities of what was acquired."""
+        return _acquired(self.bold)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What is asked for; everything where nothing is said. Labels are without ``task-`` and such.
+
+    Attributes
+    ----------
+    sessions, tasks, runs : collection of str
+        Labels.
+    space : str or None
+        As fMRIPrep writes it, such as ``MNI152NLin2009cAsym`` or with ``:res-2``.
+    """
+
+    sessions: Collection[str] = ()
+    tasks: Collection[str] = ()
+    runs: Collection[str] = ()
+    space: str | None = None
+
+    def takes(self, name: BidsName) -> bool:
+        """Tell whether a file is asked for, whatever its space."""
+        wanted = {"ses": self.sessions, "task": self.tasks, "run": self.runs}
+        return all(
+            not labels or any(name.has({key: label}) for label in labels)
+            for key, labels in wanted.items()
+        )
+
+
+def label_of(entity: str, text: str) -> str:
+    """Take a label with or without its entity: ``01`` of ``sub-01``."""
+    return text.removeprefix(f"{entity}-")
+
+
+def _acquired(name: BidsName) -> dict[str, str]:
+    return {key: label for key, label in name.entities.items() if key not in _DERIVED}
+
+
+def space_of(name: BidsName) -> str:
+    """Name the space of a file as fMRIPrep's ``--output-spaces`` does."""
+    words = [name.entities.get("space", NATIVE_SPACE)]
+    words += [f"{key}-{name.entities[key]}" for key in ("cohort", "res") if key in name.entities]
+    return ":".join(words)
+
+
+def spaces_of(names: Collection[BidsName]) -> list[str]:
+    """Name the spaces of some files, each once."""
+    return sorted({space_of(name) for name in names}, key=natural)
+
+
+class BidsData:
+    """A BIDS data set and its derivatives, which are never written to; made by `open_bids`.
+
+    Attributes
+    ----------
+    raw : Path
+        Folder of the data set.
+    derivatives : Path
+        Folder of the preprocessed data.
+    description : dict
+        ``dataset_description.json`` of the data set; empty if there is none.
+    """
+
+    def __init__(self, raw: Path, derivatives: Path, description: Mapping[str, Any]) -> None:
+        self.raw, self.derivatives = raw, derivatives
+        self.description = dict(description)
+        self._raw, self._derived = Tree(raw), Tree(derivatives)
+
+    def subjects(self, wanted: Collection[str] = ()) -> tuple[list[str], list[str]]:
+        """Give the labels of the participants with derivatives, and of those that have none.
+
+        Parameters
+        ----------
+        wanted : collection of str
+            Labels of those that are asked for; all by default.
+
+        Raises
+        ------
+        InputError
+            If a participant is in neither folder.
+        """
+        derived = self._derived.labels("sub")
+        known = sorted({*derived, *self._raw.labels("sub")}, key=natural)
+        for label in wanted:
+            if label not in known:
+                raise InputError(f"{self.raw}: there is no participant {label}; {_there(known)}")
+        chosen = [label for label in known if label in wanted] if wanted else known
+        return [x for x in chosen if x in derived], [x for x in chosen if x not in derived]
+
+    def bold_files(self, subject: str) -> list[BidsName]:
+        """Find all preprocessed BOLD volumes of a participant."""
+        return [
+            name
+            for name in self._func_files(subject)
+            if name.extension in _VOLUMES and name.entities.get("desc", "preproc") == "preproc"
+        ]
+
+    def surface_spaces(self, subject: str) -> list[str]:
+        """Name the spaces of the preprocessed BOLD series of a participant that lie on surfaces."""
+        return spaces_of([x for x in self._func_files(subject) if x.extension in _SURFACES])
+
+    def _func_files(self, subject: str) -> list[BidsName]:
+        """Find the BOLD series, without single echoes and phases."""
+        return [
+            name
+            for folder in self._derived.func_folders(subject)
+            for name in self._derived.names_in(folder)
+            if name.suffix == "bold"
+            and name.extension in (*_VOLUMES, *_SURFACES)
+            and "echo" not in name.entities
+            and name.entities.get("part") != "phase"
+            and "task" in name.entities
+            and name.entities.get("sub") == subject
+        ]
+
+    def has_events(self, task: str) -> bool:
+        """Tell whether anyone has events of a task."""
+        folders = [self.raw]
+        for subject in self._raw.labels("sub"):
+            home = self.raw / f"sub-{subject}"
+            sessions = [home / f"ses-{label}" for label in self._raw.labels("ses", home)]
+            folders += [home, *sessions, *self._raw.func_folders(subject)]
+        return any(
+            name.suffix == "events"
+            and name.extension == ".tsv"
+            and name.entities.get("task", task) == task
+            for folder in folders
+            for name in self._raw.names_in(folder)
+        )
+
+    def run_of(self, bold: BidsName) -> BidsRun:
+        """Find what belongs to a BOLD file.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read, or two files would belong to it.
+        """
+        acquired, derived = _acquired(bold), dict(bold.entities)
+        place = {key: label for key, label in derived.items() if key in ("space", "cohort", "res")}
+        events = self._raw.inherited(acquired, ["events"], [".tsv"])
+        confounds = self._derived.inherited(
+            {**acquired, "desc": "confounds"},
+            ["timeseries", "regressors"],
+            [".tsv"],
+            required={"desc": "confounds"},
+        )
+        mask = self._derived.inherited(
+            {**derived, "desc": "brain"}, ["mask"], _VOLUMES, required={**place, "desc": "brain"}
+        )
+        if mask is not None and space_of(mask) != space_of(bold):
+            mask = None
+        of_bold = self._derived.metadata(derived, "bold")
+        both = {**self._raw.metadata(acquired, "bold"), **of_bold}
+        return BidsRun(
+            bold=bold,
+            events=_path(events),
+            confounds=_path(confounds),
+            mask=_path(mask),
+            tr=_seconds(both, "RepetitionTime", bold.path),
+            start=_seconds(of_bold, "StartTime", bold.path) or 0.0,
+        )
+
+
+def _path(name: BidsName | None) -> Path | None:
+    return None if name is None else name.path
+
+
+def _seconds(metadata: Mapping[str, Any], key: str, bold: Path) -> float | None:
+    value = metadata.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InputError(f"{bold}: its JSON gives {key} as {value!r}: seconds are needed")
+    return float(value)
+
+
+def _there(labels: Sequence[str]) -> str:
+    """Name what is there."""
+    if not labels:
+        return "there is none at all"
+    shown = ", ".join(labels[:20]) + (f", ... ({len(labels)})" if len(labels) > 20 else "")
+    return f"there {'is' if len(labels) == 1 else 'are'} {shown}"
+
+
+def open_bids(bids_dir: Path, derivatives: Path | None = None, *, check: bool = True) -> BidsData:
+    """Open a BIDS data set with derivatives of fMRIPrep.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        The data set; or the derivatives themselves, if events lie there too.
+    derivatives : Path, optional
+        By default ``derivatives/fmriprep`` of the data set.
+    check : bool
+        Refuse what is no BIDS data set by its ``dataset_description.json``.
+
+    Returns
+    -------
+    BidsData
+
+    Raises
+    ------
+    InputError
+        If a folder is not there, or is no such data set.
+    """
+    _check_folder(bids_dir, "no data set")
+    description = _description(bids_dir, check=check)
+    if derivatives is None:
+        derivatives = _find_derivatives(bids_dir, description)
+    _check_folder(derivatives, "no derivatives")
+    about = _description(derivatives, check=check)
+    if check and about.get("DatasetType", "derivative") != "derivative":
+        raise InputError(
+            f"{derivatives / DESCRIPTION}: DatasetType is {about['DatasetType']!r}, where "
+            "preprocessed data say derivative: give the folder of fMRIPrep with --derivatives"
+        )
+    if not any(derivatives.glob("sub-*")):
+        raise InputError(f"{derivatives}: holds no participant (folders sub-LABEL)")
+    return BidsData(bids_dir, derivatives, description)
+
+
+def _check_folder(folder: Path, what: str) -> None:
+    if not folder.exists():
+        raise InputError(f"{folder}: {what}: there is no such folder")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: {what}: it is a file; the folder is needed")
+
+
+def _description(folder: Path, *, check: bool) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    if not check and not path.is_file():
+        return {}
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: is no BIDS data set, for it holds no {DESCRIPTION}; "
+            "--skip-bids-validation takes it as it is"
+        )
+    content = read_json(path)
+    for key in ("Name", "BIDSVersion"):
+        if check and not isinstance(content.get(key), str):
+            raise InputError(
+                f"{path}: the key {key} lacks, which BIDS requires; --skip-bids-validation takes "
+                "the data set as it is"
+            )
+    return content
+
+
+def _find_derivatives(bids_dir: Path, description: Mapping[str, Any]) -> Path:
+    """Find the folder of fMRIPrep, which may be the data set itself."""
+    usual = bids_dir / "derivatives" / "fmriprep"
+    if usual.is_dir():
+        return usual
+    if description.get("DatasetType") == "derivative":
+        return bids_dir
+    others = sorted(path for path in usual.parent.glob("fmriprep*") if path.is_dir())
+    if len(others) == 1:
+        return others[0]
+    if others:
+        named = " and ".join(path.name for path in others[:3])
+        raise InputError(
+            f"{usual.parent}: holds {named}: say which is meant with --derivatives DIR"
+        )
+    raise InputError(
+        f"{bids_dir}: no derivatives of fMRIPrep are there (no derivatives/fmriprep): "
+        "name their folder with --derivatives DIR"
+    )

@@ -1,0 +1,362 @@
+"""``pyhrf bids`` on the data sets of the simulator: what comes out, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from bids_sets import SPACE, SPEC, change_json, derivatives_of, func, run_bids, tree
+
+import pyhrf
+from pyhrf.inputs.paradigm import read_paradigm
+
+NAME = f"sub-01_task-sim_{SPACE}"
+SMALL = ("participant", "-x", "serial", "--parcellation", 30)
+
+
+def values(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj)
+
+
+def native(out: Path, name: str = NAME) -> Path:
+    return out / ".pyhrf" / name
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture(scope="module")
+def analysed(made_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One participant, analysed."""
+    from pyhrf.bids.app import analyse_bids
+    from pyhrf.bids.options import BidsOptions
+
+    folder = tmp_path_factory.mktemp("analysed") / "out"
+    options = BidsOptions(
+        bids_dir=made_set,
+        out_dir=folder,
+        participants=("01",),
+        parcellation=30,
+        contrasts=("one-two = cond1 - cond2",),
+    )
+    before = tree(made_set)
+    answer = analyse_bids(options, engine="serial", tell=lambda _: None)
+    assert list(answer) == [NAME]
+    assert tree(made_set) == before
+    return folder
+
+
+def test_bids__maps_are_those_of_the_analysis(analysed: Path) -> None:
+    folder = analysed / "sub-01" / "func"
+    for ours, theirs in {
+        "contrast-cond1_stat-effect": "nrl_cond1",
+        "contrast-cond2_stat-active": "active_cond2",
+        "contrast-oneMinusTwo_stat-effect": "contrast_one-two",
+        "stat-timetopeak": "time_to_peak",
+        "stat-hrf": "hrf",
+    }.items():
+        mine = folder / f"{NAME}_{ours}_statmap.nii.gz"
+        assert mine.read_bytes() == (native(analysed) / f"{theirs}.nii.gz").read_bytes()
+    variance = values(folder / f"{NAME}_contrast-cond1_stat-variance_statmap.nii.gz")
+    sd = values(native(analysed) / "nrl_sd_cond1.nii.gz")
+    np.testing.assert_allclose(variance, sd.astype(np.float64) ** 2, rtol=1e-6)
+    assert variance.max() > 0
+
+
+def test_bids__no_map_of_the_analysis_is_lost(analysed: Path) -> None:
+    maps = list((analysed / "sub-01" / "func").glob("*.nii.gz"))
+    assert len(maps) == len(list(native(analysed).glob("*.nii.gz")))
+
+
+def test_bids__every_file_has_its_json(analysed: Path) -> None:
+    folder = analysed / "sub-01" / "func"
+    files = [path for path in folder.iterdir() if not path.name.endswith(".json")]
+    for path in files:
+        about = json.loads((folder / f"{path.name.partition('.')[0]}.json").read_text())
+        assert {"Sources", "Estimator"} <= about.keys(), path.name
+        assert about["Description"] if path.suffix == ".gz" else True
+    about = json.loads((folder / f"{NAME}_stat-hrf_statmap.json").read_text())
+    hrf = nib.load(folder / f"{NAME}_stat-hrf_statmap.nii.gz")
+    assert about["RepetitionTime"] == hrf.header.get_zooms()[3]
+    contrast = json.loads(
+        (folder / f"{NAME}_contrast-oneMinusTwo_stat-effect_statmap.json").read_text()
+    )
+    assert contrast["Contrast"] == "one-two"
+    assert contrast["Expression"] == "cond1 - cond2"
+
+
+def test_bids__sources_are_found_by_the_links_of_the_data_set(analysed: Path) -> None:
+    description = json.loads((analysed / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative"
+    assert description["GeneratedBy"][0]["Name"] == "PyHRF"
+    about = analysed / "sub-01" / "func" / f"{NAME}_contrast-cond1_stat-effect_statmap.json"
+    sources = json.loads(about.read_text())["Sources"]
+    assert len(sources) == 2 * 4
+    for source in sources:
+        _, name, path = source.split(":")
+        assert (analysed / description["DatasetLinks"][name] / path).is_file(), source
+
+
+def test_bids__table_of_parcels_is_one_of_a_segmentation(analysed: Path) -> None:
+    folder = analysed / "sub-01" / "func"
+    labels = values(folder / f"{NAME}_desc-parcels_dseg.nii.gz")
+    with (folder / f"{NAME}_desc-parcels_dseg.tsv").open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert [int(row["index"]) for row in rows] == sorted(set(labels.ravel().tolist()) - {0})
+    assert len({row["name"] for row in rows}) == len(rows)
+    sizes = [np.count_nonzero(labels == int(row["index"])) for row in rows]
+    assert sizes == [int(row["n_positions"]) for row in rows]
+    assert max(sizes) <= 30
+
+
+def test_bids__report_is_at_the_top_and_its_links_lead_on(analysed: Path) -> None:
+    page = (analysed / f"{NAME}.html").read_text()
+    assert f'href=".pyhrf/{NAME}/hrf.tsv"' in page
+    assert 'href="hrf.tsv"' not in page
+
+
+def test_bids__is_the_analysis_of_the_same_files(
+    made_set: Path, analysed: Path, tmp_path: Path
+) -> None:
+    from pyhrf.config.study import Study
+
+    files = func(made_set, "01")
+    runs = [
+        {
+            "bold": files / f"sub-01_task-sim_run-{n}_{SPACE}_desc-preproc_bold.nii.gz",
+            "paradigm": made_set / "sub-01" / "func" / f"sub-01_task-sim_run-{n}_events.tsv",
+            "confounds": files / f"sub-01_task-sim_run-{n}_desc-confounds_timeseries.tsv",
+        }
+        for n in (1, 2)
+    ]
+    study = Study.build(
+        data={
+            "kind": "volume",
+            "runs": runs,
+            "parcellation": native(analysed) / "parcels.nii.gz",
+        },
+        contrasts=[{"name": "one-two", "expression": "cond1 - cond2"}],
+        output=tmp_path / "results",
+    )
+    results = pyhrf.analyse(study, engine="serial")
+    for name in ("hrf.tsv", "parcels.tsv", "nrl_cond1.nii.gz", "contrast_one-two.nii.gz"):
+        assert (results.directory / name).read_bytes() == (native(analysed) / name).read_bytes()
+
+
+def test_bids__a_broken_participant_does_not_stop_the_others(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (dataset / "sub-02" / "func" / "sub-02_task-sim_run-2_events.tsv").unlink()
+    ended = run_bids(capfd, dataset, out, *SMALL)
+    assert ended.code == 3
+    assert "sub-02_task-sim is left out: " in ended.err
+    assert "there are no events of this run" in ended.err
+    assert sorted(path.name for path in out.glob("sub-*") if path.is_dir()) == ["sub-01", "sub-03"]
+    assert "2 of 3 analyses" in ended.out
+
+
+def test_bids__rerun_does_what_is_missing_and_rewrites_nothing_else(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bold = func(dataset, "02") / f"sub-02_task-sim_run-1_{SPACE}_desc-preproc_bold.nii.gz"
+    sound = bold.read_bytes()
+    bold.write_bytes(sound[: len(sound) // 2])
+    assert run_bids(capfd, dataset, out, *SMALL).code == 3
+    times = {path: path.stat().st_mtime_ns for path in out.glob("sub-*/**/*")}
+    journal = tree(native(out) / ".journal")
+    assert times
+    bold.write_bytes(sound)
+    ended = run_bids(capfd, dataset, out, *SMALL)
+    assert ended.code == 0, ended.err
+    assert (out / "sub-02" / "func").is_dir()
+    assert {path: path.stat().st_mtime_ns for path in times if path.is_file()} == {
+        path: time for path, time in times.items() if path.is_file()
+    }
+    batches = {name: x for name, x in journal.items() if "batch" in name}
+    again = tree(native(out) / ".journal")
+    assert batches == {name: x for name, x in again.items() if "batch" in name}
+
+
+def test_bids__participants_one_by_one_are_as_all_together(
+    made_set: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run_bids(capfd, made_set, tmp_path / "together", *SMALL).code == 0
+    for label in ("03", "sub-01", "02"):
+        given = ("--participant-label", label)
+        assert run_bids(capfd, made_set, tmp_path / "apart", *SMALL, *given).code == 0
+    together, apart = (derivatives_of(tmp_path / name) for name in ("together", "apart"))
+    # Reports name the file of the parcels, which lies in the output.
+    ours, theirs = (str(tmp_path / name).encode() for name in ("together", "apart"))
+    assert {name: x.replace(ours, theirs) for name, x in together.items()} == apart
+
+
+@pytest.mark.parametrize("estimator", ["glm", "rfir", "mcmc"])
+def test_bids__other_estimators(
+    estimator: str, made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    iterations = ("-n", 100) if estimator == "mcmc" else ()
+    words = ("--participant-label", "01", "--estimator", estimator, "-C", "d=cond1-cond2")
+    ended = run_bids(capfd, made_set, out, *SMALL, *words, *iterations)
+    assert ended.code == 0, ended.err
+    maps = list((out / "sub-01" / "func").glob("*.nii.gz"))
+    assert len(maps) == len(list(native(out).glob("*.nii.gz")))
+    for name in ("cond1", "cond2", "d"):
+        for stat in ("effect", "variance"):
+            path = out / "sub-01" / "func" / f"{NAME}_contrast-{name}_stat-{stat}_statmap.nii.gz"
+            assert np.isfinite(values(path)).all()
+
+
+def test_bids__responses_are_found(analysed: Path, made_set: Path) -> None:
+    truth = np.load(
+        made_set / "derivatives" / "truth" / "sub-01" / "func" / "sub-01_task-sim_truth.npz"
+    )
+    found = values(
+        analysed / "sub-01" / "func" / f"{NAME}_contrast-cond1_stat-effect_statmap.nii.gz"
+    ).ravel()[truth["positions"]]
+    level, active = truth["levels"][0], truth["labels"][0]
+    assert np.corrcoef(found, level)[0, 1] > 0.6
+    assert found[active].mean() > 2 * np.abs(found[~active]).mean()
+
+
+def test_bids__onsets_move_with_the_first_scan(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = func(dataset, "01")
+    for n in (1, 2):
+        name = f"sub-01_task-sim_run-{n}_{SPACE}_desc-preproc_bold.json"
+        change_json(files / name, StartTime=SPEC.tr / 2, SliceTimingCorrected=True)
+    ended = run_bids(capfd, dataset, out, *SMALL, "--participant-label", "01")
+    assert ended.code == 0
+    assert "onsets are moved by that" in ended.err
+    moved = native(out).parent / "inputs" / NAME / "run-2_events.tsv"
+    raw = dataset / "sub-01" / "func" / "sub-01_task-sim_run-2_events.tsv"
+    (before,), (after,) = (read_paradigm(path, n_runs=1) for path in (raw, moved))
+    assert before.keys() == after.keys()
+    for name, events in before.items():
+        np.testing.assert_allclose(after[name].onsets, events.onsets - SPEC.tr / 2, atol=1e-6)
+        np.testing.assert_array_equal(after[name].durations, events.durations)
+    study = json.loads((native(out) / "run.json").read_text())["study"]
+    assert study["data"]["runs"][1]["paradigm"] == str(moved)
+
+
+def test_bids__the_json_has_the_last_word_on_the_tr(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for n in (1, 2):
+        name = f"sub-01_task-sim_run-{n}_{SPACE}_desc-preproc_bold.json"
+        change_json(func(dataset, "01") / name, RepetitionTime=2.5)
+    ended = run_bids(capfd, dataset, out, *SMALL, "--participant-label", "01")
+    assert ended.code == 0
+    assert "the header says TR 2 s, the study 2.5 s" in ended.err
+    study = json.loads((native(out) / "run.json").read_text())["study"]
+    assert study["data"]["tr"] == 2.5
+
+
+def test_bids__an_atlas_is_brought_onto_the_grid(
+    made_set: Path, out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    labels = np.zeros((8, 8, 6), np.int16)
+    labels[:4], labels[4:] = 7, 9
+    bold = nib.load(func(made_set, "01") / f"sub-01_task-sim_run-1_{SPACE}_desc-brain_mask.nii.gz")
+    affine = bold.affine @ np.diag([0.5, 0.5, 0.5, 1])
+    affine[:3, 3] = (bold.affine @ [-0.25, -0.25, -0.25, 1])[:3]
+    nib.save(nib.Nifti1Image(labels, affine), tmp_path / "atlas.nii.gz")
+    words = ("participant", "-x", "serial", "--parcellation", tmp_path / "atlas.nii.gz")
+    ended = run_bids(capfd, made_set, out, *words, "--participant-label", "01")
+    assert ended.code == 0, ended.err
+    assert "brought onto the BOLD grid by nearest neighbour" in ended.err
+    found = values(out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.nii.gz")
+    expected = np.zeros((4, 4, 3))
+    expected[:2], expected[2:] = 7, 9
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_bids__parcels_lie_where_all_runs_have_brain(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for n in (1, 2):
+        path = func(dataset, "01") / f"sub-01_task-sim_run-{n}_{SPACE}_desc-brain_mask.nii.gz"
+        image = nib.load(path)
+        mask = np.asarray(image.dataobj).copy()
+        mask[n] = 0
+        nib.save(nib.Nifti1Image(mask, image.affine, image.header), path)
+    assert run_bids(capfd, dataset, out, *SMALL, "--participant-label", "01").code == 0
+    found = values(out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.nii.gz") > 0
+    assert not found[1:3].any()
+    assert found[[0, 3]].all()
+
+
+def test_bids__another_program_s_folder_is_left_alone(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out.mkdir()
+    description = {"Name": "x", "BIDSVersion": "1.8.0", "GeneratedBy": [{"Name": "other"}]}
+    (out / "dataset_description.json").write_text(json.dumps(description))
+    before = tree(out)
+    ended = run_bids(capfd, made_set, out, *SMALL)
+    assert ended.code == 1
+    assert "holds a data set that PyHRF did not make" in ended.err
+    assert tree(out) == before
+
+
+def test_bids__fd_threshold_censors(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = (*SMALL, "--participant-label", "01", "--fd-threshold")
+    ended = run_bids(capfd, made_set, out, *words, 0.5)
+    assert ended.code == 0
+    assert "scans censored" in ended.err
+    # But for the first scan, of which there is no displacement.
+    ended = run_bids(capfd, made_set, out.with_name("all"), *words, 1e-6)
+    assert ended.code == 1
+    assert "censor less" in ended.err
+
+
+def test_bids__names_that_would_share_a_file_are_refused(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--participant-label", "01", "-C", "cond 1 = cond1")
+    ended = run_bids(capfd, made_set, out, *SMALL, *words)
+    assert ended.code == 1
+    assert "the condition 'cond1' and the contrast 'cond 1' would both be written" in ended.err
+
+
+def test_bids__a_link_to_nothing_is_named(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bold = func(dataset, "01") / f"sub-01_task-sim_run-1_{SPACE}_desc-preproc_bold.nii.gz"
+    bold.unlink()
+    bold.symlink_to(dataset / ".git" / "annex" / "x")
+    ended = run_bids(capfd, dataset, out, *SMALL, "--participant-label", "01")
+    assert ended.code == 1
+    assert "datalad get" in ended.err
+
+
+def test_bids__skipping_the_validation_takes_a_folder_without_description(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (dataset / "dataset_description.json").unlink()
+    words = (dataset, out, *SMALL, "--participant-label", "01")
+    ended = run_bids(capfd, *words)
+    assert ended.code == 1
+    assert "is no BIDS data set" in ended.err
+    assert not out.exists()
+    assert run_bids(capfd, *words, "--skip-bids-validation").code == 0
+
+
+def test_bids__derivatives_may_lie_elsewhere(
+    dataset: Path, out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.move(dataset / "derivatives" / "fmriprep", tmp_path / "prep")
+    words = (dataset, out, *SMALL, "--participant-label", "01")
+    ended = run_bids(capfd, *words)
+    assert ended.code == 1
+    assert "--derivatives DIR" in ended.err
+    assert run_bids(capfd, *words, "--derivatives", tmp_path / "prep").code == 0

@@ -1,0 +1,108 @@
+"""The options of ``pyhrf bids``, which are those of BIDS Apps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pyhrf import __version__
+from pyhrf.bids.options import BidsOptions
+from pyhrf.commands.bids import bids
+from pyhrf.inputs.bids import Selection
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the command asks for."""
+    seen: dict[str, Any] = {}
+
+    def analyse_bids(options: BidsOptions, **values: Any) -> dict[str, Any]:
+        seen.update(values, options=options)
+        return {}
+
+    monkeypatch.setattr("pyhrf.bids.app.analyse_bids", analyse_bids)
+    return seen
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(bids, words, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["in", "out", "participant", "--participant-label", "01", "sub-02", "--task", "x"],
+        ["in", "out", "participant", "--participant_label", "01,02", "--task-id", "task-x"],
+        ["--participant-label", "01 02", "--task", "x", "in", "out", "participant"],
+        [
+            *("--participant-label", "01", "--participant-label", "sub-02"),
+            *("in", "out", "participant", "--task", "x"),
+        ],
+    ],
+)
+def test_bids__labels_as_bids_apps_take_them(words: list[str], asked: dict[str, Any]) -> None:
+    run(*words)
+    options = asked["options"]
+    assert (options.bids_dir, options.out_dir) == (Path("in"), Path("out"))
+    assert options.participants == ("01", "02")
+    assert options.selection == Selection(tasks=("x",))
+
+
+def test_bids__defaults(asked: dict[str, Any]) -> None:
+    run("in", "out", "participant")
+    assert asked["options"] == BidsOptions(bids_dir=Path("in"), out_dir=Path("out"))
+    assert (asked["engine"], asked["n_jobs"], asked["fresh"]) == ("local", None, False)
+
+
+def test_bids__all_options_count(asked: dict[str, Any]) -> None:
+    words = (
+        "--session-label a ses-b --run 1 2 --space T1w --derivatives prep --parcellation 50 "
+        "--confound-columns none --fd-threshold 0.5 --percent -C d=a-b --contrasts-file c.json "
+        "--estimator rfir -n 7 --n-cpus 3 --fresh --skip-bids-validation"
+    )
+    run("in", "out", "participant", *words.split())
+    assert asked["options"] == BidsOptions(
+        bids_dir=Path("in"),
+        out_dir=Path("out"),
+        derivatives=Path("prep"),
+        selection=Selection(sessions=("a", "b"), runs=("1", "2"), space="T1w"),
+        check=False,
+        parcellation=50,
+        confound_columns="none",
+        fd_threshold=0.5,
+        percent=True,
+        contrasts=("d=a-b",),
+        contrasts_file=Path("c.json"),
+        estimator="rfir",
+        n_iterations=7,
+    )
+    assert (asked["n_jobs"], asked["fresh"]) == (3, True)
+
+
+def test_bids__an_atlas(asked: dict[str, Any]) -> None:
+    run("in", "out", "participant", "--parcellation", "atlas.nii.gz")
+    assert asked["options"].parcellation == Path("atlas.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["in", "out", "group"], "there is no analysis at the group level"),
+        (["in", "out"], "Missing argument 'participant'"),
+        (["in", "out", "participant", "-x", "LAN", "-j", "2"], "number of job slots of -x local"),
+        (["in", "out", "participant", "--parcellation", "0"], "at least 1 voxel"),
+        (["in", "out", "participant", "--space"], "requires an argument"),
+    ],
+)
+def test_bids__usage(words: list[str], said: str, asked: dict[str, Any]) -> None:
+    done = run(*words)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert not asked
+
+
+def test_bids__version() -> None:
+    assert run("--version").output == f"pyhrf bids, version {__version__}\n"
