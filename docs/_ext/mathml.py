@@ -29,6 +29,8 @@ def _mathml(node: nodes.Element, display: str) -> str:
         made = str(convert(formula, display=display))
     except Exception as error:
         raise ExtensionError(f"the formula {formula!r} cannot be read: {error!r}") from error
+    if unknown := re.search(r"\\[A-Za-z]+", made):
+        raise ExtensionError(f"the formula {formula!r} has {unknown[0]}, which is not known")
     # "is distributed as" has room on both sides, the name of a function has none
     made = made.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
     return _NAME.sub(r'<mi mathvariant="normal">\1</mi>', made)
