@@ -14,6 +14,7 @@ from pyhrf.data import Events, Experiment, Run
 from pyhrf.estimators import JDEMCMC, JDEVEM, RFIR
 from pyhrf.estimators.glm import GLM
 from pyhrf.model.hrf import canonical_hrf
+from pyhrf.model.levels import levels_per_run
 from pyhrf.model.nuisance import experiment_nuisance
 
 LENGTHS, TR, GAP = (110, 95), 2.0, 300
@@ -154,3 +155,40 @@ def test_runs_of_another_length_and_tr__find_the_response_in_both(name):
         time, hrf = estimate.hrf["time"], estimate.hrf["hrf"]
         assert abs(time[np.argmax(hrf)] - 5.0) <= 1.0
         np.testing.assert_allclose(hrf, canonical_hrf(time), atol=0.2)
+
+
+def runs_of_other_levels():
+    """Two runs with a level of ``a`` in each; half of the positions do not respond at all."""
+    rng = np.random.default_rng(9)
+    level = np.where(np.arange(24) < 12, [[6.0], [2.0]], 0.0)
+    runs, parts = [], []
+    for n, height in zip((130, 120), level, strict=True):
+        onsets = np.arange(4.0, n * TR - 25, 11.9)
+        response = canonical_hrf(TR * np.arange(n)[:, None] - onsets).sum(axis=1)
+        runs.append(Run(n, TR, {"a": events(onsets)}))
+        parts.append((response[:, None] * height + rng.normal(size=(n, 24))).astype(np.float32))
+    return tuple(runs), parts, level
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_levels_per_run__are_those_of_the_simulation(name):
+    runs, parts, level = runs_of_other_levels()
+    experiment, _ = levels_per_run(Experiment(("a",), runs))
+    estimate = ESTIMATORS[name](experiment).fit(np.vstack(parts), edges=EDGES)
+    for number, truth in enumerate(level, start=1):
+        found = estimate.maps[f"nrl_a_run{number}"]
+        assert np.sqrt(np.mean((found - truth) ** 2)) < 0.6
+        assert abs(found[:12].mean() - truth[0]) < 0.4
+
+
+@pytest.mark.parametrize("noise", ["white", "ar1"])
+def test_levels_per_run_of_the_glm__are_those_of_the_runs_alone(noise):
+    runs, parts, _ = runs_of_other_levels()
+    experiment, _ = levels_per_run(Experiment(("a",), runs))
+    together = GLM(experiment, noise=noise).fit(np.vstack(parts))
+    for number, (run, bold) in enumerate(zip(runs, parts, strict=True), start=1):
+        alone = GLM(Experiment(("a",), (run,)), noise=noise).fit(bold)
+        for kind in ("nrl", "nrl_sd", "t", "z", "effect"):
+            np.testing.assert_array_equal(
+                together.maps[f"{kind}_a_run{number}"], alone.maps[f"{kind}_a"]
+            )
