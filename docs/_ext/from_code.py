@@ -12,17 +12,19 @@ import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 
 from pyhrf.commands.main import pyhrf
 from pyhrf.config.messages import facts_of, section_of, tag_of
 from pyhrf.config.settings import Settings
 from pyhrf.config.study import SECTION_OF, Study
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx  # tests read the pages without it
 
 ROOT = Path(__file__).resolve().parents[2]
 _MADE = re.compile(r"<!-- made from the code: (\w+) -->")
@@ -203,7 +205,7 @@ def _plain(text: str) -> str:
 def _read(_app: Sphinx, page: str, source: list[str]) -> None:
     def made(place: re.Match[str]) -> str:
         if place[1] not in _MAKERS:
-            raise ExtensionError(f"{page}: nothing is made of {place[1]!r}")
+            raise ValueError(f"{page}: nothing is made of {place[1]!r}")
         return _MAKERS[place[1]]()
 
     source[0] = _MADE.sub(made, source[0])
