@@ -9,12 +9,13 @@ import re
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from report_results import AFFINE, SHAPE, level_at, make_cifti_results, make_report_results
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.results import NodeGrid, write_results
+from pyhrf.results import NodeGrid, Results, write_results
 from pyhrf.results.report import write_report
 from pyhrf.results.report_maps import chosen_maps, pack_maps, pack_meshes
 from pyhrf.results.report_text import methods_of, parameters_of, warnings_of
@@ -179,6 +180,16 @@ def test_warnings__name_the_parcels(results):
     found = " ".join(warnings_of(results))
     assert "parcel 3 had not converged at the last iteration" in found
     assert "in 2 parcels (1, 3) the data say little" in found
+
+
+def test_warnings__count_what_was_left_out(results):
+    assert "constant or not finite" not in " ".join(warnings_of(results))
+    table = pd.read_csv(results.directory / "parcels.tsv", sep="\t")
+    table["n_positions_used"] = table["n_positions"] - [2, 0, 3]
+    table.to_csv(results.directory / "parcels.tsv", sep="\t", index=False, na_rep="n/a")
+    n_ok = int(table["n_positions"][[0, 2]].sum())
+    text = f"5 of {n_ok} positions are constant or not finite and were left out"
+    assert text in " ".join(warnings_of(Results(results.directory)))
 
 
 @pytest.fixture

@@ -188,7 +188,9 @@ def test_write_results__still_lists_parcels_when_all_failed(tmp_path, grid):
     results = write_results(tmp_path, lost, conditions=CONDITIONS, grid=grid)
     assert results.parcels["reason"].tolist() == ["all constant"] * 3
     assert len(results.hrf) == 0
-    assert list(results.maps()) == ["parcels"]
+    assert set(results.maps()) == {"parcels", "left_out"}
+    parcels, left_out = (results.map_values(name) for name in ("parcels", "left_out"))
+    np.testing.assert_array_equal(left_out, np.where(parcels > 0, 2, 0))
 
 
 def test_results__names_the_maps_that_there_are(results):

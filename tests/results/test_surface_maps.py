@@ -42,7 +42,9 @@ def test_write_results__writes_one_value_per_node(results):
     assert image.meta["AnatomicalStructurePrimary"] == "CortexRight"
     np.testing.assert_array_equal(results.map_values("parcels"), LABELS)
     assert results.map_values("parcels").dtype == np.int32
-    assert set(results.maps()) == {"nrl_a_b", "parcels", "time_to_peak", "hrf"}
+    assert set(results.maps()) == {"nrl_a_b", "parcels", "time_to_peak", "hrf", "left_out"}
+    # one node of the estimated parcel says nothing, the other parcel failed
+    assert results.map_values("left_out").tolist() == [0, 0, 1, 2, 0, 0]
 
 
 def test_write_results__writes_one_array_per_sample_of_the_hrf(results):
@@ -72,7 +74,7 @@ def test_write_results__writes_cifti_for_grayordinates(estimates, tmp_path):
         for name, some in (("out", estimates), ("new", estimates[::-1]))
     ]
     maps = results[0].maps()
-    assert set(maps) == {"nrl_a_b", "parcels", "time_to_peak", "hrf"}
+    assert set(maps) == {"nrl_a_b", "parcels", "time_to_peak", "hrf", "left_out"}
     level, hrf = nib.load(maps["nrl_a_b"]), nib.load(maps["hrf"])
     assert (maps["nrl_a_b"].name, maps["hrf"].name) == ("nrl_a_b.dscalar.nii", "hrf.dtseries.nii")
     nan = np.nan

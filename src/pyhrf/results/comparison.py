@@ -22,7 +22,7 @@ __all__ = ["Comparison", "compare_results", "level_maps", "shared_hrfs", "shared
 # HRFs of other grids are brought to this step, seconds.
 STEP = 0.5
 # Maps of one value per parcel, or 4D, are compared as HRFs are.
-NOT_COMPARED = ("parcels", "hrf", "time_to_peak")
+NOT_COMPARED = ("parcels", "hrf", "time_to_peak", "left_out")
 HRF_COLUMNS = ("parcel", "first", "second", "distance", "correlation", "first_peak", "second_peak")
 MAP_COLUMNS = ("map", "first", "second", "n_voxels", "correlation", "slope", "difference")
 # What follows the kind in the name of a map that is no level itself, but says something of one.

@@ -18,7 +18,10 @@ from pyhrf.data import FloatArray, ParcelEstimate
 from pyhrf.results.files import replace_file
 from pyhrf.results.names import file_stem
 
-__all__ = ["Grid", "MapGrid", "write_maps"]
+__all__ = ["LEFT_OUT", "Grid", "MapGrid", "write_maps"]
+
+LEFT_OUT = "left_out"
+"""Name of the map of positions that have no estimate, and why."""
 
 FloatMap = NDArray[np.float32]
 
@@ -110,7 +113,9 @@ class Grid:
 def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: MapGrid) -> list[Path]:
     """Write every map of the estimates, and those that hold one value per parcel.
 
-    A map is 0 outside the parcellation and NaN where a parcel could not be estimated.
+    A map is 0 outside the parcellation and NaN where a parcel could not be estimated. If there are
+    such positions, ``left_out`` is 1 where the data are constant or not finite, 2 where the whole
+    parcel was not estimated, 0 elsewhere.
 
     Parameters
     ----------
@@ -135,7 +140,26 @@ def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: MapGr
         peaks = [estimate.summary.get("time_to_peak", np.nan) for estimate in usable]
         written.append(_write(directory, "time_to_peak", [_fill(blank, usable, peaks)], grid))
         written.append(_write_hrf(directory, usable, blank, grid))
+    left_out = _left_out(estimates, grid)
+    if left_out.any():
+        path = directory / LEFT_OUT
+        written.append(
+            grid.write(path, LEFT_OUT, [left_out], dtype=np.int32, n_samples=None, step=None)
+        )
     return written
+
+
+def _left_out(estimates: Iterable[ParcelEstimate], grid: MapGrid) -> NDArray[np.int32]:
+    """Tell where no map of the estimator has a value, and whether that is a whole parcel."""
+    codes = np.zeros(grid.labels.size, np.int32)
+    for estimate in estimates:
+        if estimate.status != "ok":
+            codes[estimate.positions] = 2
+        elif estimate.maps:
+            values = [values.reshape(len(values), -1) for values in estimate.maps.values()]
+            unknown = [np.isnan(one).all(axis=1) for one in values]
+            codes[estimate.positions] = np.logical_and.reduce(unknown)
+    return codes
 
 
 def _write_map(

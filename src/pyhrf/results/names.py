@@ -20,7 +20,7 @@ CONTRAST_MAPS = (
     *("contrast_effect_", "contrast_effect_variance_", "contrast_t_", "contrast_z_"),
     *("contrast_p_", "contrast_F_", "contrast_F_z_", "contrast_F_p_"),
 )
-PARCEL_MAPS = ("noise_sd", "ar1", "residual_ar1", "hrf", "time_to_peak", "parcels")
+PARCEL_MAPS = ("noise_sd", "ar1", "residual_ar1", "hrf", "time_to_peak", "parcels", "left_out")
 
 
 def file_stem(name: str) -> str:

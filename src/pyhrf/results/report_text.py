@@ -218,6 +218,12 @@ def warnings_of(results: Results) -> list[str]:
     found = [str(note) for note in results.provenance["notes"]]
     if results.failed:
         found.append(f"{len(results.failed)} of {len(parcels)} parcels could not be estimated")
+    n_out = _n_left_out(good)
+    if n_out:
+        found.append(
+            f"{n_out} of {good['n_positions'].sum()} positions are constant or not finite and were "
+            "left out (1 in the map left_out)"
+        )
     wandering = good[good["converged"] == 0]
     if len(wandering):
         found.append(
@@ -231,6 +237,13 @@ def warnings_of(results: Results) -> list[str]:
             f"{LOW_QUALITY:g}): what is drawn there is mostly the prior"
         )
     return found
+
+
+def _n_left_out(good: pd.DataFrame) -> int:
+    """Count the positions of estimated parcels that were not used."""
+    if "n_positions_used" not in good:
+        return 0
+    return int((good["n_positions"] - good["n_positions_used"]).sum())
 
 
 def _some(numbers: pd.Series[int], most: int = 8) -> str:
