@@ -80,7 +80,7 @@ def test_plot__draws_a_map(run, made, tmp_path, cuts):
         (("hrf", "-p", "2"), "parcel 2 was not estimated (constant): choose among 1"),
         (("hrf", "-p", "7"), "parcel 7 is not in the parcellation"),
         (("map", "nrl_b"), "there is no map 'nrl_b'"),
-        (("map", "hrf"), "the map 'hrf' has no three axes"),
+        (("map", "hrf"), "the map 'hrf' has more than one value per position"),
     ],
 )
 def test_plot__refuses_in_one_sentence(run, made, tmp_path, arguments, expected):

@@ -66,9 +66,8 @@ def hrf(directory: Path, parcels: str | None, output: Path) -> int:
 @click.option(
     "--cuts",
     type=click.Choice(["ortho", "x", "y", "z", "mosaic"]),
-    default="ortho",
-    show_default=True,
-    help="Three cuts through one point, or cuts along an axis, or along all.",
+    help="Of a volume: three cuts through one point (ortho, the default), cuts along an axis, or "
+    "along all.",
 )
 @_output("map.png")
 def map_(
@@ -76,10 +75,13 @@ def map_(
     name: str,
     threshold: float | None,
     anatomy: Path | None,
-    cuts: str,
+    cuts: str | None,
     output: Path,
 ) -> int:
-    """Draw the map NAME, such as nrl_audio, of the results in DIR."""
+    """Draw the map NAME, such as nrl_audio, of the results in DIR.
+
+    A map of voxels is drawn in cuts, one of a surface on its meshes, from two sides.
+    """
     _check_output(output)
     from pyhrf.results import Results
     from pyhrf.results.plots import save_map_figure

@@ -18,7 +18,8 @@ from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.figures import COLOURS, MOST_PARCELS
 from pyhrf.results.report_maps import background_image
 from pyhrf.results.results import Results
-from pyhrf.results.surfaces import has_volume
+from pyhrf.results.surface_plots import surface_figure
+from pyhrf.results.surfaces import has_volume, surfaces_of
 
 __all__ = ["convergence_figure", "hrf_figure", "overview_figure", "save_figure", "save_map_figure"]
 
@@ -203,9 +204,11 @@ def save_map_figure(
     *,
     threshold: float | None = None,
     anatomy: Path | None = None,
-    display: str = "ortho",
+    display: str | None = None,
 ) -> None:
-    """Draw a map with nilearn on the anatomy, or the mean BOLD, and save it.
+    """Draw a map and save it: of voxels with nilearn, on the anatomy or the mean BOLD.
+
+    A map of nodes is drawn on its meshes, each from two sides.
 
     Parameters
     ----------
@@ -218,23 +221,51 @@ def save_map_figure(
         Show only what is at least that far from 0.
     anatomy : Path, optional
         A 3D image in the space of the data.
-    display : {"ortho", "x", "y", "z", "mosaic"}
-        Which cuts.
+    display : {"ortho", "x", "y", "z", "mosaic"}, optional
+        Which cuts through a volume; three through one point if not given.
 
     Raises
     ------
     InputError
-        When there is no such map, it is not one of voxels in three axes, or it is empty.
+        When there is no such map, it has samples over time, it is empty, or its meshes are gone.
     """
+    values = results.map_values(name)
+    on_volume = has_volume(results)
+    if values.ndim != (3 if on_volume else 1):
+        raise InputError(f"the map '{name}' has more than one value per position: choose another")
+    if not np.nan_to_num(values).any():
+        raise InputError(f"the map '{name}' is 0 everywhere: there is nothing to draw")
+    if on_volume:
+        _save_cuts(results, name, path, threshold, anatomy, display or "ortho")
+        return
+    if anatomy is not None or display is not None:
+        raise InputError(
+            f"{results.directory} has maps of a surface, which is drawn from two sides: an anatomy "
+            "and cuts are for volumes"
+        )
+    surfaces = surfaces_of(results)
+    if not surfaces:
+        raise InputError(
+            f"the mesh of {results.directory} is no longer where the run found it: put it back at "
+            f"{', '.join(results.provenance['study']['data'].get('meshes', ()))}"
+        )
+    save_figure(surface_figure(surfaces, values, name, threshold or 0.0), path)
+
+
+def _save_cuts(
+    results: Results,
+    name: str,
+    path: Path,
+    threshold: float | None,
+    anatomy: Path | None,
+    display: str,
+) -> None:
+    """Draw cuts through a volume."""
     from nibabel.nifti1 import Nifti1Image
 
     as_image: Any = Nifti1Image  # without types
     image = results.load_map(name)
-    if not has_volume(results) or len(image.shape) != 3:
-        raise InputError(f"the map '{name}' has no three axes: choose another one")
     values = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float64))
-    if not values.any():
-        raise InputError(f"the map '{name}' is 0 everywhere: there is nothing to draw")
     behind = background_image(results, anatomy)
     mpl.use("agg")  # before nilearn takes pyplot: there may be no screen
     from nilearn.plotting import plot_stat_map

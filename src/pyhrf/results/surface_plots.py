@@ -1,0 +1,94 @@
+"""A map on the meshes of its results, as a figure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+from pyhrf.results.surfaces import MapSurface
+
+__all__ = ["surface_figure"]
+
+_GREY = (0.68, 0.68, 0.68)
+_TILT = math.radians(10)
+_LEAST_LIGHT = 0.5
+
+
+def surface_figure(
+    surfaces: list[MapSurface], values: NDArray[Any], title: str, threshold: float
+) -> Figure:
+    """Draw each mesh from two sides, the outer side of a hemisphere first.
+
+    Parameters
+    ----------
+    surfaces : list of MapSurface
+        At least one.
+    values : array, shape (n_positions,)
+        The map.
+    title : str
+    threshold : float
+        What is not farther from 0 is grey, as are nodes without a value.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    known = values[np.isfinite(values)]
+    top = float(np.percentile(np.abs(known), 99)) or float(np.abs(known).max()) or 1.0
+    signed = bool((known < 0).any())
+    norm = Normalize(-top if signed else 0, top)
+    colours = mpl.colormaps["RdBu_r" if signed else "inferno"]
+    figure = Figure(figsize=(8, 3.1 * len(surfaces) + 0.3), layout="constrained")
+    axes = figure.subplots(len(surfaces), 2, squeeze=False)
+    for surface, row in zip(surfaces, axes, strict=True):
+        on_nodes = surface.on_nodes(values)
+        rgb = np.asarray(colours(norm(on_nodes)))[:, :3]
+        rgb[~(np.abs(on_nodes) > threshold)] = _GREY  # NaN too
+        outer = 270 if "left" in surface.name.lower() else 90
+        for axis, turn in zip(row, (outer, (outer + 180) % 360), strict=True):
+            _draw(axis, surface, rgb, math.radians(turn))
+        row[0].set_title(surface.name, fontsize=8, loc="left")
+    figure.suptitle(title, fontsize=10)
+    bar = mpl.cm.ScalarMappable(norm, colours)
+    figure.colorbar(bar, ax=axes, shrink=0.5, aspect=25)
+    return figure
+
+
+def _draw(axis: Axes, surface: MapSurface, rgb: FloatArray, turn: float) -> None:
+    """Draw the triangles from the farthest to the nearest, lit from where the reader is."""
+    a, b, c = surface.mesh.coordinates.T
+    behind = b * math.cos(turn) - a * math.sin(turn)
+    across = a * math.cos(turn) + b * math.sin(turn)
+    up = c * math.cos(_TILT) + behind * math.sin(_TILT)
+    far = behind * math.cos(_TILT) - c * math.sin(_TILT)
+    place = np.column_stack([across, up, far])
+    corners = surface.mesh.triangles
+    order = np.argsort(-far[corners].sum(axis=1), kind="stable")
+    corners = corners[order]
+    first, second, third = (place[corners[:, k]] for k in range(3))
+    normal = np.cross(second - first, third - first)
+    length = np.linalg.norm(normal, axis=1)
+    light = np.abs(normal[:, 2]) / np.where(length > 0, length, 1)
+    light = _LEAST_LIGHT + (1 - _LEAST_LIGHT) * light
+    faces = rgb[corners].mean(axis=1) * light[:, None]
+    axis.add_collection(
+        PolyCollection(
+            list(place[corners, :2]),
+            facecolors=faces,
+            edgecolors=faces,
+            linewidths=0.2,
+            rasterized=True,  # tens of thousands of triangles in an SVG or PDF would be slow
+        )
+    )
+    axis.autoscale_view()
+    axis.set_aspect("equal")
+    axis.set_axis_off()

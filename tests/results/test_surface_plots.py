@@ -1,0 +1,65 @@
+"""A map on its meshes: what is near hides what is far, and both halves are seen from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_results import make_cifti_results
+
+from pyhrf.errors import InputError
+from pyhrf.inputs.surfaces import Mesh, mesh_edges
+from pyhrf.results.plots import save_map_figure
+from pyhrf.results.surface_plots import surface_figure
+from pyhrf.results.surfaces import MapSurface
+
+
+def two_plates(name: str) -> MapSurface:
+    """A plate on the left and one on the right, of three nodes each."""
+    plate = np.array([[0, 0, 0], [0, 9, 0], [0, 0, 9.0]])
+    aside = np.array([5, 0, 0])
+    points = np.concatenate([plate - aside, plate + aside])
+    triangles = np.array([[0, 1, 2], [3, 4, 5]], np.int32)
+    mesh = Mesh(Path("two.surf.gii"), points, triangles, mesh_edges(triangles), name)
+    return MapSurface(name, mesh, np.arange(6), np.arange(6))
+
+
+def drawn(name: str, values: np.ndarray, threshold: float = 0.0) -> list[np.ndarray]:
+    """Colours of the farther and the nearer triangle, by side."""
+    figure = surface_figure([two_plates(name)], values, "nrl_a", threshold)
+    return [axis.collections[0].get_facecolors()[:, :3] for axis in figure.axes[:2]]
+
+
+def is_red(colour: np.ndarray) -> bool:
+    return bool(colour[0] > colour[2] + 0.2)
+
+
+@pytest.mark.parametrize(("name", "near_first"), [("CortexLeft", "left"), ("CortexRight", "right")])
+def test_surface_figure__outer_side_comes_first_and_near_hides_far(name, near_first):
+    values = np.repeat([4.0, -4.0], 3)  # red on the left, blue on the right
+    outer, inner = drawn(name, values)
+    assert is_red(outer[-1]) == (near_first == "left")
+    assert is_red(outer[0]) == (near_first == "right")
+    assert is_red(inner[-1]) == (near_first == "right")
+
+
+def test_surface_figure__greys_what_is_below_the_threshold_or_not_known():
+    values = np.array([1.0, 1, 1, np.nan, np.nan, np.nan])
+    for colours in (*drawn("CortexLeft", values, threshold=2.0), drawn("CortexLeft", values)[1]):
+        near = colours[-1]
+        assert np.ptp(near) < 1e-9
+
+
+def test_map_figure__draws_cifti_results_and_names_what_is_missing(tmp_path):
+    results = make_cifti_results(tmp_path)
+    save_map_figure(results, "nrl_audio", tmp_path / "map.png", threshold=11.5)
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="an anatomy and cuts are for volumes"):
+        save_map_figure(results, "nrl_audio", tmp_path / "cut.png", display="x")
+    with pytest.raises(InputError, match="more than one value per position"):
+        save_map_figure(results, "hrf", tmp_path / "hrf.png")
+    for path in tmp_path.glob("*.surf.gii"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"no longer where the run found it.*CortexRight"):
+        save_map_figure(results, "nrl_audio", tmp_path / "gone.png")
