@@ -12,6 +12,8 @@ from typing import Any
 
 from lan_bed import LAB, Bed, wait_until
 
+from pyhrf.estimators.kernel_cache import cache_folder
+
 PROGRAM = "import sys; from pyhrf.commands import main; main.{}()"
 ALL = "h1,h2,h3,h1,h2,h3"
 
@@ -79,6 +81,24 @@ def program(
     """Run a program of PyHRF on the client, by the name of its function."""
     command: Sequence[object] = ["-c", PROGRAM.format(name), *arguments]
     return bed.run_client(command, home=home, timeout=timeout, check=False)
+
+
+def share_kernels(bed: Bed) -> None:
+    """Give the hosts what the client has compiled: few cores stand for those of seven machines."""
+    cache = bed.folder / "lab" / ".cache"
+    shutil.copytree(bed.folder / "client_cache", cache, dirs_exist_ok=True)
+    bed.give(cache, LAB)
+
+
+def give_own_kernels(bed: Bed) -> None:
+    """Give the client what other tests have compiled."""
+    cache = bed.folder / "client_cache"
+    if cache_folder().exists():
+        # other tests may be writing there
+        ignored = shutil.ignore_patterns("*.tmp.*")
+        own = cache / "pyhrf" / cache_folder().name
+        shutil.copytree(cache_folder(), own, ignore=ignored, dirs_exist_ok=True)
+    bed.give(cache)
 
 
 class Scenario:

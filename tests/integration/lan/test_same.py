@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pytest
 from lan_bed import LAB, Bed, Process
-from lan_client import PROGRAM, configure, program, remote_folder, ssh_config
+from lan_client import (
+    PROGRAM,
+    configure,
+    give_own_kernels,
+    program,
+    remote_folder,
+    share_kernels,
+    ssh_config,
+)
 
 import pyhrf
-from pyhrf.estimators.kernel_cache import cache_folder
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -29,23 +36,6 @@ def estim(
     done = program(bed, home, group, "estim", "-x", engine, "-u", home / folder, timeout=150)
     assert done.returncode == 0, done.stderr
     return done
-
-
-def share_kernels(bed: Bed) -> None:
-    """Give the hosts what the client has compiled: few cores stand for those of seven machines."""
-    cache = bed.folder / "lab" / ".cache"
-    shutil.copytree(bed.folder / "client_cache", cache, dirs_exist_ok=True)
-    bed.give(cache, LAB)
-
-
-def give_own_kernels(bed: Bed) -> None:
-    """Give the client what other tests have compiled."""
-    cache = bed.folder / "client_cache"
-    if cache_folder().exists():
-        # other tests may be writing there
-        ignored = shutil.ignore_patterns("*.tmp.*")
-        shutil.copytree(cache_folder(), cache / "pyhrf" / cache_folder().name, ignore=ignored)
-    bed.give(cache)
 
 
 @pytest.fixture(scope="module", autouse=True)
