@@ -16,6 +16,7 @@ from report_results import AFFINE, SHAPE, level_at, make_cifti_results, make_rep
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.results import NodeGrid, Results, write_results
+from pyhrf.results.plots import overview_figures
 from pyhrf.results.report import write_report
 from pyhrf.results.report_maps import chosen_maps, pack_maps, pack_meshes
 from pyhrf.results.report_text import methods_of, parameters_of, warnings_of
@@ -278,3 +279,29 @@ def test_methods__say_what_was_taken_out(results):
     text = " ".join(methods_of(results))
     for part in ("motion24", "above 0.5 mm", "listed scans", "percent", "levels of its own"):
         assert part in text
+
+
+def test_report__begins_with_what_was_analysed(results):
+    page = write_report(results.directory).read_text("utf-8")
+    (summary,) = re.findall(r'<dl id="summary">(.*?)</dl>', page, re.S)
+    words = " ".join(html.unescape(re.sub("<[^>]+>", " ", summary)).split())
+    assert words == (
+        "estimator JDE, variational EM data volume, 1 run, TR 2 s "
+        "conditions audio, </script><b>odd parcels 3, 1 not estimated positions 72 PyHRF 1.0"
+    )
+
+
+@pytest.mark.parametrize("n_parcels", [3, 60])
+def test_overview__has_a_point_of_each_parcel_or_their_spread(results, n_parcels):
+    rows = pd.concat([results.parcels.query("status == 'ok'")] * (n_parcels // 2))
+    rows["parcel"] = np.arange(1, len(rows) + 1)
+    results.parcels = rows
+    figures = overview_figures(results)
+    assert len(figures) == 3
+    axis = figures[2].axes[0]
+    assert axis.get_title() == f"{len(rows) // 2} of {len(rows)} converged"
+    if n_parcels == 3:
+        assert axis.collections[0].get_offsets()[:, 1].tolist() == rows["n_iterations"].tolist()
+    else:
+        heights = sum(patch.get_height() for patch in axis.patches)
+        assert heights == pytest.approx(len(rows))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
@@ -21,7 +22,7 @@ from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
 from pyhrf.results.surfaces import has_volume, surfaces_of
 
-__all__ = ["convergence_figure", "hrf_figure", "overview_figure", "save_figure", "save_map_figure"]
+__all__ = ["convergence_figure", "hrf_figure", "overview_figures", "save_figure", "save_map_figure"]
 
 _STYLE: Any = {
     "font.size": 8,
@@ -34,6 +35,7 @@ _STYLE: Any = {
 _BLUE, _RED = COLOURS[1], COLOURS[0]
 _CUTS = 7  # along an axis; nilearn warns of more than there are voxels
 _MOST_ITERATIONS_AXIS = 60  # parcels that still have a bar of their own
+_MOST_SHOWN_SINGLY = 40  # parcels that still have a point of their own in the overview
 
 
 def hrf_figure(results: Results, parcels: Sequence[int] | None = None) -> Figure:
@@ -162,15 +164,16 @@ _AXES = {"n_iterations": "iterations", "rhat": "worst split R-hat"}
 def _stacked(axis: Axes, values: FloatArray, ended: Any) -> None:
     """Draw a histogram, those that had not converged in red on top."""
     axis.hist([values[ended], values[~ended]], bins=30, stacked=True, color=[_BLUE, _RED])
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def overview_figure(results: Results) -> Figure | None:
-    """Draw how times to peak, qualities and iterations are spread over the parcels.
+def overview_figures(results: Results) -> list[Figure]:
+    """Draw times to peak, qualities and iterations: of each parcel, or of many how they spread.
 
     Returns
     -------
-    matplotlib Figure or None
-        None when no parcel was estimated.
+    list of matplotlib Figure
+        One for each; none when no parcel was estimated.
     """
     good = results.parcels[results.parcels["status"] == "ok"]
     columns = {
@@ -178,23 +181,48 @@ def overview_figure(results: Results) -> Figure | None:
         "hrf_quality": "quality of the response",
         **({"rhat": _AXES["rhat"]} if "rhat" in good else {"n_iterations": "iterations"}),
     }
-    shown = {name: text for name, text in columns.items() if good[name].notna().any()}
-    if not shown:
-        return None
+    return [
+        _overview(good[good[name].notna()], name, text)
+        for name, text in columns.items()
+        if good[name].notna().any()
+    ]
+
+
+def _overview(table: pd.DataFrame, name: str, text: str) -> Figure:
+    """Draw one value of all parcels."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(2.9 * len(shown), 2.1))
-        axes = figure.subplots(1, len(shown), squeeze=False)[0]
-        for axis, (name, text) in zip(axes, shown.items(), strict=True):
-            known = good[good[name].notna()]
-            ended = known["converged"].to_numpy() != 0
-            if name in ("n_iterations", "rhat"):
-                _stacked(axis, known[name].to_numpy(), ended)
-                axis.set_title(f"{int(ended.sum())} of {len(known)} converged", fontsize=8)
-            else:
-                axis.hist(known[name], bins=25, color=_BLUE)
+        figure = Figure(figsize=(3.4, 2.4))
+        axis = figure.subplots()
+        ended = np.ones(len(table), np.bool_)
+        if name in ("n_iterations", "rhat"):
+            ended = table["converged"].to_numpy() != 0
+            axis.set_title(f"{int(ended.sum())} of {len(table)} converged", fontsize=8)
+        if len(table) > _MOST_SHOWN_SINGLY:
+            _stacked(axis, table[name].to_numpy(), ended)
             axis.set_xlabel(text)
-        axes[0].set_ylabel("parcels")
+            axis.set_ylabel("parcels")
+        else:
+            _draw_singly(axis, table, name, ended)
+            axis.set_xlabel("parcel")
+            axis.set_ylabel(text)
     return figure
+
+
+def _draw_singly(axis: Axes, table: pd.DataFrame, name: str, ended: Any) -> None:
+    """Draw a value of each parcel, with its standard deviation where there is one."""
+    place = np.arange(len(table))
+    deviation = f"{name}_sd"
+    if deviation in table:
+        sd = table[deviation].to_numpy()
+        axis.errorbar(place, table[name], sd, fmt="none", ecolor="0.6", elinewidth=1)
+    axis.scatter(place, table[name], s=18, color=list(np.where(ended, _BLUE, _RED)), zorder=2)
+    every = -(-len(table) // 10)
+    axis.set_xticks(place[::every], [str(number) for number in table["parcel"][::every]])
+    if name == "hrf_quality":
+        axis.set_ylim(-0.03, 1.03)
+    elif name == "n_iterations":
+        axis.set_ylim(0, 1.1 * table[name].max())
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def save_map_figure(

@@ -16,7 +16,7 @@ import pandas as pd
 
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.files import replace_file
-from pyhrf.results.plots import overview_figure
+from pyhrf.results.plots import overview_figures
 from pyhrf.results.report_maps import pack_maps, pack_meshes
 from pyhrf.results.report_text import (
     LOW_QUALITY,
@@ -24,6 +24,7 @@ from pyhrf.results.report_text import (
     methods_of,
     parameters_of,
     references_of,
+    summary_of,
     warnings_of,
 )
 from pyhrf.results.results import Results
@@ -96,9 +97,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     maps = pack_maps(results, anatomy=anatomy) if has_volume(results) else pack_meshes(results)
     return {
         "study": study,
-        "n_parcels": results.n_parcels,
-        "n_failed": len(results.failed),
-        "version": results.provenance["versions"]["pyhrf"],
+        "summary": summary_of(results),
         "methods": methods_of(results),
         "references": references_of(results),
         "parameters": parameters_of(results),
@@ -168,12 +167,12 @@ def _conditions(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def _overview(results: Results) -> str:
-    """Draw how the parcels are spread and how they converged; base64 of a PNG, or empty."""
-    figure = overview_figure(results)
-    if figure is None:
-        return ""
-    file = BytesIO()
-    # Without the version of matplotlib: the same results give the same bytes.
-    figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
-    return b64encode(file.getvalue()).decode("ascii")
+def _overview(results: Results) -> list[str]:
+    """Draw how the parcels are spread and how they converged; base64 of PNGs."""
+    drawn = []
+    for figure in overview_figures(results):
+        file = BytesIO()
+        # Without the version of matplotlib: the same results give the same bytes.
+        figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
+        drawn.append(b64encode(file.getvalue()).decode("ascii"))
+    return drawn

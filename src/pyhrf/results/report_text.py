@@ -15,6 +15,7 @@ __all__ = [
     "methods_of",
     "parameters_of",
     "references_of",
+    "summary_of",
     "warnings_of",
 ]
 
@@ -22,6 +23,14 @@ LOW_QUALITY = 0.5
 """Below this ``hrf_quality`` the data say too little of the response."""
 
 _SECTIONS = {"jde-vem": "vem", "jde-mcmc": "mcmc", "rfir": "rfir", "glm": "glm"}
+
+_NAMES = {
+    "jde-vem": "JDE, variational EM",
+    "jde-mcmc": "JDE, MCMC",
+    "rfir": "regularised FIR",
+    "glm": "GLM",
+}
+_MOST_NAMES = 6  # conditions that are named at the top
 
 _ESTIMATORS = {
     "jde-vem": "Haemodynamic responses and response levels were estimated together by joint "
@@ -62,6 +71,28 @@ _GLM_MODELS = {
     "derivatives": "SPM's canonical response with its time and dispersion derivatives",
     "fir": "a finite impulse response",
 }
+
+
+def summary_of(results: Results) -> list[tuple[str, str]]:
+    """Say in a few words what was analysed, for the top of a report."""
+    provenance, parcels = results.provenance, results.parcels
+    data = provenance["study"]["data"]
+    n_runs = max(len(data.get("runs", ())), 1)
+    source = f"example “{data['example']}”" if data["kind"] == "simulation" else data["kind"]
+    tr = f", TR {data['tr']:g} s" if data.get("tr") else ""
+    names = list(map(str, results.conditions["condition"].unique()))
+    n_lost = len(results.failed)
+    found = [
+        ("estimator", _NAMES[provenance["study"]["estimator"]]),
+        ("data", f"{source}, {n_runs} run{'s' if n_runs > 1 else ''}{tr}"),
+        ("conditions", ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))),
+        ("parcels", f"{len(parcels)}, {n_lost} not estimated" if n_lost else f"{len(parcels)}"),
+        ("positions", str(parcels["n_positions"].sum())),
+    ]
+    if provenance.get("finished"):
+        found.append(("analysed", str(provenance["finished"])[:16].replace("T", " ") + " UTC"))
+    found.append(("PyHRF", provenance["versions"]["pyhrf"]))
+    return [(name, text) for name, text in found if text]
 
 
 def methods_of(results: Results) -> list[str]:
