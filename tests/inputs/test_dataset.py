@@ -20,6 +20,7 @@ from input_files import AFFINE, Files, WriteNifti
 
 from pyhrf.errors import InputError
 from pyhrf.inputs import dataset as dataset_module
+from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import Dataset, open_dataset
 
 Study = tuple[Files, Path]
@@ -163,7 +164,10 @@ def test_load__never_holds_the_volume(
 ) -> None:
     n_scans, shape = 60, (40, 40, 40)  # 7.7 MB in the file, 31 MB in double precision
     scan = np.random.default_rng(0).integers(0, 100, shape).astype(np.int16)
-    bold = write_nifti("large.nii", np.repeat(scan[..., None], n_scans, axis=3))
+    series = np.repeat(scan[..., None], n_scans, axis=3)
+    series[..., -1] += 1
+    bold = write_nifti("large.nii", series)
+    del series
     labels = np.zeros(shape, np.int16)
     labels[10:30, 10:30, 10:20] = 1  # 4,000 voxels: 0.5 MB
     runs = [Files(bold, files[0].paradigm)]
@@ -175,6 +179,30 @@ def test_load__never_holds_the_volume(
     finally:
         tracemalloc.stop()
     assert peak < 4_000 * n_scans * 2 + 4 * 2**20 + 2**20  # what is kept, a chunk, and trifles
+
+
+def test_load__refuses_a_parcellation_that_misses_the_data(
+    files: Study, write_nifti: WriteNifti, bold: np.ndarray, labels: np.ndarray
+) -> None:
+    silent = bold.copy()
+    silent[labels > 0] = 0
+    silent[labels > 0, 3] = np.arange(int((labels > 0).sum())) % 2
+    runs = [Files(write_nifti("first.nii", bold), files[0].paradigm)]
+    parcellation = write_nifti("l.nii", labels)
+    n = int((labels > 0).sum())
+    assert n > 0
+    dataset = open_dataset(runs=runs, parcellation=parcellation)
+    dataset.read()
+    # what varies in one run only, or in a censored scan only, cannot be used either
+    runs.append(Files(write_nifti("second.nii", silent), files[0].paradigm))
+    listed = parcellation.with_name("bad.txt")
+    listed.write_text("3")
+    nuisance = [NuisanceFiles(), NuisanceFiles(censored=listed)]
+    open_dataset(runs=runs, parcellation=parcellation).read()
+    dataset = open_dataset(runs=runs, parcellation=parcellation, nuisance=nuisance)
+    for _ in range(2):
+        with pytest.raises(InputError, match=rf"l\.nii: misses the data: all {n} positions"):
+            dataset.read()
 
 
 def test_checksums__are_those_of_the_files(files: Study) -> None:

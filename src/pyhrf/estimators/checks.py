@@ -219,10 +219,13 @@ def check_models(drift: str, cutoff: float, order: int, noise: str) -> None:
 
 def check_design(experiment: Experiment, X: FloatArray, P: FloatArray) -> None:
     """Refuse a design that leaves nothing to estimate."""
-    n_scans, n_nuisance = P.shape
+    n_scans = int(experiment.kept.sum())
+    # a censored scan has a column of its own
+    n_nuisance = P.shape[1] - (len(P) - n_scans)
     if n_scans - n_nuisance < len(experiment.conditions) + 2:
+        kept = "" if n_scans == len(P) else " that are not censored"
         raise InputError(
-            f"{n_scans} scans with {n_nuisance} nuisance regressors leave too little for "
+            f"{n_scans} scans{kept} with {n_nuisance} nuisance regressors leave too little for "
             f"{len(experiment.conditions)} conditions: raise the drift's cut-off, take fewer "
             "confounds, censor less or give more scans"
         )

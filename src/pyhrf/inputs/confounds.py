@@ -97,6 +97,14 @@ def read_nuisance(
         if names:
             columns = [_filled(files.confounds, name, table[name]) for name in names]
             confounds = np.column_stack(columns)
+            still = [
+                name for name, column in zip(names, columns, strict=True) if not np.ptp(column)
+            ]
+            if still and notes is not None:
+                notes.append(
+                    f"{files.confounds}: {', '.join(still)} {'is' if len(still) == 1 else 'are'} "
+                    "constant, and so nothing beside the mean of the run"
+                )
         if files.fd_threshold is not None:
             censored |= _moved(files.confounds, table, files.fd_threshold)
     elif files.fd_threshold is not None:
@@ -110,9 +118,9 @@ def read_nuisance(
         return confounds, None
     label = ", ".join(str(path) for path in files.paths)
     if censored.all():
+        cure = "censor less" if files.fd_threshold is None else "raise the FD threshold"
         raise InputError(
-            f"{label}: all {n_scans} scans of the run are censored: leave the run out, or raise "
-            "the FD threshold"
+            f"{label}: all {n_scans} scans of the run are censored: leave the run out, or {cure}"
         )
     if notes is not None:
         n = int(censored.sum())
@@ -173,7 +181,10 @@ def _near(name: str, known: Sequence[str]) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        raw = path.read_bytes()
+        if b"\0" in raw[:1000]:
+            raise InputError(f"{path}: is not a text file")
+        return raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except OSError as error:
@@ -240,9 +251,10 @@ def _number(path: Path, number: int, name: str, field: str) -> float:
     try:
         value = float(field)
     except ValueError:
+        point = re.fullmatch(r"-?\d+,\d+", field) is not None
+        cure = "write the decimals with a point" if point else "write n/a where a value lacks"
         raise InputError(
-            f"{path}, line {number}, column {name}: {field!r} is not a number; write n/a where "
-            "a value lacks"
+            f"{path}, line {number}, column {name}: {field!r} is not a number; {cure}"
         ) from None
     return value if math.isfinite(value) else math.nan
 
@@ -250,8 +262,10 @@ def _number(path: Path, number: int, name: str, field: str) -> float:
 def _filled(path: Path, name: str, values: FloatArray) -> FloatArray:
     """Put the first value in the place of those that lack before it."""
     there = np.isfinite(values)
+    if not there.any():
+        raise InputError(f"{path}, column {name}: holds no finite value; leave the column out")
     first = int(np.argmax(there))
-    if not there.any() or not there[first:].all():
+    if not there[first:].all():
         lacking = first + int(np.argmin(there[first:]))
         raise InputError(
             f"{path}, column {name}: a finite value lacks at scan {lacking} (the first is 0), and "

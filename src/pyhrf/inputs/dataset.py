@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,15 +17,14 @@ from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
 from pyhrf.inputs.spm import SpmDesign, is_spm, read_spm, sessions_of
+from pyhrf.inputs.timing import repetition_times, tr_of_designs
 from pyhrf.inputs.voxels import percent_change
 from pyhrf.model.levels import levels_per_run
 
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
 
-_MAX_TR = 30.0
 _LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
-_MIN_TR = 0.01
-_MS_FROM = 100.0  # a "TR" from here on is surely in milliseconds
+_AT_ONCE = 1000  # positions
 
 
 class RunPaths(Protocol):
@@ -71,6 +69,7 @@ class Dataset:
         *,
         experiment: Experiment,
         opened: Opened,
+        parcellation: Path,
         files: Sequence[Path],
         notes: Sequence[str],
         percent: bool = False,
@@ -82,6 +81,7 @@ class Dataset:
         if per_run:
             experiment, self.run_conditions = levels_per_run(experiment)
         self.experiment = experiment
+        self._parcellation = parcellation
         self._percent = percent
         self.notes = list(notes)
         self.files = tuple(dict.fromkeys(files))
@@ -106,7 +106,7 @@ class Dataset:
         Raises
         ------
         InputError
-            If a file cannot be read to its end.
+            If a file cannot be read to its end, or no position of any parcel has a signal.
         """
         with self._lock:
             if self._failure:
@@ -117,9 +117,29 @@ class Dataset:
                 self._stored = tuple(
                     read_stored(series, self._voxel_parcels.voxels) for series in self._series
                 )
+                self._refuse_silence(self._stored)
             except InputError as error:
+                self._stored = None
                 self._failure = str(error)
                 raise
+
+    def _refuse_silence(self, stored: Sequence[NDArray[Any]]) -> None:
+        """Refuse parcels of which no position can be used in all runs."""
+        n_positions = stored[0].shape[1]
+        # the first few tell, unless the parcellation is that of other data
+        for first in range(0, n_positions, _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            usable = [
+                _varies(values[run.kept, some])
+                for run, values in zip(self.experiment.runs, stored, strict=True)
+            ]
+            if np.logical_and.reduce(usable).any():
+                return
+        raise InputError(
+            f"{self._parcellation}: misses the data: all {n_positions} positions of its parcels "
+            f"are constant or not finite in {self._series[0].path}: give the parcellation of these "
+            "data"
+        )
 
     def load(self, numbers: Sequence[int]) -> list[Parcel]:
         """Give some parcels; the first call reads the files. Threads may call it at once.
@@ -237,7 +257,7 @@ def open_dataset(
     bold = opened.series
     files = [Path(run.paradigm) for run in runs]
     designs = {path: read_spm(path, notes) for path in dict.fromkeys(files) if is_spm(path)}
-    trs = _decide_tr(bold, _tr_of_designs(designs, tr, notes), notes)
+    trs = repetition_times(bold, tr_of_designs(designs, tr, notes), notes)
     paradigms, of_designs = _read_paradigms(files, designs, bold, trs[0], notes)
     kept = [
         _within_scan_time(
@@ -268,6 +288,7 @@ def open_dataset(
             ),
         ),
         opened=opened,
+        parcellation=Path(parcellation),
         files=[
             *(Path(run.bold) for run in runs),
             *files,
@@ -281,57 +302,11 @@ def open_dataset(
     )
 
 
-def _decide_tr(bold: Sequence[Series], tr: float | None, notes: list[str]) -> list[float]:
-    """Take the TR that is given for all runs, else that of each header, seconds."""
-    if tr is not None:
-        _check_tr(tr, "the TR that is given", cure="seconds are meant")
-        notes.extend(
-            f"{volume.path}: the header says TR {volume.tr:g} s, the study {tr:g} s; "
-            "the study's is used"
-            for volume in bold
-            if volume.tr is not None and not math.isclose(volume.tr, tr, rel_tol=1e-3)
-        )
-        return [tr] * len(bold)
-    trs = []
-    for volume in bold:
-        if volume.tr is None:
-            raise InputError(f"{volume.path}: the header gives no TR; give it in seconds (-I)")
-        _check_tr(volume.tr, f"{volume.path}: the TR of the header", cure="give it with -I")
-        trs.append(float(volume.tr))
-        if math.isclose(trs[-1], trs[0], rel_tol=1e-3):
-            trs[-1] = trs[0]
-        else:
-            notes.append(
-                f"{volume.path}: the header says TR {volume.tr:g} s and that of {bold[0].path} "
-                f"{trs[0]:g} s; each run is taken with its own (-I gives one for all)"
-            )
-    return trs
-
-
-def _check_tr(tr: float, what: str, *, cure: str) -> None:
-    if not math.isfinite(tr) or tr <= 0:
-        raise InputError(f"{what} is {tr:g}; it must be more than 0 seconds: {cure}")
-    if tr >= _MS_FROM:
-        raise InputError(
-            f"{what} is {tr:g} s, which looks like milliseconds: {cure} "
-            f"(did you mean {tr / 1000:g} s?)"
-        )
-    if not _MIN_TR <= tr <= _MAX_TR:
-        raise InputError(f"{what} is {tr:g} s, not between {_MIN_TR:g} and {_MAX_TR:g} s: {cure}")
-
-
-def _tr_of_designs(
-    designs: Mapping[Path, SpmDesign], tr: float | None, notes: list[str]
-) -> float | None:
-    """Take the TR that is given, else that of an SPM.mat, which knows it better than a header."""
-    if tr is None:
-        return next((design.tr for design in designs.values()), None)
-    notes.extend(
-        f"{path}: says TR {design.tr:g} s, the study {tr:g} s; the study's is used"
-        for path, design in designs.items()
-        if not math.isclose(design.tr, tr, rel_tol=1e-3)
-    )
-    return tr
+def _varies(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which columns are finite and not constant."""
+    with np.errstate(invalid="ignore"):  # inf - inf
+        finite = np.isfinite(values.sum(axis=0, dtype=np.float64))
+    return np.asarray(finite & (values != values[:1]).any(axis=0))
 
 
 def _read_paradigms(
