@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -13,6 +15,8 @@ import pytest
 from bids_sets import SPACE, SPEC, change_json, derivatives_of, func, run_bids, tree
 
 import pyhrf
+from pyhrf.bids.app import analyse_bids
+from pyhrf.bids.options import BidsOptions
 from pyhrf.inputs.paradigm import read_paradigm
 
 NAME = f"sub-01_task-sim_{SPACE}"
@@ -35,9 +39,6 @@ def out(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def analysed(made_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One participant, analysed."""
-    from pyhrf.bids.app import analyse_bids
-    from pyhrf.bids.options import BidsOptions
-
     folder = tmp_path_factory.mktemp("analysed") / "out"
     options = BidsOptions(
         bids_dir=made_set,
@@ -360,3 +361,64 @@ def test_bids__derivatives_may_lie_elsewhere(
     assert ended.code == 1
     assert "--derivatives DIR" in ended.err
     assert run_bids(capfd, *words, "--derivatives", tmp_path / "prep").code == 0
+
+
+def test_bids__parcels_are_made_once(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (dataset, out, *SMALL, "--participant-label", "01")
+    assert run_bids(capfd, *words).code == 0
+
+    def cut(*_: object, **__: object) -> None:
+        raise AssertionError("cut again")
+
+    monkeypatch.setattr("pyhrf.bids.parcels.split_mask", cut)
+    assert run_bids(capfd, *words).code == 0
+    path = func(dataset, "01") / f"sub-01_task-sim_run-2_{SPACE}_desc-brain_mask.nii.gz"
+    image = nib.load(path)
+    mask = np.asarray(image.dataobj).copy()
+    mask[0] = 0
+    nib.save(nib.Nifti1Image(mask, image.affine, image.header), path)
+    options = BidsOptions(bids_dir=dataset, out_dir=out, parcellation=30)
+    with pytest.raises(AssertionError, match="cut again"):
+        analyse_bids(options, engine="serial", tell=lambda _: None)
+
+
+def test_bids__two_jobs_of_one_folder_at_the_same_time(made_set: Path, out: Path) -> None:
+    program = "from pyhrf.commands.main import run; run()"
+    jobs = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-c", program, "bids", made_set, out, *map(str, SMALL)),
+                *("--participant-label", label),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for label in ("01", "02")
+    ]
+    for job in jobs:
+        _, said = job.communicate(timeout=120)
+        assert job.returncode == 0, said
+    assert json.loads((out / "dataset_description.json").read_text())["Name"]
+    assert sorted(path.name for path in out.glob("sub-*") if path.is_dir()) == ["sub-01", "sub-02"]
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_bids__other_options_need_another_folder_or_fresh(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = (made_set, out, *SMALL, "--participant-label", "01")
+    assert run_bids(capfd, *words, "-C", "old = cond1").code == 0
+    own = out / "sub-01" / "func" / f"{NAME}_desc-mine_table.tsv"
+    own.write_text("of the user")
+    before = derivatives_of(out)
+    ended = run_bids(capfd, *words, "-C", "new = cond2")
+    assert ended.code == 1
+    assert "choose another OUT_DIR, or use --fresh" in ended.err
+    assert derivatives_of(out) == before
+    assert run_bids(capfd, *words, "-C", "new = cond2", "--fresh").code == 0
+    names = {name for name in derivatives_of(out) if "contrast-" in name}
+    assert not any("contrast-old" in name for name in names)
+    assert len([name for name in names if "contrast-new" in name]) == 6
+    assert own.read_text() == "of the user"

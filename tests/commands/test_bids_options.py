@@ -95,6 +95,7 @@ def test_bids__an_atlas(asked: dict[str, Any]) -> None:
         (["in", "out", "participant", "-x", "LAN", "-j", "2"], "number of job slots of -x local"),
         (["in", "out", "participant", "--parcellation", "0"], "at least 1 voxel"),
         (["in", "out", "participant", "--space"], "requires an argument"),
+        (["in", "out", "participant", "--cancel"], "goes on with -x cluster"),
     ],
 )
 def test_bids__usage(words: list[str], said: str, asked: dict[str, Any]) -> None:
@@ -106,3 +107,22 @@ def test_bids__usage(words: list[str], said: str, asked: dict[str, Any]) -> None
 
 def test_bids__version() -> None:
     assert run("--version").output == f"pyhrf bids, version {__version__}\n"
+
+
+def test_bids__cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def cancel_all(studies: Any, **values: Any) -> bool:
+        seen.update(values, studies=studies)
+        return True
+
+    def prepare(options: BidsOptions, _tell: object) -> tuple[None, dict[str, str], None]:
+        return None, {"sub-01": str(options.bids_dir)}, None
+
+    monkeypatch.setattr("pyhrf.bids.app.cancel_all", cancel_all)
+    monkeypatch.setattr("pyhrf.bids.app._prepare", prepare)
+    done = run("in", "out", "participant", "-x", "cluster", "--cancel")
+    assert done.exit_code == 0
+    assert "it is stopped" in done.output
+    assert (seen["studies"], seen["directory"]) == ({"sub-01": "in"}, Path("out"))
+    assert seen["engine"] == "cluster"

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyhrf.analysis import analyse_all
+from pyhrf.analysis import analyse_all, cancel_all
 from pyhrf.bids.derivatives import claim_folder, write_derivatives
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import read_atlas
-from pyhrf.bids.plan import make_plan
+from pyhrf.bids.plan import Plan, make_plan
 from pyhrf.bids.studies import make_study
-from pyhrf.config.settings import Settings, load_settings
+from pyhrf.config.settings import Settings
 from pyhrf.config.study import Study
 from pyhrf.errors import PyhrfError
 from pyhrf.results import Results
 from pyhrf.study_data import Tell
 
-__all__ = ["analyse_bids"]
+__all__ = ["analyse_bids", "cancel_bids"]
 
 
 def analyse_bids(
@@ -54,27 +54,11 @@ def analyse_bids(
     pyhrf.execution.runner.Interrupted
         On Ctrl-C or SIGTERM; the same call goes on where this one was.
     """
-    settings = settings or load_settings()
-    # What is wrong with an option is said once, and before the data are looked for.
-    options.check_values()
-    if isinstance(options.parcellation, Path):
-        read_atlas(options.parcellation)
-    plan = make_plan(options, tell)
-    claim_folder(options.out_dir, plan.data)
-    answer: dict[str, Results | PyhrfError] = dict(plan.failed)
-    for name, error in plan.failed.items():
-        tell(f"{name} is left out: {error}")
-    studies: dict[str, Study] = {}
-    for name, planned in plan.studies.items():
-        try:
-            studies[name] = make_study(planned, options, tell)
-        except PyhrfError as error:
-            tell(f"{name} is left out: {error}")
-            answer[name] = error
+    tell = _in_our_words(tell)
+    plan, studies, answer = _prepare(options, tell)
 
     def done(name: str, results: Results) -> None:
-        planned = plan.studies[name]
-        write_derivatives(options.out_dir, planned, studies[name], results, plan.data)
+        write_derivatives(options.out_dir, plan.studies[name], studies[name], results, plan.data)
 
     if studies:
         answer |= analyse_all(
@@ -90,3 +74,61 @@ def analyse_bids(
             done=done,
         )
     return dict(sorted(answer.items()))
+
+
+def cancel_bids(options: BidsOptions, *, engine: str, settings: Settings, tell: Tell) -> bool:
+    """Stop what goes on elsewhere for the same call of `analyse_bids`, and clear it up.
+
+    Parameters
+    ----------
+    options, engine, settings, tell
+        As they were given to it.
+
+    Returns
+    -------
+    bool
+        Whether there was something to stop.
+
+    Raises
+    ------
+    PyhrfError
+        If the data or the engine cannot be used, or the run still works.
+    """
+    _, studies, _ = _prepare(options, _in_our_words(tell))
+    return cancel_all(
+        studies, directory=options.out_dir, engine=engine, settings=settings, tell=tell
+    )
+
+
+def _prepare(
+    options: BidsOptions, tell: Tell
+) -> tuple[Plan, dict[str, Study], dict[str, Results | PyhrfError]]:
+    """Make the studies, and say which cannot be."""
+    # What is wrong with an option is said once, and before the data are looked for.
+    options.check_values()
+    if isinstance(options.parcellation, Path):
+        read_atlas(options.parcellation)
+    plan = make_plan(options, tell)
+    claim_folder(options.out_dir, plan.data)
+    answer: dict[str, Results | PyhrfError] = {}
+
+    def leave_out(name: str, error: PyhrfError) -> None:
+        tell(f"{name} is left out: {error}")
+        answer[name] = error
+
+    for name, error in plan.failed.items():
+        leave_out(name, error)
+    n_runs = sum(len(planned.runs) for planned in plan.studies.values())
+    tell(f"{len(plan.studies)} analyses (participant and task) of {n_runs} runs in all")
+    studies: dict[str, Study] = {}
+    for name, planned in plan.studies.items():
+        try:
+            studies[name] = make_study(planned, options, tell)
+        except PyhrfError as error:
+            leave_out(name, error)
+    return plan, studies, answer
+
+
+def _in_our_words(tell: Tell) -> Tell:
+    """Tell of OUT_DIR what other commands call the output directory."""
+    return lambda text: tell(text.replace("another output directory with -u", "another OUT_DIR"))

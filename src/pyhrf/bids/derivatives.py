@@ -16,6 +16,7 @@ from pyhrf.bids.describe import COLUMNS, CONDITION_MAPS, CONTRAST_MAPS, PARCEL_M
 from pyhrf.bids.files import keep_current, scratch_beside, write_json
 from pyhrf.bids.names import bids_label
 from pyhrf.bids.plan import PlannedStudy
+from pyhrf.bids.studies import folder_of_inputs
 from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
@@ -92,24 +93,39 @@ def _roots(data: BidsData) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes the files of one study, each with its JSON."""
+    """Writes the files of one study, each with its JSON; knows which those are."""
 
     stem: Path
     about: Mapping[str, Any]
-    written: list[Path]
+    files: list[Path]
 
     def put(self, rest: str, extension: str, content: bytes, about: Mapping[str, Any]) -> None:
-        base = self.stem.with_name(f"{self.stem.name}_{rest}")
-        changed = keep_current(base.with_name(base.name + extension), content)
-        changed |= write_json(base.with_name(f"{base.name}.json"), {**about, **self.about})
-        if changed:
-            self.written.append(base.with_name(base.name + extension))
+        """Write a file and its JSON."""
+        self.put_alone(self._path(rest, extension), content)
+        path = self._path(rest, ".json")
+        write_json(path, {**about, **self.about})
+        self.files.append(path)
+
+    def put_table(self, rest: str, content: bytes) -> None:
+        """Write a table whose JSON is that of a map."""
+        self.put_alone(self._path(rest, ".tsv"), content)
+
+    def put_alone(self, path: Path, content: bytes) -> None:
+        """Write a file by its path."""
+        keep_current(path, content)
+        self.files.append(path)
+
+    def _path(self, rest: str, extension: str) -> Path:
+        return self.stem.with_name(f"{self.stem.name}_{rest}{extension}")
 
 
 def write_derivatives(
     out_dir: Path, planned: PlannedStudy, study: Study, results: Results, data: BidsData
-) -> list[Path]:
+) -> None:
     """Write the results of a study as BIDS derivatives.
+
+    Files that earlier results of the study had and these have not, such as maps of another
+    contrast, are removed.
 
     Parameters
     ----------
@@ -121,11 +137,6 @@ def write_derivatives(
         As the analysis has left them.
     data : BidsData
         The input, which the JSON files name.
-
-    Returns
-    -------
-    list of Path
-        The files, but for JSON, that were not there with this content.
 
     Raises
     ------
@@ -145,7 +156,18 @@ def write_derivatives(
         _write_maps(writer, study, results, scratch)
     _write_tables(writer, results)
     _write_report(writer, out_dir, planned, results)
-    return writer.written
+    _remove_others(writer.files, out_dir, folder_of_inputs(out_dir, planned) / "derivatives.json")
+
+
+def _remove_others(files: Sequence[Path], out_dir: Path, about: Path) -> None:
+    """Remove what an earlier run has written and this one has not."""
+    names = sorted(path.relative_to(out_dir).as_posix() for path in files)
+    older = read_json(about).get("files", []) if about.is_file() else []
+    # First the list of what there is: a run that is killed here leaves too much, not too little.
+    write_json(about, {"files": sorted({*names, *older})})
+    for name in set(older).difference(names):
+        (out_dir / name).unlink(missing_ok=True)
+    write_json(about, {"files": names})
 
 
 def _sources(planned: PlannedStudy, study: Study, data: BidsData) -> list[str]:
@@ -241,9 +263,7 @@ def _write_tables(writer: _Writer, results: Results) -> None:
         rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     # BIDS wants the columns index and name in the table of a segmentation.
     content = "".join("\t".join(row) + "\n" for row in _with_names(rows)).encode()
-    base = writer.stem.with_name(f"{writer.stem.name}_desc-parcels_dseg.tsv")
-    if keep_current(base, content):
-        writer.written.append(base)
+    writer.put_table("desc-parcels_dseg", content)
 
 
 def _with_names(rows: Sequence[Sequence[str]]) -> Iterator[list[str]]:
@@ -267,6 +287,4 @@ def _write_report(writer: _Writer, out_dir: Path, planned: PlannedStudy, results
     home = os.path.relpath(results.directory, out_dir)
     for name in _NATIVE_FILES:
         page = page.replace(f'href="{name}"', f'href="{home}/{name}"')
-    path = out_dir / f"{planned.name}.html"
-    if keep_current(path, page.encode()):
-        writer.written.append(path)
+    writer.put_alone(out_dir / f"{planned.name}.html", page.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.bids.files import keep_current, scratch_beside
+from pyhrf.bids.files import keep_current, scratch_beside, write_json
 from pyhrf.errors import InputError
+from pyhrf.inputs.bids_names import read_json
 from pyhrf.inputs.labels import whole_labels
 from pyhrf.inputs.volumes import Volume, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume
@@ -18,7 +20,7 @@ from pyhrf.parcellation.edit import split_mask
 from pyhrf.parcellation.resample import resample_labels
 from pyhrf.results import Grid
 
-__all__ = ["make_parcels", "read_atlas", "write_parcels"]
+__all__ = ["make_parcels", "provide_parcels", "read_atlas", "write_parcels"]
 
 Labels = NDArray[np.int32]
 
@@ -110,6 +112,56 @@ def _brain(bold: Volume, masks: Sequence[Path]) -> NDArray[Any] | None:
             raise InputError(f"{path}: the mask holds NaN or infinite values")
         brain = values > 0 if brain is None else brain & (values > 0)
     return brain
+
+
+def provide_parcels(
+    folder: Path, bold: Volume, masks: Sequence[Path], parcellation: Path | int
+) -> tuple[Path, list[str]]:
+    """Make the parcels of a participant in a folder, or find those of the same files there.
+
+    Cutting a whole brain takes seconds, and a rerun would do it for everyone.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are kept; made when missing.
+    bold, masks, parcellation
+        As for `make_parcels`.
+
+    Returns
+    -------
+    path : Path
+        ``parcels.nii.gz``.
+    notes : list of str
+        What was done to the atlas.
+
+    Raises
+    ------
+    InputError
+        As `make_parcels`; or if a file cannot be read or written.
+    """
+    path, about = folder / "parcels.nii.gz", folder / "parcels.json"
+    made_of = _digest(bold, masks, parcellation)
+    if path.is_file() and about.is_file():
+        found = read_json(about)
+        if found.get("made_of") == made_of:
+            return path, [str(note) for note in found.get("notes", [])]
+    labels, notes = make_parcels(bold, masks, parcellation)
+    write_parcels(labels, bold, path)
+    write_json(about, {"made_of": made_of, "notes": notes})
+    return path, notes
+
+
+def _digest(bold: Volume, masks: Sequence[Path], parcellation: Path | int) -> str:
+    """Sum up all that parcels depend on."""
+    content = hashlib.sha256(repr((bold.grid, bold.affine.tolist())).encode())
+    for one in (parcellation, *masks):
+        try:
+            known = str(one).encode() if isinstance(one, int) else one.read_bytes()
+        except OSError as error:
+            raise InputError(f"{one}: cannot be read: {error.strerror or error}") from error
+        content.update(hashlib.sha256(known).digest())
+    return content.hexdigest()
 
 
 def write_parcels(labels: Labels, bold: Volume, path: Path) -> None:

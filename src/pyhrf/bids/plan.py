@@ -93,7 +93,7 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
         _refuse_without_volumes(data, subjects)
     _check_labels(everything, options.selection, data)
     space = _choose_space(everything, options.selection, data, subjects, tell)
-    tasks = _choose_tasks(data, everything, options.selection.tasks, tell)
+    tasks = _choose_tasks(data, found, options.selection.tasks, tell)
     studies: dict[str, PlannedStudy] = {}
     for label in subjects:
         for task in tasks:
@@ -185,12 +185,12 @@ def _choose_space(
 
 
 def _choose_tasks(
-    data: BidsData, names: Collection[BidsName], wanted: Collection[str], tell: Tell
+    data: BidsData, found: Mapping[str, Sequence[BidsName]], wanted: Collection[str], tell: Tell
 ) -> list[str]:
     """Take the tasks with events, such as not rest."""
-    there = sorted({name.entities["task"] for name in names}, key=natural)
-    tasks = [task for task in there if task in wanted] if wanted else there
-    with_events = [task for task in tasks if data.has_events(task)]
+    there = {name.entities["task"] for names in found.values() for name in names}
+    tasks = [x for x in sorted(there, key=natural) if not wanted or x in wanted]
+    with_events = [task for task in tasks if data.has_events(task, near=list(found))]
     for task in tasks:
         if task not in with_events and (wanted or not with_events):
             raise InputError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from pyhrf.bids.files import keep_current
 from pyhrf.bids.names import check_labels
 from pyhrf.bids.options import BidsOptions
-from pyhrf.bids.parcels import make_parcels, write_parcels
+from pyhrf.bids.parcels import provide_parcels
 from pyhrf.bids.plan import PlannedStudy
 from pyhrf.config.study import HrfConfig, Study
 from pyhrf.errors import InputError
@@ -18,15 +18,16 @@ from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.volumes import Volume, open_volume
 from pyhrf.study_data import Tell
 
-__all__ = ["INPUTS", "WORK", "make_study"]
+__all__ = ["folder_of_inputs", "make_study"]
 
-WORK = ".pyhrf"
-"""Folder below OUT_DIR of the results as `pyhrf_jde_estim` writes them."""
-
-INPUTS = "inputs"
-"""Folder in it of the files that are made for the studies: parcels, and events that are moved."""
-
+# Folder below OUT_DIR of the results as pyhrf_jde_estim writes them.
+_WORK = ".pyhrf"
 _SHORTEST_START = 1e-3  # seconds; less is no delay
+
+
+def folder_of_inputs(out_dir: Path, planned: PlannedStudy) -> Path:
+    """Name the folder of the files that are made for a study: parcels, and moved events."""
+    return out_dir.absolute() / _WORK / "inputs" / planned.name
 
 
 def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study:
@@ -60,12 +61,10 @@ def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study
     check_labels(conditions, [contrast.name for contrast in values["contrasts"]])
     tr = _repetition_time(planned.runs, volumes)
     masks = [run.mask for run in planned.runs if run.mask is not None]
-    labels, notes = make_parcels(volumes[0], masks, options.parcellation)
+    made = folder_of_inputs(options.out_dir, planned)
+    parcellation, notes = provide_parcels(made, volumes[0], masks, options.parcellation)
     for note in notes:
         tell(f"note: {planned.name}: {note}")
-    made = options.out_dir.absolute() / WORK / INPUTS / planned.name
-    parcellation = made / "parcels.nii.gz"
-    write_parcels(labels, volumes[0], parcellation)
     if any(_begins_late(run) for run in planned.runs):
         start = max(run.start for run in planned.runs)
         tell(
@@ -89,7 +88,7 @@ def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study
     fastest = min((tr or volume.tr or math.inf) for volume in volumes)
     if 2 * fastest < HrfConfig().dt:
         values["hrf"] = {"dt": 2 * fastest}
-    output = options.out_dir.absolute() / WORK / planned.name
+    output = options.out_dir.absolute() / _WORK / planned.name
     return Study.build(**values, output=output).with_absolute_paths()
 
 

@@ -190,6 +190,11 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
 )
 @click.option("--fresh", is_flag=True, help="Do not resume: keep older results aside, begin anew.")
 @click.option(
+    "--cancel",
+    is_flag=True,
+    help="Stop what goes on for the same command with -x cluster; remove it.",
+)
+@click.option(
     "--skip-bids-validation",
     "--skip_bids_validator",
     "skip_validation",
@@ -216,7 +221,10 @@ def bids(**given: Any) -> int:
     engine, n_jobs, fresh = given.pop("engine"), given.pop("n_jobs"), given.pop("fresh")
     if n_jobs is not None and engine != "local":
         raise click.UsageError("-j (--n-cpus, --nprocs) is the number of job slots of -x local")
-    from pyhrf.bids.app import analyse_bids
+    cancel = given.pop("cancel")
+    if cancel and (engine != "cluster" or fresh):
+        raise click.UsageError("--cancel stops what goes on with -x cluster, and starts nothing")
+    from pyhrf.bids.app import analyse_bids, cancel_bids
     from pyhrf.config.settings import load_settings
 
     start = monotonic()
@@ -230,6 +238,10 @@ def bids(**given: Any) -> int:
         if verbosity >= PROGRESS or " is left out: " in text:
             click.echo(text, err=True)
 
+    if cancel:
+        found = cancel_bids(options, engine=engine, settings=settings, tell=tell)
+        tell("it is stopped and cleared up" if found else "there is nothing to cancel")
+        return OK
     with logging_to(verbosity, settings.log.log_to_file):
         answer = analyse_bids(
             options,

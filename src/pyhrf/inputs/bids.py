@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -178,20 +179,32 @@ class BidsData:
             and name.entities.get("sub") == subject
         ]
 
-    def has_events(self, task: str) -> bool:
-        """Tell whether anyone has events of a task."""
-        folders = [self.raw]
-        for subject in self._raw.labels("sub"):
-            home = self.raw / f"sub-{subject}"
-            sessions = [home / f"ses-{label}" for label in self._raw.labels("ses", home)]
-            folders += [home, *sessions, *self._raw.func_folders(subject)]
+    def has_events(self, task: str, near: Collection[str] = ()) -> bool:
+        """Tell whether anyone has events of a task.
+
+        Parameters
+        ----------
+        task : str
+            Its label.
+        near : collection of str
+            Participants to look at first: mostly there is no need to look at the others.
+        """
         return any(
             name.suffix == "events"
             and name.extension == ".tsv"
             and name.entities.get("task", task) == task
-            for folder in folders
+            for folder in self._folders_of_events(near)
             for name in self._raw.names_in(folder)
         )
+
+    def _folders_of_events(self, near: Collection[str]) -> Iterator[Path]:
+        yield self.raw
+        others = (label for label in self._raw.labels("sub") if label not in near)
+        for subject in chain(near, others):
+            yield from self._raw.func_folders(subject)
+            home = self.raw / f"sub-{subject}"
+            yield home
+            yield from (home / f"ses-{label}" for label in self._raw.labels("ses", home))
 
     def run_of(self, bold: BidsName) -> BidsRun:
         """Find what belongs to a BOLD file.
