@@ -211,7 +211,7 @@ def test_outputs_page__names_every_file_map_and_column(tmp_path: Path, estimator
     )
     results = analyse(study, engine="serial")
     maps = {re.sub("cond[12]", "COND", name).replace("_all", "_NAME") for name in results.maps()}
-    tables = results.hrf, results.parcels, results.conditions
+    tables = results.hrf, results.parcels, results.conditions, results.convergence
     columns = {column for table in tables for column in table.columns}
     others = {path.name for path in results.directory.iterdir() if path.suffix != ".gz"}
     # The folders stand there with a slash, the columns by which a row is found in no list.

@@ -33,6 +33,7 @@ def made(tmp_path_factory):
         conditions={"mean_active": np.ones(1)},
         hrf={"time": time, "hrf": np.exp(-0.5 * (time - 5) ** 2), "sd": np.full(26, 0.1)},
         maps={"nrl_a": np.linspace(-2, 4, positions.size, dtype=np.float32)},
+        trace=-np.exp(-np.arange(9.0)),
     )
     lost = ParcelEstimate(2, "failed", "constant", np.flatnonzero(labels == 2))
     affine = np.diag([3.0, 3, 3, 1])
@@ -56,7 +57,9 @@ def run(capfd, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", STARTS)
-@pytest.mark.parametrize("arguments", [("hrf", "-p", "1"), ("convergence",)])
+@pytest.mark.parametrize(
+    "arguments", [("hrf", "-p", "1"), ("convergence",), ("convergence", "-p", "1")]
+)
 def test_plot__writes_every_format(run, made, tmp_path, arguments, ending):
     kind, *options = arguments
     code, out, _ = run("plot", kind, made, *options, "-o", f"figure.{ending}")
@@ -79,6 +82,7 @@ def test_plot__draws_a_map(run, made, tmp_path, cuts):
         (("hrf", "-p", "one"), "-p one: must be numbers of parcels"),
         (("hrf", "-p", "2"), "parcel 2 was not estimated (constant): choose among 1"),
         (("hrf", "-p", "7"), "parcel 7 is not in the parcellation"),
+        (("convergence", "-p", "2"), "parcel 2 was not estimated (constant): choose among 1"),
         (("map", "nrl_b"), "there is no map 'nrl_b'"),
         (("map", "hrf"), "the map 'hrf' has more than one value per position"),
     ],

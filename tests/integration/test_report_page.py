@@ -43,6 +43,7 @@ found.thresholdChanges = before !== document.getElementById("axial").toDataURL()
 set("map", "time_to_peak");
 document.querySelector('#grid .hrf[data-parcel="2"]').click();
 found.value = document.getElementById("value").textContent;
+found.trace = document.querySelector("#chosen polyline").getAttribute("points");
 found.chosen = document.querySelector("#chosen b").textContent;
 document.title = "FOUND" + JSON.stringify(found) + "END";
 </script>
@@ -114,6 +115,13 @@ def test_page__leads_from_a_response_to_its_parcel(results, found):
     value = float(str(found["value"]).rsplit(":", 1)[1])
     assert value == pytest.approx(table["time_to_peak"][2], abs=2e-3)
     assert found["chosen"] == "parcel 2"
+
+
+def test_page__draws_how_a_parcel_converged(found):
+    heights = [float(point.split(",")[1]) for point in str(found["trace"]).split()]
+    assert len(heights) >= 2
+    assert (heights[0], heights[-1]) == (30, 0)  # downwards: the free energy rises
+    assert heights == sorted(heights, reverse=True)
 
 
 ASK_MESH = """

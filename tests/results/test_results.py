@@ -354,3 +354,26 @@ def test_write_results__gives_no_step_to_uneven_times(tmp_path, grid):
     results = write_results(tmp_path, estimates, conditions=CONDITIONS, grid=grid)
     for name in ("hrf", "response_audio"):
         assert float(results.load_map(name).header["pixdim"][4]) == 0
+
+
+def test_convergence__has_the_last_iteration_of_every_chain(tmp_path, grid):
+    estimates = make_estimates(grid)
+    one, two, *_ = [e for e in estimates if e.status == "ok"]
+    rising = np.arange(450.0)  # the last of 480 iterations: thinned by three
+    chains = np.concatenate([np.linspace(0, 1, 40), np.linspace(2, 3, 40)])
+    traced = [
+        dataclasses.replace(one, trace=rising, summary={**one.summary, "n_iterations": 480.0}),
+        dataclasses.replace(two, trace=chains, summary={**two.summary, "n_chains": 2.0}),
+    ]
+    results = write_results(tmp_path, traced, conditions=CONDITIONS, grid=grid)
+    first, second = (results.convergence.query(f"parcel == {e.parcel}") for e in (one, two))
+    assert first["iteration"].tolist() == list(range(33, 481, 3))
+    np.testing.assert_array_equal(first["criterion"], first["iteration"] - 31)
+    assert second.groupby("chain")["iteration"].max().to_dict() == {1: 40, 2: 40}
+    assert second.groupby("chain")["criterion"].max().to_dict() == {1: 1, 2: 3}
+
+
+def test_convergence__is_empty_for_what_does_not_iterate(results):
+    assert not (results.directory / "convergence.tsv").exists()
+    assert results.convergence.empty
+    assert list(results.convergence) == ["parcel", "chain", "iteration", "criterion"]

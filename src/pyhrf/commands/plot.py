@@ -94,14 +94,20 @@ def map_(
 
 @plot.command("convergence", context_settings=_CONTEXT)
 @_directory
+@click.option("-p", "parcels", metavar="N,N,...", help="Draw the criterion of these parcels.")
 @_output("convergence.png")
-def convergence(directory: Path, output: Path) -> int:
-    """Draw how many iterations the parcels in DIR took; of MCMC, how far its chains agree."""
+def convergence(directory: Path, parcels: str | None, output: Path) -> int:
+    """Draw how many iterations the parcels in DIR took; of MCMC, how far its chains agree.
+
+    With -p, the criterion of some parcels after each iteration: the free energy of VEM, the log
+    likelihood of the others.
+    """
     _check_output(output)
     from pyhrf.results import Results
     from pyhrf.results.plots import convergence_figure, save_figure
 
-    save_figure(convergence_figure(Results(directory)), output)
+    numbers = None if parcels is None else _numbers(parcels)
+    save_figure(convergence_figure(Results(directory), numbers), output)
     return _written(output)
 
 

@@ -116,12 +116,15 @@ def _draw_own(axis: Axes, table: pd.DataFrame) -> None:
         axis.plot(rows["time"], rows["hrf"], color=colour, lw=0.8, label=str(condition))
 
 
-def convergence_figure(results: Results) -> Figure:
+def convergence_figure(results: Results, parcels: Sequence[int] | None = None) -> Figure:
     """Draw how many iterations each parcel took, and of MCMC how far the chains agree.
 
     Parameters
     ----------
     results : Results
+    parcels : sequence of int, optional
+        Draw the course of their criterion instead: the free energy of VEM, the log likelihood of
+        the others, every chain in a colour of its own.
 
     Returns
     -------
@@ -130,8 +133,10 @@ def convergence_figure(results: Results) -> Figure:
     Raises
     ------
     InputError
-        When the estimator does not iterate.
+        When the estimator does not iterate, or a parcel was not estimated.
     """
+    if parcels is not None:
+        return _trace_figure(results, parcels)
     good = results.parcels[results.parcels["status"] == "ok"]
     good = good[good["n_iterations"].notna()]
     if good.empty:
@@ -155,6 +160,35 @@ def convergence_figure(results: Results) -> Figure:
             axis.set_xlabel("parcel")
             axis.tick_params("x", rotation=90 if len(good) > 20 else 0)
         axis.set_title(f"{int(ended.sum())} of {len(good)} parcels converged (blue)", fontsize=8)
+    return figure
+
+
+def _trace_figure(results: Results, parcels: Sequence[int]) -> Figure:
+    """Draw the criterion of parcels after each iteration."""
+    traces: dict[int, pd.DataFrame] = {
+        int(str(number)): rows for number, rows in results.convergence.groupby("parcel")
+    }
+    if not traces:
+        raise InputError(
+            f"{results.directory} has no convergence.tsv: its estimator does not iterate, or it is "
+            "older than this file; analyse the data anew"
+        )
+    chosen = _chosen_parcels(results, traces, parcels)
+    n_columns = min(len(chosen), 3)
+    n_rows = -(-len(chosen) // n_columns)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(3.4 * n_columns, 2.2 * n_rows + 0.3))
+        axes = figure.subplots(n_rows, n_columns, squeeze=False)
+        for axis in axes.flat[len(chosen) :]:
+            axis.set_axis_off()
+        for axis, number in zip(axes.flat, chosen, strict=False):
+            for chain, rows in traces[number].groupby("chain"):
+                colour = COLOURS[int(str(chain)) % (len(COLOURS) - 1)]
+                axis.plot(rows["iteration"], rows["criterion"], color=colour, lw=1)
+            axis.set_title(f"parcel {number}", fontsize=8)
+        figure.supxlabel("iteration")
+        is_vem = results.provenance.get("study", {}).get("estimator", "jde-vem") == "jde-vem"
+        figure.supylabel("free energy" if is_vem else "log likelihood")
     return figure
 
 

@@ -43,10 +43,12 @@ _PARCEL_FIGURES = (
     "n_iterations",
     "converged",
 )
+_MOST_POINTS = 60  # of a criterion that is drawn small
 _FILES = {
     "hrf.tsv": "the responses, one row per sample",
     "parcels.tsv": "one row per parcel: status, time to peak, width, quality, …",
     "conditions.tsv": "one row per parcel and condition: mixtures, share of active positions",
+    "convergence.tsv": "the criterion after each iteration",
     "run.json": "provenance: versions, every parameter, checksums, engine, times",
     "pyhrf.log": "warnings of the run",
 }
@@ -109,7 +111,8 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "overview": _overview(results),
         "maps": maps,
         "page_data": {"parcels": _parcels(results), "hrfs": _hrfs(results), "maps": maps}
-        | {"low_quality": LOW_QUALITY},
+        | {"low_quality": LOW_QUALITY, "traces": _traces(results)}
+        | {"criterion": "free energy" if study["estimator"] == "jde-vem" else "log likelihood"},
     }
 
 
@@ -138,6 +141,16 @@ def _hrfs(results: Results) -> dict[int, dict[str, Any]]:
         for key, of_parcel in own.groupby("parcel"):
             for condition, rows in of_parcel.groupby("condition", sort=False):
                 found[int(str(key))]["own"][str(condition)] = _curve(rows)
+    return found
+
+
+def _traces(results: Results) -> dict[int, list[list[list[float | None]]]]:
+    """Give the criterion of each parcel: for each chain its iterations and values."""
+    found: dict[int, list[list[list[float | None]]]] = {}
+    for (number, _), rows in results.convergence.groupby(["parcel", "chain"]):
+        few = rows.iloc[(len(rows) - 1) % (step := -(-len(rows) // _MOST_POINTS)) :: step]
+        curve = [[_number(one) for one in few[name]] for name in ("iteration", "criterion")]
+        found.setdefault(int(str(number)), []).append(curve)
     return found
 
 

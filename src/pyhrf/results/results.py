@@ -108,6 +108,20 @@ class Results:
         return self._table("conditions")
 
     @cached_property
+    def convergence(self) -> pd.DataFrame:
+        """Course of the criterion: parcel, chain, iteration, criterion; empty where none is.
+
+        It is the free energy of VEM, the log likelihood of MCMC and of RFIR.
+        """
+        import pandas as pd
+
+        from pyhrf.results.tables import CONVERGENCE_COLUMNS
+
+        if not (self.directory / "convergence.tsv").is_file():
+            return pd.DataFrame(columns=list(CONVERGENCE_COLUMNS))
+        return self._table("convergence")
+
+    @cached_property
     def provenance(self) -> dict[str, Any]:
         """What ``run.json`` holds, such as versions, parameters, checksums, time of batches."""
         path = self.directory / "run.json"

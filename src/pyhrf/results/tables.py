@@ -11,7 +11,13 @@ import numpy as np
 from pyhrf.data import FloatArray, ParcelEstimate
 from pyhrf.results.files import replace_file
 
-__all__ = ["CONDITION_COLUMNS", "HRF_COLUMNS", "PARCEL_COLUMNS", "write_tables"]
+__all__ = [
+    "CONDITION_COLUMNS",
+    "CONVERGENCE_COLUMNS",
+    "HRF_COLUMNS",
+    "PARCEL_COLUMNS",
+    "write_tables",
+]
 
 HRF_COLUMNS = ("time", "hrf", "sd")
 PARCEL_COLUMNS = (
@@ -23,6 +29,9 @@ PARCEL_COLUMNS = (
     "hrf_quality",
 )
 CONDITION_COLUMNS = ("mean_active", "sd_active", "sd_inactive", "beta", "fraction_active")
+CONVERGENCE_COLUMNS = ("parcel", "chain", "iteration", "criterion")
+
+_MOST_POINTS = 200  # of a chain in convergence.tsv
 
 Cell = str | int | float
 
@@ -30,7 +39,9 @@ Cell = str | int | float
 def write_tables(
     directory: Path, estimates: Sequence[ParcelEstimate], conditions: Sequence[str]
 ) -> None:
-    """Write ``parcels.tsv``, ``hrf.tsv`` and ``conditions.tsv``.
+    """Write ``parcels.tsv``, ``hrf.tsv``, ``conditions.tsv`` and perhaps ``convergence.tsv``.
+
+    The last is the course of the criterion of estimators that iterate, thinned where it is long.
 
     The same estimates give the same bytes, whatever engine made them.
 
@@ -58,6 +69,9 @@ def write_tables(
         ("parcel", "condition", *per_condition),
         _condition_rows(usable, conditions, per_condition),
     )
+    traced = [estimate for estimate in usable if estimate.trace.size]
+    if traced:
+        _write(directory / "convergence.tsv", CONVERGENCE_COLUMNS, _trace_rows(traced))
 
 
 def _columns(first: Sequence[str], rows: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
@@ -134,6 +148,21 @@ def _condition_rows(
                 for column in columns
             ]
             yield [estimate.parcel, condition, *values]
+
+
+def _trace_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[list[Cell]]:
+    """Give the criterion after iterations of each chain, the last one among them."""
+    for estimate in estimates:
+        n_chains = int(estimate.summary.get("n_chains", 1))
+        for chain, values in enumerate(np.split(estimate.trace, n_chains), start=1):
+            n_values = len(values)
+            # The first iterations of VEM, with other fields, are not in its trace.
+            before = 0
+            if n_chains == 1:
+                before = max(int(estimate.summary.get("n_iterations", 0)) - n_values, 0)
+            step = -(-n_values // _MOST_POINTS)
+            for place in range((n_values - 1) % step, n_values, step):
+                yield [estimate.parcel, chain, before + place + 1, float(values[place])]
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:

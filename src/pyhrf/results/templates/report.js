@@ -87,6 +87,24 @@ function sortHrfs() {
 for (const id of ["sort", "down", "least"]) { $(id).addEventListener("input", sortHrfs); }
 sortHrfs();
 
+// The criterion after each iteration, one line for each chain.
+function drawTrace(number) {
+  const chains = data.traces[number];
+  if (!chains) { return ""; }
+  const xs = chains.flatMap(chain => chain[0]), ys = chains.flatMap(chain => chain[1]);
+  const [first, end] = [Math.min(...xs), Math.max(...xs)];
+  const [bottom, top] = [Math.min(...ys), Math.max(...ys)];
+  const lines = chains.map(([at, value], k) => {
+    const points = at.map((x, i) => (100 * (x - first) / (end - first || 1)).toFixed(1) + "," +
+      (30 - 30 * (value[i] - bottom) / (top - bottom || 1)).toFixed(1));
+    return `<polyline points="${points.join(" ")}" fill="none" stroke-width=".8"
+      stroke="${chains.length > 1 ? COLOURS[k % COLOURS.length] : "#0072b2"}"/>`;
+  });
+  return `<div class="small soft">${data.criterion}, iteration ${first} to ${end}</div>
+    <svg viewBox="-3 -2 106 34" role="img" aria-label="convergence of parcel ${number}">
+    ${lines.join("")}</svg>`;
+}
+
 let chosen = null;
 function choose(number) {
   if (chosen !== null && boxes.has(chosen)) { boxes.get(chosen).classList.remove("chosen"); }
@@ -105,7 +123,7 @@ function choose(number) {
     $("chosen").innerHTML = data.hrfs[number]
       ? `<b>parcel ${number}</b> <span class="soft small">${parcel.n_positions} positions,
          quality ${show(parcel.hrf_quality, 2)}, peak ${show(parcel.time_to_peak, 1)} s</span>
-         ${drawHrf(number, true)}`
+         ${drawHrf(number, true)}${drawTrace(number)}`
       : (number ? `<b>parcel ${number}</b> <span class="soft small">was not estimated</span>` : "");
   }
 }
