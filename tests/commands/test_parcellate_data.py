@@ -196,6 +196,14 @@ def test_mesh__data_cuts_where_the_responses_differ(call, mesh, volumes):
     assert labels.tolist() == halves.tolist()
 
 
+def test_mesh__merge_drops_what_touches_nothing(call, mesh):
+    rows = [[1, 1, 1, 1, 1], [0, 0, 0, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 0, 0]]
+    source = write_nodes("in.label.gii", np.int32(rows).ravel())
+    code, text = call("merge", source, "-g", mesh, "--smallest", 3, "--drop")
+    assert code == 0, text
+    assert "parcellation.label.gii: 1 parcel of 5 nodes" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -88,3 +88,13 @@ def test_extract__keeps_numbers():
 def test_split_mask__refuses_an_empty_mask():
     with pytest.raises(InputError, match="empty"):
         split_mask(np.zeros((2, 2, 2)), size=3)
+
+
+def test_merge_small__drops_what_stays_small():
+    labels = np.array([3, 3, 4, 0, 5, 0, 6, 6, 6], np.int32).reshape(9, 1, 1)
+    kept = merge_small(labels, smallest=3).ravel().tolist()
+    dropped = merge_small(labels, smallest=3, drop=True).ravel().tolist()
+    assert kept == [3, 3, 3, 0, 5, 0, 6, 6, 6]
+    assert dropped == [3, 3, 3, 0, 0, 0, 6, 6, 6]
+    with pytest.raises(InputError, match="all have fewer than 9"):
+        merge_small(labels, smallest=9, drop=True)

@@ -175,8 +175,13 @@ def contiguous(source: Path, meshes: tuple[Path, ...], output: Path | None) -> N
     required=True,
     help="Parcels of fewer voxels or nodes are merged with the neighbour that they touch most.",
 )
+@click.option(
+    "--drop", is_flag=True, help="Make parcels that touch no other, and so stay small, background."
+)
 @_output
-def merge(source: Path, meshes: tuple[Path, ...], smallest: int, output: Path | None) -> None:
+def merge(
+    source: Path, meshes: tuple[Path, ...], smallest: int, drop: bool, output: Path | None
+) -> None:
     """Merge small parcels with their neighbours."""
     from pyhrf.parcellation.edit import merge_small
 
@@ -184,7 +189,9 @@ def merge(source: Path, meshes: tuple[Path, ...], smallest: int, output: Path | 
         source,
         meshes,
         output,
-        lambda placed: merge_small(placed.labels(), smallest=smallest, edges=placed.edges),
+        lambda placed: merge_small(
+            placed.labels(), smallest=smallest, drop=drop, edges=placed.edges
+        ),
     )
 
 

@@ -97,7 +97,9 @@ def make_contiguous(labels: Labels, *, edges: Edges = None) -> Labels:
     return result
 
 
-def merge_small(labels: Labels, *, smallest: int, edges: Edges = None) -> Labels:
+def merge_small(
+    labels: Labels, *, smallest: int, drop: bool = False, edges: Edges = None
+) -> Labels:
     """Merge parcels with the neighbour of which they touch most, the smallest parcel first.
 
     Parameters
@@ -105,13 +107,26 @@ def merge_small(labels: Labels, *, smallest: int, edges: Edges = None) -> Labels
     labels : int32 array
     smallest : int
         A parcel of fewer positions is merged; one that touches no other stays as it is.
+    drop : bool
+        Make parcels that stay small background.
     edges : int array, shape (n_edges, 2), optional
         Neighbours, where they are not those of voxels.
+
+    Raises
+    ------
+    InputError
+        If no parcel would be left.
     """
     whole = inside(labels, edges)
     numbers = labels.reshape(-1)[whole.nodes]
+    joined = _joined(numbers, whole.edges, smallest=smallest)
+    if drop:
+        _, places, counts = np.unique(joined, return_inverse=True, return_counts=True)
+        joined[counts[places] < smallest] = 0
+        if not joined.any():
+            raise InputError(f"no parcel would be left: all have fewer than {smallest} positions")
     result = labels.copy()
-    result.reshape(-1)[whole.nodes] = _joined(numbers, whole.edges, smallest=smallest)
+    result.reshape(-1)[whole.nodes] = joined
     return result
 
 
