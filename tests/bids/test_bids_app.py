@@ -160,7 +160,7 @@ def test_bids__a_broken_participant_does_not_stop_the_others(
     assert "sub-02_task-sim is left out: " in ended.err
     assert "there are no events of this run" in ended.err
     assert sorted(path.name for path in out.glob("sub-*") if path.is_dir()) == ["sub-01", "sub-03"]
-    assert "2 of 3 analyses" in ended.out
+    assert "2 of 3 participants and tasks" in ended.out
 
 
 def test_bids__rerun_does_what_is_missing_and_rewrites_nothing_else(
@@ -305,6 +305,28 @@ def test_bids__another_program_s_folder_is_left_alone(
     assert ended.code == 1
     assert "holds a data set that PyHRF did not make" in ended.err
     assert tree(out) == before
+
+
+def test_bids__folders_that_are_not_written_to(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = tree(made_set)
+    prep = made_set / "derivatives" / "fmriprep"
+    for folder in (made_set, made_set / "out", made_set / "derivatives", prep, prep / "out"):
+        ended = run_bids(capfd, made_set, folder, *SMALL)
+        assert ended.code == 1
+        assert "lies in the input, which is not written to" in ended.err
+    out.write_text("mine")
+    ended = run_bids(capfd, made_set, out, *SMALL)
+    assert ended.code == 1
+    assert "is a file: OUT_DIR is the folder" in ended.err
+    out.unlink()
+    (out / "sub-01").mkdir(parents=True)
+    ended = run_bids(capfd, made_set, out, *SMALL)
+    assert ended.code == 1
+    assert "holds folders of participants and no dataset_description.json of PyHRF" in ended.err
+    assert tree(made_set) == before
+    assert tree(out) == {}
 
 
 def test_bids__fd_threshold_censors(

@@ -295,5 +295,9 @@ def test_plan__times_of_the_json_files(data: DataSet, plan: Planning) -> None:
     sidecar.write_text('{"RepetitionTime": 2.1, "StartTime": 1.05}')
     (run,) = plan().studies[f"sub-01_task-x_{MNI}"].runs
     assert (run.tr, run.start) == (2.1, 1.05)
-    sidecar.write_text('{"RepetitionTime": "2.1 s"}')
-    assert "RepetitionTime as '2.1 s'" in str(plan().failed["sub-01_task-x"])
+    for value, said in {
+        '"2.1 s"': "as '2.1 s': seconds are needed",
+        "2100": "as 2100: it is",
+    }.items():
+        sidecar.write_text(f'{{"RepetitionTime": {value}}}')
+        assert f"RepetitionTime {said}" in str(plan().failed["sub-01_task-x"])

@@ -118,8 +118,9 @@ def _prepare(
 
     for name, error in plan.failed.items():
         leave_out(name, error)
-    n_runs = sum(len(planned.runs) for planned in plan.studies.values())
-    tell(f"{len(plan.studies)} analyses (participant and task) of {n_runs} runs in all")
+    if n_studies := len(plan.studies):
+        n_runs = sum(len(planned.runs) for planned in plan.studies.values())
+        tell(f"{n_studies} participants and tasks to analyse, with {n_runs} runs in all")
     studies: dict[str, Study] = {}
     for name, planned in plan.studies.items():
         try:

@@ -44,6 +44,8 @@ def claim_folder(out_dir: Path, data: BidsData) -> None:
     """
     out = out_dir.resolve()
     _refuse_input(out, data)
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out_dir}: is a file: OUT_DIR is the folder of what comes out")
     path = out_dir / DESCRIPTION
     if path.exists():
         made_by = read_json(path).get("GeneratedBy")

@@ -287,7 +287,7 @@ def _report(
         return NOT_STARTED
     if verbosity >= PROGRESS:
         click.echo(
-            f"{len(whole)} of {len(answer)} analyses (participant and task) in {seconds:.1f} s; "
+            f"{len(whole)} of {len(answer)} participants and tasks analysed in {seconds:.1f} s; "
             f"results are in {options.out_dir}"
         )
     everything = len(whole) == len(answer) and not any(x.failed for x in whole.values())

@@ -32,6 +32,7 @@ NATIVE_SPACE = "func"
 
 # Entities that preprocessing adds to the name of what was acquired.
 _DERIVED = ("space", "cohort", "res", "den", "hemi", "label", "seg", "desc")
+_MAX_TR = 30.0
 _VOLUMES = (".nii.gz", ".nii")
 _SURFACES = (".func.gii", ".dtseries.nii")
 
@@ -250,6 +251,11 @@ def _seconds(metadata: Mapping[str, Any], key: str, bold: Path) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError(f"{bold}: its JSON gives {key} as {value!r}: seconds are needed")
+    if key == "RepetitionTime" and not 0 < value <= _MAX_TR:
+        raise InputError(
+            f"{bold}: its JSON gives {key} as {value:g}: it is in seconds, more than 0 and at most "
+            f"{_MAX_TR:g}"
+        )
     return float(value)
 
 

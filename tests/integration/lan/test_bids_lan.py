@@ -55,7 +55,7 @@ def test_bids__same_bytes_and_the_missing_participant_later(bed: Bed, home: Path
         said = [line for line in done.stderr.splitlines() if "is left out" in line]
         assert len(said) == 1
         assert f"{NAME.format('02')} is left out: {events}, line " in said[0]
-        assert "2 of 3 analyses" in done.stdout
+        assert "2 of 3 participants and tasks" in done.stdout
     assert files_of(home / "local") == files_of(home / "lan")
     assert len(files_of(home / "lan")) > 40
     assert not (home / "lan" / "sub-02").exists()
