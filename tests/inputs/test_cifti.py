@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,25 @@ def test_open_dataset__refuses_what_is_no_cifti(cifti: dict, content: bytes) -> 
 
 def test_open_dataset__refuses_a_truncated_cifti(cifti: dict) -> None:
     path = cifti["runs"][0].bold
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match="truncated or damaged"):
-        open_dataset(**cifti)
+    whole = path.read_bytes()
+    for size in (*range(8, len(whole) - 100, 97), len(whole) - 100):
+        path.write_bytes(whole[:size])
+        with pytest.raises(InputError, match="truncated or damaged") as caught:
+            open_dataset(**cifti)
+        assert "\n" not in str(caught.value)
+
+
+def test_open_dataset__refuses_a_cifti_whose_description_is_spoilt(cifti: dict) -> None:
+    path = cifti["runs"][0].bold
+    whole = path.read_bytes()
+    rng = np.random.default_rng(1)
+    n_refused = 0
+    for _ in range(200):
+        spoilt = bytearray(whole)
+        spoilt[int(rng.integers(560, 1500))] = int(rng.integers(32, 127))
+        path.write_bytes(spoilt)
+        with contextlib.suppress(InputError):
+            open_dataset(**cifti)
+            n_refused -= 1
+        n_refused += 1
+    assert n_refused > 100  # and nothing else was raised

@@ -180,6 +180,17 @@ def test_read_spm__refuses_other_files(tmp_path):
         read_spm(path)
 
 
+@pytest.mark.parametrize("version", [5, 7])
+def test_read_spm__refuses_a_file_that_is_cut(tmp_path, version):
+    whole = write(tmp_path / "SPM.mat", ONE, TWO, version=version).read_bytes()
+    path = tmp_path / "cut.mat"
+    # at its end is another variable, which nobody needs
+    for size in range(0, len(whole) - 200, max(1, len(whole) // 120)):
+        path.write_bytes(whole[:size])
+        with pytest.raises(InputError, match=r"cut\.mat: "):
+            read_spm(path)
+
+
 def test_open_dataset__takes_its_sessions_from_spm(tmp_path, write_nifti, bold, labels):
     from input_files import Files
 

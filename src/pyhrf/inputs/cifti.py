@@ -6,7 +6,9 @@ one or more meshes, the medial wall left out, and voxels of one grid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,30 +165,54 @@ def _check_one_map(path: Path, n_maps: int) -> None:
 
 def _load(path: Path) -> Any:
     import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
 
     load: Any = nib.Cifti2Image.from_filename  # type: ignore[attr-defined, unused-ignore]
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     if not is_cifti(path):
         raise InputError(f"{path}: this is not a dense CIFTI file ({', '.join(_ENDINGS)})")
-    try:
+    with _sound(path):
         with path.open("rb") as file:
             start = file.read(8)
         if start[4:7] != b"n+2":  # of NIfTI-2, on which the format stands
             raise InputError(f"{path}: this is no CIFTI-2 file: make it anew")
         return load(path)
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Turn what nibabel meets in a damaged file into one sentence."""
+    from xml.parsers.expat import ExpatError
+
+    from nibabel.cifti2.cifti2 import Cifti2HeaderError
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+
+    try:
+        with warnings.catch_warnings():
+            # of a matrix that is not as large as the file says
+            warnings.filterwarnings("error", "Dataobj shape")
+            yield
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ImageFileError, HeaderDataError, ValueError, KeyError, EOFError) as error:
-        raise InputError(f"{path}: this is no sound CIFTI-2 file ({error})") from error
+    except (
+        *(ImageFileError, HeaderDataError, WrapStructError, Cifti2HeaderError, ExpatError),
+        # its parser trusts that XML says what the format demands
+        *(ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError),
+        *(EOFError, MemoryError, UserWarning),
+    ) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{path}: the CIFTI-2 file is truncated or damaged ({reason}); copy it again"
+        ) from error
 
 
 def _axes(path: Path, image: Any, *, first: str, or_else: str = "") -> tuple[Any, Any]:
     """Return the two axes of a matrix of maps or scans by grayordinates."""
     n_axes = image.ndim
-    axes = [image.header.get_axis(place) for place in range(n_axes)]
+    with _sound(path):
+        axes = [image.header.get_axis(place) for place in range(n_axes)]
     kinds = [type(axis).__name__ for axis in axes]
     if n_axes != 2 or kinds[0] not in (first, or_else) or kinds[1] != "BrainModelAxis":
         raise InputError(
@@ -198,7 +224,7 @@ def _axes(path: Path, image: Any, *, first: str, or_else: str = "") -> tuple[Any
 def _values(path: Path, image: Any) -> NDArray[Any]:
     try:
         values = np.asarray(image.dataobj)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, OverflowError) as error:
         raise InputError(f"{path}: the file is truncated or damaged; copy it again") from error
     if values.dtype.kind not in "iuf":
         raise InputError(f"{path}: its values are no real numbers but {values.dtype}")

@@ -87,6 +87,12 @@ def open_series(bold: Sequence[Path], parcellation: Path, meshes: Sequence[Path]
                 raise InputError(f"{path}: surface data need their mesh; give it with -g")
         return _open_volumes(bold, parcellation)
     surfaces = [open_mesh(mesh) for mesh in meshes]
+    for path in bold:
+        if path.is_file() and not (is_gifti(path) or is_cifti(path)):
+            raise InputError(
+                f"{path}: this is not a GIFTI file (.gii) nor a CIFTI series (.dtseries.nii), as "
+                "data on a mesh are; leave out -g for a volume"
+            )
     if is_cifti(bold[0]):
         series, positions = open_cifti(bold, surfaces)
         labels = read_cifti_labels(parcellation, positions)

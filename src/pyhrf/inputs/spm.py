@@ -116,7 +116,7 @@ def _load(path: Path) -> Any:
             f"{path}: is of MATLAB's format 7.3, which is not read; load it in MATLAB and save it "
             "with save('SPM.mat', 'SPM', '-v7')"
         ) from None
-    except (MatReadError, ValueError, TypeError, EOFError, zlib.error, KeyError) as error:
+    except (MatReadError, ValueError, TypeError, LookupError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: is no SPM.mat, or is damaged ({error})") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error

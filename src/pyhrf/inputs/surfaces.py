@@ -279,6 +279,8 @@ def _load(path: Path) -> Any:
         raise InputError(f"{path}: {what}")
     if not is_gifti(path):
         raise InputError(f"{path}: this is not a GIFTI file (.gii), which surface data need")
+    if not path.stat().st_size:
+        raise InputError(f"{path}: the file is empty")
     try:
         read: Any = GiftiImage.from_filename
         image = read(path)
@@ -291,7 +293,7 @@ def _load(path: Path) -> Any:
         raise InputError(
             f"{path}: the GIFTI file is truncated or damaged ({error}); copy it again"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         # What the parser meets in XML that is well-formed but no GIFTI.
         raise InputError(f"{path}: this is no sound GIFTI file ({error})") from error
     if image is None or not image.darrays:
