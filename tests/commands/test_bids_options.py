@@ -61,7 +61,7 @@ def test_bids__all_options_count(asked: dict[str, Any]) -> None:
     words = (
         "--session-label a ses-b --run 1 2 --space T1w --derivatives prep --parcellation 50 "
         "--confound-columns none --fd-threshold 0.5 --percent -C d=a-b --contrasts-file c.json "
-        "--estimator rfir -n 7 --n-cpus 3 --fresh --skip-bids-validation"
+        "--estimator rfir -n 7 -c study.xml --n-cpus 3 --fresh --skip-bids-validation"
     )
     run("in", "out", "participant", *words.split())
     assert asked["options"] == BidsOptions(
@@ -78,6 +78,7 @@ def test_bids__all_options_count(asked: dict[str, Any]) -> None:
         contrasts_file=Path("c.json"),
         estimator="rfir",
         n_iterations=7,
+        study_file=Path("study.xml"),
     )
     assert (asked["n_jobs"], asked["fresh"]) == (3, True)
 

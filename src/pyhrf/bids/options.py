@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pyhrf.config.contrasts import read_contrasts
-from pyhrf.config.study import SECTION_OF, Contrast, EstimatorName, Study
+from pyhrf.config.study import SECTION_OF, ConfoundsConfig, Contrast, EstimatorName, Study
+from pyhrf.config.study_xml import read_study
 from pyhrf.errors import ConfigError
 from pyhrf.inputs.bids import Selection
 
@@ -49,8 +52,11 @@ class BidsOptions:
         ``NAME=EXPRESSION``.
     contrasts_file : Path, optional
         JSON of contrasts.
-    estimator : {"vem", "mcmc", "rfir", "glm"}
+    estimator : {"vem", "mcmc", "rfir", "glm"}, optional
+        By default that of the study file, or ``vem``.
     n_iterations : int, optional
+    study_file : Path, optional
+        A study whose parameters are taken, but for its data and its output.
     """
 
     bids_dir: Path
@@ -65,13 +71,31 @@ class BidsOptions:
     percent: bool = False
     contrasts: tuple[str, ...] = ()
     contrasts_file: Path | None = None
-    estimator: str = "vem"
+    estimator: str | None = None
     n_iterations: int | None = None
+    study_file: Path | None = None
+
+    @cached_property
+    def base(self) -> Study:
+        """The study of the file, or one of all defaults.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read.
+        """
+        return Study() if self.study_file is None else read_study(self.study_file)
+
+    @property
+    def _confounds(self) -> dict[str, Any]:
+        given = {"columns": self.confound_columns, "fd_threshold": self.fd_threshold}
+        there = self.base.confounds
+        return {key: getattr(there, key) if x is None else x for key, x in given.items()}
 
     @property
     def needs_confounds(self) -> bool:
         """Tell whether each run needs its file of confounds."""
-        return self.confound_columns != "none" or self.fd_threshold is not None
+        return self._confounds != {"columns": "none", "fd_threshold": None}
 
     def check_values(self) -> None:
         """Check all that holds whatever the data are.
@@ -79,26 +103,34 @@ class BidsOptions:
         Raises
         ------
         ConfigError
-            As `study_values`, or naming a value that is not allowed.
+            As `study`.
         """
         some = Path("some")
         run = {"bold": some, "paradigm": some, "confounds": some}
         data = {"kind": "volume", "runs": [run], "parcellation": some}
-        Study.build(**self.study_values(), data=data)
+        self.study(data=data)
 
-    def study_values(self) -> dict[str, Any]:
-        """Give the values that the studies of all participants share.
+    def study(self, *, data: Mapping[str, Any], **values: Any) -> Study:
+        """Make the study of a participant.
+
+        Parameters
+        ----------
+        data : mapping
+            Its section of the data.
+        **values
+            Of other fields.
 
         Raises
         ------
         ConfigError
-            If a contrast cannot be read, or the estimator has no iterations.
+            If an option cannot be used, or a value is not allowed.
         """
-        estimator = ESTIMATORS[self.estimator]
-        contrasts = [Contrast.from_text(text) for text in self.contrasts]
-        if self.contrasts_file is not None:
-            contrasts.extend(read_contrasts(self.contrasts_file))
-        values: dict[str, Any] = {"estimator": estimator, "contrasts": contrasts}
+        if self.needs_confounds:
+            values["confounds"] = self._confounds
+        else:
+            values["confounds"] = ConfoundsConfig()
+        estimator = self.base.estimator if self.estimator is None else ESTIMATORS[self.estimator]
+        values |= {"estimator": estimator, "contrasts": self.all_contrasts()}
         if self.n_iterations is not None:
             if estimator == "glm":
                 raise ConfigError("-n is the number of iterations, and the GLM has none")
@@ -106,7 +138,19 @@ class BidsOptions:
             if estimator == "jde-mcmc":
                 section["n_burn_in"] = self.n_iterations // 3
             values[SECTION_OF[estimator]] = section
-        if self.needs_confounds:
-            given = {"columns": self.confound_columns, "fd_threshold": self.fd_threshold}
-            values["confounds"] = {key: x for key, x in given.items() if x is not None}
-        return values
+        if self.percent:
+            data = {**data, "scaling": "percent"}
+        return self.base.replaced(**values, data={**data, "meshes": ()})
+
+    def all_contrasts(self) -> tuple[Contrast, ...]:
+        """Give the contrasts: those that are asked for, or else those of the study file.
+
+        Raises
+        ------
+        ConfigError
+            If one cannot be read.
+        """
+        contrasts = [Contrast.from_text(text) for text in self.contrasts]
+        if self.contrasts_file is not None:
+            contrasts.extend(read_contrasts(self.contrasts_file))
+        return tuple(contrasts) or self.base.contrasts

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pyhrf.bids.files import keep_current
 from pyhrf.bids.names import check_labels
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import provide_parcels
 from pyhrf.bids.plan import PlannedStudy
-from pyhrf.config.study import HrfConfig, Study
+from pyhrf.config.study import Study
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids import BidsRun
 from pyhrf.inputs.paradigm import read_paradigm
@@ -51,14 +52,13 @@ def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study
         If its files cannot be used.
     """
     volumes = [open_volume(run.bold.path, n_dims=4) for run in planned.runs]
-    values = options.study_values()
     conditions = {
         name
         for run in planned.runs
         for events in read_paradigm(run.events or Path(), n_runs=1)
         for name in events
     }
-    check_labels(conditions, [contrast.name for contrast in values["contrasts"]])
+    check_labels(conditions, [contrast.name for contrast in options.all_contrasts()])
     tr = _repetition_time(planned.runs, volumes)
     masks = [run.mask for run in planned.runs if run.mask is not None]
     made = folder_of_inputs(options.out_dir, planned)
@@ -71,7 +71,7 @@ def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study
             f"note: {planned.name}: the scans begin {start:g} s after the time that onsets count "
             "from (StartTime, by slice timing correction): onsets are moved by that"
         )
-    values["data"] = {
+    data = {
         "kind": "volume",
         "tr": tr,
         "parcellation": parcellation,
@@ -83,13 +83,12 @@ def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study
             }
             for number, run in enumerate(planned.runs, start=1)
         ],
-        "scaling": "percent" if options.percent else "none",
     }
+    values: dict[str, Any] = {"output": options.out_dir.absolute() / _WORK / planned.name}
     fastest = min((tr or volume.tr or math.inf) for volume in volumes)
-    if 2 * fastest < HrfConfig().dt:
+    if options.study_file is None and 2 * fastest < options.base.hrf.dt:
         values["hrf"] = {"dt": 2 * fastest}
-    output = options.out_dir.absolute() / _WORK / planned.name
-    return Study.build(**values, output=output).with_absolute_paths()
+    return options.study(data=data, **values).with_absolute_paths()
 
 
 def _repetition_time(runs: Sequence[BidsRun], volumes: Sequence[Volume]) -> float | None:

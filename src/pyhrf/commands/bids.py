@@ -163,12 +163,18 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
 @click.option(
     "--estimator",
     type=click.Choice(["vem", "mcmc", "rfir", "glm"]),
-    default="vem",
-    show_default=True,
-    help="Joint detection-estimation by VEM or MCMC, regularised FIR, or the GLM.",
+    help="Joint detection-estimation by VEM or MCMC, regularised FIR, or the GLM.  [default: vem]",
 )
 @click.option(
     "-n", "n_iterations", type=int, metavar="N", help="Iterations at most; of MCMC, sweeps."
+)
+@click.option(
+    "-c",
+    "study_file",
+    type=_file,
+    metavar="XML",
+    help="Study file, as pyhrf_jde_buildcfg writes it: all its parameters are taken, but not its "
+    "data; other options win.",
 )
 @click.option(
     "-x",
