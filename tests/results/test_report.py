@@ -76,6 +76,10 @@ def test_report__has_the_same_bytes_from_the_same_results(tmp_path):
 def test_report__is_made_of_every_estimator(tmp_path, estimator):
     results = make_report_results(tmp_path / "out", estimator=estimator)
     data = data_of(write_report(results.directory).read_text("utf-8"))
+    page = (results.directory / "report.html").read_text("utf-8")
+    has_quality = estimator == "jde-mcmc"  # only then can be sorted by it
+    assert ('value="hrf_quality"' in page) == has_quality
+    assert ("<label hidden>quality" in page) != has_quality
     own = data["hrfs"]["1"]["own"]
     assert len(own) == (0 if estimator == "jde-mcmc" else 2)
     if own:

@@ -109,6 +109,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "conditions": _conditions(results),
         "files": {name: text for name, text in _FILES.items() if _is_there(results, name)},
         "overview": _overview(results),
+        "has_quality": bool(results.parcels["hrf_quality"].notna().any()),
         "maps": maps,
         "page_data": {"parcels": _parcels(results), "hrfs": _hrfs(results), "maps": maps}
         | {"low_quality": LOW_QUALITY, "traces": _traces(results)}

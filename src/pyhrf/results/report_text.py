@@ -121,15 +121,16 @@ def _data(results: Results) -> str:
     data = study["data"]
     n_runs = max(len(data.get("runs", ())), 1)
     if data["kind"] == "simulation":
-        start = f"The artificial data set “{data['example']}” of PyHRF"
+        start = f"The artificial data “{data['example']}” of PyHRF"
     else:
         start = f"BOLD data of {n_runs} run{'s' if n_runs > 1 else ''}"
-    tr = f", with a repetition time of {data['tr']:g} s," if data.get("tr") else ""
+    tr = f" with a repetition time of {data['tr']:g} s" if data.get("tr") else ""
     n_conditions = results.conditions["condition"].nunique()
     return (
-        f"{start}{tr} and {n_conditions} condition{'s' if n_conditions != 1 else ''} were divided "
-        f"into {len(parcels)} parcels of {parcels['n_positions'].min()} to "
-        f"{parcels['n_positions'].max()} positions ({parcels['n_positions'].sum()} in all)."
+        f"{start}{tr}, in which there were events of {n_conditions} "
+        f"condition{'s' if n_conditions != 1 else ''}, were divided into {len(parcels)} parcels of "
+        f"{parcels['n_positions'].min()} to {parcels['n_positions'].max()} positions "
+        f"({parcels['n_positions'].sum()} in all)."
     )
 
 

@@ -50,6 +50,19 @@ function drawHrf(number, withAxis) {
       stroke-width="1.4"/>${axis}</svg>`;
 }
 
+const conditions = Object.keys(Object.values(data.hrfs)[0]?.own ?? {});
+if (conditions.length) {
+  $("legend").append("Black: all conditions together. ", ...conditions.map((name, k) => {
+    const label = document.createElement("span");
+    label.style.color = COLOURS[k % COLOURS.length];
+    label.textContent = `— ${name} `;
+    return label;
+  }));
+}
+
+const quality = parcel =>
+  parcel.hrf_quality === undefined || parcel.hrf_quality === null ? "" :
+    ` quality ${parcel.hrf_quality.toFixed(2)},`;
 const boxes = new Map();
 for (const parcel of data.parcels) {
   const number = parcel.parcel;
@@ -58,8 +71,8 @@ for (const parcel of data.parcels) {
   const weak = parcel.hrf_quality !== null && parcel.hrf_quality < data.low_quality;
   box.className = weak ? "hrf weak" : "hrf";
   box.dataset.parcel = number;
-  box.title = `parcel ${number}: ${parcel.n_positions} positions, quality ` +
-    `${show(parcel.hrf_quality, 2)}, peak at ${show(parcel.time_to_peak, 1)} s, ` +
+  box.title = `parcel ${number}: ${parcel.n_positions} positions,${quality(parcel)} ` +
+    `peak at ${show(parcel.time_to_peak, 1)} s, ` +
     `width ${show(parcel.fwhm, 1)} s`;
   box.innerHTML = `<div class="name"><b>${number}</b>
     <span class="soft">${show(parcel.time_to_peak, 1)} s</span></div>${drawHrf(number, false)}`;
@@ -121,8 +134,8 @@ function choose(number) {
   if ($("chosen")) {
     const parcel = byNumber.get(number);
     $("chosen").innerHTML = data.hrfs[number]
-      ? `<b>parcel ${number}</b> <span class="soft small">${parcel.n_positions} positions,
-         quality ${show(parcel.hrf_quality, 2)}, peak ${show(parcel.time_to_peak, 1)} s</span>
+      ? `<b>parcel ${number}</b> <span class="soft small">${parcel.n_positions} positions,${quality(parcel)}
+         peak ${show(parcel.time_to_peak, 1)} s</span>
          ${drawHrf(number, true)}${drawTrace(number)}`
       : (number ? `<b>parcel ${number}</b> <span class="soft small">was not estimated</span>` : "");
   }
