@@ -283,7 +283,9 @@ class Study(Section, tag="study"):
         if any(run.confounds or run.censored for run in self.data.runs):
             # which of the files whose content is compared are what
             values["data.runs"] = "; ".join(
-                f"{bool(run.confounds)} {bool(run.censored)}" for run in self.data.runs
+                f"{'with' if run.confounds else 'no'} confounds, "
+                f"{'with a' if run.censored else 'no'} list of censored scans"
+                for run in self.data.runs
             )
         values |= {f"contrasts.{c.name}": c.expression for c in self.contrasts}
         return values
