@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ __all__ = ["claim_folder", "write_derivatives"]
 _PROGRAM = "PyHRF"
 _BIDS_VERSION = "1.10.0"
 _IGNORED = ("*_statmap.*", "*_table.*", "*.html")
-_NATIVE_FILES = ("hrf.tsv", "parcels.tsv", "conditions.tsv", "run.json", "pyhrf.log")
+_LINK = re.compile(r'href="([\w.-]+)"')
 
 
 def claim_folder(out_dir: Path, data: BidsData) -> None:
@@ -287,6 +288,10 @@ def _write_report(writer: _Writer, out_dir: Path, planned: PlannedStudy, results
         return
     page = report.read_text("utf-8")
     home = os.path.relpath(results.directory, out_dir)
-    for name in _NATIVE_FILES:
-        page = page.replace(f'href="{name}"', f'href="{home}/{name}"')
+
+    def led_home(link: re.Match[str]) -> str:
+        is_there = (results.directory / link[1]).is_file()
+        return f'href="{home}/{link[1]}"' if is_there else link[0]
+
+    page = _LINK.sub(led_home, page)
     writer.put_alone(out_dir / f"{planned.name}.html", page.encode())
