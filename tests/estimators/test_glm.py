@@ -9,12 +9,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from nilearn.glm.first_level import FirstLevelModel
+from nilearn.glm.first_level import FirstLevelModel, run_glm
 from parcel_data import one_condition, small, with_bold
 
 from pyhrf.data import Events, Experiment, Parcel, Run
 from pyhrf.errors import InputError
+from pyhrf.estimators import glm_fit
 from pyhrf.estimators.glm import GLM
+from pyhrf.estimators.glm_fit import fit_runs
 
 SHAPE = (6, 6, 5)
 HRF_MODELS = {
@@ -138,6 +140,37 @@ def spm(t: np.ndarray) -> np.ndarray:
     fine = np.arange(0, 32, 0.001)
     shape = lambda u: gamma.pdf(u, 6) - gamma.pdf(u, 16) / 6  # noqa: E731 - a formula
     return np.where((t > 0) & (t < 32), shape(t), 0.0) / shape(fine).max()
+
+
+@pytest.mark.parametrize("model", ["canonical", "derivatives"])
+def test_fit_runs__is_nilearns_run_glm_whatever_was_fitted_before(model):
+    simulated, parcel = small(n_runs=2)
+    design = GLM(simulated.experiment, model=model)._design
+    bold = parcel.bold.astype(np.float64)
+    halves = bold[:, :90], bold[:, 90:]
+    for part in (*halves, *halves):  # the second time all models are there
+        fits = fit_runs(design, part, "ar1")
+        for fit, run, signal in zip(fits, design.runs, np.split(part, 2), strict=True):
+            labels, results = run_glm(signal, run.matrix, noise_model="ar1")
+            np.testing.assert_array_equal(fit.labels, labels.astype(float))
+            assert len(fit.results) == len(results) > 5
+            for label, expected in results.items():
+                found = fit.results[float(label)]
+                for name in ("theta", "dispersion", "cov", "whitened_residuals"):
+                    np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+                assert found.df_residuals == expected.df_residuals
+
+
+def test_fit_runs__keeps_no_more_models_than_it_may(monkeypatch):
+    simulated, parcel = small()
+    bold = parcel.bold.astype(np.float64)
+    many, few = (GLM(simulated.experiment)._design for _ in range(2))
+    expected = fit_runs(many, bold, "ar1")[0]
+    (run,) = few.runs
+    monkeypatch.setattr(glm_fit, "KEPT_BYTES", 10 * run.matrix.nbytes)
+    found = fit_runs(few, bold, "ar1")[0]
+    assert len(many.runs[0].models) > len(run.models) == 3
+    np.testing.assert_array_equal(found.gather("theta"), expected.gather("theta"))
 
 
 @pytest.mark.parametrize("model", ["canonical", "derivatives", "fir"])

@@ -126,11 +126,12 @@ class GLM(ParcelEstimator):
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
-        columns = sum(run.matrix.shape[1] for run in self._design.runs)
-        # nilearn inverts a design for each rounded autocorrelation that occurs
-        models = min(n_positions, 60)
+        n_runs = len(self._design.runs)
+        # each rounded autocorrelation that occurs is a fit of its own, and a test of its own
+        models = n_runs * min(n_positions, 60)
         tests = len(self.experiment.conditions) + len(self.contrasts)
-        return models * (2e-4 + 1e-8 * self.experiment.n_scans * columns + 2e-4 * tests)
+        touch = 2e-8 * self.experiment.n_scans * n_positions
+        return 1e-3 + touch + models * (5e-5 + 5e-5 * tests * self._design.n_basis)
 
     def compile(self) -> None:
         """Do nothing: there are no kernels to compile."""

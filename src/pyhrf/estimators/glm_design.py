@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from nilearn.glm.first_level import (
@@ -55,12 +55,15 @@ class RunDesign:
     mixing : dict of int to array, shape (n_basis, n_basis)
         Coefficients of the basis are ``mixing @ coefficients of the columns``: nilearn makes the
         derivatives orthogonal to the columns before them.
+    models : dict
+        nilearn's models of this design that were made already, by kind and autocorrelation.
     """
 
     matrix: FloatArray
     columns: Mapping[int, slice]
     unit: dict[int, float]
     mixing: dict[int, FloatArray]
+    models: dict[tuple[str, float], Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""Fits and tests of the general linear model, all of them nilearn's; runs by fixed effects."""
+"""Fits and tests of the general linear model, all of them nilearn's; runs by fixed effects.
+
+nilearn's ``run_glm`` inverts the design for each rounded autocorrelation that occurs, which in a
+parcel is nearly one for each position. Here its models are kept for the parcels that follow.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from nilearn.glm import ARModel, OLSModel
 from nilearn.glm.contrasts import Contrast, compute_contrast
-from nilearn.glm.first_level import run_glm
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.checks import NoiseKind
@@ -16,10 +20,14 @@ from pyhrf.estimators.glm_design import GLMDesign, RunDesign
 
 __all__ = ["Fit", "f_test", "fit_runs", "response_covariance", "responses", "t_test"]
 
+# nilearn's rounding of autocorrelations, and the bytes that the models of a run may take.
+BINS = 100
+KEPT_BYTES = 32_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What nilearn's ``run_glm`` returned for one run.
+    """What nilearn's ``run_glm`` returns for one run.
 
     Attributes
     ----------
@@ -59,13 +67,48 @@ def fit_runs(design: GLMDesign, bold: FloatArray, noise: NoiseKind) -> list[Fit]
     list of Fit
     """
     fits, first = [], 0
-    model = "ar1" if noise == "ar1" else "ols"
     for run in design.runs:
         n_scans = len(run.matrix)
         part = bold[first : first + n_scans].astype(np.float64)
-        fits.append(Fit(run, *run_glm(part, run.matrix, noise_model=model)))
+        fits.append(_fit(run, part, noise))
         first += n_scans
     return fits
+
+
+def _fit(run: RunDesign, bold: FloatArray, noise: NoiseKind) -> Fit:
+    """Fit one run as ``run_glm`` does, by nilearn's models."""
+    plain = _model(run, 0.0, OLSModel).fit(bold)
+    if noise == "white":
+        return Fit(run, np.zeros(bold.shape[1]), {0.0: plain})
+    labels = _rounded_autocorrelation(np.asarray(plain.residuals))
+    results = {
+        float(rho): _model(run, float(rho), ARModel).fit(bold[:, labels == rho])
+        for rho in np.unique(labels)
+    }
+    return Fit(run, labels, results)
+
+
+def _rounded_autocorrelation(residuals: FloatArray) -> FloatArray:
+    """Lag-1 autocorrelation by Yule and Walker, cut to a hundredth as nilearn does."""
+    n = len(residuals)
+    y = residuals - residuals.mean()
+    variance = np.einsum("nv,nv->v", y, y) / n
+    if not variance.all():
+        raise FloatingPointError("a position has no residual")
+    covariance = np.einsum("nv,nv->v", y[1:], y[:-1]) / (n - 1)
+    return np.asarray((covariance / variance * BINS).astype(int) / BINS)
+
+
+def _model(run: RunDesign, rho: float, kind: type[Any]) -> Any:
+    """Give the model of an autocorrelation, kept from an earlier parcel if there is one."""
+    key = (kind.__name__, rho)
+    model = run.models.get(key)
+    if model is None:
+        model = kind(run.matrix, rho) if kind is ARModel else kind(run.matrix)
+        # beside the design, it whitened and its inverse
+        if (len(run.models) + 1) * 3 * run.matrix.nbytes < KEPT_BYTES:
+            run.models[key] = model
+    return model
 
 
 def t_test(fits: Sequence[Fit], weights: FloatArray, basis: FloatArray) -> Contrast:
