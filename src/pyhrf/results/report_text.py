@@ -89,8 +89,7 @@ def summary_of(results: Results) -> list[tuple[str, str]]:
         ("parcels", f"{len(parcels)}, {n_lost} not estimated" if n_lost else f"{len(parcels)}"),
         ("positions", str(parcels["n_positions"].sum())),
     ]
-    if provenance.get("finished"):
-        found.append(("analysed", str(provenance["finished"])[:16].replace("T", " ") + " UTC"))
+    # Not when: run.json knows, and the same results give the same bytes.
     found.append(("PyHRF", provenance["versions"]["pyhrf"]))
     return [(name, text) for name, text in found if text]
 
