@@ -25,9 +25,9 @@ def bids(bed: Bed, home: Path, out: str, engine: str) -> subprocess.CompletedPro
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """What a user sees; reports by name only, for they say when the analysis was made."""
+    """What a user sees; reports name the file of the parcels, which lies in the output."""
     return {
-        str(path.relative_to(folder)): b"" if path.suffix == ".html" else path.read_bytes()
+        str(path.relative_to(folder)): path.read_bytes().replace(str(folder).encode(), b"OUT")
         for path in folder.rglob("*")
         if path.is_file() and not str(path.relative_to(folder)).startswith((".pyhrf", ".journal"))
     }
