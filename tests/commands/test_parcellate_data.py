@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis
+from sklearn.metrics import adjusted_rand_score
 
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.parcellate import parcellate
@@ -220,3 +221,38 @@ def test_mesh__refuses_with_one_sentence(call, mesh, arguments, message):
     assert code == 1
     assert message in text
     assert len(text.splitlines()) == 1
+
+
+def test_data__runs_confounds_and_bad_scans_count_as_in_a_study(call, tmp_path):
+    """What confounds explain, and scans that are censored, change nothing."""
+    spec = SimulationSpec(
+        region="box", shape=(6, 6, 3), n_parcels=2, n_runs=2, n_scans=80, tr=2.0, snr=3.0
+    )
+    made = write_dataset(simulate(spec), tmp_path / "sim")
+    rng = np.random.default_rng(0)
+    bold, confounds, censored = [], [], []
+    for k, path in enumerate(made.bold):
+        image = nib.load(path)
+        values = image.get_fdata(dtype=np.float32)
+        wave = rng.normal(size=80)
+        weights = rng.normal(0, 50, values.shape[:3])[..., None]
+        values = (values + weights * wave).astype(np.float32)
+        values[..., 30] += 50 * weights[..., 0]
+        nib.Nifti1Image(values, image.affine, image.header).to_filename(f"bold{k}.nii")
+        lines = "\n".join(f"{one:.9f}" for one in wave)
+        (tmp_path / f"confounds{k}.tsv").write_text(f"wave\n{lines}\n")
+        (tmp_path / f"bad{k}.txt").write_text("30\n")
+        bold += ["-f", f"bold{k}.nii", "-r", made.paradigm[k]]
+        confounds += ["--confounds", f"confounds{k}.tsv"]
+        censored += ["--censored", f"bad{k}.txt"]
+    clean = [part for k in (0, 1) for part in ("-f", made.bold[k], "-r", made.paradigm[k])]
+    how = ["--size", 40, "-o"]
+    assert call("data", made.parcellation, *clean, *how, "clean.nii.gz")[0] == 0
+    same = [*bold, *confounds, "--confound-columns", "wave", *censored]
+    code, text = call("data", made.parcellation, *same, *how, "same.nii.gz")
+    assert code == 0, text
+    assert call("data", made.parcellation, *bold, *how, "spoilt.nii.gz")[0] == 0
+    expected = parcels_of("clean.nii.gz").ravel()
+    agreement = adjusted_rand_score(expected, parcels_of("same.nii.gz").ravel())
+    assert agreement > adjusted_rand_score(expected, parcels_of("spoilt.nii.gz").ravel()) + 0.1
+    assert agreement > 0.6
