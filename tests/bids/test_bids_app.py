@@ -447,3 +447,12 @@ def test_bids__other_options_need_another_folder_or_fresh(
     assert not any("contrast-old" in name for name in names)
     assert len([name for name in names if "contrast-new" in name]) == 6
     assert own.read_text() == "of the user"
+
+
+def test_bids__says_how_far_the_preparation_is(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyhrf.bids.app._SECONDS_OF_SILENCE", 0.0)
+    ended = run_bids(capfd, made_set, out, *SMALL)
+    assert "3 participants and tasks to analyse, with 6 runs in all" in ended.err
+    assert "2 of 3 are prepared" in ended.err

@@ -236,10 +236,14 @@ def test_plan__surfaces_are_refused(data: DataSet, plan: Planning) -> None:
         plan(space="fsLR")
 
 
-def test_plan__single_echoes_and_phases_are_no_runs(data: DataSet, plan: Planning) -> None:
+def test_plan__single_echoes_phases_and_other_versions_are_no_runs(
+    data: DataSet, plan: Planning
+) -> None:
     data.run("sub-01_task-x")
     data.run("sub-01_task-x_echo-1", events=False)
     data.run("sub-01_task-x_part-phase", events=False)
+    data.touch(f"{PREP}/sub-01/func/sub-01_task-x_{MNI}_desc-smoothed_bold.nii.gz")
+    data.touch(f"{PREP}/sub-01/func/sub-01_task-x_{MNI}_bold.nii.gz")
     assert runs_of(plan()) == {f"sub-01_task-x_{MNI}": ["sub-01_task-x"]}
 
 

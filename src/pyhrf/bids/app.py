@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 
 from pyhrf.analysis import analyse_all, cancel_all
 from pyhrf.bids.derivatives import claim_folder, write_derivatives
@@ -18,6 +19,9 @@ from pyhrf.results import Results
 from pyhrf.study_data import Tell
 
 __all__ = ["analyse_bids", "cancel_bids"]
+
+_SECONDS_OF_SILENCE = 10.0
+"""Parcels of a whole brain take seconds per participant."""
 
 
 def analyse_bids(
@@ -122,7 +126,11 @@ def _prepare(
         n_runs = sum(len(planned.runs) for planned in plan.studies.values())
         tell(f"{n_studies} participants and tasks to analyse, with {n_runs} runs in all")
     studies: dict[str, Study] = {}
-    for name, planned in plan.studies.items():
+    said = monotonic()
+    for number, (name, planned) in enumerate(plan.studies.items()):
+        if monotonic() - said > _SECONDS_OF_SILENCE:
+            tell(f"{number} of {n_studies} are prepared")
+            said = monotonic()
         try:
             studies[name] = make_study(planned, options, tell)
         except PyhrfError as error:

@@ -159,7 +159,7 @@ class BidsData:
         return [
             name
             for name in self._func_files(subject)
-            if name.extension in _VOLUMES and name.entities.get("desc", "preproc") == "preproc"
+            if name.extension in _VOLUMES and name.entities.get("desc") == "preproc"
         ]
 
     def surface_spaces(self, subject: str) -> list[str]:
