@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyhrf.analysis import analyse
-from pyhrf.commands.jde import _ENGINES
+from pyhrf.commands.jde import ENGINES as OFFERED
 from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError, EngineError, InputError
 from pyhrf.execution import journal
@@ -121,6 +121,6 @@ def test_resume__the_study_does_not_depend_on_where_its_results_lie(built, tmp_p
 
 
 def test_engines__are_those_of_the_command():
-    assert _ENGINES == ENGINES
+    assert OFFERED == ENGINES
     with pytest.raises(ConfigError, match="there is no engine 'pigeon'"):
         make_engine("pigeon", Settings(), tell=print)
