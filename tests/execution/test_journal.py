@@ -137,6 +137,13 @@ def test_journal__many_differences_are_shortened(started):
         Journal(started, {str(i): "x" * 1000 for i in range(17)})
 
 
+def test_journal__another_study_may_take_the_place_of_one_without_results(tmp_path):
+    with Journal(tmp_path / "out", {"content of BOLD of run 1": "damaged"}):
+        pass
+    with Journal(tmp_path / "out", {"content of BOLD of run 1": "mended"}) as journal:
+        assert journal.done() == set()
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"format": "1"}', b'{"format": "1", "study": 3}']
 )

@@ -102,11 +102,12 @@ def prepare(study: Study, data: StudyData) -> Prepared:
     contrasts = check_fit(study, dataset)
     # Only now: compiled code takes a second to import, and the user waits for what is wrong.
     estimator = make_estimator(study, dataset.experiment, contrasts)
-    checksums = {data.home_of(path): sum_ for path, sum_ in dataset.checksums().items()}
+    sums = dataset.checksums()
     key = {
         **study.numerical_parameters(),
         # What the files hold counts, not where they lie: the data may be moved between runs.
-        **{f"content of input file {i + 1}": sum_ for i, sum_ in enumerate(checksums.values())},
+        **{f"content of {role}": sums[str(path)] for role, path in dataset.roles.items()},
         **code_versions(study),
     }
+    checksums = {data.home_of(path): sum_ for path, sum_ in sums.items()}
     return Prepared(dataset, estimator, key, checksums)

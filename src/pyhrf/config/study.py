@@ -262,9 +262,7 @@ class Study(Section, tag="study"):
             # its responses have no time step of ours
             unused.add("hrf.dt")
             if self.glm.model != "fir":
-                unused |= {"glm.fir_delays", "hrf.duration"}
-            elif self.glm.fir_delays is not None:
-                unused.add("hrf.duration")
+                unused.add("glm.fir_delays")
         if self.estimator in ("glm", "rfir"):
             unused.add("seed")  # nothing in them is drawn
         if self.data.kind != "simulation":
@@ -280,13 +278,6 @@ class Study(Section, tag="study"):
             for name, text in _flat(self, "")
             if name not in unused and name.partition(".")[0] not in others
         }
-        if any(run.confounds or run.censored for run in self.data.runs):
-            # which of the files whose content is compared are what
-            values["data.runs"] = "; ".join(
-                f"{'with' if run.confounds else 'no'} confounds, "
-                f"{'with a' if run.censored else 'no'} list of censored scans"
-                for run in self.data.runs
-            )
         values |= {f"contrasts.{c.name}": c.expression for c in self.contrasts}
         return values
 

@@ -228,7 +228,8 @@ class Journal:
             for name in names
             if old.get(name) != self._key.get(name)
         ]
-        if differences:
+        # Without results there is nothing to keep: its data may have been damaged, and mended.
+        if differences and any(self._folder.glob("batch-*")):
             more = len(differences) - _MAX_DIFFERENCES
             tail = f"; and {more} more" if more > 0 else ""
             raise InputError(

@@ -60,8 +60,8 @@ class Dataset:
         Repetition time, seconds; the shortest if runs have several.
     run_conditions : dict of str to tuple of str
         Conditions of the experiment by their name in the paradigm: itself, or one per run.
-    files : tuple of Path
-        All files that were brought in, each once.
+    roles : dict of str to Path
+        The files that were brought in, by what they are: ``BOLD of run 1``, ``parcellation`` ….
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Dataset:
         experiment: Experiment,
         opened: Opened,
         parcellation: Path,
-        files: Sequence[Path],
+        roles: Mapping[str, Path],
         notes: Sequence[str],
         percent: bool = False,
         per_run: bool = False,
@@ -84,7 +84,7 @@ class Dataset:
         self._parcellation = parcellation
         self._percent = percent
         self.notes = list(notes)
-        self.files = tuple(dict.fromkeys(files))
+        self.roles = dict(roles)
         self.shape = opened.shape
         self.space = opened.space
         self.tr = min(run.tr for run in experiment.runs)
@@ -96,6 +96,11 @@ class Dataset:
         self._stored: tuple[NDArray[Any], ...] | None = None
         self._failure = ""
         self._lock = threading.Lock()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that were brought in, each once."""
+        return tuple(dict.fromkeys(self.roles.values()))
 
     def read(self) -> None:
         """Read the values of all parcels, unless that is done.
@@ -289,17 +294,29 @@ def open_dataset(
         ),
         opened=opened,
         parcellation=Path(parcellation),
-        files=[
-            *(Path(run.bold) for run in runs),
-            *files,
-            Path(parcellation),
-            *(Path(mesh) for mesh in meshes),
-            *(path for each in nuisance for path in each.paths),
-        ],
+        roles=_roles(runs, nuisance, parcellation, meshes),
         notes=notes,
         percent=percent,
         per_run=per_run,
     )
+
+
+def _roles(
+    runs: Sequence[RunPaths],
+    nuisance: Sequence[NuisanceFiles],
+    parcellation: Path | str,
+    meshes: Sequence[Path | str],
+) -> dict[str, Path]:
+    """Name each file by what it is."""
+    roles = {f"BOLD of run {number}": Path(run.bold) for number, run in enumerate(runs, start=1)}
+    for number, (run, each) in enumerate(zip(runs, nuisance, strict=True), start=1):
+        roles[f"paradigm of run {number}"] = Path(run.paradigm)
+        if each.confounds is not None:
+            roles[f"confounds of run {number}"] = each.confounds
+        if each.censored is not None:
+            roles[f"censored scans of run {number}"] = each.censored
+    roles["parcellation"] = Path(parcellation)
+    return roles | {f"mesh {number}": Path(mesh) for number, mesh in enumerate(meshes, start=1)}
 
 
 def _varies(values: NDArray[Any]) -> NDArray[np.bool_]:
