@@ -284,6 +284,17 @@ def test_open_dataset__takes_each_run_with_its_own_tr(
     assert any("TR 1.5 s" in note and "-I" in note for note in dataset.notes)
 
 
+def test_open_dataset__knows_a_paradigm_under_two_spellings(
+    files: Study, write_nifti: WriteNifti, bold: np.ndarray
+) -> None:
+    run, parcellation = files
+    run.paradigm.write_text("1 a 5\n2 a 9\n")
+    folder = run.paradigm.parent
+    again = Files(write_nifti("b.nii", bold), folder / ".." / folder.name / run.paradigm.name)
+    runs = open_dataset(runs=[run, again], parcellation=parcellation).experiment.runs
+    assert [each.events["a"].onsets.tolist() for each in runs] == [[5.0], [9.0]]
+
+
 # Files that do not fit together
 
 

@@ -201,7 +201,7 @@ def test_open_dataset__takes_its_sessions_from_spm(tmp_path, write_nifti, bold, 
     assert dataset.experiment.conditions == ("audio", "video")
     np.testing.assert_array_equal(dataset.experiment.runs[1].events["audio"].onsets, [4.0, 9.0])
     assert dataset.tr == 2.2
-    assert any("the header says TR 2 s, the study 2.2 s" in note for note in dataset.notes)
+    assert any(f"the header says TR 2 s, {path} 2.2 s; that of" in note for note in dataset.notes)
     with pytest.raises(InputError, match="holds 2 sessions for 1 run; give as many BOLD files"):
         open_dataset(runs=runs[:1], parcellation=parcellation)
 
@@ -256,3 +256,42 @@ def test_open_dataset__onsets_in_scans_follow_the_tr_that_is_given(files):
     write(path, TWO, units="secs", tr=2.0)
     dataset = open_dataset(**given, tr=2.5)
     np.testing.assert_allclose(dataset.experiment.runs[0].events["audio"].onsets, [4.0, 9.0])
+
+
+@pytest.mark.parametrize("units", ["secs", "scans"])
+def test_open_dataset__each_run_has_the_tr_of_its_own_spm(
+    tmp_path, write_nifti, bold, labels, units
+):
+    from input_files import Files
+
+    unit = {"secs": 1.0, "scans": 2.5}[units]
+    designs = [write(tmp_path / f"{tr}.mat", TWO, tr=tr, units=units) for tr in (1.5, 2.5)]
+    runs = [
+        Files(write_nifti(f"bold{tr}.nii", bold, tr=tr), path)
+        for tr, path in zip((1.5, 2.5), designs, strict=True)
+    ]
+    parcellation = write_nifti("labels.nii", labels)
+    dataset = open_dataset(runs=runs, parcellation=parcellation)
+    assert [run.tr for run in dataset.experiment.runs] == [1.5, 2.5]
+    onsets = dataset.experiment.runs[1].events["audio"].onsets
+    np.testing.assert_allclose(onsets, unit * np.array([4.0, 9.0]))
+    assert not any("the study" in note for note in dataset.notes)
+    assert any(
+        "2.5.mat says TR 2.5 s" in note and "is 1.5 s; each" in note for note in dataset.notes
+    )
+
+
+def test_open_dataset__a_run_without_spm_has_the_tr_of_its_header(
+    tmp_path, write_nifti, bold, labels
+):
+    from input_files import Files
+
+    table = tmp_path / "events.tsv"
+    table.write_text("onset\tduration\ttrial_type\n4\t0\taudio\n")
+    spm = write(tmp_path / "SPM.mat", TWO, tr=1.5)
+    runs = [
+        Files(write_nifti("first.nii", bold, tr=1.5), spm),
+        Files(write_nifti("second.nii", bold, tr=2.5), table),
+    ]
+    dataset = open_dataset(runs=runs, parcellation=write_nifti("labels.nii", labels))
+    assert [run.tr for run in dataset.experiment.runs] == [1.5, 2.5]

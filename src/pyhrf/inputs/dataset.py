@@ -17,7 +17,7 @@ from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
 from pyhrf.inputs.spm import SpmDesign, is_spm, read_spm, sessions_of
-from pyhrf.inputs.timing import repetition_times, tr_of_designs
+from pyhrf.inputs.timing import repetition_times
 from pyhrf.inputs.voxels import percent_change
 from pyhrf.model.levels import levels_per_run
 
@@ -227,7 +227,8 @@ def open_dataset(
         GIFTI surfaces on whose nodes the data lie: one for GIFTI data, one for each cortical
         structure of CIFTI data.
     tr : float, optional
-        Repetition time in seconds; without it that of an SPM.mat, or else of the headers.
+        Repetition time of all runs in seconds; without it each run has that of its SPM.mat, or
+        else of its header.
     hrf_duration : float
         Length of the response in seconds: an event that ends longer before the first scan, or
         begins after the last, is left out and noted.
@@ -260,10 +261,10 @@ def open_dataset(
         [Path(run.bold) for run in runs], Path(parcellation), [Path(mesh) for mesh in meshes]
     )
     bold = opened.series
-    files = [Path(run.paradigm) for run in runs]
+    files = _spelled_once([Path(run.paradigm) for run in runs])
     designs = {path: read_spm(path, notes) for path in dict.fromkeys(files) if is_spm(path)}
-    trs = repetition_times(bold, tr_of_designs(designs, tr, notes), notes)
-    paradigms, of_designs = _read_paradigms(files, designs, bold, trs[0], notes)
+    trs = repetition_times(bold, files, designs, tr, notes)
+    paradigms, of_designs = _read_paradigms(files, designs, bold, trs, notes)
     kept = [
         _within_scan_time(
             events,
@@ -319,6 +320,12 @@ def _roles(
     return roles | {f"mesh {number}": Path(mesh) for number, mesh in enumerate(meshes, start=1)}
 
 
+def _spelled_once(paths: Sequence[Path]) -> list[Path]:
+    """Give a file that several runs name the same path in each: the first that is written."""
+    first: dict[Path, Path] = {}
+    return [first.setdefault(path.resolve(), path) for path in paths]
+
+
 def _varies(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell which columns are finite and not constant."""
     with np.errstate(invalid="ignore"):  # inf - inf
@@ -330,7 +337,7 @@ def _read_paradigms(
     paths: Sequence[Path],
     designs: Mapping[Path, SpmDesign],
     bold: Sequence[Series],
-    tr: float,
+    trs: Sequence[float],
     notes: list[str],
 ) -> tuple[list[dict[str, Events]], list[FloatArray | None]]:
     """Read each paradigm file once and deal its sessions out to the runs that name it.
@@ -346,6 +353,7 @@ def _read_paradigms(
         mine = [series for series, each in zip(bold, paths, strict=True) if each == path]
         if path in designs:
             scans = {series.path: series.n_scans for series in mine}
+            tr = trs[paths.index(path)]  # one for all its runs: that of the design, or the given
             given = sessions_of(designs[path], scans, tr=tr, label=str(path), notes=notes)
             waiting[path] = iter(given)
         else:

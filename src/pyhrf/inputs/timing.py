@@ -10,49 +10,30 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.series import Series
 from pyhrf.inputs.spm import SpmDesign
 
-__all__ = ["repetition_times", "tr_of_designs"]
+__all__ = ["repetition_times"]
 
 _MAX_TR = 30.0
 _MIN_TR = 0.01
 _MS_FROM = 100.0  # a "TR" from here on is surely in milliseconds
 
 
-def tr_of_designs(
-    designs: Mapping[Path, SpmDesign], tr: float | None, notes: list[str]
-) -> float | None:
-    """Take the TR that is given, else that of an SPM.mat, which knows it better than a header.
-
-    Parameters
-    ----------
-    designs : mapping of Path to SpmDesign
-        By their files.
-    tr : float or None
-        Seconds.
-    notes : list of str
-        What the user should be told is appended here.
-
-    Returns
-    -------
-    float or None
-        Seconds.
-    """
-    if tr is None:
-        return next((design.tr for design in designs.values()), None)
-    notes.extend(
-        f"{path}: says TR {design.tr:g} s, the study {tr:g} s; the study's is used"
-        for path, design in designs.items()
-        if not math.isclose(design.tr, tr, rel_tol=1e-3)
-    )
-    return tr
-
-
-def repetition_times(bold: Sequence[Series], tr: float | None, notes: list[str]) -> list[float]:
-    """Take the TR that is given for all runs, else that of each header.
+def repetition_times(
+    bold: Sequence[Series],
+    paradigms: Sequence[Path],
+    designs: Mapping[Path, SpmDesign],
+    tr: float | None,
+    notes: list[str],
+) -> list[float]:
+    """Take the TR that is given for all runs, else that of each run's own SPM.mat or header.
 
     Parameters
     ----------
     bold : sequence of Series
         One per run.
+    paradigms : sequence of Path
+        The paradigm file of each run.
+    designs : mapping of Path to SpmDesign
+        Those of them that are an SPM.mat, which knows the TR better than a header.
     tr : float or None
         Seconds.
     notes : list of str
@@ -66,31 +47,49 @@ def repetition_times(bold: Sequence[Series], tr: float | None, notes: list[str])
     Raises
     ------
     InputError
-        If there is none, or it cannot be one.
+        If a run has none, or it cannot be one.
     """
     if tr is not None:
         _check_tr(tr, "the TR that is given", cure="seconds are meant")
         notes.extend(
-            f"{volume.path}: the header says TR {volume.tr:g} s, the study {tr:g} s; "
-            "the study's is used"
-            for volume in bold
-            if volume.tr is not None and not math.isclose(volume.tr, tr, rel_tol=1e-3)
+            f"{path}: says TR {design.tr:g} s, the study {tr:g} s; the study's is used"
+            for path, design in designs.items()
+            if _differ(design.tr, tr)
         )
+        for series in bold:
+            _compare_header(series, tr, "the study", "the study's", notes)
         return [tr] * len(bold)
-    trs = []
-    for volume in bold:
-        if volume.tr is None:
-            raise InputError(f"{volume.path}: the header gives no TR; give it in seconds (-I)")
-        _check_tr(volume.tr, f"{volume.path}: the TR of the header", cure="give it with -I")
-        trs.append(float(volume.tr))
-        if math.isclose(trs[-1], trs[0], rel_tol=1e-3):
-            trs[-1] = trs[0]
+    trs: list[float] = []
+    for series, path in zip(bold, paradigms, strict=True):
+        if path in designs:
+            own, source = designs[path].tr, f"{path} says"
+            _check_tr(own, f"{path}: the TR (SPM.xY.RT)", cure="give it with -I")
+            _compare_header(series, own, str(path), "that of the SPM.mat", notes)
+        elif series.tr is None:
+            raise InputError(f"{series.path}: the header gives no TR; give it in seconds (-I)")
         else:
+            own, source = float(series.tr), "the header says"
+            _check_tr(own, f"{series.path}: the TR of the header", cure="give it with -I")
+        if trs and _differ(own, trs[0]):
             notes.append(
-                f"{volume.path}: the header says TR {volume.tr:g} s and that of {bold[0].path} "
-                f"{trs[0]:g} s; each run is taken with its own (-I gives one for all)"
+                f"{series.path}: {source} TR {own:g} s and that of {bold[0].path} is {trs[0]:g} s; "
+                "each run is taken with its own (-I gives one for all)"
             )
+        # Headers hold single precision: what differs by its rounding is one TR.
+        trs.append(own if not trs or _differ(own, trs[0]) else trs[0])
     return trs
+
+
+def _differ(one: float, other: float) -> bool:
+    return not math.isclose(one, other, rel_tol=1e-3)
+
+
+def _compare_header(series: Series, tr: float, whose: str, used: str, notes: list[str]) -> None:
+    """Tell if a header says another TR than the one that is used."""
+    if series.tr is not None and _differ(series.tr, tr):
+        notes.append(
+            f"{series.path}: the header says TR {series.tr:g} s, {whose} {tr:g} s; {used} is used"
+        )
 
 
 def _check_tr(tr: float, what: str, *, cure: str) -> None:
