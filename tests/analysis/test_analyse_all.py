@@ -17,6 +17,7 @@ from pyhrf.config.study import RunFiles, Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.runner import Interrupted
 from pyhrf.execution.serial import SerialEngine
+from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.watch import Watch
 from pyhrf.results import Results
 from pyhrf.simulation.datasets import write_dataset
@@ -171,16 +172,6 @@ def test_analyse_all__again_does_what_is_missing(studies, tmp_path):
     assert third.seen == []
 
 
-def test_analyse_all__writes_again_what_a_kill_left_out(studies, tmp_path):
-    analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
-    whole = files_of(studies["sub-1"].output)
-    (studies["sub-1"].output / "report.html").unlink()
-    (studies["sub-2"].output / "run.json").unlink()
-    analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
-    assert files_of(studies["sub-1"].output) == whole
-    assert (studies["sub-2"].output / "run.json").is_file()
-
-
 def test_analyse_all__begins_anew_when_asked(studies, tmp_path):
     analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
     engine, told = CountingEngine(), Told()
@@ -307,6 +298,94 @@ def test_analyse_all__takes_over_what_others_finished_before_a_study_changed(stu
         ours, theirs = files_of(study.output), files_of(alone.directory)
         del ours["report.html"], theirs["report.html"]
         assert ours == theirs
+
+
+def test_analyse_all__takes_over_what_a_run_of_fewer_studies_finished(studies, tmp_path):
+    far: dict[str, list] = {}
+    two = {name: studies[name] for name in ("sub-1", "sub-2")}
+    first = FarEngine(far, cut_off=True)
+    with pytest.raises(Interrupted):
+        analyse_all(two, directory=tmp_path / "out", engine=first, tell=Told())
+    (old,) = far
+    second = FarEngine(far)
+    answer = analyse_all(studies, directory=tmp_path / "out", engine=second, tell=Told())
+    assert second.worked == 3
+    assert old not in far
+    assert all(isinstance(results, Results) for results in answer.values())
+
+
+def test_analyse_all__leaves_to_a_run_of_more_studies_what_is_not_its_own(studies, tmp_path):
+    far: dict[str, list] = {}
+    first = FarEngine(far, cut_off=True)
+    with pytest.raises(Interrupted):
+        analyse_all(studies, directory=tmp_path / "out", engine=first, tell=Told())
+    (old,) = far
+    second = FarEngine(far)
+    one = {"sub-2": studies["sub-2"]}
+    answer = analyse_all(one, directory=tmp_path / "out", engine=second, tell=Told())
+    assert second.worked == 0
+    assert isinstance(answer["sub-2"], Results)
+    assert old in far
+    third = FarEngine(far)
+    analyse_all(studies, directory=tmp_path / "out", engine=third, tell=Told())
+    assert third.worked == 0
+
+
+def test_analyse_all__says_that_a_workflow_may_go_on(studies, tmp_path):
+    analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
+    (run,) = (tmp_path / "out" / ".journal").glob("run-*")
+    (run / "cluster").mkdir()
+    Notes("study", "/somewhere", "pyhrf_out_1234").save(run / "cluster")
+    told = Told()
+    analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=told)
+    assert "(pyhrf_out_1234) may go on" in told
+
+
+@pytest.mark.parametrize("lost", ["parcels.tsv", "hrf.nii.gz", "report.html", "run.json"])
+def test_analyse_all__writes_a_lost_file_again(studies, tmp_path, lost):
+    one = {"sub-0": studies["sub-0"]}
+    analyse_all(one, directory=tmp_path / "out", engine="serial", tell=Told())
+    whole = files_of(studies["sub-0"].output)
+    (studies["sub-0"].output / lost).unlink()
+    engine = CountingEngine()
+    analyse_all(one, directory=tmp_path / "out", engine=engine, tell=Told())
+    assert engine.seen == []
+    assert files_of(studies["sub-0"].output) == whole
+
+
+def test_analyse_all__a_study_whose_data_were_damaged_is_taken_when_they_are_mended(
+    studies, tmp_path
+):
+    bold = tmp_path / "data" / "s1" / "bold.nii.gz"
+    content = bold.read_bytes()
+    bold.write_bytes(content[: len(content) // 2])
+    answer = analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
+    assert isinstance(answer["sub-1"], InputError)
+    bold.write_bytes(content)
+    engine = CountingEngine()
+    answer = analyse_all(studies, directory=tmp_path / "out", engine=engine, tell=Told())
+    assert isinstance(answer["sub-1"], Results), answer["sub-1"]
+    assert len(engine.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("out/sub-0/deeper", "sub-1, .*, lies in that of sub-0"),
+        ("out", "sub-., .*lies in that of sub-1|sub-1, .*, holds the one that all share"),
+    ],
+)
+def test_analyse_all__refuses_outputs_inside_each_other(studies, tmp_path, place, said):
+    studies["sub-1"] = studies["sub-1"].replaced(output=tmp_path / place)
+    with pytest.raises(InputError, match=said):
+        analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
+    assert not (tmp_path / "out").exists()
+
+
+def test_analyse_all__refuses_an_output_that_holds_the_state_of_the_run(studies, tmp_path):
+    one = {"sub-1": studies["sub-1"].replaced(output=tmp_path / "out")}
+    with pytest.raises(InputError, match="holds the one that all share"):
+        analyse_all(one, directory=tmp_path / "out" / "runs", engine="serial", tell=Told())
 
 
 def test_cancel_all__only_what_goes_on_without_its_command(studies, tmp_path):

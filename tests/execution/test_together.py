@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from execution_fakes import load, make_parcel
+from execution_fakes import FakeEstimator, load, make_parcel
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +18,13 @@ from pyhrf.data import Events, Experiment, Run
 from pyhrf.errors import InputError
 from pyhrf.estimators.glm import GLM
 from pyhrf.execution.recipe import from_recipe, to_recipe
-from pyhrf.execution.together import EstimatorOfAll, LoadOfAll, Numbering, batches_of_all
+from pyhrf.execution.together import (
+    EstimatorOfAll,
+    LoadOfAll,
+    Numbering,
+    batches_of_all,
+    packed_recipe,
+)
 
 NUMBERS = Numbering.of({"sub-01": [1, 2, 3], "sub-02": [7, 120], "sub-03": []})
 
@@ -59,7 +68,7 @@ def glm(n_scans: int) -> GLM:
 
 
 def test_estimator_of_all__estimates_as_that_of_the_study():
-    of_all = EstimatorOfAll([to_recipe(glm(n)).decode() for n in (40, 50)], 1000)
+    of_all = EstimatorOfAll([packed_recipe(glm(n)) for n in (40, 50)], ["a", "b"], 1000)
     bold = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     edges, positions = np.zeros((0, 2), np.int32), np.arange(4)
     parcel = make_parcel(7)
@@ -107,7 +116,7 @@ def test_load_of_all__a_study_that_cannot_be_read_gives_empty_parcels():
     one, other, last = load_all([11, 12, 21])
     assert (one.positions.size, other.number, last.positions.size) == (0, 12, 2)
     assert {place: str(error) for place, error in load_all.broken.items()} == {0: "damaged"}
-    estimate = EstimatorOfAll(["", ""], 10).fit_parcel(one)
+    estimate = EstimatorOfAll(["", ""], ["a", "b"], 10).fit_parcel(one)
     assert (estimate.status, estimate.parcel) == ("failed", 11)
 
 
@@ -130,3 +139,21 @@ def test_load_of_all__opens_a_study_once_for_many_threads():
     for thread in threads:
         thread.join()
     assert opened == [0]
+
+
+class BrokenEstimator(FakeEstimator):
+    def __init__(self, broken: Sequence[int] = ()) -> None:
+        super().__init__(broken=broken)
+
+    def recipe(self) -> dict[str, object]:
+        return {"broken": list(self.broken)}
+
+
+def test_estimator_of_all__an_internal_error_is_logged_with_its_study(caplog):
+    of_all = EstimatorOfAll([packed_recipe(BrokenEstimator([7]))] * 2, ["one", "two"], 10)
+    logging.getLogger("pyhrf").propagate = True
+    estimate = of_all.fit_parcel(replace(make_parcel(7), number=27))
+    assert (estimate.parcel, estimate.status) == (27, "failed")
+    assert "the fake is broken" in estimate.reason
+    assert "parcel 7 of two: the estimator fake failed" in caplog.text
+    assert of_all.fit_parcel(replace(make_parcel(6), number=26)).status == "ok"

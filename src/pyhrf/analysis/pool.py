@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,11 +15,11 @@ from pyhrf.analysis.takeover import Identity, bring_home_all
 from pyhrf.analysis.work import LOG_FILE, compile_here, show_in_report, write_study
 from pyhrf.config.study import Study
 from pyhrf.errors import EngineError, InputError, PyhrfError
+from pyhrf.execution.durable import write_durably
 from pyhrf.execution.engine import Detaching, Engine
 from pyhrf.execution.engines import keep_aside, tell_what_goes_on
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import make_progress
-from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.runner import run_batches
 from pyhrf.execution.together import (
     EstimatorOfAll,
@@ -26,7 +27,9 @@ from pyhrf.execution.together import (
     LoadOfAll,
     Numbering,
     batches_of_all,
+    packed_recipe,
 )
+from pyhrf.execution.watch import RUNS
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import Results
 from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell, study_data
@@ -38,6 +41,9 @@ Answer = dict[str, Results | PyhrfError]
 
 Done = Callable[[str, Results], object]
 """What is called with name and results of each study that is whole."""
+
+_WRITTEN = "written.json"
+"""Beside a journal: the files that were there when all were written."""
 
 _log = logging.getLogger(__name__)
 
@@ -145,7 +151,7 @@ class Pool:
                     prepared.key,
                     prepared.checksums,
                     {number: estimator.cost(size) for number, size in dataset.parcels.items()},
-                    to_recipe(estimator).decode(),
+                    packed_recipe(estimator),
                     _stamps(dataset.files),
                 )
             )
@@ -175,14 +181,16 @@ class Pool:
         )
         complete = [place for place, member in enumerate(members) if not member.left()]
         identity = Identity(numbering, tuple(dict(member.key) for member in members))
-        bring_home_all(self._engine, journal, identity, self._folder, fresh=fresh)
+        bring_home_all(self._engine, journal, identity, self._folder, fresh=fresh, tell=self._tell)
         for place in complete:
             self._keep_or_write(members[place])
         left = [member.left() for member in members]
         n_all, n_left = sum(len(m.costs) for m in members), sum(map(len, left))
         if n_all > n_left:
             self._tell(f"{n_all - n_left} of {n_all} parcels were already done")
-        estimator = EstimatorOfAll([member.recipe for member in members], numbering.step)
+        estimator = EstimatorOfAll(
+            [member.recipe for member in members], numbering.names, numbering.step
+        )
         if n_left:
             compile_here(self._engine, estimator, self._tell)
         batches = batches_of_all(
@@ -224,6 +232,7 @@ class Pool:
                 command=self._command,
             )
             show_in_report(results, _named(member.name, self._tell))
+            _note_written(member)
             self._done(member.name, results)
             self.answer[member.name] = results
 
@@ -247,16 +256,29 @@ class Pool:
         self._tell(f"{name} is left out: {error}")
 
 
+def _note_written(member: Member) -> None:
+    """Note which files there are when all are written."""
+    output = member.study.output
+    names = sorted(path.name for path in output.iterdir() if path.is_file())
+    try:
+        write_durably(output / RUNS / _WRITTEN, json.dumps(names, indent=1).encode())
+    except OSError as error:
+        raise InputError(f"{output} cannot be written ({error.strerror or error})") from error
+
+
 def _is_written(member: Member) -> bool:
-    """Tell whether the results of a study are newer than all that is in its journal."""
+    """Tell whether the results of a study are whole, and newer than all that is in its journal."""
     from pyhrf.results.report import REPORT  # its figures take half a second to import
 
     output = member.study.output
+    noted = output / RUNS / _WRITTEN
     try:
-        written = (output / "run.json").stat().st_mtime_ns
-    except OSError:
+        names = json.loads(noted.read_bytes())
+        latest = noted.stat().st_mtime_ns
+    except (OSError, ValueError):
         return False
-    return (output / REPORT).is_file() and written >= member.journal.latest()
+    whole = REPORT in names and all((output / name).is_file() for name in names)
+    return whole and latest >= member.journal.latest()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

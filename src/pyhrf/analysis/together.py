@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pyhrf.analysis.pool import Answer, Done, Pool, Said
+from pyhrf.analysis.takeover import LOCK
 from pyhrf.analysis.work import (
     LOG_FILE,
     warnings_in,
@@ -26,8 +27,8 @@ from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
 from pyhrf.execution.durable import DirectoryLock, write_durably
-from pyhrf.execution.engine import Engine, Keeping
-from pyhrf.execution.engines import make_detaching, make_engine
+from pyhrf.execution.engine import Detaching, Engine, Keeping
+from pyhrf.execution.engines import make_detaching, make_engine, tell_workflow
 from pyhrf.execution.watch import MEMBERS, RUNS
 from pyhrf.study_data import Tell
 
@@ -86,7 +87,7 @@ def analyse_all(
     """
     tell = logging.getLogger(__name__).warning if tell is None else tell
     studies = {name: study.with_absolute_paths() for name, study in studies.items()}
-    _check_outputs(studies)
+    _check_outputs(studies, Path(directory))
     settings = settings or load_settings()
     said = Said(tell)
     chosen = make_engine(engine, settings, tell=said, n_jobs=n_jobs)
@@ -96,6 +97,8 @@ def analyse_all(
     with ExitStack() as stack:
         _hold(folder, studies, stack)
         stack.enter_context(warnings_in(folder / LOG_FILE))
+        if not isinstance(chosen, Detaching):
+            tell_workflow(folder, tell=tell)
         pool = Pool(
             chosen,
             folder,
@@ -155,8 +158,8 @@ def cancel_all(
         return chosen.cancel()
 
 
-def _check_outputs(studies: Mapping[str, Study]) -> None:
-    """Refuse studies that would write over each other."""
+def _check_outputs(studies: Mapping[str, Study], directory: Path) -> None:
+    """Refuse studies that would write over each other, or over the state of the run."""
     seen: dict[Path, str] = {}
     for name, study in studies.items():
         output = study.output.resolve()
@@ -166,6 +169,18 @@ def _check_outputs(studies: Mapping[str, Study]) -> None:
                 "give each one of its own"
             )
         seen[output] = name
+    for output, name in seen.items():
+        inside = [seen[parent] for parent in output.parents if parent in seen]
+        if inside:
+            raise InputError(
+                f"the output directory of {name}, {output}, lies in that of {inside[0]}: give "
+                "each one of its own"
+            )
+        if directory.resolve().is_relative_to(output):
+            raise InputError(
+                f"the output directory of {name}, {output}, holds the one that all share, "
+                f"{directory}: give it another one"
+            )
 
 
 def _folder_of_run(directory: Path, studies: Mapping[str, Study]) -> Path:
@@ -185,7 +200,7 @@ def _hold(folder: Path, studies: Mapping[str, Study], stack: ExitStack) -> None:
     """Make the folder of a run, hold it against another of the same studies, and list them."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = DirectoryLock(folder / "lock", owner=folder.parent.parent)
+        lock = DirectoryLock(folder / LOCK, owner=folder.parent.parent)
         stack.callback(lock.release)
         places = _places(folder.parent.parent, studies)
         write_durably(folder / MEMBERS, json.dumps(places, indent=1).encode())

@@ -70,9 +70,12 @@ def bring_home(engine: Engine, journal: Keeper, key: object, *, fresh: bool) -> 
     where = "" if isinstance(engine, Detaching) else str(journal.directory)
     if not isinstance(engine, Resumable):
         return
-    for result in engine.resume(json.dumps([where, key]), fresh=fresh):
-        if not journal.done().issuperset(result.batch.parcels):
+    results = engine.resume(json.dumps([where, key]), fresh=fresh)
+    done = journal.done() if results else set()
+    for result in results:
+        if not done.issuperset(result.batch.parcels):
             journal.add(result)
+            done.update(result.batch.parcels)
 
 
 def compile_here(engine: Engine, estimator: Compiling, tell: Tell) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "Keeping",
     "Load",
     "Resumable",
+    "estimate_parcel",
     "failed_internally",
     "is_internal_error",
     "work_batch",
@@ -213,7 +214,7 @@ def work_batch(
     for parcel in parcels:
         if stop():
             break
-        estimates.append(_estimate(parcel, estimator))
+        estimates.append(estimate_parcel(parcel, estimator))
     seconds = time.perf_counter() - start
     if len(estimates) < len(parcels):
         cost = batch.cost * len(estimates) / len(parcels)
@@ -228,13 +229,27 @@ def failed_internally(parcel: Parcel, reason: str) -> ParcelEstimate:
     return ParcelEstimate(parcel.number, "failed", text, positions)
 
 
-def _estimate(parcel: Parcel, estimator: Estimator) -> ParcelEstimate:
+def estimate_parcel(parcel: Parcel, estimator: Estimator, *, of: str = "") -> ParcelEstimate:
+    """Estimate a parcel; what the estimator raises becomes a failed estimate, told in the log.
+
+    Parameters
+    ----------
+    parcel : Parcel
+    estimator : Estimator
+    of : str
+        The study of the parcel, for the log.
+
+    Returns
+    -------
+    ParcelEstimate
+    """
     try:
         estimate = estimator.fit_parcel(parcel)
         if estimate.parcel != parcel.number:
             raise RuntimeError(f"the estimator answered for parcel {estimate.parcel}")
     except Exception as error:
-        _log.exception("parcel %d: the estimator %s failed", parcel.number, estimator.name)
+        where = f"parcel {parcel.number}{f' of {of}' if of else ''}"
+        _log.exception("%s: the estimator %s failed", where, estimator.name)
         text = f"{type(error).__name__}: {error} (traceback in the log)"
         return failed_internally(parcel, text)
     return estimate

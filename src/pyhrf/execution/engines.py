@@ -20,6 +20,7 @@ __all__ = [
     "make_detaching",
     "make_engine",
     "tell_what_goes_on",
+    "tell_workflow",
 ]
 
 ENGINES = ("serial", "local", "LAN", "cluster", *KINDS)
@@ -157,6 +158,25 @@ def keep_aside(directory: Path, engine: Engine, *, tell: Tell) -> None:
     if (kept := set_aside(directory)) is not None:
         tell(f"{directory}: older results are kept in {kept}")
         tell_what_goes_on(kept, engine, tell=tell)
+
+
+def tell_workflow(folder: Path, *, tell: Tell) -> None:
+    """Say that a workflow of an earlier run of many studies may go on.
+
+    Parameters
+    ----------
+    folder : Path
+        Where that run kept its state.
+    tell : callable
+        Called with the sentence, if there is something to say.
+    """
+    notes = Notes.load(folder / _DETACHING)
+    if notes is not None:
+        tell(
+            f"a workflow of an earlier run with -x {_DETACHING} ({notes.name}) may go on: the "
+            f"command of that run, with -x {_DETACHING}, fetches its results, and with --cancel "
+            "stops it"
+        )
 
 
 def tell_what_goes_on(directory: Path, engine: Engine, *, tell: Tell) -> None:

@@ -6,8 +6,10 @@ that know to which study a number belongs and pass it on; no engine has to know 
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +21,19 @@ import numpy as np
 from pyhrf.data import Estimator, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Batch, BatchResult, Load
+from pyhrf.execution.engine import Batch, BatchResult, Load, estimate_parcel
 from pyhrf.execution.journal import Journal
-from pyhrf.execution.recipe import from_recipe
+from pyhrf.execution.recipe import from_recipe, to_recipe
 from pyhrf.execution.run_state import RunState, write_state
 
-__all__ = ["EstimatorOfAll", "JournalOfAll", "LoadOfAll", "Numbering", "batches_of_all"]
+__all__ = [
+    "EstimatorOfAll",
+    "JournalOfAll",
+    "LoadOfAll",
+    "Numbering",
+    "batches_of_all",
+    "packed_recipe",
+]
 
 _IN_MEMORY = 4
 """Estimators that are kept ready; studies follow each other, so that few are needed at a time."""
@@ -82,25 +91,27 @@ class EstimatorOfAll:
     Parameters
     ----------
     recipes : sequence of str
-        How the estimator of each study is made; see `pyhrf.execution.recipe`. Recipes, since they
-        are small: an estimator is made where and when it is needed.
+        How the estimator of each study is made, from `packed_recipe`: small, so that an estimator
+        is made where and when it is needed.
+    names : sequence of str
+        Of the studies.
     step : int
         That of the numbering.
     """
 
     name = "studies"
 
-    def __init__(self, recipes: Sequence[str], step: int) -> None:
-        self._recipes, self._step = tuple(recipes), step
+    def __init__(self, recipes: Sequence[str], names: Sequence[str], step: int) -> None:
+        self._recipes, self._names, self._step = tuple(recipes), tuple(names), step
         self._ready: OrderedDict[int, Estimator] = OrderedDict()
         self._lock = threading.Lock()
 
     def recipe(self) -> dict[str, object]:
         """Return the arguments with which this class makes an equal estimator elsewhere."""
-        return {"recipes": self._recipes, "step": self._step}
+        return {"recipes": self._recipes, "names": self._names, "step": self._step}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._recipes, self._step)
+        return type(self), (self._recipes, self._names, self._step)
 
     def compile(self) -> None:
         """Bring compiled code into memory: that of the first study, which is that of all."""
@@ -113,17 +124,27 @@ class EstimatorOfAll:
         study, number = divmod(parcel.number, self._step)
         if parcel.positions.size == 0:  # what `LoadOfAll` gives of a study that cannot be read
             return ParcelEstimate(parcel.number, "failed", "no data", parcel.positions)
-        estimate = self._estimator(study - 1).fit_parcel(replace(parcel, number=number))
+        mine, estimator = replace(parcel, number=number), self._estimator(study - 1)
+        estimate = estimate_parcel(mine, estimator, of=self._names[study - 1])
         return replace(estimate, parcel=estimate.parcel + study * self._step)
 
     def _estimator(self, study: int) -> Estimator:
         with self._lock:
             if study not in self._ready:
-                self._ready[study] = from_recipe(self._recipes[study].encode())
+                self._ready[study] = from_recipe(_unpacked(self._recipes[study]))
             self._ready.move_to_end(study)
             while len(self._ready) > _IN_MEMORY:
                 self._ready.popitem(last=False)
             return self._ready[study]
+
+
+def packed_recipe(estimator: Estimator) -> str:
+    """Write down how an estimator is made, in letters that take little room."""
+    return base64.b85encode(zlib.compress(to_recipe(estimator))).decode("ascii")
+
+
+def _unpacked(recipe: str) -> bytes:
+    return zlib.decompress(base64.b85decode(recipe))
 
 
 class LoadOfAll:

@@ -98,7 +98,8 @@ class SomaRun:
     def _submit(self, jobs: Sequence[Sequence[int]]) -> None:
         place, notes = self._place, self.notes
         notes.next_round(jobs)
-        for number, parcels in notes.jobs.items():
+        # By their numbers, not by the order of work: of many studies few are in memory at a time.
+        for number, parcels in sorted(notes.jobs.items(), key=lambda job: min(job[1])):
             content = pack_parcels(self._load(parcels))
             place.with_patience(partial(place.folder.write, name_of_input(number), content))
         # Before it is submitted: whatever happens meanwhile, the workflow is found by its name.
