@@ -239,7 +239,7 @@ def test_bids__onsets_move_with_the_first_scan(
     ended = run_bids(capfd, dataset, out, *SMALL, "--participant-label", "01")
     assert ended.code == 0
     assert "onsets are moved by that" in ended.err
-    moved = native(out).parent / "inputs" / NAME / "run-2_events.tsv"
+    (moved,) = (native(out).parent / "inputs" / NAME).glob("run-2_events-*.tsv")
     raw = dataset / "sub-01" / "func" / "sub-01_task-sim_run-2_events.tsv"
     (before,), (after,) = (read_paradigm(path, n_runs=1) for path in (raw, moved))
     assert before.keys() == after.keys()

@@ -14,7 +14,7 @@ from typing import Any
 from pyhrf.errors import InputError
 from pyhrf.results.files import replace_file
 
-__all__ = ["keep_current", "scratch_beside", "write_json"]
+__all__ = ["keep_current", "keep_first", "scratch_beside", "write_json"]
 
 
 def keep_current(path: Path, content: bytes) -> bool:
@@ -32,13 +32,41 @@ def keep_current(path: Path, content: bytes) -> bool:
         pass
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path.parent} cannot be made: {error.strerror or error}") from error
+    _make_folder(path.parent)
     with replace_file(path) as file:
         file.write(content)
     return True
+
+
+def keep_first(path: Path, content: bytes) -> None:
+    """Write a file whose name stands for its content, once: one that is there is not touched.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    if path.exists():
+        return
+    _make_folder(path.parent)
+    with scratch_beside(path.parent) as scratch:
+        whole = scratch / path.name
+        with replace_file(whole) as file:
+            file.write(content)
+        try:
+            # Unlike a rename, it leaves alone what another process has written meanwhile.
+            os.link(whole, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            whole.replace(path)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror or error}") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> bool:

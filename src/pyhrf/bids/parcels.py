@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.bids.files import keep_current, scratch_beside, write_json
+from pyhrf.bids.files import keep_first, scratch_beside, write_json
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids_names import read_json
 from pyhrf.inputs.labels import whole_labels
@@ -20,7 +20,7 @@ from pyhrf.parcellation.edit import split_mask
 from pyhrf.parcellation.resample import resample_labels
 from pyhrf.results import Grid
 
-__all__ = ["make_parcels", "provide_parcels", "read_atlas", "write_parcels"]
+__all__ = ["make_parcels", "provide_parcels", "read_atlas"]
 
 Labels = NDArray[np.int32]
 
@@ -119,7 +119,9 @@ def provide_parcels(
 ) -> tuple[Path, list[str]]:
     """Make the parcels of a participant in a folder, or find those of the same files there.
 
-    Cutting a whole brain takes seconds, and a rerun would do it for everyone.
+    Cutting a whole brain takes seconds, and a rerun would do it for everyone. The name of the file
+    says what the parcels are made of, and it is never written again: a run that works on others,
+    or results of them, may need it.
 
     Parameters
     ----------
@@ -131,7 +133,7 @@ def provide_parcels(
     Returns
     -------
     path : Path
-        ``parcels.nii.gz``.
+        ``parcels-DIGEST.nii.gz``.
     notes : list of str
         What was done to the atlas.
 
@@ -140,15 +142,14 @@ def provide_parcels(
     InputError
         As `make_parcels`; or if a file cannot be read or written.
     """
-    path, about = folder / "parcels.nii.gz", folder / "parcels.json"
-    made_of = _digest(bold, masks, parcellation)
+    stem = f"parcels-{_digest(bold, masks, parcellation)[:16]}"
+    path, about = folder / f"{stem}.nii.gz", folder / f"{stem}.json"
+    # The notes are written last, so that parcels with them are whole.
     if path.is_file() and about.is_file():
-        found = read_json(about)
-        if found.get("made_of") == made_of:
-            return path, [str(note) for note in found.get("notes", [])]
+        return path, [str(note) for note in read_json(about).get("notes", [])]
     labels, notes = make_parcels(bold, masks, parcellation)
-    write_parcels(labels, bold, path)
-    write_json(about, {"made_of": made_of, "notes": notes})
+    keep_first(path, _as_nifti(labels, bold, folder))
+    write_json(about, {"notes": notes})
     return path, notes
 
 
@@ -164,16 +165,10 @@ def _digest(bold: Volume, masks: Sequence[Path], parcellation: Path | int) -> st
     return content.hexdigest()
 
 
-def write_parcels(labels: Labels, bold: Volume, path: Path) -> None:
-    """Write parcels as ``.nii.gz`` on the grid of the BOLD data, unless they are there.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
+def _as_nifti(labels: Labels, bold: Volume, home: Path) -> bytes:
+    """Give parcels as ``.nii.gz`` on the grid of the BOLD data."""
     grid = Grid(labels, bold.affine, bold.header)
-    with scratch_beside(path.parent) as folder:
+    with scratch_beside(home) as folder:
         written = grid.write(
             folder / "parcels",
             "parcels",
@@ -182,4 +177,4 @@ def write_parcels(labels: Labels, bold: Volume, path: Path) -> None:
             n_samples=None,
             step=None,
         )
-        keep_current(path, written.read_bytes())
+        return written.read_bytes()

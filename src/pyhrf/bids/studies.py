@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pyhrf.bids.files import keep_current
+from pyhrf.bids.files import keep_first
 from pyhrf.bids.names import check_labels
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import provide_parcels
@@ -78,7 +79,7 @@ def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study
         "runs": [
             {
                 "bold": run.bold.path,
-                "paradigm": _events(run, made / f"run-{number}_events.tsv"),
+                "paradigm": _events(run, made, number),
                 "confounds": run.confounds if options.needs_confounds else None,
             }
             for number, run in enumerate(planned.runs, start=1)
@@ -120,15 +121,27 @@ def _begins_late(run: BidsRun) -> bool:
     return abs(run.start) > _SHORTEST_START
 
 
-def _events(run: BidsRun, moved: Path) -> Path:
-    """Give the events of a run; with onsets that count from the first scan if it begins late."""
+def _events(run: BidsRun, folder: Path, number: int) -> Path:
+    """Give the events of a run; with onsets that count from the first scan if it begins late.
+
+    As of parcels, the name of a file that is made says what it holds.
+    """
     if run.events is None:  # the plan has refused that
         raise InputError(f"{run.bold.path}: there are no events of this run")
     if not _begins_late(run):
         return run.events
-    (events,) = read_paradigm(run.events, n_runs=1)
+    content = _moved(run.events, run.start).encode()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    path = folder / f"run-{number}_events-{digest}.tsv"
+    keep_first(path, content)
+    return path
+
+
+def _moved(path: Path, start: float) -> str:
+    """Give the events of a file with onsets that count from ``start``, seconds."""
+    (events,) = read_paradigm(path, n_runs=1)
     rows = sorted(
-        (float(onset) - run.start, float(duration), name, float(amplitude))
+        (float(onset) - start, float(duration), name, float(amplitude))
         for name, these in events.items()
         for onset, duration, amplitude in zip(
             these.onsets, these.durations, these.amplitudes, strict=True
@@ -138,5 +151,4 @@ def _events(run: BidsRun, moved: Path) -> Path:
     for onset, duration, name, amplitude in rows:
         quoted = name.replace('"', '""')
         lines.append(f'{round(onset, 6)!r}\t{duration!r}\t"{quoted}"\t{amplitude!r}')
-    keep_current(moved, "".join(f"{line}\n" for line in lines).encode())
-    return moved
+    return "".join(f"{line}\n" for line in lines)
