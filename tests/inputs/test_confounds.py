@@ -96,6 +96,7 @@ def test_read_nuisance__refuses_unknown_columns(fmriprep, given, message):
         ("a,a\n" + "1,2\n" * 12, {"columns": "a"}, "the column 'a' needs a name of its own"),
         ("a,b\n" + "1\n" * 12, {"columns": "a"}, "line 2: has 1 fields for 2 columns"),
         ("", {"columns": "a"}, "the file is empty"),
+        ("a\n" + "1_0\n" * 12, {"columns": "a"}, "line 2, column a: '1_0' is not a number"),
         ("a\n" + "1\n" * 12, {"columns": "motion6"}, "no column 'trans_x' of motion6"),
         ("a\n" + "1\n" * 12, {"columns": "a", "fd_threshold": 1.0}, "needs a column framewise"),
         (
@@ -131,3 +132,63 @@ def test_read_nuisance__needs_the_files(tmp_path):
 def test_chosen_columns__refuses_with_near_names():
     with pytest.raises(InputError, match="did you mean white_matter"):
         chosen_columns("whitematter", ["csf", "white_matter"], label="file")
+
+
+OUTLIERS = ["motion_outlier00", "motion_outlier01", "non_steady_state_outlier00"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("csf outliers", OUTLIERS),
+        ("csf motion_outlier*", OUTLIERS[:2]),
+        ("csf non_steady_state_outlier*", OUTLIERS[2:]),
+        ("csf *outlier*", OUTLIERS),
+    ],
+)
+def test_read_nuisance__takes_as_many_outliers_as_a_run_has(fmriprep, columns, expected):
+    table, path = fmriprep
+    notes: list[str] = []
+    files = NuisanceFiles(confounds=path, columns=columns)
+    without, _ = read_nuisance(files, N, notes)
+    np.testing.assert_allclose(without[:, 0], table["csf"], rtol=1e-12)
+    assert without.shape == (N, 1)
+    assert len(notes) == 1
+    assert "no such outliers" in notes[0]
+    for scan, name in enumerate(OUTLIERS):
+        table[name] = (np.arange(N) == scan).astype(float)
+    table.to_csv(path, sep="\t", na_rep="n/a", index=False)
+    confounds, _ = read_nuisance(files, N, notes)
+    np.testing.assert_allclose(confounds, table[["csf", *expected]].to_numpy(), rtol=1e-12)
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize("word", ["motion_outliers*", "outlier*", "motion_outlier_*", "motoin*"])
+def test_read_nuisance__refuses_a_pattern_that_no_outlier_fits(fmriprep, word):
+    with pytest.raises(InputError, match="no column is like"):
+        read(fmriprep[1], columns=word)
+
+
+def test_read_nuisance__needs_no_value_at_a_censored_scan(tmp_path):
+    path, listed = tmp_path / "confounds.tsv", tmp_path / "bad.txt"
+    listed.write_text("1 3\n")
+    values = ["n/a", "7", "2", "n/a", *map(str, range(4, N))]
+    rows = "\n".join(f"{value}\t{value}" for value in values)
+    path.write_text(f"a\tframewise_displacement\n{rows}\n")
+    confounds, censored = read(path, columns="a", censored=listed, fd_threshold=10.5)
+    assert np.flatnonzero(censored).tolist() == [1, 3, 11]
+    assert confounds[~censored, 0].tolist() == [2, 2, *range(4, N - 1)]
+    assert np.isfinite(confounds).all()
+    with pytest.raises(InputError, match="column a: a finite value lacks at scan 3"):
+        read(path, columns="a")
+    path.write_text("a\n" + "n/a\n1\nn/a\n1\n" + "n/a\n" * (N - 4))
+    with pytest.raises(InputError, match="no finite value at a scan that is not censored"):
+        read(path, columns="a", censored=listed)
+
+
+@pytest.mark.parametrize("first", ["n/a\t1", "2\tNA", "n/a\tn/a"])
+def test_read_nuisance__a_line_where_values_lack_is_no_header(tmp_path, first):
+    path = tmp_path / "confounds.tsv"
+    path.write_text(first + "\n" + "2\t1\n" * (N - 1))
+    confounds, _ = read(path, columns="1 2")
+    np.testing.assert_array_equal(confounds, np.tile([2.0, 1.0], (N, 1)))

@@ -140,8 +140,8 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
 @click.option(
     "--confound-columns",
     metavar="NAMES",
-    help="Confounds to remove: names of columns, patterns, motion6, motion12, motion24, all or "
-    "none.  [default: motion6]",
+    help="Confounds to remove: names of columns, patterns, motion6, motion12, motion24, outliers "
+    "(as many as a run has), all or none.  [default: motion6]",
 )
 @click.option(
     "--fd-threshold",

@@ -77,7 +77,8 @@ def jde() -> None:
 @click.option(
     "--confound-columns",
     metavar="NAMES",
-    help="Columns to remove: names, patterns, motion6, motion12, motion24, all or none.  "
+    help="Columns to remove: names, patterns, motion6, motion12, motion24, outliers (as many as a "
+    "run has), all or none.  "
     "[default: motion6]",
 )
 @click.option(

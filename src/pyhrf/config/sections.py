@@ -89,8 +89,9 @@ class ConfoundsConfig(Section):
         min_length=1,
         description="Columns that are removed from the signal with the drift: names, patterns such "
         "as a_comp_cor_0*, motion6, motion12 or motion24 (fMRIPrep's motion parameters, with "
-        "derivatives, and with squares), all, or none; apart by blanks",
-        allowed="names of columns, patterns, motion6, motion12, motion24, all or none",
+        "derivatives, and with squares), outliers (fMRIPrep's columns of single scans, as many as "
+        "a run has), all, or none; apart by blanks",
+        allowed="names of columns, patterns, motion6, motion12, motion24, outliers, all or none",
     )
     fd_threshold: float | None = parameter(
         default=None,

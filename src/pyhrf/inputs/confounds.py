@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 
-__all__ = ["FD_COLUMN", "STRATEGIES", "NuisanceFiles", "chosen_columns", "read_nuisance"]
+__all__ = [
+    "FD_COLUMN",
+    "OUTLIERS",
+    "STRATEGIES",
+    "NuisanceFiles",
+    "chosen_columns",
+    "read_nuisance",
+]
 
 _MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
 _EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
@@ -28,8 +35,17 @@ STRATEGIES: Mapping[str, tuple[str, ...]] = {
 }
 """Columns of fMRIPrep by the name of a strategy: motion, with derivatives, with squares too."""
 
+OUTLIERS: Mapping[str, tuple[str, ...]] = {
+    "outliers": ("motion_outlier*", "non_steady_state_outlier*"),
+}
+"""Patterns of fMRIPrep's columns of one outlier scan each, of which a run may have none."""
+
 FD_COLUMN = "framewise_displacement"
 _MISSING = {"n/a", "na", "nan", ""}
+# A pattern of outliers is one that fits these, or would if there were some.
+_SOME_OUTLIERS = [
+    pattern.replace("*", f"{k:02}") for pattern in OUTLIERS["outliers"] for k in range(200)
+]
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
@@ -66,7 +82,8 @@ def read_nuisance(
     """Read the confounds and the censored scans of a run.
 
     A value that lacks (``n/a``) at the beginning of a column, as in the first scan of fMRIPrep's
-    derivatives, becomes the first one that is there, as nilearn has it.
+    derivatives, becomes the first one that is there, as nilearn has it. At a censored scan any
+    value may lack.
 
     Parameters
     ----------
@@ -89,57 +106,80 @@ def read_nuisance(
         If a file cannot be read, has another number of lines than scans, lacks a column (the near
         ones are named) or a value, or all scans would be censored.
     """
-    confounds: FloatArray | None = None
     censored = np.zeros(n_scans, dtype=np.bool_)
+    if files.censored is not None:
+        censored[_read_scans(files.censored, n_scans)] = True
+    names: list[str] = []
+    table: Mapping[str, FloatArray] = {}
     if files.confounds is not None:
         table = _read_table(files.confounds, n_scans)
-        names = chosen_columns(files.columns, list(table), label=str(files.confounds))
-        if names:
-            columns = [_filled(files.confounds, name, table[name]) for name in names]
-            confounds = np.column_stack(columns)
-            still = [
-                name for name, column in zip(names, columns, strict=True) if not np.ptp(column)
-            ]
-            if still and notes is not None:
-                notes.append(
-                    f"{files.confounds}: {', '.join(still)} {'is' if len(still) == 1 else 'are'} "
-                    "constant, and so nothing beside the mean of the run"
-                )
+        names = chosen_columns(files.columns, list(table), label=str(files.confounds), notes=notes)
         if files.fd_threshold is not None:
-            censored |= _moved(files.confounds, table, files.fd_threshold)
+            censored |= _moved(files.confounds, table, files.fd_threshold, censored)
     elif files.fd_threshold is not None:
         raise InputError(
             f"the FD threshold {files.fd_threshold:g} needs a file of confounds for each run, with "
             f"a column {FD_COLUMN}"
         )
-    if files.censored is not None:
-        censored[_read_scans(files.censored, n_scans)] = True
-    if not censored.any():
-        return confounds, None
+    _check_censored(files, censored, notes)
+    confounds = None
+    if files.confounds is not None and names:
+        confounds = _chosen_values(files.confounds, table, names, censored, notes)
+    return confounds, censored if censored.any() else None
+
+
+def _check_censored(
+    files: NuisanceFiles, censored: NDArray[np.bool_], notes: list[str] | None
+) -> None:
+    """Refuse a run without scans; note how many are censored."""
     label = ", ".join(str(path) for path in files.paths)
-    if censored.all():
+    n_scans, n_censored = len(censored), int(censored.sum())
+    if n_censored == n_scans:
         cure = "censor less" if files.fd_threshold is None else "raise the FD threshold"
         raise InputError(
             f"{label}: all {n_scans} scans of the run are censored: leave the run out, or {cure}"
         )
-    if notes is not None:
-        n = int(censored.sum())
-        notes.append(f"{label}: {n} of {n_scans} scans censored ({100 * n / n_scans:.0f} %)")
-    return confounds, censored
+    if n_censored and notes is not None:
+        percent = 100 * n_censored / n_scans
+        notes.append(f"{label}: {n_censored} of {n_scans} scans censored ({percent:.0f} %)")
 
 
-def chosen_columns(choice: str, known: Sequence[str], *, label: str) -> list[str]:
+def _chosen_values(
+    path: Path,
+    table: Mapping[str, FloatArray],
+    names: Sequence[str],
+    censored: NDArray[np.bool_],
+    notes: list[str] | None,
+) -> FloatArray:
+    """Give some columns, shape (n_scans, n_confounds), filled; note those that say nothing."""
+    columns = [_filled(path, name, table[name], censored) for name in names]
+    still = [
+        name for name, column in zip(names, columns, strict=True) if not np.ptp(column[~censored])
+    ]
+    if still and notes is not None:
+        notes.append(
+            f"{path}: {', '.join(still)} {'is' if len(still) == 1 else 'are'} "
+            "constant, and so nothing beside the mean of the run"
+        )
+    return np.column_stack(columns)
+
+
+def chosen_columns(
+    choice: str, known: Sequence[str], *, label: str, notes: list[str] | None = None
+) -> list[str]:
     """Give the columns that a choice names.
 
     Parameters
     ----------
     choice : str
         Words apart by blanks or commas: names of columns, patterns (``a_comp_cor_0*``),
-        strategies (`STRATEGIES`), ``all``, or ``none``.
+        strategies (`STRATEGIES`, `OUTLIERS`), ``all``, or ``none``.
     known : sequence of str
         Columns that are there.
     label : str
         Name of the file, for error messages.
+    notes : list of str, optional
+        Patterns of outliers of which the run has none are noted here.
 
     Returns
     -------
@@ -156,10 +196,14 @@ def chosen_columns(choice: str, known: Sequence[str], *, label: str) -> list[str
         if word == "none":
             continue
         wanted = list(known) if word == "all" else list(STRATEGIES.get(word, (word,)))
-        if word not in STRATEGIES and "*" in word:
-            wanted = fnmatch.filter(known, word)
-            if not wanted:
+        if word in OUTLIERS or "*" in word:
+            patterns = OUTLIERS.get(word, (word,))
+            wanted = [name for each in patterns for name in fnmatch.filter(known, each)]
+            if not wanted and not _may_lack(patterns):
                 raise InputError(f"{label}: no column is like {word!r}; {_near(word, known)}")
+            if not wanted and notes is not None:
+                like = " or ".join(patterns)
+                notes.append(f"{label}: no column is like {like}: the run has no such outliers")
         for name in wanted:
             if name not in known:
                 of = f" of {word}" if word in STRATEGIES else ""
@@ -169,6 +213,11 @@ def chosen_columns(choice: str, known: Sequence[str], *, label: str) -> list[str
                 )
         chosen += wanted
     return list(dict.fromkeys(chosen))
+
+
+def _may_lack(patterns: Sequence[str]) -> bool:
+    """Tell if patterns are of outliers, whose number is another in each run, and may be 0."""
+    return all("outlier" in each and fnmatch.filter(_SOME_OUTLIERS, each) for each in patterns)
 
 
 def _near(name: str, known: Sequence[str]) -> str:
@@ -207,7 +256,7 @@ def _read_table(path: Path, n_scans: int) -> dict[str, FloatArray]:
     separator = next((each for each in "\t,;" if each in lines[0][1]), None)
     rows = [(number, _fields(line, separator)) for number, line in lines]
     names = rows[0][1]
-    if all(_is_number(field) for field in names):
+    if all(_is_value(field) for field in names):
         names = [str(k) for k in range(1, len(names) + 1)]
     else:
         rows = rows[1:]
@@ -236,12 +285,21 @@ def _fields(line: str, separator: str | None) -> list[str]:
     return [field.strip() for field in next(csv.reader([line], delimiter=separator))]
 
 
-def _is_number(field: str) -> bool:
+def _is_value(field: str) -> bool:
+    """Tell if a field is a number or says that one lacks, and so is no name of a column."""
+    if field and field.lower() in _MISSING:
+        return True
     try:
-        float(field)
+        _to_float(field)
     except ValueError:
         return False
     return True
+
+
+def _to_float(field: str) -> float:
+    if "_" in field:  # which Python allows inside a number
+        raise ValueError(field)
+    return float(field)
 
 
 def _number(path: Path, number: int, name: str, field: str) -> float:
@@ -249,7 +307,7 @@ def _number(path: Path, number: int, name: str, field: str) -> float:
     if field.lower() in _MISSING:
         return math.nan
     try:
-        value = float(field)
+        value = _to_float(field)
     except ValueError:
         point = re.fullmatch(r"-?\d+,\d+", field) is not None
         cure = "write the decimals with a point" if point else "write n/a where a value lacks"
@@ -259,24 +317,31 @@ def _number(path: Path, number: int, name: str, field: str) -> float:
     return value if math.isfinite(value) else math.nan
 
 
-def _filled(path: Path, name: str, values: FloatArray) -> FloatArray:
-    """Put the first value in the place of those that lack before it."""
+def _filled(path: Path, name: str, values: FloatArray, censored: NDArray[np.bool_]) -> FloatArray:
+    """Put the first value in the place of those that lack before it, or at a censored scan."""
     there = np.isfinite(values)
-    if not there.any():
-        raise InputError(f"{path}, column {name}: holds no finite value; leave the column out")
-    first = int(np.argmax(there))
-    if not there[first:].all():
-        lacking = first + int(np.argmin(there[first:]))
+    usable = there & ~censored
+    if not usable.any():
+        where = " at a scan that is not censored" if there.any() else ""
         raise InputError(
-            f"{path}, column {name}: a finite value lacks at scan {lacking} (the first is 0), and "
-            "only at the beginning of a column may one; leave the column out, or fill it"
+            f"{path}, column {name}: holds no finite value{where}; leave the column out"
+        )
+    first = int(np.argmax(usable))
+    known = there[first:] | censored[first:]
+    if not known.all():
+        raise InputError(
+            f"{path}, column {name}: a finite value lacks at scan {first + int(np.argmin(known))} "
+            "(the first is 0), and only at the beginning of a column may one, or at a censored "
+            "scan; leave the column out, or fill it"
         )
     filled = values.copy()
-    filled[:first] = values[first]
+    filled[~there] = values[first]
     return filled
 
 
-def _moved(path: Path, table: Mapping[str, FloatArray], threshold: float) -> NDArray[np.bool_]:
+def _moved(
+    path: Path, table: Mapping[str, FloatArray], threshold: float, censored: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Tell in which scans the head moved by more than a threshold; not where that lacks."""
     if FD_COLUMN not in table:
         raise InputError(
@@ -284,10 +349,11 @@ def _moved(path: Path, table: Mapping[str, FloatArray], threshold: float) -> NDA
             f"{_near(FD_COLUMN, list(table))}"
         )
     displacement = table[FD_COLUMN]
-    if np.isnan(displacement[1:]).any():
+    lacks = np.isnan(displacement) & ~censored
+    if lacks[1:].any():
         raise InputError(
-            f"{path}, column {FD_COLUMN}: a value lacks at scan "
-            f"{1 + int(np.argmax(np.isnan(displacement[1:])))} (the first is 0); fill it"
+            f"{path}, column {FD_COLUMN}: a value lacks at scan {1 + int(np.argmax(lacks[1:]))} "
+            "(the first is 0); fill it"
         )
     return np.asarray(np.nan_to_num(displacement) > threshold)
 
