@@ -11,7 +11,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from report_results import AFFINE, SHAPE, level_at, make_cifti_results, make_report_results
+from report_results import (
+    AFFINE,
+    SHAPE,
+    level_at,
+    make_cifti_results,
+    make_report_results,
+    write_mesh,
+)
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
@@ -141,15 +148,29 @@ def test_pack_maps__draws_on_an_anatomy_of_another_grid(results, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"), [(b"no image", "cannot be read"), (None, "has 4 axes")]
+    ("content", "expected"),
+    [
+        ("no image", "this is not a NIfTI file"),
+        ("series", "has 4 dimensions"),
+        ("mesh", "this is not a NIfTI file"),
+        ("cut off", "truncated or damaged"),
+        ("missing", "there is no such file"),
+    ],
 )
 def test_report__refuses_a_bad_anatomy(results, tmp_path, content, expected):
-    path = tmp_path / "bad.nii"
-    if content is None:
-        nib.save(nib.Nifti1Image(np.ones((2, 2, 2, 2), np.float32), np.eye(4)), path)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=expected):
+    path = tmp_path / "bad.nii.gz"
+    if content == "no image":
+        path.write_bytes(b"no image")
+    elif content == "mesh":
+        write_mesh(path.with_suffix(".gii"), 4, "CortexLeft")
+        path.with_suffix(".gii").rename(path)
+    elif content != "missing":
+        shape = (9, 9, 9, 2) if content == "series" else (9, 9, 9)
+        noise = np.random.default_rng(1).random(shape, np.float32)
+        nib.save(nib.Nifti1Image(noise, np.eye(4)), path)
+    if content == "cut off":
+        path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(InputError, match=f"the anatomy {re.escape(str(path))}: .*{expected}"):
         write_report(results.directory, anatomy=path)
     assert not (results.directory / "report.html").exists()
 
@@ -245,6 +266,14 @@ def test_report__of_a_surface_does_without_its_mesh(surface, tmp_path):
     assert 'id="map"' in write_report(surface.directory).read_text("utf-8")
     (tmp_path / "mesh.gii").unlink()
     assert "nor a mesh" in write_report(surface.directory).read_text("utf-8")
+
+
+def test_report__of_a_surface_refuses_an_anatomy(surface, tmp_path):
+    with pytest.raises(
+        InputError, match=r"maps of a surface.* an anatomy and cuts are for volumes"
+    ):
+        write_report(surface.directory, anatomy=tmp_path / "nowhere.nii")
+    assert not (surface.directory / "report.html").exists()
 
 
 def test_pack_meshes__leaves_out_what_is_too_large(surface):

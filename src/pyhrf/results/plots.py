@@ -20,7 +20,7 @@ from pyhrf.results.figures import COLOURS, MOST_PARCELS
 from pyhrf.results.report_maps import background_image
 from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
-from pyhrf.results.surfaces import has_volume, surfaces_of
+from pyhrf.results.surfaces import has_volume, refuse_cuts, surfaces_of
 
 __all__ = ["convergence_figure", "hrf_figure", "overview_figures", "save_figure", "save_map_figure"]
 
@@ -301,10 +301,7 @@ def save_map_figure(
         _save_cuts(results, name, path, threshold, anatomy, display or "ortho")
         return
     if anatomy is not None or display is not None:
-        raise InputError(
-            f"{results.directory} has maps of a surface, which is drawn from two sides: an anatomy "
-            "and cuts are for volumes"
-        )
+        refuse_cuts(results)
     surfaces = surfaces_of(results)
     if not surfaces:
         raise InputError(

@@ -28,7 +28,7 @@ from pyhrf.results.report_text import (
     warnings_of,
 )
 from pyhrf.results.results import Results
-from pyhrf.results.surfaces import has_volume
+from pyhrf.results.surfaces import has_volume, refuse_cuts
 
 __all__ = ["REPORT", "write_report"]
 
@@ -72,7 +72,7 @@ def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
     Raises
     ------
     InputError
-        When there are no whole results, or the anatomy cannot be used.
+        When there are no whole results, or the anatomy cannot be used, as with maps of a surface.
 
     Examples
     --------
@@ -96,7 +96,10 @@ def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
 def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     """Gather all that the page shows."""
     study = results.provenance["study"]
-    maps = pack_maps(results, anatomy=anatomy) if has_volume(results) else pack_meshes(results)
+    on_volume = has_volume(results)
+    if anatomy is not None and not on_volume:
+        refuse_cuts(results)
+    maps = pack_maps(results, anatomy=anatomy) if on_volume else pack_meshes(results)
     return {
         "study": study,
         "summary": summary_of(results),

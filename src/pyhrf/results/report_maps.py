@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from typing import Any
 import matplotlib as mpl
 import nibabel
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.inputs.volumes import open_volume
 from pyhrf.results.comparison import level_maps
 from pyhrf.results.results import Results
 from pyhrf.results.surfaces import MapSurface, surfaces_of
@@ -131,7 +134,7 @@ def background_image(results: Results, anatomy: Path | None = None) -> tuple[Any
             return None
         n_scans = min(_SCANS_OF_MEAN, bold.shape[3])
         mean = np.asarray(bold.dataobj[..., :n_scans], dtype=np.float32).mean(axis=3)
-    except (OSError, EOFError, nib.filebasedimages.ImageFileError):
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError):
         return None
     image = nib.Nifti1Image(mean, grid.affine)
     return image, f"the mean of the first {n_scans} scans"
@@ -147,21 +150,23 @@ def _first_bold(results: Results) -> Path | None:
 
 
 def _resampled(path: Path, grid: Any) -> Any:
+    try:
+        open_volume(path, n_dims=3)
+        image: Any = nib.load(path)
+        values = np.asarray(image.dataobj, dtype=np.float64)
+    except InputError as error:
+        raise InputError(f"the anatomy {error}") from error
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"the anatomy {path}: cannot be read: {reason}; copy it again") from error
     from nilearn.image import resample_to_img
 
-    try:
-        image: Any = nib.load(path)
-    except (OSError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(
-            f"the anatomy {path} cannot be read: {' '.join(str(error).split())}"
-        ) from error
-    if len(image.shape) != 3:
-        raise InputError(
-            f"the anatomy {path} has {len(image.shape)} axes: it must be one 3D image in the "
-            "space of the data"
-        )
     return resample_to_img(
-        image, grid, interpolation="linear", copy_header=True, force_resample=True
+        nib.Nifti1Image(values.reshape(values.shape[:3]), image.affine),
+        grid,
+        interpolation="linear",
+        copy_header=True,
+        force_resample=True,
     )
 
 

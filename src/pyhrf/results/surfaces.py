@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import nibabel
 import numpy as np
@@ -14,7 +14,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.surfaces import Mesh, open_mesh
 from pyhrf.results.results import Results
 
-__all__ = ["MapSurface", "has_volume", "surfaces_of"]
+__all__ = ["MapSurface", "has_volume", "refuse_cuts", "surfaces_of"]
 
 nib: Any = nibabel  # whose functions have no types
 
@@ -49,6 +49,20 @@ class MapSurface:
 def has_volume(results: Results) -> bool:
     """Tell whether the results have maps of voxels alone."""
     return "parcels" in results.maps() and hasattr(results.load_map("parcels"), "affine")
+
+
+def refuse_cuts(results: Results) -> NoReturn:
+    """Say that maps of a surface are drawn on meshes, not on an anatomy.
+
+    Raises
+    ------
+    InputError
+        Always.
+    """
+    raise InputError(
+        f"{results.directory} has maps of a surface, which are drawn on its meshes: an anatomy and "
+        "cuts are for volumes"
+    )
 
 
 def surfaces_of(results: Results) -> list[MapSurface]:
