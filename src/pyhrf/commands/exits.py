@@ -53,21 +53,27 @@ def _run(command: click.Command, name: str, args: list[str] | None) -> int:
 
         _say(name, str(error))
         return INTERRUPTED if isinstance(error, Interrupted) else NOT_STARTED
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes a file that ends for Ctrl-D
+            return _say_fault(name, error.__cause__)
         _say(name, "interrupted: run the same command again to go on")
         return INTERRUPTED
     except BrokenPipeError:
         raise
     except Exception as error:
-        kind = type(error).__name__
-        text = " ".join(f"{kind}: {error}".split())
-        _say(
-            name,
-            f"a fault of PyHRF stopped the run ({text}); the details are in {_log_fault()}: "
-            "please send that file with a report of the fault",
-        )
-        return NOT_STARTED
+        return _say_fault(name, error)
     return code if isinstance(code, int) else OK
+
+
+def _say_fault(name: str, error: BaseException) -> int:
+    """Tell of an error that nobody has foreseen; to be called while it is handled."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    _say(
+        name,
+        f"a fault of PyHRF stopped the run ({text}); the details are in {_log_fault()}: "
+        "please send that file with a report of the fault",
+    )
+    return NOT_STARTED
 
 
 def _say(name: str, text: str) -> None:
