@@ -79,6 +79,7 @@ def test_estim__values_of_censored_scans_change_nothing(run, study, confounds):
     assert run("pyhrf_jde_buildcfg", *study.arguments(), *options).code == 0
     clean, spoilt = study.folder / "clean", study.folder / "spoilt"
     assert run("pyhrf_jde_estim", "-c", study.xml, "-x", "serial", "-u", clean).code == 0
+    assert pyhrf.Results(clean).provenance["runs"][0]["n_censored"] == 2
     image = nib.load(study.bold)
     values = image.get_fdata()
     values[..., [20, 41]] = 20000

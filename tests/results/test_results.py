@@ -279,12 +279,14 @@ def test_write_provenance__holds_versions_batches_and_checksums(results):
         parcels={"ok": 2, "failed": 1},
         notes=["2 events left out"],
         numerics_version=1,
+        runs=[{"tr": 2.4, "n_scans": 128, "n_censored": 3}],
     )
     write_provenance(results.directory, provenance)
     read = Results(results.directory).provenance
     assert read["command"] == ["pyhrf_jde_estim", "-v1"]
     assert read["versions"]["numpy"] == np.__version__
     assert read["inputs"] == {"bold.nii": "abc"}
+    assert read["runs"] == [{"tr": 2.4, "n_scans": 128, "n_censored": 3}]
     assert read["batches"][0]["host"] == "here"
     assert json.loads((results.directory / "run.json").read_text())["seconds"] >= 0
 

@@ -232,6 +232,14 @@ def write_study(
         parcels=Counter(estimate.status for estimate in estimates),
         notes=[*dataset.notes, *journal.notes],
         numerics_version=numerics_version(),
+        runs=[
+            {
+                "tr": run.tr,
+                "n_scans": run.n_scans,
+                "n_censored": run.n_scans - int(run.kept.sum()),
+            }
+            for run in dataset.experiment.runs
+        ],
     )
     write_provenance(study.output, provenance)
     return results

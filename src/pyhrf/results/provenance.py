@@ -29,6 +29,7 @@ def collect_provenance(
     parcels: Mapping[str, Any],
     notes: Sequence[str],
     numerics_version: int,
+    runs: Sequence[Mapping[str, float]],
 ) -> dict[str, Any]:
     """Gather what ``run.json`` holds; all of it can be written as JSON.
 
@@ -52,6 +53,8 @@ def collect_provenance(
         What the user was told of the input.
     numerics_version : int
         Of the numerical code.
+    runs : sequence of mappings
+        Of each run ``tr`` (seconds), ``n_scans`` and ``n_censored``, as they were used.
 
     Returns
     -------
@@ -73,6 +76,7 @@ def collect_provenance(
         },
         "study": dict(study),
         "inputs": dict(checksums),
+        "runs": [dict(run) for run in runs],
         "notes": list(notes),
         "engine": dict(engine),
         "parcels": dict(parcels),
