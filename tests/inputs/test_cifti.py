@@ -107,6 +107,19 @@ def test_open_dataset__refuses_labels_of_other_positions(cifti: dict, tmp_path: 
         open_dataset(**{**cifti, "parcellation": cifti["runs"][0].bold})
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.int32])
+def test_open_dataset__keeps_large_labels_of_a_cifti_apart(
+    cifti: dict, tmp_path: Path, kind: type
+) -> None:
+    path = tmp_path / "large.dscalar.nii"
+    first = 2**24  # from here on float32 has even numbers only
+    values = np.repeat([first, first + 1], 6)[None].astype(kind)
+    image = Cifti2Image(values, (ScalarAxis(["x"]), brain()))
+    image.nifti_header.set_data_dtype(kind)
+    image.to_filename(path)
+    assert open_dataset(**{**cifti, "parcellation": path}).parcels == {first: 6, first + 1: 6}
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 600])
 def test_open_dataset__refuses_what_is_no_cifti(cifti: dict, content: bytes) -> None:
     path = cifti["runs"][0].bold

@@ -337,6 +337,7 @@ def test_open_dataset__refuses_another_affine(
     ("change", "words"),
     [
         (lambda x: x * 0, ("empty", "all its voxels are 0")),
+        (lambda x: np.where(x > 0, 4e-4, 0), ("empty", "all its voxels are 0")),
         (lambda x: x / 2, ("not whole numbers", "3.5", "number of its parcel")),
         (lambda x: -x, ("negative labels", "-7", "numbered from 1")),
         (lambda x: np.where(x == 2, np.nan, x), ("NaN",)),

@@ -126,7 +126,7 @@ def read_cifti_labels(path: Path, positions: Grayordinates) -> NDArray[np.int64]
             f"{path}: holds other grayordinates ({len(axis)}) than the series "
             f"({len(positions.axis)}): bring it to theirs"
         )
-    return whole_labels(path, _values(path, image)[0], place="grayordinate")
+    return whole_labels(path, _values(path, image, exact=True)[0], place="grayordinate")
 
 
 def open_cifti_map(path: Path, meshes: Sequence[Mesh]) -> tuple[NDArray[Any], Grayordinates]:
@@ -152,7 +152,7 @@ def open_cifti_map(path: Path, meshes: Sequence[Mesh]) -> tuple[NDArray[Any], Gr
     image = _load(path)
     maps, axis = _axes(path, image, first="LabelAxis", or_else="ScalarAxis")
     _check_one_map(path, len(maps))
-    return _values(path, image)[0], Grayordinates(axis, _edges(path, axis, meshes))
+    return _values(path, image, exact=True)[0], Grayordinates(axis, _edges(path, axis, meshes))
 
 
 def _check_one_map(path: Path, n_maps: int) -> None:
@@ -221,14 +221,16 @@ def _axes(path: Path, image: Any, *, first: str, or_else: str = "") -> tuple[Any
     return axes[0], axes[1]
 
 
-def _values(path: Path, image: Any) -> NDArray[Any]:
+def _values(path: Path, image: Any, *, exact: bool = False) -> NDArray[Any]:
+    """Read a matrix; wide floats become float32 unless they must be exact, as labels must."""
     try:
         values = np.asarray(image.dataobj)
     except (OSError, ValueError, EOFError, OverflowError) as error:
         raise InputError(f"{path}: the file is truncated or damaged; copy it again") from error
     if values.dtype.kind not in "iuf":
         raise InputError(f"{path}: its values are no real numbers but {values.dtype}")
-    kept = np.dtype(np.float32) if values.dtype.kind == "f" else values.dtype.newbyteorder("=")
+    narrow = values.dtype.kind == "f" and not exact
+    kept = np.dtype(np.float32) if narrow else values.dtype.newbyteorder("=")
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is left out later
         return values.astype(kept, copy=False)
 

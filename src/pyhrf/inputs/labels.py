@@ -40,12 +40,14 @@ def whole_labels(path: Path, values: NDArray[Any], *, place: str) -> NDArray[np.
         if not np.isfinite(values).all():
             raise InputError(f"{path}: the parcellation holds NaN or infinite values")
         # A file that stores labels with a scale gives them back with rounding errors.
-        broken = values[np.abs(values - np.round(values)) > _LABEL_ROUNDING]
+        rounded = np.round(values)
+        broken = values[np.abs(values - rounded) > _LABEL_ROUNDING]
         if broken.size:
             raise InputError(
                 f"{path}: the parcellation holds values that are not whole numbers, "
                 f"such as {broken[0]:g}; each {place} needs the number of its parcel"
             )
+        values = rounded
     if values.min() < 0:
         raise InputError(
             f"{path}: the parcellation holds negative labels, such as {values.min():g}; "
@@ -55,4 +57,4 @@ def whole_labels(path: Path, values: NDArray[Any], *, place: str) -> NDArray[np.
         raise InputError(f"{path}: the parcellation is empty: all its {place}s are 0")
     if values.max() > np.iinfo(np.int32).max:
         raise InputError(f"{path}: the label {values.max():g} is too large")
-    return np.round(values).astype(np.int64)
+    return values.astype(np.int64)
