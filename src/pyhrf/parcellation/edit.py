@@ -9,6 +9,7 @@ All take and give int32 arrays of the parcel of each position, 0 for background:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -167,19 +168,17 @@ def _joined(
     numbers: NDArray[np.int32], edges: NDArray[Any], *, smallest: int, largest: int | None = None
 ) -> NDArray[np.int32]:
     """Join parcels below a size to the neighbour that they touch most, the smallest first."""
-    touching: dict[int, dict[int, int]] = {}
-    for one, other in numbers[edges].tolist():
-        if one != other:
-            for a, b in ((one, other), (other, one)):
-                row = touching.setdefault(a, {})
-                row[b] = row.get(b, 0) + 1
+    touching = _contacts(numbers, edges)
     found, counts = np.unique(numbers, return_counts=True)
     sizes = dict(zip(found.tolist(), counts.tolist(), strict=True))
     joined = {number: number for number in sizes}
-    waiting = {number for number, n in sizes.items() if n < smallest}
+    # A parcel that grows is put in again: only its last entry, of the size that it has, counts.
+    waiting = [(n, number) for number, n in sizes.items() if n < smallest]
+    heapify(waiting)
     while waiting:
-        small = min(waiting, key=lambda number: (sizes[number], number))
-        waiting.discard(small)
+        size, small = heappop(waiting)
+        if sizes.get(small) != size:
+            continue
         fitting = [
             (-contact, other)
             for other, contact in touching.get(small, {}).items()
@@ -195,11 +194,22 @@ def _joined(
             if other != target:
                 for a, b in ((target, other), (other, target)):
                     touching[a][b] = touching[a].get(b, 0) + contact
-        if sizes[target] >= smallest:
-            waiting.discard(target)
+        if sizes[target] < smallest:
+            heappush(waiting, (sizes[target], target))
     for number in joined:
         target = joined[number]
         while joined[target] != target:
             target = joined[target]
         joined[number] = target
     return np.array([joined[number] for number in numbers.tolist()], np.int32)
+
+
+def _contacts(numbers: NDArray[np.int32], edges: NDArray[Any]) -> dict[int, dict[int, int]]:
+    """Count the edges between each parcel and each that it touches."""
+    touching: dict[int, dict[int, int]] = {}
+    for one, other in numbers[edges].tolist():
+        if one != other:
+            for a, b in ((one, other), (other, one)):
+                row = touching.setdefault(a, {})
+                row[b] = row.get(b, 0) + 1
+    return touching
