@@ -122,6 +122,13 @@ def test_compare__tells_results_of_one_estimator_apart(run, folders, tmp_path):
     assert {path.name for path in (tmp_path / "all").iterdir()} == {"hrfs.tsv", "maps.tsv"}
 
 
+def test_compare__draws_folders_with_a_dollar(run, folders, tmp_path):
+    other = make_results(tmp_path / r"$\bad{$", estimator="jde-vem", peak=6.0)
+    code, _, err = run(folders[0], other, "-u", tmp_path / "both")
+    assert code == 0, err
+    assert (tmp_path / "both" / "hrfs.png").is_file()
+
+
 def test_compare__refuses_what_cannot_be_compared(run, folders, tmp_path):
     code, _, err = run(folders[0])
     assert (code, "two output directories" in err) == (2, True)

@@ -84,6 +84,7 @@ def test_plot__draws_a_map(run, made, tmp_path, cuts):
         (("hrf", "-p", "7"), "parcel 7 is not in the parcellation"),
         (("convergence", "-p", "2"), "parcel 2 was not estimated (constant): choose among 1"),
         (("map", "nrl_b"), "there is no map 'nrl_b'"),
+        (("map", "nrl_a", "-t", "4"), "exceeds the threshold 4: its largest value is 4 from 0"),
         (("map", "hrf"), "the map 'hrf' has more than one value per position"),
     ],
 )

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from report_results import (
     AFFINE,
+    CONDITIONS,
     SHAPE,
     level_at,
     make_cifti_results,
@@ -23,7 +24,7 @@ from report_results import (
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.results import NodeGrid, Results, write_results
-from pyhrf.results.plots import overview_figures
+from pyhrf.results.plots import hrf_figure, overview_figures, save_figure, save_map_figure
 from pyhrf.results.report import write_report
 from pyhrf.results.report_maps import chosen_maps, pack_maps, pack_meshes
 from pyhrf.results.report_text import methods_of, parameters_of, warnings_of
@@ -338,3 +339,47 @@ def test_overview__has_a_point_of_each_parcel_or_their_spread(results, n_parcels
     else:
         heights = sum(patch.get_height() for patch in axis.patches)
         assert heights == pytest.approx(len(rows))
+        figures[2].draw_without_rendering()
+        assert all(tick == round(tick) for tick in axis.get_xticks())
+
+
+@pytest.mark.parametrize("most", [9, 38, 200])
+def test_overview__counts_iterations_in_whole_bars(results, most):
+    counts = np.arange(9, most + 1)
+    rows = results.parcels.query("status == 'ok'").iloc[[0] * 2 * max(len(counts), 60)].copy()
+    rows["n_iterations"] = np.resize(counts, len(rows))
+    results.parcels = rows
+    axis = overview_figures(results)[2].axes[0]
+    bars = [patch for patch in axis.patches if patch.get_height()]
+    for bar in bars:
+        left, right = bar.get_x(), bar.get_x() + bar.get_width()
+        assert (left % 1, right % 1) == (0.5, 0.5)
+        inside = rows["n_iterations"].between(left, right).sum()
+        assert bar.get_height() == inside
+    assert sum(bar.get_height() for bar in bars) == len(rows)
+    assert len(bars) <= 30
+
+
+def test_figures__take_a_dollar_for_a_dollar(tmp_path):
+    results = make_report_results(tmp_path / "out", estimator="rfir")
+    path = results.directory / "hrf.tsv"
+    names = ("win $5 or $10", r"$\bad{$")
+    text = path.read_text()
+    for name, other in zip(CONDITIONS, names, strict=True):
+        text = text.replace(name, other)
+    path.write_text(text)
+    save_figure(hrf_figure(Results(results.directory)), tmp_path / "hrf.svg")
+    drawn = (tmp_path / "hrf.svg").read_text()
+    assert all(f"<!-- {name} -->" in drawn for name in names)
+    maps = results.maps()
+    maps["nrl_audio"].rename(results.directory / "nrl___bad__.nii.gz")
+    save_map_figure(results, rf"nrl_{names[1]}", tmp_path / "map.svg")
+    assert rf"<!-- nrl_{names[1]} -->" in (tmp_path / "map.svg").read_text()
+
+
+def test_map_figure__of_a_surface_takes_a_dollar_for_a_dollar(tmp_path):
+    results = make_cifti_results(tmp_path)
+    path = results.maps()["nrl_audio"]
+    path.rename(path.with_name(path.name.replace("audio", "__bad__")))
+    save_map_figure(results, r"nrl_$\bad{$", tmp_path / "map.svg")
+    assert r"<!-- nrl_$\bad{$ -->" in (tmp_path / "map.svg").read_text()

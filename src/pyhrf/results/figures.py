@@ -42,6 +42,7 @@ def draw_comparison(comparison: Comparison, folder: Path) -> list[Path]:
             "legend.frameon": False,
             "figure.constrained_layout.use": True,
             "savefig.dpi": 130,
+            "text.parse_math": False,  # in names of conditions and folders a $ is a $
         }
     ):
         for name, figure in (("hrfs", _hrfs(comparison)), ("maps", _maps(comparison))):

@@ -31,6 +31,7 @@ _STYLE: Any = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
     "svg.hashsalt": "pyhrf",  # the same figure gives the same file
+    "text.parse_math": False,  # a condition may be called "win $5 or $10"
 }
 _BLUE, _RED = COLOURS[1], COLOURS[0]
 _CUTS = 7  # along an axis; nilearn warns of more than there are voxels
@@ -150,7 +151,7 @@ def convergence_figure(results: Results, parcels: Sequence[int] | None = None) -
         axis = figure.subplots()
         ended = good["converged"].to_numpy() == 1
         if len(good) > _MOST_ITERATIONS_AXIS:
-            _stacked(axis, good[column].to_numpy(), ended)
+            _stacked(axis, good[column].to_numpy(), ended, whole=column == "n_iterations")
             axis.set_xlabel(_AXES[column])
             axis.set_ylabel("parcels")
         else:
@@ -192,12 +193,19 @@ def _trace_figure(results: Results, parcels: Sequence[int]) -> Figure:
     return figure
 
 
-_AXES = {"n_iterations": "iterations", "rhat": "worst split R-hat"}
+_AXES = {"n_iterations": "iterations in all", "rhat": "worst split R-hat"}
+_BINS = 30
 
 
-def _stacked(axis: Axes, values: FloatArray, ended: Any) -> None:
-    """Draw a histogram, those that had not converged in red on top."""
-    axis.hist([values[ended], values[~ended]], bins=30, stacked=True, color=[_BLUE, _RED])
+def _stacked(axis: Axes, values: FloatArray, ended: Any, *, whole: bool) -> None:
+    """Draw a histogram, those that had not converged in red on top; of whole numbers or others."""
+    bins: Any = _BINS
+    if whole:
+        low, high = values.min(), values.max()
+        width = max(1, -(-(high - low + 1) // _BINS))
+        bins = np.arange(low - 0.5, high + width, width)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.hist([values[ended], values[~ended]], bins=bins, stacked=True, color=[_BLUE, _RED])
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -213,7 +221,7 @@ def overview_figures(results: Results) -> list[Figure]:
     columns = {
         "time_to_peak": "time to peak, s",
         "hrf_quality": "quality of the response",
-        **({"rhat": _AXES["rhat"]} if "rhat" in good else {"n_iterations": "iterations"}),
+        **{name: _AXES[name] for name in ["rhat" if "rhat" in good else "n_iterations"]},
     }
     return [
         _overview(good[good[name].notna()], name, text)
@@ -232,7 +240,7 @@ def _overview(table: pd.DataFrame, name: str, text: str) -> Figure:
             ended = table["converged"].to_numpy() != 0
             axis.set_title(f"{int(ended.sum())} of {len(table)} converged", fontsize=8)
         if len(table) > _MOST_SHOWN_SINGLY:
-            _stacked(axis, table[name].to_numpy(), ended)
+            _stacked(axis, table[name].to_numpy(), ended, whole=name == "n_iterations")
             axis.set_xlabel(text)
             axis.set_ylabel("parcels")
         else:
@@ -289,14 +297,21 @@ def save_map_figure(
     Raises
     ------
     InputError
-        When there is no such map, it has samples over time, it is empty, or its meshes are gone.
+        When there is no such map, it has samples over time, nothing of it can be seen, or its
+        meshes are gone.
     """
     values = results.map_values(name)
     on_volume = has_volume(results)
     if values.ndim != (3 if on_volume else 1):
         raise InputError(f"the map '{name}' has more than one value per position: choose another")
-    if not np.nan_to_num(values).any():
+    most = float(np.abs(np.nan_to_num(values)).max())
+    if most == 0:
         raise InputError(f"the map '{name}' is 0 everywhere: there is nothing to draw")
+    if threshold is not None and threshold >= most:
+        raise InputError(
+            f"nothing in the map '{name}' exceeds the threshold {threshold:g}: its largest value "
+            f"is {most:.4g} from 0; take a lower one"
+        )
     if on_volume:
         _save_cuts(results, name, path, threshold, anatomy, display or "ortho")
         return
@@ -308,7 +323,9 @@ def save_map_figure(
             f"the mesh of {results.directory} is no longer where the run found it: put it back at "
             f"{', '.join(results.provenance['study']['data'].get('meshes', ()))}"
         )
-    save_figure(surface_figure(surfaces, values, name, threshold or 0.0), path)
+    with mpl.rc_context({"text.parse_math": False}):
+        figure = surface_figure(surfaces, values, name, threshold or 0.0)
+    save_figure(figure, path)
 
 
 def _save_cuts(
@@ -330,18 +347,19 @@ def _save_cuts(
     from nilearn.plotting import plot_stat_map
 
     signed = bool((values < 0).any())
-    view = plot_stat_map(
-        as_image(values, image.affine),
-        bg_img=None if behind is None else behind[0],
-        threshold=threshold if threshold else 1e-9,
-        display_mode=display,
-        cut_coords=None if display == "ortho" else min(_CUTS, *image.shape),
-        cmap="RdBu_r" if signed else "inferno",
-        symmetric_cbar=signed,
-        vmin=None if signed else 0,
-        black_bg=False,
-        title=name,
-    )
+    with mpl.rc_context({"text.parse_math": False}):
+        view = plot_stat_map(
+            as_image(values, image.affine),
+            bg_img=None if behind is None else behind[0],
+            threshold=threshold if threshold else 1e-9,
+            display_mode=display,
+            cut_coords=None if display == "ortho" else min(_CUTS, *image.shape),
+            cmap="RdBu_r" if signed else "inferno",
+            symmetric_cbar=signed,
+            vmin=None if signed else 0,
+            black_bg=False,
+            title=name,
+        )
     try:
         save_figure(view.frame_axes.figure, path)
     finally:
