@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from bids_names_only import DataSet, Planning
 from bids_sets import SPEC
 
+from pyhrf.bids.options import BidsOptions
+from pyhrf.bids.plan import Plan, make_plan
+from pyhrf.inputs.bids import Selection
 from pyhrf.simulation.bids import write_bids
 
 
@@ -21,3 +26,29 @@ def made_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dataset(made_set: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(made_set, tmp_path / "ds"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataSet:
+    return DataSet(tmp_path / "ds")
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def plan(data: DataSet, told: list[str]) -> Planning:
+    def make(*, space: str | None = None, **values: Any) -> Plan:
+        names = ("sessions", "tasks", "runs", "acq", "ce", "rec", "dir")
+        labels = {key: values.pop(key, ()) for key in names}
+        options = BidsOptions(
+            bids_dir=data.root,
+            out_dir=data.root.parent / "out",
+            selection=Selection(space=space, **labels),
+            **values,
+        )
+        return make_plan(options, told.append)
+
+    return make

@@ -2,87 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from bids_names_only import MNI, PREP, DataSet, Planning, runs_of
 
 from pyhrf import InputError
-from pyhrf.bids.options import BidsOptions
-from pyhrf.bids.plan import Plan, make_plan
-from pyhrf.inputs.bids import Selection
-
-MNI = "space-MNI152NLin2009cAsym"
-PREP = "derivatives/fmriprep"
-
-
-class DataSet:
-    """Empty files with the names of a data set."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.describe(root, DatasetType="raw")
-        self.describe(root / PREP, DatasetType="derivative")
-
-    def describe(self, folder: Path, **about: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {"Name": "x", "BIDSVersion": "1.10.0", **about}
-        (folder / "dataset_description.json").write_text(json.dumps(content))
-
-    def touch(self, *paths: str) -> None:
-        for text in paths:
-            (self.root / text).parent.mkdir(parents=True, exist_ok=True)
-            (self.root / text).touch()
-
-    def run(self, stem: str, *spaces: str, events: bool = True) -> None:
-        """Add a run, ``sub-01_ses-a_task-x``, in some spaces."""
-        parts = dict(part.split("-") for part in stem.split("_"))
-        session = f"/ses-{parts['ses']}" if "ses" in parts else ""
-        folder = f"sub-{parts['sub']}{session}/func"
-        if events:
-            self.touch(f"{folder}/{stem}_events.tsv")
-        self.touch(f"{PREP}/{folder}/{stem}_desc-confounds_timeseries.tsv")
-        for space in spaces or (MNI,):
-            where = f"{stem}_{space}" if space else stem
-            self.touch(f"{PREP}/{folder}/{where}_desc-preproc_bold.nii.gz")
-            self.touch(f"{PREP}/{folder}/{where}_desc-brain_mask.nii.gz")
-
-
-Planning = Callable[..., Plan]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> DataSet:
-    return DataSet(tmp_path / "ds")
-
-
-@pytest.fixture
-def told() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def plan(data: DataSet, told: list[str]) -> Planning:
-    def make(*, space: str | None = None, **values: Any) -> Plan:
-        labels = {key: values.pop(key, ()) for key in ("sessions", "tasks", "runs")}
-        options = BidsOptions(
-            bids_dir=data.root,
-            out_dir=data.root.parent / "out",
-            selection=Selection(space=space, **labels),
-            **values,
-        )
-        return make_plan(options, told.append)
-
-    return make
-
-
-def runs_of(plan: Plan) -> dict[str, list[str]]:
-    return {
-        name: [run.bold.path.name.partition("_space")[0] for run in study.runs]
-        for name, study in plan.studies.items()
-    }
 
 
 def test_plan__runs_and_sessions_of_a_task_are_one_study(data: DataSet, plan: Planning) -> None:

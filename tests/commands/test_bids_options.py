@@ -59,7 +59,8 @@ def test_bids__defaults(asked: dict[str, Any]) -> None:
 
 def test_bids__all_options_count(asked: dict[str, Any]) -> None:
     words = (
-        "--session-label a ses-b --run 1 2 --space T1w --derivatives prep --parcellation 50 "
+        "--session-label a ses-b --run 1 2 --acq mb sb --rec rec-norm "
+        "--ce none --dir LR --space T1w --derivatives prep --parcellation 50 "
         "--confound-columns none --fd-threshold 0.5 --percent -C d=a-b --contrasts-file c.json "
         "--estimator rfir -n 7 -c study.xml --n-cpus 3 --fresh --skip-bids-validation"
     )
@@ -68,7 +69,15 @@ def test_bids__all_options_count(asked: dict[str, Any]) -> None:
         bids_dir=Path("in"),
         out_dir=Path("out"),
         derivatives=Path("prep"),
-        selection=Selection(sessions=("a", "b"), runs=("1", "2"), space="T1w"),
+        selection=Selection(
+            sessions=("a", "b"),
+            runs=("1", "2"),
+            acq=("mb", "sb"),
+            rec=("norm",),
+            ce=("none",),
+            dir=("LR",),
+            space="T1w",
+        ),
         check=False,
         parcellation=50,
         confound_columns="none",

@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyhrf.bids.options import BidsOptions
+from pyhrf.bids.runs import check_aligned, check_once, without_copies
+from pyhrf.bids.spaces import check_one_space, choose_space, on_surface
 from pyhrf.errors import InputError, PyhrfError
 from pyhrf.inputs.bids import (
-    DEFAULT_SPACE,
     BidsData,
     BidsRun,
     Selection,
+    is_labelled,
     open_bids,
     space_of,
     spaces_of,
@@ -29,7 +31,8 @@ class PlannedStudy:
     Attributes
     ----------
     name : str
-        What all runs have in common, as ``sub-01_task-audio_space-T1w``.
+        Participant, task and space, as ``sub-01_task-audio_space-T1w``; and the session, run and
+        so on if a single one is asked for. Which runs there are does not change it.
     entities : dict of str to str
         The entities of the name.
     runs : tuple of BidsRun
@@ -92,18 +95,25 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
     if not everything:
         _refuse_without_volumes(data, subjects)
     _check_labels(everything, options.selection, data)
-    space = _choose_space(everything, options.selection, data, subjects, tell)
+    asked = [name for name in everything if options.selection.takes(name)]
+    if not asked:
+        raise InputError(
+            f"{data.derivatives}: no preprocessed BOLD data are there of these participants, "
+            "sessions, tasks and runs together"
+        )
+    surfaces = {x for label in subjects for x in data.surface_spaces(label)}
+    space = choose_space(spaces_of(asked), options.selection.space, surfaces, tell)
     tasks = _choose_tasks(data, found, options.selection.tasks, tell)
     studies: dict[str, PlannedStudy] = {}
     for label in subjects:
         for task in tasks:
             of_task = [x for x in found[label] if x.entities["task"] == task]
-            chosen = [x for x in of_task if space_of(x) == space and options.selection.takes(x)]
+            chosen = [x for x in of_task if space_of(x) in space and options.selection.takes(x)]
             if not of_task:
                 continue  # not everyone was given every task
             name = f"sub-{label}_task-{task}"
             try:
-                planned = _plan_study(data, chosen, space, options)
+                planned = _plan_study(data, chosen, space, options, tell)
             except PyhrfError as error:
                 failed[name] = error
             else:
@@ -114,74 +124,25 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
 def _refuse_without_volumes(data: BidsData, subjects: Sequence[str]) -> None:
     surfaces = sorted({x for label in subjects for x in data.surface_spaces(label)})
     if surfaces:
-        raise InputError(_on_surface(surfaces))
+        raise InputError(on_surface(surfaces))
     raise InputError(
         f"{data.derivatives}: no preprocessed BOLD data of these participants are there "
         "(func/*_desc-preproc_bold.nii.gz)"
     )
 
 
-def _on_surface(spaces: Sequence[str]) -> str:
-    return (
-        f"the BOLD data in {', '.join(spaces)} lie on a surface, and pyhrf bids analyses volumes: "
-        "have fMRIPrep write a volume (--output-spaces MNI152NLin2009cAsym), or give these files "
-        "and the mesh to pyhrf_jde_buildcfg (-f and -g)"
-    )
-
-
 def _check_labels(names: Collection[BidsName], selection: Selection, data: BidsData) -> None:
     """Refuse a label that no file has."""
-    wanted = {"task": selection.tasks, "ses": selection.sessions, "run": selection.runs}
-    words = {"task": "task", "ses": "session", "run": "run"}
-    for entity, labels in wanted.items():
+    words = {"ses": "session", "acq": "acquisition", "rec": "reconstruction", "dir": "direction"}
+    for entity, labels in selection.labels.items():
         known = sorted({x.entities[entity] for x in names if entity in x.entities}, key=natural)
         for label in labels:
-            if not any(name.has({entity: label}) for name in names):
+            if not any(is_labelled(name, entity, label) for name in names):
                 there = f"there are {', '.join(known)}" if known else "no file names one"
                 raise InputError(
-                    f"{data.derivatives}: there is no {words[entity]} {label} of these "
+                    f"{data.derivatives}: there is no {words.get(entity, entity)} {label} of these "
                     f"participants; {there}"
                 )
-
-
-def _choose_space(
-    names: Collection[BidsName],
-    selection: Selection,
-    data: BidsData,
-    subjects: Sequence[str],
-    tell: Tell,
-) -> str:
-    """Take the space that is asked for, the only one, or the usual one of fMRIPrep."""
-    spaces = spaces_of([name for name in names if selection.takes(name)])
-    if not spaces:
-        raise InputError(
-            f"{data.derivatives}: no preprocessed BOLD data are there of these participants, "
-            "sessions, tasks and runs together"
-        )
-    wanted = selection.space
-    if wanted is None:
-        if len(spaces) == 1:
-            return spaces[0]
-        near = [space for space in spaces if space.partition(":")[0] == DEFAULT_SPACE]
-        if len(near) != 1:
-            raise InputError(
-                f"the BOLD data are there in several spaces ({', '.join(spaces)}): "
-                "choose one with --space"
-            )
-        others = ", ".join(space for space in spaces if space != near[0])
-        tell(f"note: the space is {near[0]}; --space chooses another ({others})")
-        return near[0]
-    near = [space for space in spaces if wanted in (space, space.partition(":")[0])]
-    if wanted in near:
-        return wanted
-    if len(near) == 1:
-        return near[0]
-    if near:
-        raise InputError(f"--space {wanted} could be {' or '.join(near)}: write it so")
-    surfaces = {x for label in subjects for x in data.surface_spaces(label)}
-    if wanted in {space.partition(":")[0] for space in surfaces}:
-        raise InputError(_on_surface([wanted]))
-    raise InputError(f"--space {wanted}: there is no such space; there are {', '.join(spaces)}")
 
 
 def _choose_tasks(
@@ -204,27 +165,35 @@ def _choose_tasks(
 
 
 def _plan_study(
-    data: BidsData, names: Sequence[BidsName], space: str, options: BidsOptions
+    data: BidsData,
+    names: Sequence[BidsName],
+    space: Sequence[str],
+    options: BidsOptions,
+    tell: Tell,
 ) -> PlannedStudy:
     if not names:
-        raise InputError(f"no BOLD data are there in the space {space} of the runs asked for")
-    runs = tuple(data.run_of(name) for name in names)
+        raise InputError(
+            f"no BOLD data are there in the space {' or '.join(space)} of the runs asked for"
+        )
+    entities = _entities_of_study(names[0], options.selection)
+    name = "_".join(f"{key}-{label}" for key, label in entities.items())
+    check_one_space(names)
+    single = without_copies(names)
+    if len(single) < len(names):
+        tell(f"note: {name}: of files that are there as .nii.gz and .nii, the first is taken")
+    check_once(single, options.selection)
+    check_aligned(single)
+    runs = tuple(data.run_of(name) for name in single)
     for run in runs:
         _check_run(run, options)
-    entities = _in_common([run.bold.entities for run in runs])
-    entities.pop("desc", None)
-    # The task comes after the session in every name, whatever the order of these files.
-    name = "_".join(f"{key}-{label}" for key, label in entities.items())
     return PlannedStudy(name, entities, runs)
 
 
-def _in_common(several: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    first, *others = several
-    return {
-        key: label
-        for key, label in first.items()
-        if all(other.get(key) == label for other in others)
-    }
+def _entities_of_study(bold: BidsName, selection: Selection) -> dict[str, str]:
+    """Name a study by what is asked for, so that no run that comes or goes changes the name."""
+    asked = {entity for entity, labels in selection.labels.items() if len(labels) == 1}
+    named = {"sub", "task", "space", "cohort", "res"} | asked
+    return {key: label for key, label in bold.entities.items() if key in named}
 
 
 def _check_run(run: BidsRun, options: BidsOptions) -> None:

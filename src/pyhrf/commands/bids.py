@@ -26,7 +26,7 @@ __all__ = ["bids"]
 _file = click.Path(path_type=Path)
 _SEVERAL = {
     *("--participant-label", "--participant_label", "--session-label", "--session_label"),
-    *("--task", "--task-id", "--run"),
+    *("--task", "--task-id", "--run", "--acq", "--ce", "--rec", "--dir"),
 }
 """Options that take several labels, as ``--participant-label 01 02``."""
 
@@ -63,6 +63,22 @@ def _labels(entity: str) -> Any:
         return tuple(dict.fromkeys(word.removeprefix(f"{entity}-") for word in words))
 
     return split
+
+
+def _with_labels_of(command: Any) -> Any:
+    """Add the options that choose among files by other entities."""
+    texts = {
+        "dir": "Directions of phase encoding.  [default: all; they share the responses]",
+        "rec": "Of several reconstructions of one scan, the one to take; none has no such label.",
+        "ce": "Contrast agents, as --acq.",
+        "acq": "Of several acquisitions of one run (acq-LABEL), the one to take, or several that "
+        "are scans of their own; none has no such label.",
+    }
+    for entity, text in texts.items():
+        command = click.option(
+            f"--{entity}", multiple=True, callback=_labels(entity), metavar="LABELS", help=text
+        )(command)
+    return command
 
 
 def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> Path | int:
@@ -116,10 +132,12 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
     metavar="LABELS",
     help="Runs.  [default: all; they share the responses]",
 )
+@_with_labels_of
 @click.option(
     "--space",
     metavar="SPACE",
-    help="Space of the BOLD data, as fMRIPrep writes it (MNI152NLin2009cAsym:res-2, T1w, func).  "
+    help="Space of the BOLD data, as fMRIPrep writes it (MNI152NLin2009cAsym:res-2, T1w; func "
+    "with a single run).  "
     "[default: the only one, or MNI152NLin2009cAsym]",
 )
 @click.option(
@@ -266,7 +284,7 @@ def _options(given: dict[str, Any]) -> BidsOptions:
     from pyhrf.bids.options import BidsOptions
     from pyhrf.inputs.bids import Selection
 
-    names = ("sessions", "tasks", "runs", "space")
+    names = ("sessions", "tasks", "runs", "acq", "ce", "rec", "dir", "space")
     selection = Selection(**{name: given.pop(name) for name in names})
     check = not given.pop("skip_validation")
     return BidsOptions(**given, selection=selection, check=check)

@@ -16,9 +16,11 @@ __all__ = [
     "DEFAULT_SPACE",
     "DESCRIPTION",
     "NATIVE_SPACE",
+    "NO_LABEL",
     "BidsData",
     "BidsRun",
     "Selection",
+    "is_labelled",
     "label_of",
     "open_bids",
     "space_of",
@@ -32,6 +34,9 @@ NATIVE_SPACE = "func"
 
 # Entities that preprocessing adds to the name of what was acquired.
 _DERIVED = ("space", "cohort", "res", "den", "hemi", "label", "seg", "desc")
+NO_LABEL = "none"
+"""What is asked for to get the files without an entity."""
+
 _MAX_TR = 30.0
 _VOLUMES = (".nii.gz", ".nii")
 _SURFACES = (".func.gii", ".dtseries.nii")
@@ -76,6 +81,8 @@ class Selection:
     ----------
     sessions, tasks, runs : collection of str
         Labels.
+    acq, ce, rec, dir : collection of str
+        Labels of these entities; ``none`` for files that have no such entity.
     space : str or None
         As fMRIPrep writes it, such as ``MNI152NLin2009cAsym`` or with ``:res-2``.
     """
@@ -83,15 +90,29 @@ class Selection:
     sessions: Collection[str] = ()
     tasks: Collection[str] = ()
     runs: Collection[str] = ()
+    acq: Collection[str] = ()
+    ce: Collection[str] = ()
+    rec: Collection[str] = ()
+    dir: Collection[str] = ()
     space: str | None = None
+
+    @property
+    def labels(self) -> dict[str, Collection[str]]:
+        """Labels that are asked for, by entity."""
+        names = {"ses": self.sessions, "task": self.tasks, "run": self.runs}
+        return names | {"acq": self.acq, "ce": self.ce, "rec": self.rec, "dir": self.dir}
 
     def takes(self, name: BidsName) -> bool:
         """Tell whether a file is asked for, whatever its space."""
-        wanted = {"ses": self.sessions, "task": self.tasks, "run": self.runs}
         return all(
-            not labels or any(name.has({key: label}) for label in labels)
-            for key, labels in wanted.items()
+            not labels or any(is_labelled(name, entity, label) for label in labels)
+            for entity, labels in self.labels.items()
         )
+
+
+def is_labelled(name: BidsName, entity: str, label: str) -> bool:
+    """Tell whether a file has a label; ``none`` is also that of a file without the entity."""
+    return name.has({entity: label}) or (label == NO_LABEL and entity not in name.entities)
 
 
 def label_of(entity: str, text: str) -> str:
@@ -175,7 +196,7 @@ class BidsData:
             if name.suffix == "bold"
             and name.extension in (*_VOLUMES, *_SURFACES)
             and "echo" not in name.entities
-            and name.entities.get("part") != "phase"
+            and name.entities.get("part") not in ("phase", "real", "imag")
             and "task" in name.entities
             and name.entities.get("sub") == subject
         ]
@@ -224,9 +245,14 @@ class BidsData:
             [".tsv"],
             required={"desc": "confounds"},
         )
-        mask = self._derived.inherited(
-            {**derived, "desc": "brain"}, ["mask"], _VOLUMES, required={**place, "desc": "brain"}
-        )
+        mask = None
+        for extension in _VOLUMES:  # of a file and its unpacked copy, the one of fMRIPrep
+            mask = mask or self._derived.inherited(
+                {**derived, "desc": "brain"},
+                ["mask"],
+                [extension],
+                required={**place, "desc": "brain"},
+            )
         if mask is not None and space_of(mask) != space_of(bold):
             mask = None
         of_bold = self._derived.metadata(derived, "bold")

@@ -1,0 +1,113 @@
+"""In which space the runs are analysed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from pyhrf.errors import InputError
+from pyhrf.inputs.bids import DEFAULT_SPACE, spaces_of
+from pyhrf.inputs.bids_names import BidsName
+from pyhrf.study_data import Tell
+
+__all__ = ["check_one_space", "choose_space", "on_surface"]
+
+_NATIVE_RES = "res-native"
+"""How fMRIPrep calls the resolution of the data themselves, which its names leave out."""
+
+
+def on_surface(spaces: Sequence[str]) -> str:
+    """Say that data lie on a surface, and what to do."""
+    return (
+        f"the BOLD data in {', '.join(spaces)} lie on a surface, and pyhrf bids analyses volumes: "
+        "have fMRIPrep write a volume (--output-spaces MNI152NLin2009cAsym), or give these files "
+        "and the mesh to pyhrf_jde_buildcfg (-f and -g)"
+    )
+
+
+def choose_space(
+    spaces: Sequence[str], wanted: str | None, surfaces: Collection[str], tell: Tell
+) -> list[str]:
+    """Take the space that is asked for, the only one, or the usual one of fMRIPrep.
+
+    Parameters
+    ----------
+    spaces : sequence of str
+        Those that there are, as `pyhrf.inputs.bids.space_of` names them.
+    wanted : str, optional
+        What is asked for.
+    surfaces : collection of str
+        Spaces of data that lie on surfaces.
+    tell : callable
+        Told which is taken where there are others.
+
+    Returns
+    -------
+    list of str
+        Several if they are cohorts of one template: fMRIPrep chooses a cohort by the age of a
+        participant.
+
+    Raises
+    ------
+    InputError
+        If there is no such space, or several could be meant.
+    """
+    if wanted is not None:
+        return _wanted_space(spaces, wanted, surfaces)
+    kinds = {_without_cohort(space) for space in spaces}
+    if len(kinds) == 1:
+        return list(spaces)
+    near = {kind for kind in kinds if kind.partition(":")[0] == DEFAULT_SPACE}
+    if len(near) != 1:
+        raise InputError(
+            f"the BOLD data are there in several spaces ({', '.join(spaces)}): "
+            "choose one with --space"
+        )
+    (kind,) = near
+    chosen = [space for space in spaces if _without_cohort(space) == kind]
+    others = ", ".join(space for space in spaces if space not in chosen)
+    tell(f"note: the space is {kind}; --space chooses another ({others})")
+    return chosen
+
+
+def _wanted_space(spaces: Sequence[str], wanted: str, surfaces: Collection[str]) -> list[str]:
+    near = [space for space in spaces if _fits(space, wanted)]
+    kinds = {_without_cohort(space) for space in near}
+    if len(kinds) > 1 and (kind := _without_cohort(wanted)) in kinds:
+        near, kinds = [space for space in near if _without_cohort(space) == kind], {kind}
+    if len(kinds) == 1:
+        return near
+    if near:
+        raise InputError(f"--space {wanted} could be {' or '.join(near)}: write it so")
+    if wanted in {space.partition(":")[0] for space in surfaces}:
+        raise InputError(on_surface([wanted]))
+    raise InputError(f"--space {wanted}: there is no such space; there are {', '.join(spaces)}")
+
+
+def _fits(space: str, wanted: str) -> bool:
+    """Tell whether a space is the template that is asked for, with all words asked for."""
+    template, *words = space.split(":")
+    wanted_template, *wanted_words = wanted.split(":")
+    if _NATIVE_RES in wanted_words and any(word.startswith("res-") for word in words):
+        return False
+    return template == wanted_template and {*wanted_words} - {_NATIVE_RES} <= {*words}
+
+
+def _without_cohort(space: str) -> str:
+    words = [word for word in space.split(":") if not word.startswith("cohort-")]
+    return ":".join(word for word in words if word != _NATIVE_RES)
+
+
+def check_one_space(names: Collection[BidsName]) -> None:
+    """Make sure that the runs of a participant are of one cohort.
+
+    Raises
+    ------
+    InputError
+        If they are of several.
+    """
+    spaces = spaces_of(names)
+    if len(spaces) > 1:
+        raise InputError(
+            f"the BOLD data are there in the spaces {' and '.join(spaces)}: choose one with "
+            f"--space {spaces[0]}"
+        )
