@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.study import Study
-from pyhrf.data import Experiment
+from pyhrf.data import Experiment, FloatArray
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.estimation import StudyEstimator, code_versions, make_estimator
 from pyhrf.inputs.cifti import Grayordinates
@@ -21,6 +21,8 @@ from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid, check_names
 from pyhrf.study_data import StudyData
 
 __all__ = ["Prepared", "check_fit", "map_grid", "prepare"]
+
+_SAME_AMPLITUDES = 1e-6  # distance at norm 1, above what decimals of a file lose
 
 
 @dataclass(frozen=True)
@@ -65,19 +67,45 @@ def check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
 
 
 def _check_distinct(experiment: Experiment) -> None:
-    """Refuse conditions with the same events: nothing could tell their responses apart."""
-    seen: dict[bytes, str] = {}
+    """Refuse conditions with proportional events: nothing could tell their responses apart.
+
+    The same onsets with other amplitudes are another thing: a parametric modulation.
+    """
+    seen: dict[tuple[bytes, ...], list[tuple[str, FloatArray]]] = {}
     for condition in experiment.conditions:
-        events = [run.events.get(condition) for run in experiment.runs]
-        content = b"|".join(
-            b"-" if e is None else e.onsets.tobytes() + e.durations.tobytes() for e in events
-        )
-        if content in seen:
-            raise InputError(
-                f"the conditions {seen[content]!r} and {condition!r} have the same events, so that "
-                "their responses cannot be told apart: make one condition of them"
-            )
-        seen[content] = condition
+        times, amplitudes = _shape_of_events(experiment, condition)
+        if not amplitudes.size:
+            continue
+        alike = seen.setdefault(times, [])
+        for other, theirs in alike:
+            gap = min(np.linalg.norm(amplitudes - sign * theirs) for sign in (1, -1))
+            if gap < _SAME_AMPLITUDES:
+                raise InputError(
+                    f"the conditions {other!r} and {condition!r} have the same events, with "
+                    "amplitudes that are the same up to a factor, so that their responses cannot "
+                    "be told apart: make one condition of them"
+                )
+        alike.append((condition, amplitudes))
+
+
+def _shape_of_events(
+    experiment: Experiment, condition: str
+) -> tuple[tuple[bytes, ...], FloatArray]:
+    """Give the times of the events that count, and their amplitudes at norm 1, runs joined."""
+    times: list[bytes] = []
+    amplitudes: list[FloatArray] = []
+    for run in experiment.runs:
+        events = run.events.get(condition)
+        # An event of amplitude 0 is none.
+        some = np.empty(0, np.intp) if events is None else np.flatnonzero(events.amplitudes)
+        if events is None or not some.size:
+            times.append(b"")
+            continue
+        times.append(events.onsets[some].tobytes() + events.durations[some].tobytes())
+        amplitudes.append(events.amplitudes[some])
+    joined = np.concatenate(amplitudes or [np.empty(0)])
+    largest = np.abs(joined).max(initial=0.0) or 1.0  # first, so that no square overflows
+    return tuple(times), joined / largest / (np.linalg.norm(joined / largest) or 1.0)
 
 
 def map_grid(dataset: Dataset, labels: NDArray[np.int32]) -> MapGrid:
