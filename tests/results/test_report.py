@@ -321,8 +321,90 @@ def test_report__begins_with_what_was_analysed(results):
     words = " ".join(html.unescape(re.sub("<[^>]+>", " ", summary)).split())
     assert words == (
         "estimator JDE, variational EM data volume, 1 run, TR 2 s "
-        "conditions audio, </script><b>odd parcels 3, 1 not estimated positions 72 PyHRF 1.0"
+        "conditions audio, </script><b>odd parcels 3, 1 not estimated parcellation parcels.nii "
+        "positions 72 PyHRF 1.0"
     )
+
+
+def changed(results: Results, *, used: list[dict] | None = None, **data) -> Results:
+    """Change what ``run.json`` says of the data and of the runs that were used."""
+    path = results.directory / "run.json"
+    run = json.loads(path.read_text())
+    run["study"]["data"] |= data
+    if used is not None:
+        run["runs"] = used
+    path.write_text(json.dumps(run))
+    return Results(results.directory)
+
+
+BIDS_RUN = (
+    "/d/sub-01/func/sub-01_task-av_run-{}_space-MNI152NLin2009cAsym_res-2_desc-preproc_bold.nii"
+)
+
+
+@pytest.mark.parametrize(
+    ("bold", "name"),
+    [
+        ([BIDS_RUN.format(1)], "sub-01_task-av_run-1_space-MNI152NLin2009cAsym_res-2"),
+        (map(BIDS_RUN.format, "12"), "sub-01_task-av_space-MNI152NLin2009cAsym_res-2"),
+        (["/study/s1/bold.nii.gz"], "study/s1/bold"),
+        (["/study/<s1>/a.nii", "/study/<s1>/b.nii"], "study/<s1>/a … b"),
+        (["/bold.nii"], "bold"),
+        (["bold.nii", "/elsewhere/bold.nii"], "bold"),
+        (None, "example data “small”"),
+    ],
+)
+def test_report__is_called_after_its_data(results, bold, name):
+    data = {"kind": "simulation", "example": "small", "runs": []}
+    if bold is not None:
+        data = {"runs": [{"bold": path, "paradigm": "e.tsv"} for path in bold]}
+    results = changed(results, **data)
+    page = write_report(results.directory).read_text("utf-8")
+    (title,), (heading,) = (re.findall(f"<{tag}>(.*?)</{tag}>", page) for tag in ("title", "h1"))
+    assert html.unescape(title) == f"{name} – PyHRF report"
+    assert html.unescape(heading) == name
+    has_space = "<dt>space</dt><dd>MNI152NLin2009cAsym, res-2</dd>" in page
+    assert has_space == ("space" in name)
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([(2, 100)], "1 run of 100 scans with a repetition time of 2 s"),
+        ([(2, 100), (2, 100)], "2 runs of 100 scans each with a repetition time of 2 s"),
+        (
+            [(2.5, 100), (2, 120)],
+            "2 runs of 100 and 120 scans with repetition times of 2 and 2.5 s",
+        ),
+        ([(1, 90 + k) for k in range(8)], "8 runs of 90 to 97 scans with a repetition time of 1 s"),
+    ],
+)
+def test_methods__say_scans_and_repetition_time_of_the_headers(results, runs, expected):
+    used = [{"tr": tr, "n_scans": n, "n_censored": 2} for tr, n in runs]
+    results = changed(results, used=used, tr=None)
+    text = " ".join(methods_of(results))
+    assert f"BOLD data of {expected}, in which" in text
+    page = write_report(results.directory).read_text("utf-8")
+    data = expected.replace(" with a repetition time of", ", TR")
+    assert f"<dd>volume, {data.replace(' with repetition times of', ', TR')}</dd>" in page
+
+
+def test_methods__name_parcellation_and_contrasts_and_count_censored_scans(results):
+    used = [{"tr": 2, "n_scans": 90, "n_censored": n} for n in (2, 3)]
+    text = " ".join(methods_of(changed(results, used=used)))
+    assert "were divided into the 3 parcels of parcels.nii, of 24 to 24 positions" in text
+    assert "; 5 of 180 scans were censored in all. " in text
+    assert "Contrast of the conditions: “a” (audio)." in text
+
+
+def test_methods__say_which_iterations_the_limit_does_not_count(results):
+    table = pd.DataFrame({"parcel": 1, "chain": 1, "iteration": [7, 8, 9], "criterion": 1.0})
+    table.to_csv(results.directory / "convergence.tsv", sep="\t", index=False)
+    text = " ".join(methods_of(Results(results.directory)))
+    assert "or after 100 of them; the first 6, in which the noise" in text
+    table["iteration"] -= 6
+    table.to_csv(results.directory / "convergence.tsv", sep="\t", index=False)
+    assert "or after 100 of them." in " ".join(methods_of(Results(results.directory)))
 
 
 @pytest.mark.parametrize("n_parcels", [3, 60])

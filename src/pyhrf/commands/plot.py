@@ -99,8 +99,8 @@ def map_(
 def convergence(directory: Path, parcels: str | None, output: Path) -> int:
     """Draw how many iterations the parcels in DIR took; of MCMC, how far its chains agree.
 
-    With -p, the criterion of some parcels after each iteration: the free energy of VEM, the log
-    likelihood of the others.
+    With -p, the criterion of some parcels after each iteration: the free energy of VEM, from where
+    its noise and field are found, the log likelihood of the others.
     """
     _check_output(output)
     from pyhrf.results import Results

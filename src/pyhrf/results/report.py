@@ -22,6 +22,7 @@ from pyhrf.results.report_text import (
     LOW_QUALITY,
     inputs_of,
     methods_of,
+    name_of,
     parameters_of,
     references_of,
     summary_of,
@@ -48,7 +49,7 @@ _FILES = {
     "hrf.tsv": "the responses, one row per sample",
     "parcels.tsv": "one row per parcel: status, time to peak, width, quality, …",
     "conditions.tsv": "one row per parcel and condition: mixtures, share of active positions",
-    "convergence.tsv": "the criterion after each iteration",
+    "convergence.tsv": "the criterion after each iteration (of VEM those that its limit counts)",
     "run.json": "provenance: versions, every parameter, checksums, engine, times",
     "pyhrf.log": "warnings of the run",
 }
@@ -102,6 +103,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     maps = pack_maps(results, anatomy=anatomy) if on_volume else pack_meshes(results)
     return {
         "study": study,
+        "name": name_of(results),
         "summary": summary_of(results),
         "methods": methods_of(results),
         "references": references_of(results),

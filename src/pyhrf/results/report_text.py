@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pyhrf.inputs.bids_names import parse_name
 from pyhrf.results.results import Results
 
 __all__ = [
     "LOW_QUALITY",
     "inputs_of",
     "methods_of",
+    "name_of",
     "parameters_of",
     "references_of",
     "summary_of",
@@ -73,25 +76,83 @@ _GLM_MODELS = {
 }
 
 
+def name_of(results: Results) -> str:
+    """Name what was analysed, by its files: where the results lie changes nothing in a report.
+
+    Of BIDS files it is what the names of the runs have in common, of others the first and the last
+    of them, with the folders of the first.
+    """
+    data = results.provenance["study"]["data"]
+    if data["kind"] == "simulation":
+        return f"example data “{data['example']}”"
+    if entities := _entities(data):
+        return "_".join(f"{key}-{label}" for key, label in entities.items() if key != "desc")
+    first, last = (Path(data["runs"][place]["bold"]) for place in (0, -1))
+    folders = [part for part in first.parent.parts[-2:] if part != first.anchor]
+    stems = dict.fromkeys(path.name.partition(".")[0] for path in (first, last))
+    return "/".join([*folders, " … ".join(stems)])
+
+
+def _entities(data: Mapping[str, Any]) -> dict[str, str]:
+    """Give the BIDS entities that the BOLD files of all runs share; none of other names."""
+    names = [parse_name(Path(run["bold"])) for run in data.get("runs", ())]
+    of_runs = [name.entities.items() for name in names if name is not None and name.entities]
+    if not of_runs or len(of_runs) < len(names):
+        return {}
+    return dict(item for item in of_runs[0] if all(item in other for other in of_runs))
+
+
 def summary_of(results: Results) -> list[tuple[str, str]]:
     """Say in a few words what was analysed, for the top of a report."""
     provenance, parcels = results.provenance, results.parcels
     data = provenance["study"]["data"]
-    n_runs = max(len(data.get("runs", ())), 1)
-    source = f"example “{data['example']}”" if data["kind"] == "simulation" else data["kind"]
-    tr = f", TR {data['tr']:g} s" if data.get("tr") else ""
+    kind = "example" if data["kind"] == "simulation" else data["kind"]
+    tr = f", {_repetition_time(provenance, 'TR')}" if _trs(provenance) else ""
+    entities = _entities(data)
+    space = [f"{key}-{entities[key]}" for key in ("cohort", "res") if key in entities]
     names = list(map(str, results.conditions["condition"].unique()))
     n_lost = len(results.failed)
     found = [
         ("estimator", _NAMES[provenance["study"]["estimator"]]),
-        ("data", f"{source}, {n_runs} run{'s' if n_runs > 1 else ''}{tr}"),
+        ("data", f"{kind}, {_runs(provenance)}{tr}"),
+        ("space", ", ".join([entities["space"], *space]) if "space" in entities else ""),
         ("conditions", ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))),
         ("parcels", f"{len(parcels)}, {n_lost} not estimated" if n_lost else f"{len(parcels)}"),
+        ("parcellation", Path(data.get("parcellation") or "").name),
         ("positions", str(parcels["n_positions"].sum())),
     ]
     # Not when: run.json knows, and the same results give the same bytes.
     found.append(("PyHRF", provenance["versions"]["pyhrf"]))
     return [(name, text) for name, text in found if text]
+
+
+def _runs(provenance: Mapping[str, Any]) -> str:
+    """Say how many runs there are, and of how many scans."""
+    runs = provenance.get("runs", ())  # not in those of older versions
+    n_runs = len(runs) or len(provenance["study"]["data"].get("runs", ())) or 1
+    text = f"{n_runs} run{'s' if n_runs > 1 else ''}"
+    if not runs:
+        return text
+    lengths = [run["n_scans"] for run in runs]
+    each = " each" if n_runs > 1 and len(set(lengths)) == 1 else ""
+    return f"{text} of {_listed(lengths)} scans{each}"
+
+
+def _trs(provenance: Mapping[str, Any]) -> list[float]:
+    tr = provenance["study"]["data"].get("tr")
+    return [run["tr"] for run in provenance.get("runs", ())] or ([tr] if tr else [])
+
+
+def _repetition_time(provenance: Mapping[str, Any], name: str) -> str:
+    return f"{name} {_listed(_trs(provenance))} s"
+
+
+def _listed(values: Sequence[float]) -> str:
+    """Name different values, or their range where they are many."""
+    texts = [f"{value:g}" for value in sorted(set(values))]
+    if len(texts) > _MOST_NAMES:
+        return f"{texts[0]} to {texts[-1]}"
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
 def methods_of(results: Results) -> list[str]:
@@ -112,25 +173,36 @@ def methods_of(results: Results) -> list[str]:
     versions = results.provenance["versions"]
     data = f"{_data(results)} The data were analysed with PyHRF {versions['pyhrf']} ({name})."
     model = f"{_ESTIMATORS[estimator]} {_response(study)}"
-    return [data, model, f"{_nuisance(study)} {_iterations(study)}".strip(), _outcome(results)]
+    nuisance = f"{_nuisance(results)} {_iterations(results)}".strip()
+    return [data, model, nuisance, *_contrasts(study), _outcome(results)]
 
 
 def _data(results: Results) -> str:
-    study, parcels = results.provenance["study"], results.parcels
-    data = study["data"]
-    n_runs = max(len(data.get("runs", ())), 1)
+    provenance, parcels = results.provenance, results.parcels
+    data = provenance["study"]["data"]
+    runs, has_tr = _runs(provenance), bool(_trs(provenance))
     if data["kind"] == "simulation":
-        start = f"The artificial data “{data['example']}” of PyHRF"
+        start = f"The artificial data “{data['example']}” of PyHRF ({runs})"
     else:
-        start = f"BOLD data of {n_runs} run{'s' if n_runs > 1 else ''}"
-    tr = f" with a repetition time of {data['tr']:g} s" if data.get("tr") else ""
+        start = f"BOLD data of {runs}"
+    names = f"repetition time{'s' if len(set(_trs(provenance))) > 1 else ''} of"
+    tr = f" with {'' if 'times' in names else 'a '}{_repetition_time(provenance, names)}"
     n_conditions = results.conditions["condition"].nunique()
+    atlas = Path(data.get("parcellation") or "").name
+    into = f"the {len(parcels)} parcels of {atlas}," if atlas else f"{len(parcels)} parcels"
     return (
-        f"{start}{tr}, in which there were events of {n_conditions} "
-        f"condition{'s' if n_conditions != 1 else ''}, were divided into {len(parcels)} parcels of "
+        f"{start}{tr if has_tr else ''}, in which there were events of {n_conditions} "
+        f"condition{'s' if n_conditions != 1 else ''}, were divided into {into} of "
         f"{parcels['n_positions'].min()} to {parcels['n_positions'].max()} positions "
         f"({parcels['n_positions'].sum()} in all)."
     )
+
+
+def _contrasts(study: Mapping[str, Any]) -> list[str]:
+    texts = [f"“{one['name']}” ({one['expression']})" for one in study.get("contrasts", ())]
+    if not texts:
+        return []
+    return [f"Contrast{'s' if len(texts) > 1 else ''} of the conditions: {', '.join(texts)}."]
 
 
 def _response(study: Mapping[str, Any]) -> str:
@@ -144,7 +216,8 @@ def _response(study: Mapping[str, Any]) -> str:
     )
 
 
-def _nuisance(study: Mapping[str, Any]) -> str:
+def _nuisance(results: Results) -> str:
+    study = results.provenance["study"]
     drift, noise = study["drift"], study["noise"]
     form = {
         "cosine": f"cosines of periods above {drift['cutoff']:g} s",
@@ -157,13 +230,14 @@ def _nuisance(study: Mapping[str, Any]) -> str:
         "white": "white, with a variance of its own in every position",
     }[noise["kind"]]
     return (
-        f"{removed} part of the model as nuisance{_confounds(study)}. The noise was "
+        f"{removed} part of the model as nuisance{_confounds(results)}. The noise was "
         f"modelled as {model}."
     )
 
 
-def _confounds(study: Mapping[str, Any]) -> str:
+def _confounds(results: Results) -> str:
     """Say what else was taken out, and in which unit the signal was."""
+    study = results.provenance["study"]
     data, confounds = study["data"], study.get("confounds", {})
     runs = data["runs"]
     text = ""
@@ -174,6 +248,10 @@ def _confounds(study: Mapping[str, Any]) -> str:
         text += f"; scans with a framewise displacement above {threshold:g} mm were censored"
     if any(run.get("censored") for run in runs):
         text += "; listed scans were censored"
+    used = results.provenance.get("runs", ())
+    n_censored = sum(run["n_censored"] for run in used)
+    if n_censored:
+        text += f"; {n_censored} of {sum(run['n_scans'] for run in used)} scans were censored in all"
     if data.get("scaling") == "percent":
         text += "; the signal was scaled to percent of its mean in each position and run"
     if data.get("levels") == "per-run":
@@ -181,7 +259,8 @@ def _confounds(study: Mapping[str, Any]) -> str:
     return text
 
 
-def _iterations(study: Mapping[str, Any]) -> str:
+def _iterations(results: Results) -> str:
+    study = results.provenance["study"]
     own = study[_SECTIONS[study["estimator"]]]
     if study["estimator"] == "jde-mcmc":
         return (
@@ -192,7 +271,20 @@ def _iterations(study: Mapping[str, Any]) -> str:
         return ""
     return (
         f"Iterations ended at a tolerance of {own['tolerance']:g}, or after "
-        f"{own['n_iterations']} of them."
+        f"{own['n_iterations']} of them{_warm_up(results)}."
+    )
+
+
+def _warm_up(results: Results) -> str:
+    """Say which iterations the limit does not count: those before the course of the criterion."""
+    spans = results.convergence.groupby("parcel")["iteration"].agg(["min", "max", "count"])
+    whole = spans[spans["max"] - spans["min"] + 1 == spans["count"]]  # long courses are thinned
+    n_before = int(whole["min"].min()) - 1 if len(whole) else 0
+    if n_before <= 0:
+        return ""
+    return (
+        f"; the first {n_before}, in which the noise and the field between neighbours were found, "
+        "come on top"
     )
 
 
