@@ -118,6 +118,18 @@ def test_bids__table_of_parcels_is_one_of_a_segmentation(analysed: Path) -> None
     assert max(sizes) <= 30
 
 
+def test_bids__units_and_columns_are_described(analysed: Path) -> None:
+    folder = analysed / "sub-01" / "func"
+    for table in folder.glob("*.tsv"):
+        about = json.loads(table.with_suffix(".json").read_text())
+        for name in table.read_text().split("\n", 1)[0].split("\t"):
+            assert about[name]["Description"], (table, name)
+    about = json.loads((folder / f"{NAME}_desc-parcels_dseg.json").read_text())
+    assert about["fwhm"]["Units"] == "s"
+    ppm = json.loads((folder / f"{NAME}_contrast-cond1_stat-ppm_statmap.json").read_text())
+    assert ppm["Threshold"] == "where active and inactive voxels are equally likely"
+
+
 def test_bids__report_is_at_the_top_and_its_links_lead_on(analysed: Path) -> None:
     page = (analysed / f"{NAME}.html").read_text()
     links = [link for link in re.findall(r'href="([^"]+)"', page) if not link.startswith("#")]
@@ -454,5 +466,5 @@ def test_bids__says_how_far_the_preparation_is(
 ) -> None:
     monkeypatch.setattr("pyhrf.bids.app._SECONDS_OF_SILENCE", 0.0)
     ended = run_bids(capfd, made_set, out, *SMALL)
-    assert "3 participants and tasks to analyse, with 6 runs in all" in ended.err
+    assert "3 analyses of participants and tasks, with 6 runs in all" in ended.err
     assert "2 of 3 are prepared" in ended.err

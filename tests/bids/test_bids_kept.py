@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from bids_sets import SPACE, change_json, func, run_bids
+
+from pyhrf import InputError
 
 NAME = f"sub-01_task-sim_{SPACE}"
 
@@ -63,3 +66,90 @@ def test_bids__what_is_refused_does_not_disturb_a_run(
     assert [other.returncode for other in others] == [1]
     assert "is in use by another run" in others[0].stderr
     assert ended.code == 0, ended.err
+
+
+def test_bids__what_is_refused_leaves_the_description(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("participant", "-x", "serial", "--participant-label", "01", "--parcellation")
+    ended = run_bids(capfd, dataset, out, *words, 30, "-C", "cond 1 = cond1")
+    assert ended.code == 1
+    assert not (out / "dataset_description.json").exists()
+    assert run_bids(capfd, dataset, out, *words, 30).code == 0
+    before = (out / "dataset_description.json").read_bytes()
+    copy = shutil.copytree(dataset / "derivatives" / "fmriprep", dataset / "derivatives" / "other")
+    ended = run_bids(capfd, dataset, out, *words, 8, "--derivatives", copy)
+    assert ended.code == 1
+    assert (out / "dataset_description.json").read_bytes() == before
+
+
+def test_bids__messages_name_the_folder_as_the_command_does(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_use(*_: object, **__: object) -> None:
+        raise InputError("in use: choose another output directory with -u")
+
+    monkeypatch.setattr("pyhrf.bids.app.analyse_all", in_use)
+    ended = run_bids(capfd, made_set, out, "participant", "-x", "serial")
+    assert ended.code == 1
+    assert "in use: choose another OUT_DIR\n" in ended.err
+
+
+def test_bids__a_reason_of_all_is_said_once(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("participant", "-x", "serial", "-C", "d=cond1-cond7")
+    said = run_bids(capfd, made_set, out, *words).err
+    assert len([line for line in said.splitlines() if "cond7" in line]) == 1
+    for label in ("02", "03"):
+        first = NAME.replace("01", label)
+        assert f"{first} is left out: for the same reason as {NAME}\n" in said
+
+
+def test_bids__fresh_says_whose_results_are_older(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = (dataset, out, "participant", "-x", "serial", "--parcellation")
+    assert run_bids(capfd, *words, 30).code == 0
+    folder = out / "sub-02" / "func"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    bold = func(dataset, "02") / f"sub-02_task-sim_run-1_{SPACE}_desc-preproc_bold.nii.gz"
+    bold.write_bytes(bold.read_bytes()[:1000])
+    (dataset / "sub-03" / "func" / "sub-03_task-sim_run-1_events.tsv").unlink()
+    ended = run_bids(capfd, *words, 8, "--fresh")
+    assert ended.code == 3
+    (note,) = [line for line in ended.err.splitlines() if "is of an earlier run" in line]
+    assert [name in note for name in ("sub-01", "sub-02", "sub-03")] == [False, True, True]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_bids__says_that_other_runs_have_results_there(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = (made_set, out, "participant", "-x", "serial", "--participant-label", "01")
+    first = run_bids(capfd, *words, "--run", 1)
+    assert first.code == 0
+    assert "another choice" not in first.err
+    ended = run_bids(capfd, *words)
+    assert ended.code == 0
+    (note,) = [line for line in ended.err.splitlines() if "another choice" in line]
+    assert f"(sub-01_task-sim_run-1_{SPACE})" in note
+    assert (out / f"sub-01_task-sim_run-1_{SPACE}.html").is_file()
+    assert (out / f"{NAME}.html").is_file()
+
+
+@pytest.mark.parametrize("estimator", ["vem", "glm"])
+def test_bids__the_unit_of_a_variance_is_squared(
+    estimator: str, made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("participant", "-x", "serial", "--participant-label", "01", "--percent")
+    assert run_bids(capfd, made_set, out, *words, "--estimator", estimator).code == 0
+    units = {
+        path.name.partition("_contrast-")[2]: json.loads(path.read_text())["Units"]
+        for path in (out / "sub-01" / "func").glob("*_contrast-*.json")
+    }
+    signal = "percent of the mean"
+    assert units["cond1_stat-effect_statmap.json"] == signal
+    variances = [name for name in units if "variance_" in name]
+    assert len(variances) == (2 if estimator == "vem" else 4)
+    assert {units[name] for name in variances} == {f"({signal})^2"}

@@ -94,10 +94,12 @@ def test_study__without_confounds() -> None:
     ("values", "said"),
     [
         ({"estimator": "glm", "n_iterations": 3}, "the GLM has none"),
-        ({"n_iterations": 0}, "at least 1"),
-        ({"fd_threshold": -1.0}, "fd_threshold"),
+        ({"n_iterations": 0}, "^-n: 0 is not allowed: .* at least 1$"),
+        ({"n_iterations": -5, "estimator": "mcmc"}, "^-n: -5 is not allowed: .* at least 100$"),
+        ({"fd_threshold": -1.0}, "^--fd-threshold: -1.0 is not allowed"),
+        ({"confound_columns": ""}, "^--confound-columns: '' is not allowed"),
         ({"contrasts": ("a",)}, "NAME=EXPRESSION"),
-        ({"contrasts": ("a=b", "a=c")}, "another contrast has this name"),
+        ({"contrasts": ("a=b", "a=c")}, "^-C: a is not allowed: another contrast"),
         ({"study_file": Path("nowhere.xml")}, "nowhere.xml"),
     ],
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
 from pyhrf.analysis import analyse_all, cancel_all
-from pyhrf.bids.derivatives import claim_folder, write_derivatives
+from pyhrf.bids.derivatives import check_folder, claim_folder, older_results, write_derivatives
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import read_atlas
 from pyhrf.bids.plan import Plan, make_plan
@@ -58,26 +60,71 @@ def analyse_bids(
     pyhrf.execution.runner.Interrupted
         On Ctrl-C or SIGTERM; the same call goes on where this one was.
     """
-    tell = _in_our_words(tell)
-    plan, studies, answer = _prepare(options, tell)
+    tell = _Telling(tell)
+    with _in_our_words():
+        plan, studies, answer = _prepare(options, tell)
 
-    def done(name: str, results: Results) -> None:
-        write_derivatives(options.out_dir, plan.studies[name], studies[name], results, plan.data)
+        def done(name: str, results: Results) -> None:
+            # Not before: what is refused changes nothing.
+            claim_folder(options.out_dir, plan.data)
+            planned, study = plan.studies[name], studies[name]
+            write_derivatives(options.out_dir, planned, study, results, plan.data)
 
-    if studies:
-        answer |= analyse_all(
-            studies,
-            directory=options.out_dir,
-            engine=engine,
-            n_jobs=n_jobs,
-            fresh=fresh,
-            verbosity=verbosity,
-            settings=settings,
-            tell=tell,
-            command=command,
-            done=done,
-        )
+        _tell_of_others(studies, options.out_dir, tell)
+        if studies:
+            answer |= analyse_all(
+                studies,
+                directory=options.out_dir,
+                engine=engine,
+                n_jobs=n_jobs,
+                fresh=fresh,
+                verbosity=verbosity,
+                settings=settings,
+                tell=tell,
+                command=command,
+                done=done,
+            )
+        if fresh:
+            _tell_of_older(answer, options.out_dir, tell)
     return dict(sorted(answer.items()))
+
+
+def _tell_of_older(answer: Mapping[str, Results | PyhrfError], out_dir: Path, tell: Tell) -> None:
+    """Say whose derivatives are those of an earlier run: a group analysis would mix them."""
+    failed = [name for name, one in answer.items() if isinstance(one, PyhrfError)]
+    # Of those that could not be planned, the names end with the task.
+    older = [
+        name
+        for name in older_results(out_dir)
+        if name in failed
+        or (name not in answer and any(name.startswith(f"{one}_") for one in failed))
+    ]
+    if older:
+        tell(
+            f"note: what {out_dir} holds of {_some(older)} is of an earlier run, perhaps with "
+            "other options, and stays as it was: mend what is wrong and run again, or leave it "
+            "out of group analyses"
+        )
+
+
+def _tell_of_others(planned: Collection[str], out_dir: Path, tell: Tell) -> None:
+    """Say of which other selections of the same data there are derivatives."""
+    of_data = {_ASKED.sub("", name) for name in planned}
+    others = [
+        name
+        for name in older_results(out_dir)
+        if name not in planned and _ASKED.sub("", name) in of_data
+    ]
+    if others:
+        tell(
+            f"note: {out_dir} also holds results of another choice of sessions or runs of the same "
+            f"data ({_some(others)}), which stay: take care that group analyses do not mix them"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def cancel_bids(options: BidsOptions, *, engine: str, settings: Settings, tell: Tell) -> bool:
@@ -98,10 +145,11 @@ def cancel_bids(options: BidsOptions, *, engine: str, settings: Settings, tell: 
     PyhrfError
         If the data or the engine cannot be used, or the run still works.
     """
-    _, studies, _ = _prepare(options, _in_our_words(tell))
-    return cancel_all(
-        studies, directory=options.out_dir, engine=engine, settings=settings, tell=tell
-    )
+    with _in_our_words():
+        _, studies, _ = _prepare(options, _Telling(tell))
+        return cancel_all(
+            studies, directory=options.out_dir, engine=engine, settings=settings, tell=tell
+        )
 
 
 def _prepare(
@@ -113,7 +161,7 @@ def _prepare(
     if isinstance(options.parcellation, Path):
         read_atlas(options.parcellation)
     plan = make_plan(options, tell)
-    claim_folder(options.out_dir, plan.data)
+    check_folder(options.out_dir, plan.data)
     answer: dict[str, Results | PyhrfError] = {}
 
     def leave_out(name: str, error: PyhrfError) -> None:
@@ -124,7 +172,10 @@ def _prepare(
         leave_out(name, error)
     if n_studies := len(plan.studies):
         n_runs = sum(len(planned.runs) for planned in plan.studies.values())
-        tell(f"{n_studies} participants and tasks to analyse, with {n_runs} runs in all")
+        tell(
+            f"{_count(n_studies, 'analysis', 'analyses')} of participants and tasks, with "
+            f"{_count(n_runs, 'run', 'runs')} in all"
+        )
     studies: dict[str, Study] = {}
     said = monotonic()
     for number, (name, planned) in enumerate(plan.studies.items()):
@@ -138,6 +189,44 @@ def _prepare(
     return plan, studies, answer
 
 
-def _in_our_words(tell: Tell) -> Tell:
-    """Tell of OUT_DIR what other commands call the output directory."""
-    return lambda text: tell(text.replace("another output directory with -u", "another OUT_DIR"))
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
+
+
+_ASKED = re.compile("_(ses|run|acq|ce|rec|dir)-[A-Za-z0-9]+")
+_OUTPUT = re.compile(r"another output directory( with -u)?")
+_LEFT_OUT = re.compile(
+    r"(?P<name>(?P<label>sub-[A-Za-z0-9]+)\S*) is left out: (?P<reason>.*)", re.S
+)
+
+
+def _our_words(text: str) -> str:
+    """Call OUT_DIR what other commands call the output directory."""
+    return _OUTPUT.sub("another OUT_DIR", text)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except PyhrfError as error:
+        error.args = (_our_words(str(error)), *error.args[1:])
+        raise
+
+
+class _Telling:
+    """Tells in our words; of a reason that several participants share, only once in full."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._seen: dict[str, str] = {}
+
+    def __call__(self, text: str) -> None:
+        text = _our_words(text)
+        if (found := _LEFT_OUT.fullmatch(text)) is not None:
+            # Their own files have names that differ by the label.
+            reason = found["reason"].replace(found["label"], "sub-")
+            first = self._seen.setdefault(reason, found["name"])
+            if first != found["name"]:
+                text = f"{found['name']} is left out: for the same reason as {first}"
+        self._tell(text)

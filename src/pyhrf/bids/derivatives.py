@@ -13,19 +13,26 @@ from typing import Any
 import numpy as np
 
 from pyhrf import __version__
-from pyhrf.bids.describe import COLUMNS, CONDITION_MAPS, CONTRAST_MAPS, PARCEL_MAPS, MapKind
+from pyhrf.bids.describe import (
+    COLUMNS,
+    CONDITION_MAPS,
+    CONTRAST_MAPS,
+    PARCEL_COLUMNS,
+    PARCEL_MAPS,
+    MapKind,
+)
 from pyhrf.bids.files import keep_current, scratch_beside, write_json
 from pyhrf.bids.names import bids_label
 from pyhrf.bids.plan import PlannedStudy
-from pyhrf.bids.studies import folder_of_inputs
-from pyhrf.config.study import Study
-from pyhrf.errors import ConfigError
+from pyhrf.bids.studies import WORK, folder_of_inputs
+from pyhrf.config.study import SECTION_OF, Study
+from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
-from pyhrf.inputs.bids_names import read_json
+from pyhrf.inputs.bids_names import natural, read_json
 from pyhrf.results import Grid, Results
 from pyhrf.results.names import file_stem
 
-__all__ = ["claim_folder", "write_derivatives"]
+__all__ = ["check_folder", "claim_folder", "older_results", "write_derivatives"]
 
 _PROGRAM = "PyHRF"
 _BIDS_VERSION = "1.10.0"
@@ -33,8 +40,8 @@ _IGNORED = ("*_statmap.*", "*_table.*", "*.html")
 _LINK = re.compile(r'href="([\w.-]+)"')
 
 
-def claim_folder(out_dir: Path, data: BidsData) -> None:
-    """Make OUT_DIR a BIDS data set of derivatives; several processes may do so at once.
+def check_folder(out_dir: Path, data: BidsData) -> None:
+    """See that OUT_DIR may be written to; nothing is.
 
     Raises
     ------
@@ -43,9 +50,8 @@ def claim_folder(out_dir: Path, data: BidsData) -> None:
     InputError
         If it cannot be written.
     """
-    out = out_dir.resolve()
-    _refuse_input(out, data)
-    if out.exists() and not out.is_dir():
+    _refuse_input(out_dir.resolve(), data)
+    if out_dir.exists() and not out_dir.is_dir():
         raise ConfigError(f"{out_dir}: is a file: OUT_DIR is the folder of what comes out")
     path = out_dir / DESCRIPTION
     if path.exists():
@@ -65,6 +71,22 @@ def claim_folder(out_dir: Path, data: BidsData) -> None:
             f"{out_dir}: holds folders of participants and no {DESCRIPTION} of PyHRF, and nothing "
             "is written there: choose another OUT_DIR"
         )
+    there = next(
+        folder for folder in (out_dir.absolute(), *out_dir.absolute().parents) if folder.exists()
+    )
+    if not os.access(there, os.W_OK):
+        raise InputError(f"{there}: cannot be written: choose another OUT_DIR")
+
+
+def claim_folder(out_dir: Path, data: BidsData) -> None:
+    """Make OUT_DIR a BIDS data set of derivatives; several processes may do so at once.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    out = out_dir.resolve()
     description: dict[str, Any] = {
         "Name": "PyHRF: haemodynamic responses and activation maps",
         "BIDSVersion": _BIDS_VERSION,
@@ -76,7 +98,7 @@ def claim_folder(out_dir: Path, data: BidsData) -> None:
     }
     if isinstance(doi := data.description.get("DatasetDOI"), str):
         description["SourceDatasets"] = [{"DOI": doi}]
-    write_json(path, description)
+    write_json(out_dir / DESCRIPTION, description)
     keep_current(out_dir / ".bidsignore", "".join(f"{x}\n" for x in _IGNORED).encode())
 
 
@@ -162,6 +184,12 @@ def write_derivatives(
     _remove_others(writer.files, out_dir, folder_of_inputs(out_dir, planned) / "derivatives.json")
 
 
+def older_results(out_dir: Path) -> list[str]:
+    """Name the studies of which OUT_DIR holds derivatives."""
+    listed = (out_dir / WORK / "inputs").glob("*/derivatives.json")
+    return sorted((path.parent.name for path in listed), key=natural)
+
+
 def _remove_others(files: Sequence[Path], out_dir: Path, about: Path) -> None:
     """Remove what an earlier run has written and this one has not."""
     names = sorted(path.relative_to(out_dir).as_posix() for path in files)
@@ -196,13 +224,16 @@ def _write_maps(writer: _Writer, study: Study, results: Results, scratch: Path) 
     unit = "percent of the mean" if study.data.scaling == "percent" else "arbitrary"
     for stem, path in maps.items():
         kind, name, about = _what(stem, study, results)
-        about = {**about, "Units": kind.unit or unit}
+        about = {**about, "Units": kind.unit_in(unit)}
         content = path.read_bytes()
         if kind.squared:
             content = _squared(path, scratch)
         if (step := _time_step(path)) is not None:
             about["RepetitionTime"] = step
         if stem == "parcels":
+            # One JSON speaks for the map and its table.
+            header = (results.directory / "parcels.tsv").read_bytes()
+            about |= _columns(b"index\tname\t" + header, PARCEL_COLUMNS)
             writer.put("desc-parcels_dseg", ".nii.gz", content, about)
         else:
             writer.put(f"{name}stat-{kind.label}_statmap", ".nii.gz", content, about)
@@ -215,15 +246,23 @@ def _what(stem: str, study: Study, results: Results) -> tuple[MapKind, str, dict
         for contrast in study.contrasts:
             if file_stem(kind.prefix + contrast.name) == stem:
                 label = bids_label(contrast.name, contrast=True)
-                about = {"Description": kind.text, "Contrast": contrast.name}
-                return kind, f"contrast-{label}_", {**about, "Expression": contrast.expression}
+                named = {"Description": kind.text, "Contrast": contrast.name}
+                return kind, f"contrast-{label}_", {**named, "Expression": contrast.expression}
     for kind in CONDITION_MAPS[is_glm]:
         for condition in _conditions(results):
             if file_stem(kind.prefix + condition) == stem:
-                about = {"Description": kind.text, "Condition": condition}
+                about: dict[str, Any] = {"Description": kind.text, "Condition": condition}
+                if kind.label == "ppm":
+                    about["Threshold"] = _threshold(study)
                 return kind, f"contrast-{bids_label(condition)}_", about
     kind = PARCEL_MAPS.get(stem) or MapKind("", bids_label(stem), f"The map {stem} of PyHRF")
     return kind, "", {"Description": kind.text}
+
+
+def _threshold(study: Study) -> float | str:
+    """Say what the levels of a PPM are compared with."""
+    given = getattr(getattr(study, SECTION_OF[study.estimator]), "ppm_threshold", None)
+    return "where active and inactive voxels are equally likely" if given is None else float(given)
 
 
 def _conditions(results: Results) -> list[str]:
@@ -261,7 +300,7 @@ def _squared(path: Path, scratch: Path) -> bytes:
 def _write_tables(writer: _Writer, results: Results) -> None:
     for name, rest in (("hrf", "desc-hrf_table"), ("conditions", "desc-conditions_table")):
         content = (results.directory / f"{name}.tsv").read_bytes()
-        writer.put(rest, ".tsv", content, _columns(content))
+        writer.put(rest, ".tsv", content, _columns(content, COLUMNS))
     with (results.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     # BIDS wants the columns index and name in the table of a segmentation.
@@ -275,10 +314,10 @@ def _with_names(rows: Sequence[Sequence[str]]) -> Iterator[list[str]]:
         yield [row[0], f"parcel-{row[0]}", *row[1:]]
 
 
-def _columns(table: bytes) -> dict[str, Any]:
+def _columns(table: bytes, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Describe the columns of a table."""
     names = table.split(b"\n", 1)[0].decode().split("\t")
-    return {name: COLUMNS[name] for name in names if name in COLUMNS}
+    return {name: known[name] for name in names if name in known}
 
 
 def _write_report(writer: _Writer, out_dir: Path, planned: PlannedStudy, results: Results) -> None:

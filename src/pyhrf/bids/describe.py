@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["COLUMNS", "CONDITION_MAPS", "CONTRAST_MAPS", "PARCEL_MAPS", "MapKind"]
+__all__ = [
+    "COLUMNS",
+    "CONDITION_MAPS",
+    "CONTRAST_MAPS",
+    "PARCEL_COLUMNS",
+    "PARCEL_MAPS",
+    "MapKind",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,8 @@ class MapKind:
         Empty for the unit of the signal.
     squared : bool
         Whether the values are squared, as a standard deviation becomes a variance.
+    is_variance : bool
+        Whether the unit is that of the signal squared.
     """
 
     prefix: str
@@ -32,6 +41,18 @@ class MapKind:
     text: str
     unit: str = ""
     squared: bool = False
+    is_variance: bool = False
+
+    def unit_in(self, signal: str) -> str:
+        """Give the unit of the map where that of the signal is ``signal``."""
+        if self.unit:
+            return self.unit
+        return f"({signal})^2" if self.is_variance else signal
+
+
+def _variance(prefix: str, label: str, text: str) -> MapKind:
+    """Say what becomes of a map of standard deviations."""
+    return MapKind(prefix, label, text, squared=True, is_variance=True)
 
 
 _PROBABILITY = "probability"
@@ -39,19 +60,23 @@ _NONE = "none"
 
 # Longer prefixes first: nrl_sd_audio is no map nrl_ of a condition sd_audio.
 _JDE_CONDITIONS = (
-    MapKind("nrl_sd_", "variance", "Posterior variance of the height of the response", "", True),
+    _variance("nrl_sd_", "variance", "Posterior variance of the height of the response"),
     MapKind("nrl_q025_", "q025", "2.5 % quantile of the height of the response"),
     MapKind("nrl_q975_", "q975", "97.5 % quantile of the height of the response"),
     MapKind("nrl_", "effect", "Height of the response (response level), posterior mean"),
     MapKind("active_", "active", "Posterior probability that the voxel is active", _PROBABILITY),
     MapKind(
-        "ppm_", "ppm", "Posterior probability that the response exceeds a threshold", _PROBABILITY
+        "ppm_",
+        "ppm",
+        "Posterior probability that the height of the response exceeds the threshold; lies below "
+        "it where it is negative",
+        _PROBABILITY,
     ),
     MapKind("response_sd_", "responsesd", "Standard deviation of the response of the voxel"),
     MapKind("response_", "response", "Response of the voxel over the time after an event"),
 )
 _JDE_CONTRASTS = (
-    MapKind("contrast_sd_", "variance", "Posterior variance of the contrast", "", True),
+    _variance("contrast_sd_", "variance", "Posterior variance of the contrast"),
     MapKind("contrast_ppm_", "ppm", "Posterior probability that it is above 0", _PROBABILITY),
     MapKind("contrast_", "effect", "Contrast of the heights of responses, posterior mean"),
 )
@@ -60,8 +85,15 @@ _JDE_CONTRASTS = (
 def _of_glm(prefix: str) -> tuple[MapKind, ...]:
     """Kinds of the maps of a GLM, of a condition or contrast."""
     return (
-        MapKind(f"{prefix}effect_variance_", "variance", "Variance of the effect"),
-        MapKind(f"{prefix}effect_", "effect", "Effect, in the unit of nilearn"),
+        MapKind(
+            f"{prefix}effect_variance_", "variance", "Variance of the effect", is_variance=True
+        ),
+        MapKind(
+            f"{prefix}effect_",
+            "effect",
+            "Effect: signal per unit of nilearn's regressor; stat-level is the height of the "
+            "response",
+        ),
         MapKind(f"{prefix}F_z_", "Fz", "z value of the F test of any response", _NONE),
         MapKind(f"{prefix}F_p_", "Fp", "p value of the F test of any response", _PROBABILITY),
         MapKind(f"{prefix}F_", "F", "F test of any response that the model has", _NONE),
@@ -75,7 +107,7 @@ CONDITION_MAPS: Mapping[bool, tuple[MapKind, ...]] = {
     False: _JDE_CONDITIONS,
     True: (
         *_of_glm(""),
-        MapKind("nrl_sd_", "levelvariance", "Variance of the height of the response", "", True),
+        _variance("nrl_sd_", "levelvariance", "Variance of the height of the response"),
         MapKind("nrl_", "level", "Height of the response"),
         MapKind("response_", "response", "Coefficients of the free response"),
     ),
@@ -86,7 +118,7 @@ CONTRAST_MAPS: Mapping[bool, tuple[MapKind, ...]] = {
     False: _JDE_CONTRASTS,
     True: (
         *_of_glm("contrast_"),
-        MapKind("contrast_sd_", "levelvariance", "Variance of the contrast of heights", "", True),
+        _variance("contrast_sd_", "levelvariance", "Variance of the contrast of heights"),
         MapKind("contrast_", "level", "Contrast of the heights of responses"),
     ),
 }
@@ -115,6 +147,10 @@ def _column(text: str, unit: str = "") -> dict[str, Any]:
     return {"Description": text, **({"Units": unit} if unit else {})}
 
 
+_RHAT = _column("Largest split R-hat: how well the chains of MCMC agree; 1 is perfect")
+_ESS = _column("Smallest effective number of draws of MCMC")
+_CONVERGED = {"1": "The criterion settled, or chains agree", "0": "They ended before"}
+
 COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "parcel": _column("Number of the parcel in the file desc-parcels_dseg"),
     "condition": _column("Condition; n/a for all of them together"),
@@ -131,5 +167,49 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "fraction_active": _column("Mean probability of being active"),
     "mean_nrl": _column("Mean level of the voxels of the parcel"),
     "max_z": _column("Highest z value in the parcel"),
+    "fraction_responding": _column("Part of the voxels that respond"),
+    "rhat": _RHAT,
+    "ess": _ESS,
 }
-"""Columns of the tables."""
+"""Columns of the tables of responses and conditions."""
+
+PARCEL_COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    "index": _column("Number of the parcel in the map"),
+    "name": _column("Name of the parcel"),
+    "status": {
+        "Description": "What came of the parcel",
+        "Levels": {
+            "ok": "It was estimated",
+            "failed": "The estimation failed",
+            "skipped": "It could not be estimated",
+        },
+    },
+    "reason": _column("Why a parcel is not ok"),
+    "n_positions": _column("Voxels in the parcel"),
+    "n_positions_used": _column("Voxels that are constant in no run and have finite values only"),
+    "n_iterations": _column("Iterations that were done; of MCMC, sweeps of a chain"),
+    "converged": {"Description": "How the iterations ended", "Levels": _CONVERGED},
+    "time_to_peak": _column("When the response is largest, after an event", "s"),
+    "time_to_peak_sd": _column("Posterior standard deviation of time_to_peak", "s"),
+    "fwhm": _column("Width of the response at half its height", "s"),
+    "fwhm_sd": _column("Posterior standard deviation of fwhm", "s"),
+    "undershoot": _column("Depth of the undershoot as a part of the height of the peak"),
+    "undershoot_sd": _column("Posterior standard deviation of undershoot"),
+    "peak_to_undershoot": _column("Height of the peak as a multiple of the undershoot's depth"),
+    "hrf_quality": _column(
+        "How far the data determine the response: from 0, not at all, to 1, fully"
+    ),
+    "noise_redundancy": _column(
+        "How often voxels count the same noise; 1 if the noise of each is its own"
+    ),
+    "free_energy": _column("The criterion that VEM raises, at its end"),
+    "log_likelihood": _column("Log likelihood of the data, at the end"),
+    "n_chains": _column("Chains of MCMC"),
+    "rhat": _RHAT,
+    "ess": _ESS,
+    "rhat_hrf": _column("As rhat, of the response alone"),
+    "ess_hrf": _column("As ess, of the response alone"),
+    "acceptance_scale": _column("Part of the proposed changes of scale that MCMC accepted"),
+    "acceptance_sign": _column("Part of the proposed changes of sign that MCMC accepted"),
+}
+"""Columns of the table of parcels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,9 @@ ESTIMATORS: dict[str, EstimatorName] = {
     "glm": "glm",
 }
 """Estimators by the names of ``--estimator``."""
+
+
+_CONTRAST = re.compile("element <contrast( [0-9]+)?>, attribute name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +144,27 @@ class BidsOptions:
             values[SECTION_OF[estimator]] = section
         if self.percent:
             data = {**data, "scaling": "percent"}
-        return self.base.replaced(**values, data={**data, "meshes": ()})
+        try:
+            return self.base.replaced(**values, data={**data, "meshes": ()})
+        except ConfigError as error:
+            raise ConfigError(self._by_option(str(error), SECTION_OF[estimator])) from error
+
+    def _by_option(self, text: str, section: str) -> str:
+        """Name the options where the elements of a study file are named, but nobody gave a file."""
+        options = {
+            f"element <{section}><n_iterations>": ("-n", self.n_iterations),
+            f"element <{section}><n_burn_in>": ("-n", self.n_iterations),
+            "element <confounds><columns>": ("--confound-columns", self.confound_columns),
+            "element <confounds><fd_threshold>": ("--fd-threshold", self.fd_threshold),
+        }
+        lines: dict[str, str] = {}  # the first line of each option: it is one mistake
+        for line in text.splitlines():
+            place, _, rest = line.partition(":")
+            option, given = options.get(place, (place, None))
+            if given is None:
+                option = _CONTRAST.sub("-C", place) if self.contrasts else place
+            lines.setdefault(option, f"{option}:{rest}")
+        return "\n".join(lines.values())
 
     def all_contrasts(self) -> tuple[Contrast, ...]:
         """Give the contrasts: those that are asked for, or else those of the study file.

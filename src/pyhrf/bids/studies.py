@@ -20,16 +20,17 @@ from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.volumes import Volume, open_volume
 from pyhrf.study_data import Tell
 
-__all__ = ["folder_of_inputs", "make_study"]
+__all__ = ["WORK", "folder_of_inputs", "make_study"]
 
-# Folder below OUT_DIR of the results as pyhrf_jde_estim writes them.
-_WORK = ".pyhrf"
+WORK = ".pyhrf"
+"""Folder below OUT_DIR of the results as pyhrf_jde_estim writes them."""
+
 _SHORTEST_START = 1e-3  # seconds; less is no delay
 
 
 def folder_of_inputs(out_dir: Path, planned: PlannedStudy) -> Path:
     """Name the folder of the files that are made for a study: parcels, and moved events."""
-    return out_dir.absolute() / _WORK / "inputs" / planned.name
+    return out_dir.absolute() / WORK / "inputs" / planned.name
 
 
 def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study:
@@ -85,7 +86,7 @@ def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study
             for number, run in enumerate(planned.runs, start=1)
         ],
     }
-    values: dict[str, Any] = {"output": options.out_dir.absolute() / _WORK / planned.name}
+    values: dict[str, Any] = {"output": options.out_dir.absolute() / WORK / planned.name}
     fastest = min((tr or volume.tr or math.inf) for volume in volumes)
     if options.study_file is None and 2 * fastest < options.base.hrf.dt:
         values["hrf"] = {"dt": 2 * fastest}
