@@ -37,6 +37,19 @@ found.byPeak = order().join(" ");
 document.getElementById("down").checked = true;
 set("sort", "time_to_peak");
 found.byPeakDown = order().join(" ");
+const grey = () => {
+  const canvas = document.getElementById("axial");
+  const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  let count = 0;
+  for (let i = 0; i < bytes.length; i += 4) {
+    count += bytes[i] === bytes[i + 1] && bytes[i] === bytes[i + 2];
+  }
+  return count;
+};
+const atFirst = grey();
+found.hidden = document.getElementById("threshold").value;
+set("threshold", 0);
+found.seenBehind = atFirst - grey();
 const before = document.getElementById("axial").toDataURL();
 set("threshold", document.getElementById("threshold").max);
 found.thresholdChanges = before !== document.getElementById("axial").toDataURL();
@@ -108,6 +121,13 @@ def test_page__sorts_responses_by_time_to_peak(results, found):
 
 def test_page__hides_what_lies_below_the_threshold(found):
     assert found["thresholdChanges"] is True
+
+
+def test_page__shows_at_once_what_the_levels_lie_on(results, found):
+    levels = np.abs(results.map_values("contrast_all")[results.map_values("parcels") > 0])
+    top = np.percentile(levels, 99)
+    assert 0.1 * top < float(str(found["hidden"])) < 0.2 * top
+    assert int(str(found["seenBehind"])) > 0
 
 
 def test_page__leads_from_a_response_to_its_parcel(results, found):

@@ -134,7 +134,20 @@ def test_pack_maps__names_what_has_no_room(results):
 def test_pack_maps__does_without_bold_data_that_are_gone(results):
     assert pack_maps(results)["background_is"] == "the mean of the first 20 scans"
     (results.directory.parent / "bold.nii").unlink()
-    assert pack_maps(results)["background"] is None
+    packed = pack_maps(results)
+    assert packed["background"] is None
+    said = "plain grey: the BOLD data cannot be read where the run found them"
+    assert packed["background_is"] == said
+    assert f"Drawn on {said}." in write_report(results.directory).read_text("utf-8")
+
+
+def test_pack_maps__says_why_a_large_volume_has_no_background(results, monkeypatch):
+    monkeypatch.setattr("pyhrf.results.report_maps._MAX_BACKGROUND", 10)
+    packed = pack_maps(results)
+    assert packed["background"] is None
+    assert packed["background_is"] == (
+        "plain grey: the mean of the first 20 scans has too many voxels for this file"
+    )
 
 
 def test_pack_maps__draws_on_an_anatomy_of_another_grid(results, tmp_path):

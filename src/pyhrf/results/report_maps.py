@@ -203,14 +203,18 @@ def pack_maps(
         return values
 
     drawn_on = background_image(results, anatomy)
-    behind = None if drawn_on is None else _grey(box, drawn_on[0], inside)
+    behind, what = None, "plain grey: the BOLD data cannot be read where the run found them"
+    if drawn_on is not None:
+        behind, what = _grey(box, drawn_on[0], inside), drawn_on[1]
+        if behind is None:
+            what = f"plain grey: {what} has too many voxels for this file"
     return {
         "shape": list(box.labels.shape),
         "affine": box.affine.tolist(),
         "index": _base64(index),
         "labels": _base64(box.labels.reshape(-1, order="F")[index].astype("<i4")),
         "background": behind,
-        "background_is": "nothing" if behind is None or drawn_on is None else drawn_on[1],
+        "background_is": what,
         **_packed_values(results, values_of, max_bytes),
     }
 

@@ -251,7 +251,9 @@ def _confounds(results: Results) -> str:
     used = results.provenance.get("runs", ())
     n_censored = sum(run["n_censored"] for run in used)
     if n_censored:
-        text += f"; {n_censored} of {sum(run['n_scans'] for run in used)} scans were censored in all"
+        text += (
+            f"; {n_censored} of {sum(run['n_scans'] for run in used)} scans were censored in all"
+        )
     if data.get("scaling") == "percent":
         text += "; the signal was scaled to percent of its mean in each position and run"
     if data.get("levels") == "per-run":

@@ -223,7 +223,9 @@ function startViewer(maps) {
     const most = map.kind === "labels" ? 1 : Math.max(Math.abs(map.top), 1e-12);
     $("threshold").max = most;
     $("threshold").step = most / 200;
-    $("threshold").value = { probability: most / 2, flag: .5 }[map.kind] ?? 0;
+    // Of levels the smallest are hidden, so that what they are drawn on is seen.
+    const hidden = { probability: most / 2, flag: .5, levels: .15 * most };
+    $("threshold").value = hidden[map.kind] ?? 0;
     $("threshold").disabled = map.kind === "labels";
     drawBar();
   }
