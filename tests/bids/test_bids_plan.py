@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,25 @@ def test_plan__times_of_the_json_files(data: DataSet, plan: Planning) -> None:
     }.items():
         sidecar.write_text(f'{{"RepetitionTime": {value}}}')
         assert f"RepetitionTime {said}" in str(plan().failed["sub-01_task-x"])
+
+
+def test_plan__links_to_nothing_are_named(data: DataSet, plan: Planning) -> None:
+    def link(path: Path) -> str:
+        path.symlink_to(data.root / ".git" / "annex" / "x")
+        return f"{path}: is a link to a file that is not there: fetch it"
+
+    for label in ("01", "02"):
+        data.run(f"sub-{label}_task-x")
+    prep = data.root / PREP
+    said = link(prep / "sub-01" / "func" / f"sub-01_task-x_{MNI}_desc-preproc_bold.json")
+    assert said in str(plan().failed["sub-01_task-x"])
+    (prep / "sub-02").rename(prep / "gone")
+    said = link(prep / "sub-02")
+    assert said in str(plan().failed["sub-02"])
+    about = prep / "dataset_description.json"
+    about.unlink()
+    said = link(about)
+    with pytest.raises(InputError, match=re.escape(said)):
+        plan()
+    # Nobody asks for it then.
+    assert "sub-02" in plan(check=False).failed

@@ -18,7 +18,7 @@ from pyhrf.inputs.bids import (
     space_of,
     spaces_of,
 )
-from pyhrf.inputs.bids_names import BidsName, natural
+from pyhrf.inputs.bids_names import BidsName, check_link, natural
 from pyhrf.study_data import Tell
 
 __all__ = ["Plan", "PlannedStudy", "make_plan"]
@@ -86,6 +86,11 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
     failed: dict[str, PyhrfError] = {}
     for label in lacking:
         text = f"there are no derivatives of this participant in {data.derivatives}"
+        try:
+            check_link(data.derivatives / f"sub-{label}")
+        except InputError as error:
+            failed[f"sub-{label}"] = error
+            continue
         if options.participants:
             failed[f"sub-{label}"] = InputError(text)
         else:
@@ -215,8 +220,5 @@ def _check_run(run: BidsRun, options: BidsOptions) -> None:
             "parcels from: give an atlas with --parcellation FILE"
         )
     for path in (bold, run.events, run.confounds, run.mask):
-        if path is not None and path.is_symlink() and not path.exists():
-            raise InputError(
-                f"{path}: is a link to a file that is not there: fetch it, perhaps with "
-                "'datalad get'"
-            )
+        if path is not None:
+            check_link(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.bids_names import BidsName, Tree, natural, read_json
+from pyhrf.inputs.bids_names import BidsName, Tree, check_link, natural, read_json
 
 __all__ = [
     "DEFAULT_SPACE",
@@ -339,6 +339,8 @@ def _check_folder(folder: Path, what: str) -> None:
 
 def _description(folder: Path, *, check: bool) -> dict[str, Any]:
     path = folder / DESCRIPTION
+    if check:
+        check_link(path)
     if not check and not path.is_file():
         return {}
     if not path.is_file():

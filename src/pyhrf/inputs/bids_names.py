@@ -17,7 +17,7 @@ from typing import Any
 
 from pyhrf.errors import InputError
 
-__all__ = ["BidsName", "Tree", "natural", "parse_name", "read_json"]
+__all__ = ["BidsName", "Tree", "check_link", "natural", "parse_name", "read_json"]
 
 _ENTITY = re.compile(r"([A-Za-z]+)-([A-Za-z0-9+]+)")
 _INDICES = {"run", "echo", "flip", "inv", "split"}  # 1 and 01 are the same
@@ -208,6 +208,20 @@ class Tree:
                 return
 
 
+def check_link(path: Path) -> None:
+    """Refuse a link to nothing, as git-annex has it for what was not fetched.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"{path}: is a link to a file that is not there: fetch it, perhaps with 'datalad get'"
+        )
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file of one object.
 
@@ -216,6 +230,7 @@ def read_json(path: Path) -> dict[str, Any]:
     InputError
         If it is no such file.
     """
+    check_link(path)
     try:
         content = json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
