@@ -375,7 +375,7 @@ def test_report__is_called_after_its_data(results, bold, name):
     page = write_report(results.directory).read_text("utf-8")
     (title,), (heading,) = (re.findall(f"<{tag}>(.*?)</{tag}>", page) for tag in ("title", "h1"))
     assert html.unescape(title) == f"{name} – PyHRF report"
-    assert html.unescape(heading) == name
+    assert html.unescape(heading.replace("<wbr>", "")) == name
     has_space = "<dt>space</dt><dd>MNI152NLin2009cAsym, res-2</dd>" in page
     assert has_space == ("space" in name)
 
@@ -411,11 +411,12 @@ def test_methods__name_parcellation_and_contrasts_and_count_censored_scans(resul
 
 
 def test_methods__say_which_iterations_the_limit_does_not_count(results):
-    table = pd.DataFrame({"parcel": 1, "chain": 1, "iteration": [7, 8, 9], "criterion": 1.0})
+    table = pd.DataFrame({"parcel": 1, "chain": 1, "iteration": [7, 8, 9, 6, 7], "criterion": 1.0})
+    table.loc[3:, "parcel"] = 3
     table.to_csv(results.directory / "convergence.tsv", sep="\t", index=False)
     text = " ".join(methods_of(Results(results.directory)))
-    assert "or after 100 of them; the first 6, in which the noise" in text
-    table["iteration"] -= 6
+    assert "or after 100 of them; 6 more at most came before, in which the noise" in text
+    table["iteration"] = [1, 2, 3, 1, 2]
     table.to_csv(results.directory / "convergence.tsv", sep="\t", index=False)
     assert "or after 100 of them." in " ".join(methods_of(Results(results.directory)))
 

@@ -281,12 +281,12 @@ def _warm_up(results: Results) -> str:
     """Say which iterations the limit does not count: those before the course of the criterion."""
     spans = results.convergence.groupby("parcel")["iteration"].agg(["min", "max", "count"])
     whole = spans[spans["max"] - spans["min"] + 1 == spans["count"]]  # long courses are thinned
-    n_before = int(whole["min"].min()) - 1 if len(whole) else 0
+    n_before = int(whole["min"].max()) - 1 if len(whole) else 0
     if n_before <= 0:
         return ""
     return (
-        f"; the first {n_before}, in which the noise and the field between neighbours were found, "
-        "come on top"
+        f"; {n_before} more at most came before, in which the noise and the field between "
+        "neighbours were found"
     )
 
 
