@@ -1,5 +1,6 @@
 """Confounds, censoring, scaling and levels through the data set."""
 
+import nibabel as nib
 import numpy as np
 import pytest
 from input_files import Files
@@ -7,7 +8,7 @@ from input_files import Files
 from pyhrf.errors import InputError
 from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import open_dataset
-from pyhrf.inputs.voxels import percent_change
+from pyhrf.inputs.voxels import has_level, percent_change
 
 
 @pytest.fixture
@@ -79,3 +80,25 @@ def test_open_dataset__gives_levels_of_each_run(study):
     assert dataset.run_conditions == {"a": ("a_run1", "a_run2"), "b": ("b_run1",)}
     assert list(dataset.experiment.runs[1].events) == ["a_run2"]
     assert open_dataset(**study).run_conditions == {"a": ("a",), "b": ("b",)}
+
+
+def test_open_dataset__percent_of_data_without_their_mean_is_refused(study):
+    bold = study["runs"][1].bold
+    image = nib.load(bold)
+    values = image.get_fdata()
+    centred = values - values.mean(axis=-1, keepdims=True)
+    nib.save(nib.Nifti1Image(centred.astype(np.float32), image.affine, image.header), bold)
+    assert open_dataset(**study).load([7])
+    dataset = open_dataset(**study, percent=True)
+    with pytest.raises(InputError, match=f"{bold}: cannot be given in percent of its mean"):
+        dataset.read()
+
+
+def test_has_level__judges_those_that_vary():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(50, 9)).astype(np.float32)
+    noise[:, :3] = 7, 0, np.nan  # constant or not finite: they say nothing
+    assert has_level(noise + 20)
+    assert not has_level(noise)
+    assert not has_level(noise - 20)
+    assert has_level(noise[:, :3])

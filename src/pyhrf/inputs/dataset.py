@@ -18,7 +18,7 @@ from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
 from pyhrf.inputs.spm import SpmDesign, is_spm, read_spm, sessions_of
 from pyhrf.inputs.timing import repetition_times
-from pyhrf.inputs.voxels import percent_change
+from pyhrf.inputs.voxels import has_level, percent_change
 from pyhrf.model.levels import levels_per_run
 
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
@@ -123,6 +123,8 @@ class Dataset:
                     read_stored(series, self._voxel_parcels.voxels) for series in self._series
                 )
                 self._refuse_silence(self._stored)
+                if self._percent:
+                    self._refuse_centred(self._stored)
             except InputError as error:
                 self._stored = None
                 self._failure = str(error)
@@ -145,6 +147,16 @@ class Dataset:
             f"are constant or not finite in {self._series[0].path}: give the parcellation of these "
             "data"
         )
+
+    def _refuse_centred(self, stored: Sequence[NDArray[Any]]) -> None:
+        """Refuse to give in per cent of their mean data of which the mean was taken off."""
+        for run, series, values in zip(self.experiment.runs, self._series, stored, strict=True):
+            if not has_level(values_of(series, values[:, :_AT_ONCE])[run.kept]):
+                raise InputError(
+                    f"{series.path}: cannot be given in percent of its mean, which is not above "
+                    "the spread of the signal over time: the mean was taken off before; leave the "
+                    "scaling out, or give data that have their mean"
+                )
 
     def load(self, numbers: Sequence[int]) -> list[Parcel]:
         """Give some parcels; the first call reads the files. Threads may call it at once.

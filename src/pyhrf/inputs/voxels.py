@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.inputs.volumes import Volume
 
-__all__ = ["percent_change", "read_volume", "read_voxels", "scaled"]
+__all__ = ["has_level", "percent_change", "read_volume", "read_voxels", "scaled"]
 
 _READ_BYTES = 1 << 20
 # Scans picked at a time: small enough to stay in the processor's cache.
@@ -119,6 +119,25 @@ def percent_change(bold: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArra
         mean = np.where(mean > 0, mean, np.nan)
         change: NDArray[np.float32] = (100.0 * (bold - mean) / mean).astype(np.float32)
     return change
+
+
+def has_level(bold: NDArray[np.float32]) -> bool:
+    """Tell whether a signal varies about a level of its own and not about 0.
+
+    Parameters
+    ----------
+    bold : float32 array, shape (n_scans, n_positions)
+
+    Returns
+    -------
+    bool
+        Whether in half of the positions or more, of those that vary, the mean is above the standard
+        deviation; in raw data it is 20 times as large and more. True if none varies.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean, sd = bold.mean(axis=0, dtype=np.float64), bold.std(axis=0, dtype=np.float64)
+        varying = np.isfinite(mean) & (sd > 0)
+    return not varying.any() or bool(np.median(mean[varying] - sd[varying]) >= 0)
 
 
 def _kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
