@@ -6,8 +6,6 @@ import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -260,6 +258,9 @@ def test_bids__onsets_move_with_the_first_scan(
         np.testing.assert_array_equal(after[name].durations, events.durations)
     study = json.loads((native(out) / "run.json").read_text())["study"]
     assert study["data"]["runs"][1]["paradigm"] == str(moved)
+    about = out / "sub-01" / "func" / f"{NAME}_contrast-cond1_stat-effect_statmap.json"
+    (note,) = json.loads(about.read_text())["Notes"]
+    assert f"the scans begin {SPEC.tr / 2:g} s after" in note
 
 
 def test_bids__the_json_has_the_last_word_on_the_tr(
@@ -289,6 +290,9 @@ def test_bids__an_atlas_is_brought_onto_the_grid(
     assert ended.code == 0, ended.err
     assert "brought onto the BOLD grid by nearest neighbour" in ended.err
     found = values(out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.nii.gz")
+    about = json.loads((out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.json").read_text())
+    assert "the atlas is atlas.nii.gz" in about["Notes"]
+    assert any("brought onto the BOLD grid" in note for note in about["Notes"])
     expected = np.zeros((4, 4, 3))
     expected[:2], expected[2:] = 7, 9
     np.testing.assert_array_equal(found, expected)
@@ -307,41 +311,6 @@ def test_bids__parcels_lie_where_all_runs_have_brain(
     found = values(out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.nii.gz") > 0
     assert not found[1:3].any()
     assert found[[0, 3]].all()
-
-
-def test_bids__another_program_s_folder_is_left_alone(
-    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    out.mkdir()
-    description = {"Name": "x", "BIDSVersion": "1.8.0", "GeneratedBy": [{"Name": "other"}]}
-    (out / "dataset_description.json").write_text(json.dumps(description))
-    before = tree(out)
-    ended = run_bids(capfd, made_set, out, *SMALL)
-    assert ended.code == 1
-    assert "holds a data set that PyHRF did not make" in ended.err
-    assert tree(out) == before
-
-
-def test_bids__folders_that_are_not_written_to(
-    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    before = tree(made_set)
-    prep = made_set / "derivatives" / "fmriprep"
-    for folder in (made_set, made_set / "out", made_set / "derivatives", prep, prep / "out"):
-        ended = run_bids(capfd, made_set, folder, *SMALL)
-        assert ended.code == 1
-        assert "lies in the input, which is not written to" in ended.err
-    out.write_text("mine")
-    ended = run_bids(capfd, made_set, out, *SMALL)
-    assert ended.code == 1
-    assert "is a file: OUT_DIR is the folder" in ended.err
-    out.unlink()
-    (out / "sub-01").mkdir(parents=True)
-    ended = run_bids(capfd, made_set, out, *SMALL)
-    assert ended.code == 1
-    assert "holds folders of participants and no dataset_description.json of PyHRF" in ended.err
-    assert tree(made_set) == before
-    assert tree(out) == {}
 
 
 def test_bids__fd_threshold_censors(
@@ -419,46 +388,6 @@ def test_bids__parcels_are_made_once(
     options = BidsOptions(bids_dir=dataset, out_dir=out, parcellation=30)
     with pytest.raises(AssertionError, match="cut again"):
         analyse_bids(options, engine="serial", tell=lambda _: None)
-
-
-def test_bids__two_jobs_of_one_folder_at_the_same_time(made_set: Path, out: Path) -> None:
-    program = "from pyhrf.commands.main import run; run()"
-    jobs = [
-        subprocess.Popen(
-            [
-                *(sys.executable, "-c", program, "bids", made_set, out, *map(str, SMALL)),
-                *("--participant-label", label),
-            ],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for label in ("01", "02")
-    ]
-    for job in jobs:
-        _, said = job.communicate(timeout=120)
-        assert job.returncode == 0, said
-    assert json.loads((out / "dataset_description.json").read_text())["Name"]
-    assert sorted(path.name for path in out.glob("sub-*") if path.is_dir()) == ["sub-01", "sub-02"]
-    assert not list(out.rglob("*.tmp"))
-
-
-def test_bids__other_options_need_another_folder_or_fresh(
-    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    words = (made_set, out, *SMALL, "--participant-label", "01")
-    assert run_bids(capfd, *words, "-C", "old = cond1").code == 0
-    own = out / "sub-01" / "func" / f"{NAME}_desc-mine_table.tsv"
-    own.write_text("of the user")
-    before = derivatives_of(out)
-    ended = run_bids(capfd, *words, "-C", "new = cond2")
-    assert ended.code == 1
-    assert "choose another OUT_DIR, or use --fresh" in ended.err
-    assert derivatives_of(out) == before
-    assert run_bids(capfd, *words, "-C", "new = cond2", "--fresh").code == 0
-    names = {name for name in derivatives_of(out) if "contrast-" in name}
-    assert not any("contrast-old" in name for name in names)
-    assert len([name for name in names if "contrast-new" in name]) == 6
-    assert own.read_text() == "of the user"
 
 
 def test_bids__says_how_far_the_preparation_is(

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from bids_sets import SPACE, change_json, func, run_bids
+from bids_sets import SPACE, change_json, derivatives_of, func, run_bids, tree
 
 from pyhrf import InputError
 
 NAME = f"sub-01_task-sim_{SPACE}"
+SMALL = ("participant", "-x", "serial", "--parcellation", 30)
 
 
 @pytest.fixture
@@ -153,3 +154,78 @@ def test_bids__the_unit_of_a_variance_is_squared(
     variances = [name for name in units if "variance_" in name]
     assert len(variances) == (2 if estimator == "vem" else 4)
     assert {units[name] for name in variances} == {f"({signal})^2"}
+
+
+def test_bids__another_program_s_folder_is_left_alone(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out.mkdir()
+    description = {"Name": "x", "BIDSVersion": "1.8.0", "GeneratedBy": [{"Name": "other"}]}
+    (out / "dataset_description.json").write_text(json.dumps(description))
+    before = tree(out)
+    ended = run_bids(capfd, made_set, out, *SMALL)
+    assert ended.code == 1
+    assert "holds a data set that PyHRF did not make" in ended.err
+    assert tree(out) == before
+
+
+def test_bids__folders_that_are_not_written_to(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = tree(made_set)
+    prep = made_set / "derivatives" / "fmriprep"
+    for folder in (made_set, made_set / "out", made_set / "derivatives", prep, prep / "out"):
+        ended = run_bids(capfd, made_set, folder, *SMALL)
+        assert ended.code == 1
+        assert "lies in the input, which is not written to" in ended.err
+    out.write_text("mine")
+    ended = run_bids(capfd, made_set, out, *SMALL)
+    assert ended.code == 1
+    assert "is a file: OUT_DIR is the folder" in ended.err
+    out.unlink()
+    (out / "sub-01").mkdir(parents=True)
+    ended = run_bids(capfd, made_set, out, *SMALL)
+    assert ended.code == 1
+    assert "holds folders of participants and no dataset_description.json of PyHRF" in ended.err
+    assert tree(made_set) == before
+    assert tree(out) == {}
+
+
+def test_bids__two_jobs_of_one_folder_at_the_same_time(made_set: Path, out: Path) -> None:
+    program = "from pyhrf.commands.main import run; run()"
+    jobs = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-c", program, "bids", made_set, out, *map(str, SMALL)),
+                *("--participant-label", label),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for label in ("01", "02")
+    ]
+    for job in jobs:
+        _, said = job.communicate(timeout=120)
+        assert job.returncode == 0, said
+    assert json.loads((out / "dataset_description.json").read_text())["Name"]
+    assert sorted(path.name for path in out.glob("sub-*") if path.is_dir()) == ["sub-01", "sub-02"]
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_bids__other_options_need_another_folder_or_fresh(
+    made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = (made_set, out, *SMALL, "--participant-label", "01")
+    assert run_bids(capfd, *words, "-C", "old = cond1").code == 0
+    own = out / "sub-01" / "func" / f"{NAME}_desc-mine_table.tsv"
+    own.write_text("of the user")
+    before = derivatives_of(out)
+    ended = run_bids(capfd, *words, "-C", "new = cond2")
+    assert ended.code == 1
+    assert "choose another OUT_DIR, or use --fresh" in ended.err
+    assert derivatives_of(out) == before
+    assert run_bids(capfd, *words, "-C", "new = cond2", "--fresh").code == 0
+    names = {name for name in derivatives_of(out) if "contrast-" in name}
+    assert not any("contrast-old" in name for name in names)
+    assert len([name for name in names if "contrast-new" in name]) == 6
+    assert own.read_text() == "of the user"

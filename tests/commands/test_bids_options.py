@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,8 +127,8 @@ def test_bids__cancel(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.update(values, studies=studies)
         return True
 
-    def prepare(options: BidsOptions, _tell: object) -> tuple[None, dict[str, str], None]:
-        return None, {"sub-01": str(options.bids_dir)}, None
+    def prepare(options: BidsOptions, _tell: object) -> SimpleNamespace:
+        return SimpleNamespace(studies={"sub-01": str(options.bids_dir)})
 
     monkeypatch.setattr("pyhrf.bids.app.cancel_all", cancel_all)
     monkeypatch.setattr("pyhrf.bids.app._prepare", prepare)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -62,13 +63,24 @@ def analyse_bids(
     """
     tell = _Telling(tell)
     with _in_our_words():
-        plan, studies, answer = _prepare(options, tell)
+        prepared = _prepare(options, tell)
+        studies, answer = prepared.studies, prepared.answer
+
+        atlas = []
+        if isinstance(options.parcellation, Path):
+            atlas.append(f"the atlas is {options.parcellation.name}")
 
         def done(name: str, results: Results) -> None:
             # Not before: what is refused changes nothing.
-            claim_folder(options.out_dir, plan.data)
-            planned, study = plan.studies[name], studies[name]
-            write_derivatives(options.out_dir, planned, study, results, plan.data)
+            claim_folder(options.out_dir, prepared.plan.data)
+            write_derivatives(
+                options.out_dir,
+                prepared.plan.studies[name],
+                studies[name],
+                results,
+                prepared.plan.data,
+                notes=[*atlas, *prepared.notes[name]],
+            )
 
         _tell_of_others(studies, options.out_dir, tell)
         if studies:
@@ -146,15 +158,23 @@ def cancel_bids(options: BidsOptions, *, engine: str, settings: Settings, tell: 
         If the data or the engine cannot be used, or the run still works.
     """
     with _in_our_words():
-        _, studies, _ = _prepare(options, _Telling(tell))
+        studies = _prepare(options, _Telling(tell)).studies
         return cancel_all(
             studies, directory=options.out_dir, engine=engine, settings=settings, tell=tell
         )
 
 
-def _prepare(
-    options: BidsOptions, tell: Tell
-) -> tuple[Plan, dict[str, Study], dict[str, Results | PyhrfError]]:
+@dataclass(frozen=True)
+class _Prepared:
+    """The plan, what can be analysed, what is to be known of each, and what is left out."""
+
+    plan: Plan
+    studies: dict[str, Study]
+    notes: dict[str, list[str]]
+    answer: dict[str, Results | PyhrfError]
+
+
+def _prepare(options: BidsOptions, tell: Tell) -> _Prepared:
     """Make the studies, and say which cannot be."""
     # What is wrong with an option is said once, and before the data are looked for.
     options.check_values()
@@ -177,16 +197,20 @@ def _prepare(
             f"{_count(n_runs, 'run', 'runs')} in all"
         )
     studies: dict[str, Study] = {}
+    notes: dict[str, list[str]] = {}
     said = monotonic()
     for number, (name, planned) in enumerate(plan.studies.items()):
         if monotonic() - said > _SECONDS_OF_SILENCE:
             tell(f"{number} of {n_studies} are prepared")
             said = monotonic()
         try:
-            studies[name] = make_study(planned, options, tell)
+            studies[name], notes[name] = make_study(planned, options)
         except PyhrfError as error:
             leave_out(name, error)
-    return plan, studies, answer
+            continue
+        for note in notes[name]:
+            tell(f"note: {name}: {note}")
+    return _Prepared(plan, studies, notes, answer)
 
 
 def _count(number: int, one: str, several: str) -> str:

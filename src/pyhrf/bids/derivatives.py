@@ -145,7 +145,13 @@ class _Writer:
 
 
 def write_derivatives(
-    out_dir: Path, planned: PlannedStudy, study: Study, results: Results, data: BidsData
+    out_dir: Path,
+    planned: PlannedStudy,
+    study: Study,
+    results: Results,
+    data: BidsData,
+    *,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write the results of a study as BIDS derivatives.
 
@@ -162,6 +168,8 @@ def write_derivatives(
         As the analysis has left them.
     data : BidsData
         The input, which the JSON files name.
+    notes : sequence of str
+        What the JSON files say beside what they say of any study.
 
     Raises
     ------
@@ -173,6 +181,7 @@ def write_derivatives(
     about = {
         "Estimator": study.estimator,
         "Sources": _sources(planned, study, data),
+        **({"Notes": list(notes)} if notes else {}),
         "GeneratedBy": [{"Name": _PROGRAM, "Version": __version__}],
     }
     writer = _Writer(folder / planned.name, about, [])

@@ -18,7 +18,6 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.bids import BidsRun
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.volumes import Volume, open_volume
-from pyhrf.study_data import Tell
 
 __all__ = ["WORK", "folder_of_inputs", "make_study"]
 
@@ -33,20 +32,20 @@ def folder_of_inputs(out_dir: Path, planned: PlannedStudy) -> Path:
     return out_dir.absolute() / WORK / "inputs" / planned.name
 
 
-def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study:
+def make_study(planned: PlannedStudy, options: BidsOptions) -> tuple[Study, list[str]]:
     """Make the study of one participant and task, with its parcels.
 
     Parameters
     ----------
     planned : PlannedStudy
     options : BidsOptions
-    tell : callable
-        Told what the user should know, such as that an atlas was resampled.
 
     Returns
     -------
-    Study
+    study : Study
         Its output is a folder in ``.pyhrf`` of the output directory.
+    notes : list of str
+        What the user and readers of the results should know, such as that an atlas was resampled.
 
     Raises
     ------
@@ -65,13 +64,12 @@ def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study
     masks = [run.mask for run in planned.runs if run.mask is not None]
     made = folder_of_inputs(options.out_dir, planned)
     parcellation, notes = provide_parcels(made, volumes[0], masks, options.parcellation)
-    for note in notes:
-        tell(f"note: {planned.name}: {note}")
     if any(_begins_late(run) for run in planned.runs):
-        start = max(run.start for run in planned.runs)
-        tell(
-            f"note: {planned.name}: the scans begin {start:g} s after the time that onsets count "
-            "from (StartTime, by slice timing correction): onsets are moved by that"
+        starts = sorted({run.start for run in planned.runs})
+        notes.append(
+            f"the scans begin {' or '.join(f'{start:g}' for start in starts)} s after the time "
+            "that onsets count from (StartTime, by slice timing correction): onsets are moved by "
+            "that"
         )
     data = {
         "kind": "volume",
@@ -90,7 +88,7 @@ def make_study(planned: PlannedStudy, options: BidsOptions, tell: Tell) -> Study
     fastest = min((tr or volume.tr or math.inf) for volume in volumes)
     if options.study_file is None and 2 * fastest < options.base.hrf.dt:
         values["hrf"] = {"dt": 2 * fastest}
-    return options.study(data=data, **values).with_absolute_paths()
+    return options.study(data=data, **values).with_absolute_paths(), notes
 
 
 def _repetition_time(runs: Sequence[BidsRun], volumes: Sequence[Volume]) -> float | None:
