@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.inputs.text import read_text
 
 __all__ = [
     "FD_COLUMN",
@@ -228,27 +229,13 @@ def _near(name: str, known: Sequence[str]) -> str:
     return f"there are {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}"
 
 
-def _read_text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-        if b"\0" in raw[:1000]:
-            raise InputError(f"{path}: is not a text file")
-        return raw.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: is not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
-        ) from None
-
-
 def _read_table(path: Path, n_scans: int) -> dict[str, FloatArray]:
     """Read columns by name, NaN where a value lacks; without a header they are numbered from 1."""
     lines = [
         (number, line)
-        for number, line in enumerate(_read_text(path).splitlines(), start=1)
+        for number, line in enumerate(
+            read_text(path, what="a table of confounds").splitlines(), start=1
+        )
         if line.strip()
     ]
     if not lines:
@@ -361,7 +348,8 @@ def _moved(
 def _read_scans(path: Path, n_scans: int) -> NDArray[np.intp]:
     """Read the numbers of scans, such as ``0 1 17-20``; the first is 0."""
     scans: list[int] = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    text = read_text(path, what="a list of scans")
+    for number, line in enumerate(text.splitlines(), start=1):
         for word in line.partition("#")[0].replace(",", " ").split():
             match = _RANGE.fullmatch(word)
             first, last = (0, -1) if match is None else (int(match[1]), int(match[2] or match[1]))

@@ -13,6 +13,7 @@ import numpy as np
 
 from pyhrf.data import Events
 from pyhrf.errors import InputError
+from pyhrf.inputs.text import read_text
 
 __all__ = ["read_paradigm"]
 
@@ -114,20 +115,7 @@ def read_paradigm(
 
 
 def _read_lines(path: Path) -> list[_Line]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: this is a folder; a paradigm file is needed") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: is not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
-        ) from None
-    if "\0" in text:
-        raise InputError(f"{path}: is not a text file")
+    text = read_text(path, what="a paradigm file")
     numbered = [
         (number, line)
         for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1)
