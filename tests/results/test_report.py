@@ -80,6 +80,12 @@ def test_report__has_the_same_bytes_from_the_same_results(tmp_path):
     assert write_report(one.directory).read_bytes() == write_report(other.directory).read_bytes()
 
 
+def test_report__has_the_same_bytes_when_a_later_run_has_warned(results):
+    first = write_report(results.directory).read_bytes()
+    (results.directory / "pyhrf.log").write_text("WARNING 3 of 3 parcels were already done")
+    assert write_report(results.directory).read_bytes() == first
+
+
 @pytest.mark.parametrize("estimator", ["jde-mcmc", "rfir", "glm"])
 def test_report__is_made_of_every_estimator(tmp_path, estimator):
     results = make_report_results(tmp_path / "out", estimator=estimator)
@@ -402,10 +408,18 @@ def test_methods__say_scans_and_repetition_time_of_the_headers(results, runs, ex
     assert f"<dd>volume, {data.replace(' with repetition times of', ', TR')}</dd>" in page
 
 
+def test_methods__do_without_what_older_results_do_not_say(results):
+    results = changed(results, tr=None)
+    assert "runs" not in results.provenance
+    text = " ".join(methods_of(results))
+    assert "BOLD data of 1 run, in which there were events of 2 conditions" in text
+    write_report(results.directory)
+
+
 def test_methods__name_parcellation_and_contrasts_and_count_censored_scans(results):
     used = [{"tr": 2, "n_scans": 90, "n_censored": n} for n in (2, 3)]
     text = " ".join(methods_of(changed(results, used=used)))
-    assert "were divided into the 3 parcels of parcels.nii, of 24 to 24 positions" in text
+    assert "were divided into the 3 parcels of parcels.nii, of 24 positions" in text
     assert "; 5 of 180 scans were censored in all. " in text
     assert "Contrast of the conditions: “a” (audio)." in text
 

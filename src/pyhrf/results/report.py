@@ -51,7 +51,6 @@ _FILES = {
     "conditions.tsv": "one row per parcel and condition: mixtures, share of active positions",
     "convergence.tsv": "the criterion after each iteration (of VEM those that its limit counts)",
     "run.json": "provenance: versions, every parameter, checksums, engine, times",
-    "pyhrf.log": "warnings of the run",
 }
 
 

@@ -180,22 +180,26 @@ def methods_of(results: Results) -> list[str]:
 def _data(results: Results) -> str:
     provenance, parcels = results.provenance, results.parcels
     data = provenance["study"]["data"]
-    runs, has_tr = _runs(provenance), bool(_trs(provenance))
+    runs, trs = _runs(provenance), set(_trs(provenance))
     if data["kind"] == "simulation":
         start = f"The artificial data “{data['example']}” of PyHRF ({runs})"
     else:
         start = f"BOLD data of {runs}"
-    names = f"repetition time{'s' if len(set(_trs(provenance))) > 1 else ''} of"
-    tr = f" with {'' if 'times' in names else 'a '}{_repetition_time(provenance, names)}"
+    name = "repetition times of" if len(trs) > 1 else "a repetition time of"
+    tr = f" with {_repetition_time(provenance, name)}" if trs else ""
     n_conditions = results.conditions["condition"].nunique()
     atlas = Path(data.get("parcellation") or "").name
     into = f"the {len(parcels)} parcels of {atlas}," if atlas else f"{len(parcels)} parcels"
     return (
-        f"{start}{tr if has_tr else ''}, in which there were events of {n_conditions} "
+        f"{start}{tr}, in which there were events of {n_conditions} "
         f"condition{'s' if n_conditions != 1 else ''}, were divided into {into} of "
-        f"{parcels['n_positions'].min()} to {parcels['n_positions'].max()} positions "
-        f"({parcels['n_positions'].sum()} in all)."
+        f"{_range(parcels['n_positions'])} positions ({parcels['n_positions'].sum()} in all)."
     )
+
+
+def _range(numbers: pd.Series[int]) -> str:
+    least, most = numbers.min(), numbers.max()
+    return f"{least} to {most}" if least < most else f"{least}"
 
 
 def _contrasts(study: Mapping[str, Any]) -> list[str]:
