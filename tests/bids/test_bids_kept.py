@@ -222,7 +222,7 @@ def test_bids__other_options_need_another_folder_or_fresh(
     before = derivatives_of(out)
     ended = run_bids(capfd, *words, "-C", "new = cond2")
     assert ended.code == 1
-    assert "choose another OUT_DIR, or use --fresh" in ended.err
+    assert "choose another OUT_DIR, or use --fresh, for a few participants with" in ended.err
     assert derivatives_of(out) == before
     assert run_bids(capfd, *words, "-C", "new = cond2", "--fresh").code == 0
     names = {name for name in derivatives_of(out) if "contrast-" in name}

@@ -226,7 +226,10 @@ _LEFT_OUT = re.compile(
 
 def _our_words(text: str) -> str:
     """Call OUT_DIR what other commands call the output directory."""
-    return _OUTPUT.sub("another OUT_DIR", text)
+    text = _OUTPUT.sub("another OUT_DIR", text)
+    # It would begin anew with everyone.
+    few = "use --fresh, for a few participants with --participant-label, to"
+    return text.replace("use --fresh to", few)
 
 
 @contextmanager
