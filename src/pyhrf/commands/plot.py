@@ -61,7 +61,7 @@ def hrf(directory: Path, parcels: str | None, output: Path) -> int:
     "--anatomy",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Draw on this 3D image, in the space of the data, not on the mean BOLD.",
+    help="Draw on this 3D NIfTI, in the space of the data, not on the mean BOLD.",
 )
 @click.option(
     "--cuts",

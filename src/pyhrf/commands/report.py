@@ -21,7 +21,7 @@ __all__ = ["report"]
     "--anatomy",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Draw the maps on this 3D image, in the space of the data, not on the mean BOLD.",
+    help="Draw the maps on this 3D NIfTI, in the space of the data, not on the mean BOLD.",
 )
 def report(directory: Path, anatomy: Path | None) -> int:
     """Make report.html in the output directory DIR, anew, from its tables and maps.
