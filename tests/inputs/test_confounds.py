@@ -130,6 +130,8 @@ def test_read_nuisance__needs_the_files(tmp_path):
 
 
 def test_chosen_columns__refuses_with_near_names():
+    with pytest.raises(InputError, match="there is no column 'motino6'; did you mean motion6"):
+        chosen_columns("motino6", ["trans_x", "rot_x"], label="f")
     with pytest.raises(InputError, match="did you mean white_matter"):
         chosen_columns("whitematter", ["csf", "white_matter"], label="file")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def provide_parcels(
     Returns
     -------
     path : Path
-        ``parcels-DIGEST.nii.gz``.
+        Named by the atlas, or by the size of the parcels, and a digest.
     notes : list of str
         What was done to the atlas.
 
@@ -142,7 +143,8 @@ def provide_parcels(
     InputError
         As `make_parcels`; or if a file cannot be read or written.
     """
-    stem = f"parcels-{_digest(bold, masks, parcellation)[:16]}"
+    digest = _digest(bold, masks, parcellation)[:16]
+    stem = f"parcels-{_spoken(parcellation)}-{digest}"
     path, about = folder / f"{stem}.nii.gz", folder / f"{stem}.json"
     # The notes are written last, so that parcels with them are whole.
     if path.is_file() and about.is_file():
@@ -151,6 +153,13 @@ def provide_parcels(
     keep_first(path, _as_nifti(labels, bold, folder))
     write_json(about, {"notes": notes})
     return path, notes
+
+
+def _spoken(parcellation: Path | int) -> str:
+    """Say in a file name where parcels are from: reports name the file."""
+    if isinstance(parcellation, int):
+        return f"of-{parcellation}-voxels"
+    return re.sub(r"[^\w.-]", "_", parcellation.name.removesuffix(".gz").removesuffix(".nii"))[:80]
 
 
 def _digest(bold: Volume, masks: Sequence[Path], parcellation: Path | int) -> str:

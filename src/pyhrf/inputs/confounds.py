@@ -209,7 +209,7 @@ def chosen_columns(
             if name not in known:
                 of = f" of {word}" if word in STRATEGIES else ""
                 raise InputError(
-                    f"{label}: there is no column {name!r}{of}; {_near(name, known)}; "
+                    f"{label}: there is no column {name!r}{of}; {_near(name, known, also=(*STRATEGIES, *OUTLIERS))}; "
                     "or choose all or none of them"
                 )
         chosen += wanted
@@ -221,9 +221,9 @@ def _may_lack(patterns: Sequence[str]) -> bool:
     return all("outlier" in each and fnmatch.filter(_SOME_OUTLIERS, each) for each in patterns)
 
 
-def _near(name: str, known: Sequence[str]) -> str:
-    """Name the columns that are near to a name, or else the first ones."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+def _near(name: str, known: Sequence[str], *, also: Sequence[str] = ()) -> str:
+    """Name the columns, or other words, that are near to a name; or else the first columns."""
+    near = difflib.get_close_matches(name, [*known, *also], n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"there are {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}"
