@@ -208,9 +208,10 @@ def chosen_columns(
         for name in wanted:
             if name not in known:
                 of = f" of {word}" if word in STRATEGIES else ""
+                near = _near(name, known, also=(*STRATEGIES, *OUTLIERS))
                 raise InputError(
-                    f"{label}: there is no column {name!r}{of}; {_near(name, known, also=(*STRATEGIES, *OUTLIERS))}; "
-                    "or choose all or none of them"
+                    f"{label}: there is no column {name!r}{of}; {near}; or choose all or none of "
+                    "them"
                 )
         chosen += wanted
     return list(dict.fromkeys(chosen))
