@@ -17,9 +17,9 @@ import pytest
 
 import pyhrf
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parent / "cluster"
 PROGRAM = [sys.executable, "-c", "from pyhrf.commands.main import run; run()"]
-pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("cluster-light")]
+pytestmark = pytest.mark.timeout(200)
 
 
 @pytest.fixture
