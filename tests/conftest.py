@@ -15,6 +15,8 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parent.parent
 INTEGRATION = Path(__file__).resolve().parent / "integration"
 
+CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+
 # The first call of a compiled kernel takes seconds; elsewhere than on a desk the same examples
 # are to be tried every time.
 settings.register_profile("pyhrf", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -49,6 +51,7 @@ def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Genera
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYHRF_CONFIG", raising=False)
         patch.setenv("HOME", str(_empty_home(tmp_path_factory)))
+        patch.setenv("XDG_CACHE_HOME", CACHE)  # what is compiled serves the programs of all tests
         yield
 
 
