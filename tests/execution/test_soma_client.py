@@ -11,6 +11,7 @@ import pytest
 
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.soma import client as soma_client
+from pyhrf.execution.soma.child import SomaSession
 from pyhrf.execution.soma.client import Resource, SomaClient
 from pyhrf.execution.soma.folder import ClusterLostError
 
@@ -151,3 +152,31 @@ def test_child__ends_when_its_client_was_killed_in_the_middle_of_a_line():
     )
     assert done.returncode == 0
     assert done.stderr == b""
+
+
+class Controller:
+    """soma-workflow's, with one workflow of one job."""
+
+    def __init__(self, *ends: tuple[str | None, int | None]) -> None:
+        self.ends = list(ends)
+
+    def workflows(self, numbers):
+        return numbers
+
+    def workflow_elements_status(self, workflow):
+        end = self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]
+        return [("7", "done", "queue", (*end, None, None), None, "1")], [], "workflow_done"
+
+
+@pytest.mark.parametrize(("value", "status"), [(0, "done"), (3, "failed"), (None, "failed")])
+def test_status__end_of_a_job_is_believed_when_it_is_written_down(value, status):
+    session = SomaSession()
+    session._controller = Controller((None, None), (None, None), ("finished_regularly", value))
+    assert [session.status(1)["jobs"] for _ in range(3)] == [["running"], ["running"], [status]]
+
+
+def test_status__a_job_of_which_the_end_is_never_written_down_has_failed():
+    session = SomaSession()
+    session._controller = Controller((None, None))
+    found = [session.status(1)["jobs"][0] for _ in range(12)]
+    assert found == ["running"] * 10 + ["failed"] * 2

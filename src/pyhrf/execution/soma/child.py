@@ -14,6 +14,7 @@ import queue
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,8 @@ __all__ = ["SomaSession", "main"]
 
 _END_SECONDS = 20.0
 _DAYS = 90
+_LOOKS = 10
+"""How often a job may be found whose end is written down, but not how it ended."""
 
 
 class SomaSession:
@@ -30,6 +33,7 @@ class SomaSession:
     def __init__(self) -> None:
         self._controller: Any = None
         self._light = False
+        self._unrecorded: Counter[int] = Counter()
 
     def configure(self, resource: str) -> dict[str, str | None]:
         """Look up a resource in the configuration file of soma-workflow.
@@ -115,8 +119,19 @@ class SomaSession:
         jobs, _, status, *_ = self._controller.workflow_elements_status(workflow)
         return {
             "workflow": status,
-            "jobs": [_status_of_job(job) for job in sorted(jobs, key=lambda job: int(job[0]))],
+            "jobs": [self._of_job(job) for job in sorted(jobs, key=lambda job: int(job[0]))],
         }
+
+    def _of_job(self, job: Sequence[Any]) -> str:
+        """Tell how a job is; soma-workflow calls one that failed "done" as well."""
+        number, status = int(job[0]), str(job[1])
+        exit_status, exit_value = job[3][:2]
+        if status == "done" and exit_status is None and exit_value is None:
+            # It writes down that a job has ended before it writes how: for a moment, unless it lost
+            # sight of the job.
+            self._unrecorded[number] += 1
+            return "running" if self._unrecorded[number] <= _LOOKS else "failed"
+        return "failed" if status == "done" and exit_value != 0 else status
 
     def ids(self, workflow: int) -> list[str]:
         """Tell what the scheduler calls the jobs that were given to it and have not ended."""
@@ -140,12 +155,6 @@ class SomaSession:
             for workflow in list(self._controller.workflows()):
                 self._controller.delete_workflow(workflow)
         self._controller.disconnect()
-
-
-def _status_of_job(job: Sequence[Any]) -> str:
-    """Tell how a job is; soma-workflow calls one that failed "done" as well."""
-    status, exit_value = str(job[1]), job[3][1]
-    return "failed" if status == "done" and exit_value != 0 else status
 
 
 def _kind(error: BaseException) -> str:
