@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pyhrf.analysis.prepare import prepare
+from pyhrf.analysis.prepare import open_journal, prepare
 from pyhrf.analysis.takeover import Identity, bring_home_all
 from pyhrf.analysis.work import LOG_FILE, compile_here, show_in_report, write_study
 from pyhrf.config.study import Study
@@ -32,7 +32,7 @@ from pyhrf.execution.together import (
 from pyhrf.execution.watch import RUNS
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import Results
-from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell, study_data
+from pyhrf.study_data import StudyData, Tell, study_data
 
 __all__ = ["Answer", "Done", "Pool", "Said"]
 
@@ -136,11 +136,7 @@ class Pool:
             if fresh:
                 self._begin_anew(study.output, tell)
             tell_what_goes_on(study.output, self._engine, tell=tell)
-            expected = (EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
-            journal = own.enter_context(Journal(study.output, prepared.key, expected=expected))
-            for note in journal.notes:
-                tell(f"note: {note}")
-            data.keep()
+            journal = own.enter_context(open_journal(study, data, prepared, tell))
             dataset, estimator = prepared.dataset, prepared.estimator
             self._members.append(
                 Member(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +14,15 @@ from pyhrf.config.study import Study
 from pyhrf.data import Experiment, FloatArray
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.estimation import StudyEstimator, code_versions, make_estimator
+from pyhrf.execution.journal import Journal
 from pyhrf.inputs.cifti import Grayordinates
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.inputs.surfaces import Mesh
 from pyhrf.model.levels import spread_weights
 from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid, check_names
-from pyhrf.study_data import StudyData
+from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell
 
-__all__ = ["Prepared", "check_fit", "map_grid", "prepare"]
+__all__ = ["Prepared", "check_fit", "map_grid", "open_journal", "prepare"]
 
 _SAME_AMPLITUDES = 1e-6  # distance at norm 1, above what decimals of a file lose
 
@@ -139,3 +141,22 @@ def prepare(study: Study, data: StudyData) -> Prepared:
     }
     checksums = {data.home_of(path): sum_ for path, sum_ in sums.items()}
     return Prepared(dataset, estimator, key, checksums)
+
+
+@contextmanager
+def open_journal(
+    study: Study, data: StudyData, prepared: Prepared, tell: Tell
+) -> Iterator[Journal]:
+    """Hold the journal of a study; its notes are told, and example data are kept beside it.
+
+    Raises
+    ------
+    InputError
+        If the output directory cannot be used.
+    """
+    expected = (EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
+    with Journal(study.output, prepared.key, expected=expected) as journal:
+        for note in journal.notes:
+            tell(f"note: {note}")
+        data.keep()
+        yield journal

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pyhrf.analysis.prepare import check_fit, prepare
+from pyhrf.analysis.prepare import check_fit, open_journal, prepare
 from pyhrf.analysis.work import LOG_FILE, StudyRun, show_in_report, warnings_in
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
 from pyhrf.execution.engine import Engine, Keeping
 from pyhrf.execution.engines import begin_anew, make_engine, tell_what_goes_on
-from pyhrf.execution.journal import Journal, folder_of_engine
+from pyhrf.execution.journal import folder_of_engine
 from pyhrf.results import Results
-from pyhrf.study_data import EXAMPLE_DATA, Tell, open_files, study_data
+from pyhrf.study_data import Tell, open_files, study_data
 
 __all__ = ["analyse", "check_study", "load_study"]
 
@@ -151,14 +151,10 @@ def analyse(
         if fresh:
             begin_anew(study.output, chosen, tell=tell)
         tell_what_goes_on(study.output, chosen, tell=tell)
-        expected = (EXAMPLE_DATA,) if study.data.kind == "simulation" else ()
         with (
-            Journal(study.output, prepared.key, expected=expected) as journal,
+            open_journal(study, data, prepared, tell) as journal,
             warnings_in(study.output / LOG_FILE),
         ):
-            for note in journal.notes:
-                tell(f"note: {note}")
-            data.keep()
             run = StudyRun(study, prepared, journal, chosen)
             run.work(fresh=fresh, stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
             results = run.write(started=started, command=command or sys.argv)
