@@ -6,13 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lan_bed import LAB, Bed, wait_until
 
 from pyhrf.estimators.kernel_cache import cache_folder
+from pyhrf.execution.watch import Watch
 
 PROGRAM = "import sys; from pyhrf.commands import main; main.{}()"
 ALL = "h1,h2,h3,h1,h2,h3"
@@ -132,20 +133,33 @@ class Scenario:
         return len(list((self.out / ".journal").glob("batch-*.npz")))
 
     @property
+    def hosts(self) -> set[str]:
+        """Hosts of which a batch is in the journal."""
+        return set(Watch(self.out).hosts) if self.n_done else set()
+
+    @property
     def said(self) -> str:
         """What it told the user, each line with the second in which it did."""
         return self._stderr.read_text()
 
     def wait_for(self, n_done: int, *, seconds: float = 30) -> None:
         """Wait until so many batches are in the journal."""
+        self._wait(lambda: self.n_done >= n_done, seconds=seconds, what=f"{n_done} batches")
 
-        def there() -> bool:
+    def wait_for_hosts(self, *names: str, seconds: float = 60) -> None:
+        """Wait until each of these hosts has done a batch."""
+        self._wait(lambda: self.hosts >= set(names), seconds=seconds, what=f"results of {names}")
+
+    def _wait(self, condition: Callable[[], bool], *, seconds: float, what: str) -> None:
+        def met() -> bool:
+            if condition():
+                return True
             if self.process.poll() is not None:
                 raise AssertionError(f"it ended: {self._stdout.read_text()}\n{self.said}")
-            return self.n_done >= n_done
+            return False
 
         try:
-            wait_until(there, seconds=seconds, what=f"{n_done} batches")
+            wait_until(met, seconds=seconds, what=what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.said}") from None
 
