@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyhrf.analysis import analyse
-from pyhrf.commands.jde import ENGINES as OFFERED
+from pyhrf.commands.options import ENGINES as OFFERED
 from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError, EngineError, InputError
 from pyhrf.execution import journal

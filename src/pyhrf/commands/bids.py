@@ -12,8 +12,18 @@ import click
 
 from pyhrf import __version__
 from pyhrf.commands.exits import NOT_STARTED, OK, SOME_FAILED
-from pyhrf.commands.jde import ENGINES
 from pyhrf.commands.logs import logging_to
+from pyhrf.commands.options import (
+    CONTEXT,
+    FILE,
+    confound_columns_option,
+    contrast_options,
+    engine_option,
+    fd_threshold_option,
+    fresh_option,
+    n_jobs_option,
+    percent_option,
+)
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity, verbosity_option
 
 if TYPE_CHECKING:
@@ -23,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["bids"]
 
-_file = click.Path(path_type=Path)
 _SEVERAL = {
     *("--participant-label", "--participant_label", "--session-label", "--session_label"),
     *("--task", "--task-id", "--run", "--acq", "--ce", "--rec", "--dir"),
@@ -92,10 +101,10 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
 @click.command(
     cls=_BidsCommand,
     short_help="Analyse a BIDS data set that fMRIPrep has preprocessed.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
-@click.argument("bids_dir", type=_file, metavar="BIDS_DIR")
-@click.argument("out_dir", type=_file, metavar="OUT_DIR")
+@click.argument("bids_dir", type=FILE, metavar="BIDS_DIR")
+@click.argument("out_dir", type=FILE, metavar="OUT_DIR")
 @click.argument("level", type=click.Choice(["participant", "group"]), metavar="participant")
 @click.option(
     "--participant-label",
@@ -142,7 +151,7 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
 )
 @click.option(
     "--derivatives",
-    type=_file,
+    type=FILE,
     metavar="DIR",
     help="Folder of fMRIPrep.  [default: BIDS_DIR/derivatives/fmriprep]",
 )
@@ -155,29 +164,10 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
     help="Atlas in the space of the data, NIfTI, brought onto their grid; or the voxels at most "
     "of parcels that are cut from the brain mask.",
 )
-@click.option(
-    "--confound-columns",
-    metavar="NAMES",
-    help="Confounds to remove: names of columns, patterns, motion6, motion12, motion24, outliers "
-    "(as many as a run has), all or none.  [default: motion6]",
-)
-@click.option(
-    "--fd-threshold",
-    type=float,
-    metavar="MM",
-    help="Censor scans whose framewise_displacement exceeds this.",
-)
-@click.option("--percent", is_flag=True, help="Scale the signal to percent of its mean over time.")
-@click.option(
-    "-C",
-    "contrasts",
-    multiple=True,
-    metavar="NAME=EXPRESSION",
-    help='Contrast, such as "audio-video = audio - video"; may be repeated.',
-)
-@click.option(
-    "--contrasts-file", type=_file, help='JSON file of contrasts: {"name": "expression", ...}.'
-)
+@confound_columns_option
+@fd_threshold_option
+@percent_option
+@contrast_options
 @click.option(
     "--estimator",
     type=click.Choice(["vem", "mcmc", "rfir", "glm"]),
@@ -189,30 +179,14 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
 @click.option(
     "-c",
     "study_file",
-    type=_file,
+    type=FILE,
     metavar="XML",
     help="Study file, as pyhrf_jde_buildcfg writes it: all its parameters are taken, but not its "
     "data; other options win.",
 )
-@click.option(
-    "-x",
-    "engine",
-    type=click.Choice(ENGINES),
-    default="local",
-    show_default=True,
-    help="Where to work, as for pyhrf jde estim: all participants are one pool of work.",
-)
-@click.option(
-    "-j",
-    "--n-cpus",
-    "--n_cpus",
-    "--nprocs",
-    "n_jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Job slots of -x local.  [default: nb_procs of ~/.pyhrf/config.cfg, or all cores]",
-)
-@click.option("--fresh", is_flag=True, help="Do not resume: keep older results aside, begin anew.")
+@engine_option("Where to work, as for pyhrf jde estim: all participants are one pool of work.")
+@n_jobs_option("--n-cpus", "--n_cpus", "--nprocs")
+@fresh_option
 @click.option(
     "--cancel",
     is_flag=True,

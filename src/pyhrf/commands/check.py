@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pyhrf.commands.exits import NOT_STARTED, OK
+from pyhrf.commands.options import CONTEXT
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
 _NARROWEST = 100
 _SCHEDULERS = {
     "slurm": "Slurm",
@@ -38,13 +38,13 @@ _TITLES = {
 
 
 @click.group(
-    short_help="Check what an engine needs: LAN, cluster, slurm ...", context_settings=_CONTEXT
+    short_help="Check what an engine needs: LAN, cluster, slurm ...", context_settings=CONTEXT
 )
 def check() -> None:
     """Check what an engine needs, before a run."""
 
 
-@check.command("LAN", short_help="Try every host of [parallel-LAN].", context_settings=_CONTEXT)
+@check.command("LAN", short_help="Try every host of [parallel-LAN].", context_settings=CONTEXT)
 def check_hosts() -> int:
     """Try every host of section [parallel-LAN] of ~/.pyhrf/config.cfg, all at the same time.
 
@@ -66,7 +66,7 @@ def check_hosts() -> int:
 
 
 @check.command(
-    "cluster", short_help="Try the cluster of [parallel-cluster].", context_settings=_CONTEXT
+    "cluster", short_help="Try the cluster of [parallel-cluster].", context_settings=CONTEXT
 )
 def check_soma_cluster() -> int:
     """Try the cluster of section [parallel-cluster] of ~/.pyhrf/config.cfg, step by step.
@@ -101,7 +101,7 @@ def _queue_check(name: str, title: str) -> click.Command:
     return click.Command(
         name,
         callback=check_scheduler,
-        context_settings=_CONTEXT,
+        context_settings=CONTEXT,
         short_help=f"Try {title} with the settings of [parallel-queue].",
         help=f"Try {title} from this login node, with section [parallel-queue] of "
         "~/.pyhrf/config.cfg, step by step.\n\nAre its programs there, does it answer, is there "

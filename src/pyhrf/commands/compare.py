@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pyhrf.commands.exits import OK
+from pyhrf.commands.options import CONTEXT, FILE
 from pyhrf.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ __all__ = ["compare"]
 @click.command(
     "compare",
     short_help="Compare the results of several analyses.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
 @click.argument("directories", nargs=-1, required=True, metavar="DIR...", type=Path)
 @click.option(
     "-u",
     "output",
-    type=click.Path(path_type=Path),
+    type=FILE,
     default="comparison",
     show_default=True,
     help="Folder for tables and figures; it must be new or empty.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pyhrf.commands.likewise import buildcfg_like_jde, estim_like_jde
+from pyhrf.commands.options import CONTEXT
 
 __all__ = ["buildcfg", "estim", "glm"]
 
@@ -13,7 +14,7 @@ _STUDY_FILE = "glm.xml"
 
 @click.group(
     short_help="General linear model: buildcfg, estim.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
 def glm() -> None:
     """General linear model, by nilearn: tests of every voxel, with an HRF that is given or free."""

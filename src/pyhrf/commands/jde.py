@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,29 +9,34 @@ import click
 from pyhrf.commands.build import BuildOptions, build_study
 from pyhrf.commands.estimate import EstimOptions, estimate
 from pyhrf.commands.exits import OK
+from pyhrf.commands.options import (
+    CONTEXT,
+    FILE,
+    confound_columns_option,
+    contrast_options,
+    engine_option,
+    fd_threshold_option,
+    fresh_option,
+    n_jobs_option,
+    percent_option,
+)
 from pyhrf.commands.verbosity import verbosity_option
 
-__all__ = ["ENGINES", "buildcfg", "estim", "jde"]
+__all__ = ["buildcfg", "estim", "jde"]
 
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
-# Those of pyhrf.analysis, which takes too long to import for a word of help.
-_QUEUES = ("slurm", "pbs", "sge", "lsf", "htcondor", "oar")
-ENGINES = ("serial", "local", "LAN", "cluster", *_QUEUES)
-"""What ``-x`` takes."""
 _STUDY_FILE = "detectestim.xml"
-_file = click.Path(path_type=Path)
 
 
-@click.group(short_help="Joint detection-estimation: buildcfg, estim.", context_settings=_CONTEXT)
+@click.group(short_help="Joint detection-estimation: buildcfg, estim.", context_settings=CONTEXT)
 def jde() -> None:
     """Joint detection-estimation: a response per parcel, activation maps per condition."""
 
 
-@jde.command(short_help="Write the XML file of a study.", context_settings=_CONTEXT)
+@jde.command(short_help="Write the XML file of a study.", context_settings=CONTEXT)
 @click.option(
     "-o",
     "study_file",
-    type=_file,
+    type=FILE,
     default=_STUDY_FILE,
     show_default=True,
     help="XML file to write.",
@@ -40,60 +44,49 @@ def jde() -> None:
 @click.option(
     "-f",
     "bold",
-    type=_file,
+    type=FILE,
     multiple=True,
     help="BOLD, 4D NIfTI, GIFTI or CIFTI time series; one -f per run, in order.",
 )
 @click.option(
-    "-k", "parcellation", type=_file, help="Parcellation or mask on the same grid or mesh."
+    "-k", "parcellation", type=FILE, help="Parcellation or mask on the same grid or mesh."
 )
 @click.option(
     "-g",
     "meshes",
-    type=_file,
+    type=FILE,
     multiple=True,
     help="Mesh of surface data, GIFTI; of CIFTI one -g for each cortical structure.",
 )
 @click.option(
     "-r",
     "paradigm",
-    type=_file,
+    type=FILE,
     multiple=True,
     help='Paradigm: CSV of session "condition" onset duration amplitude, or BIDS events TSV; '
     "one per run, or one for all.",
 )
 @click.option(
-    "-s", "spm", type=_file, help="SPM.mat: onsets, durations and TR of every session; for -r."
+    "-s", "spm", type=FILE, help="SPM.mat: onsets, durations and TR of every session; for -r."
 )
 @click.option(
     "-I", "tr", type=float, metavar="SECONDS", help="TR in place of the header's, seconds."
 )
 @click.option(
     "--confounds",
-    type=_file,
+    type=FILE,
     multiple=True,
     help="Confounds, TSV or CSV as those of fMRIPrep; one per run.",
 )
-@click.option(
-    "--confound-columns",
-    metavar="NAMES",
-    help="Columns to remove: names, patterns, motion6, motion12, motion24, outliers (as many as a "
-    "run has), all or none.  "
-    "[default: motion6]",
-)
-@click.option(
-    "--fd-threshold",
-    type=float,
-    metavar="MM",
-    help="Censor scans whose framewise_displacement exceeds this.",
-)
+@confound_columns_option
+@fd_threshold_option
 @click.option(
     "--censored",
-    type=_file,
+    type=FILE,
     multiple=True,
     help="Text file of scans to censor, the first being 0, as 0 1 17-20; one per run.",
 )
-@click.option("--percent", is_flag=True, help="Scale the signal to percent of its mean over time.")
+@percent_option
 @click.option("--levels-per-run", "per_run", is_flag=True, help="Give each run its own levels.")
 @click.option(
     "-d",
@@ -123,17 +116,8 @@ def jde() -> None:
     metavar="N",
     help="Iterations at most; of MCMC, sweeps of every chain, a third of them burn-in.",
 )
-@click.option(
-    "-C",
-    "contrasts",
-    multiple=True,
-    metavar="NAME=EXPRESSION",
-    help='Contrast, such as "audio-video = audio - video"; may be repeated.',
-)
-@click.option(
-    "--contrasts-file", type=_file, help='JSON file of contrasts: {"name": "expression", ...}.'
-)
-@click.option("-u", "output", type=_file, help="Output directory.  [default: results]")
+@contrast_options
+@click.option("-u", "output", type=FILE, help="Output directory.  [default: results]")
 @verbosity_option
 def buildcfg(**options: Any) -> int:
     """Write the XML file that describes a study, after checking its data.
@@ -144,29 +128,18 @@ def buildcfg(**options: Any) -> int:
     return OK
 
 
-@jde.command(short_help="Run the study of an XML file.", context_settings=_CONTEXT)
+@jde.command(short_help="Run the study of an XML file.", context_settings=CONTEXT)
 @click.option(
-    "-c", "study_file", type=_file, default=_STUDY_FILE, show_default=True, help="XML file to run."
+    "-c", "study_file", type=FILE, default=_STUDY_FILE, show_default=True, help="XML file to run."
 )
-@click.option(
-    "-x",
-    "engine",
-    type=click.Choice(ENGINES),
-    default="local",
-    show_default=True,
-    help="Where to work: one parcel after the other, on the cores of this machine, on the hosts "
+@engine_option(
+    "Where to work: one parcel after the other, on the cores of this machine, on the hosts "
     "of [parallel-LAN] or the cluster of [parallel-cluster] in ~/.pyhrf/config.cfg, or, on a "
-    "login node, in jobs of its batch scheduler as [parallel-queue] asks for them.",
+    "login node, in jobs of its batch scheduler as [parallel-queue] asks for them."
 )
-@click.option(
-    "-j",
-    "n_jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Job slots of -x local.  [default: nb_procs of ~/.pyhrf/config.cfg, or all cores]",
-)
-@click.option("-u", "output", type=_file, help="Output directory, in place of the study's.")
-@click.option("--fresh", is_flag=True, help="Do not resume: keep older results aside, begin anew.")
+@n_jobs_option()
+@click.option("-u", "output", type=FILE, help="Output directory, in place of the study's.")
+@fresh_option
 @click.option("-s", "stop", is_flag=True, help="Stop at the first parcel that fails.")
 @click.option(
     "-p", "profile", is_flag=True, help="Write profile.txt: where the time goes, with -x serial."

@@ -9,6 +9,7 @@ import click
 
 from pyhrf import __version__
 from pyhrf.commands.exits import run_command
+from pyhrf.commands.options import CONTEXT
 
 __all__ = [
     "pyhrf",
@@ -49,7 +50,7 @@ class _LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="pyhrf")
 def pyhrf() -> None:
     """Haemodynamic responses and activation maps from task fMRI."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import click
 
 from pyhrf.commands.exits import NOT_STARTED, OK
+from pyhrf.commands.options import CONTEXT
 from pyhrf.commands.verbosity import as_verbosity, verbosity_option
 from pyhrf.errors import InputError
 
@@ -23,7 +24,7 @@ _TESTS = "pyhrf.test"
 @click.command(
     "maketests",
     short_help="Test this installation.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
 @click.argument("names", nargs=-1, metavar="[TEST]...")
 @verbosity_option

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pyhrf.commands.exits import OK
+from pyhrf.commands.options import CONTEXT, FILE
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,9 +28,9 @@ _SECONDS_BETWEEN_LINES = 5.0
 @click.command(
     "monitor",
     short_help="Watch a run from another terminal.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=FILE)
 def monitor(directory: Path) -> int:
     """Show how far the run is that works into the output directory DIR, until it ends.
 

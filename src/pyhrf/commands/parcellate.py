@@ -11,6 +11,7 @@ import numpy as np
 
 from pyhrf.commands import jde
 from pyhrf.commands.build import BuildOptions, study_of
+from pyhrf.commands.options import CONTEXT, FILE
 from pyhrf.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -19,20 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["parcellate"]
 
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
-_file = click.Path(path_type=Path)
-_source = click.argument("source", type=_file, metavar="FILE")
+_source = click.argument("source", type=FILE, metavar="FILE")
 _meshes = click.option(
     "-g",
     "meshes",
-    type=_file,
+    type=FILE,
     multiple=True,
     help="Mesh on which FILE lies, GIFTI; of CIFTI one -g for each cortical structure.",
 )
 _output = click.option(
     "-o",
     "output",
-    type=_file,
+    type=FILE,
     help="File to write, .nii.gz, of a mesh .label.gii, of CIFTI .dlabel.nii; one that is there "
     "is not written over.  [default: parcellation and this ending]",
 )
@@ -49,7 +48,7 @@ _OF_DATA = (
 )
 
 
-@click.group(short_help="Make and edit parcellations.", context_settings=_CONTEXT)
+@click.group(short_help="Make and edit parcellations.", context_settings=CONTEXT)
 def parcellate() -> None:
     """Make and edit parcellations: one whole number per voxel or node, 0 for background.
 
@@ -57,7 +56,7 @@ def parcellate() -> None:
     """
 
 
-@parcellate.command(context_settings=_CONTEXT)
+@parcellate.command(context_settings=CONTEXT)
 @_source
 @_meshes
 @_size
@@ -74,8 +73,8 @@ def mask(source: Path, meshes: tuple[Path, ...], size: int, output: Path | None)
     )
 
 
-@parcellate.command(context_settings=_CONTEXT)
-@click.argument("mask", type=_file, metavar="MASK")
+@parcellate.command(context_settings=CONTEXT)
+@click.argument("mask", type=FILE, metavar="MASK")
 @_size
 @click.option(
     "--smallest",
@@ -150,7 +149,7 @@ def _nothing_but(options: dict[str, Any]) -> dict[str, Any]:
 data.params[1:1] = [one for one in jde.buildcfg.params if one.name in _OF_DATA]
 
 
-@parcellate.command(context_settings=_CONTEXT)
+@parcellate.command(context_settings=CONTEXT)
 @_source
 @_meshes
 @_output
@@ -166,7 +165,7 @@ def contiguous(source: Path, meshes: tuple[Path, ...], output: Path | None) -> N
     )
 
 
-@parcellate.command(context_settings=_CONTEXT)
+@parcellate.command(context_settings=CONTEXT)
 @_source
 @_meshes
 @click.option(
@@ -195,7 +194,7 @@ def merge(
     )
 
 
-@parcellate.command(context_settings=_CONTEXT)
+@parcellate.command(context_settings=CONTEXT)
 @_source
 @click.argument("numbers", type=int, nargs=-1, required=True)
 @_meshes
@@ -209,10 +208,10 @@ def extract(
     _make(source, meshes, output, lambda placed: keep(placed.labels(), numbers))
 
 
-@parcellate.command(context_settings=_CONTEXT)
+@parcellate.command(context_settings=CONTEXT)
 @_source
 @click.option(
-    "--onto", type=_file, required=True, metavar="BOLD", help="4D NIfTI on whose grid it is to lie."
+    "--onto", type=FILE, required=True, metavar="BOLD", help="4D NIfTI on whose grid it is to lie."
 )
 @_output
 def resample(source: Path, onto: Path, output: Path | None) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import click
 
 from pyhrf.commands.exits import OK
+from pyhrf.commands.options import CONTEXT, FILE
 from pyhrf.errors import ConfigError
 
 __all__ = ["plot"]
@@ -16,9 +17,8 @@ __all__ = ["plot"]
 _FORMATS = (".png", ".svg", ".pdf")
 Command = TypeVar("Command", bound=Callable[..., int])
 
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
 
-_directory = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+_directory = click.argument("directory", metavar="DIR", type=FILE)
 
 
 def _output(default: str) -> Callable[[Command], Command]:
@@ -26,19 +26,19 @@ def _output(default: str) -> Callable[[Command], Command]:
     return click.option(
         "-o",
         "output",
-        type=click.Path(path_type=Path),
+        type=FILE,
         default=default,
         show_default=True,
         help="File to write; its ending says the format: .png, .svg or .pdf.",
     )
 
 
-@click.group("plot", short_help="Draw a single figure of the results.", context_settings=_CONTEXT)
+@click.group("plot", short_help="Draw a single figure of the results.", context_settings=CONTEXT)
 def plot() -> None:
     """Draw responses, a map or the convergence of the results in an output directory."""
 
 
-@plot.command("hrf", context_settings=_CONTEXT)
+@plot.command("hrf", context_settings=CONTEXT)
 @_directory
 @click.option("-p", "parcels", metavar="N,N,...", help="Parcels; by default the first thirty.")
 @_output("hrf.png")
@@ -53,13 +53,13 @@ def hrf(directory: Path, parcels: str | None, output: Path) -> int:
     return _written(output)
 
 
-@plot.command("map", context_settings=_CONTEXT)
+@plot.command("map", context_settings=CONTEXT)
 @_directory
 @click.argument("name")
 @click.option("-t", "threshold", type=click.FloatRange(min=0), help="Hide what is nearer to 0.")
 @click.option(
     "--anatomy",
-    type=click.Path(path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Draw on this 3D NIfTI, in the space of the data, not on the mean BOLD.",
 )
@@ -92,7 +92,7 @@ def map_(
     return _written(output)
 
 
-@plot.command("convergence", context_settings=_CONTEXT)
+@plot.command("convergence", context_settings=CONTEXT)
 @_directory
 @click.option("-p", "parcels", metavar="N,N,...", help="Draw the criterion of these parcels.")
 @_output("convergence.png")

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from pyhrf.commands.exits import OK
+from pyhrf.commands.options import CONTEXT, FILE
 from pyhrf.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,19 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["project"]
 
-_file = click.Path(path_type=Path)
 _SERIES, _LABELS = ".func.gii", ".label.gii"
 
 
 @click.command(
     short_help="Bring a volume onto the nodes of a mesh.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
-@click.argument("source", type=_file, metavar="FILE")
+@click.argument("source", type=FILE, metavar="FILE")
 @click.option(
     "-g",
     "meshes",
-    type=_file,
+    type=FILE,
     multiple=True,
     required=True,
     help="Mesh in the space of FILE, GIFTI; a second -g is the inner surface of the cortex.",
@@ -51,7 +51,7 @@ _SERIES, _LABELS = ".func.gii", ".label.gii"
 @click.option(
     "-o",
     "output",
-    type=_file,
+    type=FILE,
     help="File to write, .func.gii, of an atlas .label.gii; one that is there is not written over."
     "  [default: the name of FILE and this ending]",
 )

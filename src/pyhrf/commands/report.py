@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pyhrf.commands.exits import OK
+from pyhrf.commands.options import CONTEXT, FILE
 
 __all__ = ["report"]
 
@@ -14,12 +15,12 @@ __all__ = ["report"]
 @click.command(
     "report",
     short_help="Make report.html from the results of an analysis.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=FILE)
 @click.option(
     "--anatomy",
-    type=click.Path(path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Draw the maps on this 3D NIfTI, in the space of the data, not on the mean BOLD.",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pyhrf.commands.likewise import buildcfg_like_jde, estim_like_jde
+from pyhrf.commands.options import CONTEXT
 
 __all__ = ["buildcfg", "estim", "rfir"]
 
@@ -13,7 +14,7 @@ _STUDY_FILE = "rfir.xml"
 
 @click.group(
     short_help="Regularised finite impulse responses: buildcfg, estim.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
 def rfir() -> None:
     """Regularised finite impulse responses: a smooth HRF of each voxel and condition."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pyhrf.commands.options import CONTEXT, FILE
 from pyhrf.simulation.examples import EXAMPLES, example_spec
 from pyhrf.simulation.spec import SimulationSpec
 
@@ -39,8 +40,8 @@ def _all_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.command(context_settings=CONTEXT)
+@click.argument("directory", type=FILE, metavar="DIR")
 @click.option(
     "--example",
     type=click.Choice(EXAMPLES),

@@ -1,0 +1,104 @@
+"""Options that several commands take, each declared here once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+__all__ = [
+    "CONTEXT",
+    "ENGINES",
+    "FILE",
+    "confound_columns_option",
+    "contrast_options",
+    "engine_option",
+    "fd_threshold_option",
+    "fresh_option",
+    "n_jobs_option",
+    "percent_option",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+"""Of every command: -h is short for --help."""
+
+FILE = click.Path(path_type=Path)
+"""A path, not looked at: what is wrong with a file is said by what reads it."""
+
+# Those of pyhrf.analysis, which takes too long to import for a word of help.
+_QUEUES = ("slurm", "pbs", "sge", "lsf", "htcondor", "oar")
+ENGINES = ("serial", "local", "LAN", "cluster", *_QUEUES)
+"""What ``-x`` takes."""
+
+confound_columns_option = click.option(
+    "--confound-columns",
+    metavar="NAMES",
+    help="Confounds to remove: names of columns, patterns, motion6, motion12, motion24, outliers "
+    "(as many as a run has), all or none.  [default: motion6]",
+)
+fd_threshold_option = click.option(
+    "--fd-threshold",
+    type=float,
+    metavar="MM",
+    help="Censor scans whose framewise_displacement exceeds this.",
+)
+percent_option = click.option(
+    "--percent", is_flag=True, help="Scale the signal to percent of its mean over time."
+)
+fresh_option = click.option(
+    "--fresh", is_flag=True, help="Do not resume: keep older results aside, begin anew."
+)
+
+
+def contrast_options(command: Command) -> Command:
+    """Give a command ``-C`` and ``--contrasts-file``: ``contrasts`` and ``contrasts_file``."""
+    command = click.option(
+        "--contrasts-file", type=FILE, help='JSON file of contrasts: {"name": "expression", ...}.'
+    )(command)
+    return click.option(
+        "-C",
+        "contrasts",
+        multiple=True,
+        metavar="NAME=EXPRESSION",
+        help='Contrast, such as "audio-video = audio - video"; may be repeated.',
+    )(command)
+
+
+def engine_option(text: str) -> Callable[[Command], Command]:
+    """Make the option ``-x``: ``engine``, one of `ENGINES`.
+
+    Parameters
+    ----------
+    text : str
+        Its help.
+    """
+    return click.option(
+        "-x",
+        "engine",
+        type=click.Choice(ENGINES),
+        default="local",
+        show_default=True,
+        help=text,
+    )
+
+
+def n_jobs_option(*names: str) -> Callable[[Command], Command]:
+    """Make the option ``-j``: ``n_jobs``, 1 at least, or None.
+
+    Parameters
+    ----------
+    *names : str
+        Other names of it, as ``--n-cpus``.
+    """
+    return click.option(
+        "-j",
+        *names,
+        "n_jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Job slots of -x local.  [default: nb_procs of ~/.pyhrf/config.cfg, or all cores]",
+    )
