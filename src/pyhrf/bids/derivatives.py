@@ -22,7 +22,7 @@ from pyhrf.bids.describe import (
     MapKind,
 )
 from pyhrf.bids.files import keep_current, scratch_beside, write_json
-from pyhrf.bids.names import bids_label
+from pyhrf.bids.names import bids_label, condition_labels
 from pyhrf.bids.plan import PlannedStudy
 from pyhrf.bids.studies import WORK, folder_of_inputs
 from pyhrf.config.study import SECTION_OF, Study
@@ -230,9 +230,10 @@ def _sources(planned: PlannedStudy, study: Study, data: BidsData) -> list[str]:
 
 def _write_maps(writer: _Writer, study: Study, results: Results, scratch: Path) -> None:
     maps = results.maps()
+    labels = condition_labels(_conditions(results))
     unit = "percent of the mean" if study.data.scaling == "percent" else "arbitrary"
     for stem, path in maps.items():
-        kind, name, about = _what(stem, study, results)
+        kind, name, about = _what(stem, study, labels)
         about = {**about, "Units": kind.unit_in(unit)}
         content = path.read_bytes()
         if kind.squared:
@@ -248,7 +249,9 @@ def _write_maps(writer: _Writer, study: Study, results: Results, scratch: Path) 
             writer.put(f"{name}stat-{kind.label}_statmap", ".nii.gz", content, about)
 
 
-def _what(stem: str, study: Study, results: Results) -> tuple[MapKind, str, dict[str, Any]]:
+def _what(
+    stem: str, study: Study, labels: Mapping[str, str]
+) -> tuple[MapKind, str, dict[str, Any]]:
     """Tell what a map is, by its name: its kind, the entity of its condition, its description."""
     is_glm = study.estimator == "glm"
     for kind in CONTRAST_MAPS[is_glm]:
@@ -258,12 +261,12 @@ def _what(stem: str, study: Study, results: Results) -> tuple[MapKind, str, dict
                 named = {"Description": kind.text, "Contrast": contrast.name}
                 return kind, f"contrast-{label}_", {**named, "Expression": contrast.expression}
     for kind in CONDITION_MAPS[is_glm]:
-        for condition in _conditions(results):
+        for condition, label in labels.items():
             if file_stem(kind.prefix + condition) == stem:
                 about: dict[str, Any] = {"Description": kind.text, "Condition": condition}
                 if kind.label == "ppm":
                     about["Threshold"] = _threshold(study)
-                return kind, f"contrast-{bids_label(condition)}_", about
+                return kind, f"contrast-{label}_", about
     kind = PARCEL_MAPS.get(stem) or MapKind("", bids_label(stem), f"The map {stem} of PyHRF")
     return kind, "", {"Description": kind.text}
 

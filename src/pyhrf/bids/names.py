@@ -1,34 +1,79 @@
-"""Names of what comes out: labels of conditions and contrasts, and what each map is."""
+"""Names of what comes out: labels of conditions and contrasts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 from pyhrf.errors import ConfigError
 
-__all__ = ["bids_label", "check_labels"]
+__all__ = ["bids_label", "check_labels", "condition_labels"]
 
 _WORDS = {"-": " Minus ", "+": " Plus ", ">": " Gt ", "<": " Lt "}
+_HYPHEN = re.compile("(?<=[A-Za-z0-9])-(?=[A-Za-z0-9])")
 
 
 def bids_label(name: str, *, contrast: bool = False) -> str:
     """Turn the name of a condition or contrast into a label: letters and digits only.
 
-    Operators in the name of a contrast become words, as nilearn has it; the case of letters is
-    kept.
+    Operators become words, as nilearn has it; the case of letters is kept. In the name of a
+    condition a hyphen between letters or digits is none.
 
     Examples
     --------
-    >>> bids_label("audio-video", contrast=True), bids_label("left hand")
-    ('audioMinusVideo', 'leftHand')
+    >>> bids_label("audio-video", contrast=True), bids_label("left-hand"), bids_label("word-")
+    ('audioMinusVideo', 'leftHand', 'wordMinus')
     """
-    if contrast:
-        for sign, word in _WORDS.items():
-            name = name.replace(sign, word)
+    if not contrast:
+        name = _HYPHEN.sub(" ", name)
+    for sign, word in _WORDS.items():
+        name = name.replace(sign, word)
     words: list[str] = re.findall(r"[A-Za-z0-9]+", name)
     first, *others = words or [""]
     return "".join([first, *(word[0].upper() + word[1:] for word in others)])
+
+
+def condition_labels(conditions: Iterable[str]) -> dict[str, str]:
+    """Give each condition a label of its own.
+
+    Where names differ only in what a label loses, each gets a number. It is made of the name
+    itself: a number by order would be another one for a participant who lacks a condition, and
+    a group analysis would mix the two.
+
+    Parameters
+    ----------
+    conditions : iterable of str
+        Names of a study, each once.
+
+    Returns
+    -------
+    dict of str to str
+        Labels, different also where letters are not told by their case, by name.
+
+    Examples
+    --------
+    >>> condition_labels(["word+", "word-"])
+    {'word+': 'wordPlus', 'word-': 'wordMinus'}
+    >>> condition_labels(["go-left", "go_left"])
+    {'go-left': 'goLeftNo2304', 'go_left': 'goLeftNo7647'}
+    """
+    labels = {name: bids_label(name) for name in conditions}
+    plain = dict(labels)
+    n_digits = 4
+    while shared := _shared(labels):
+        for name in shared:
+            number = int.from_bytes(sha256(name.encode()).digest()) % 10**n_digits
+            labels[name] = f"{plain[name]}No{number:0{n_digits}}"
+        n_digits += 1
+    return labels
+
+
+def _shared(labels: Mapping[str, str]) -> list[str]:
+    """Name those whose label another one has; some file systems do not tell letters by case."""
+    counts = Counter(label.lower() for label in labels.values())
+    return [name for name, label in labels.items() if label and counts[label.lower()] > 1]
 
 
 def check_labels(conditions: Iterable[str], contrasts: Iterable[str]) -> None:
@@ -37,17 +82,18 @@ def check_labels(conditions: Iterable[str], contrasts: Iterable[str]) -> None:
     Raises
     ------
     ConfigError
-        If a name has no letter or digit, or two names become one label.
+        If a name has nothing that a label keeps, or the label of a contrast is that of another
+        one or of a condition.
     """
+    labels = condition_labels(sorted(conditions))
     taken: dict[str, str] = {}
     named = [
-        *((f"the condition {name!r}", bids_label(name)) for name in sorted(conditions)),
+        *((f"the condition {name!r}", x) for name, x in labels.items()),
         *((f"the contrast {name!r}", bids_label(name, contrast=True)) for name in contrasts),
     ]
     for what, label in named:
         if not label:
             raise ConfigError(f"{what} needs a letter (a-z) or a digit, for the names of its files")
-        # Some file systems do not tell letters by their case.
         if label.lower() in taken:
             raise ConfigError(
                 f"{taken[label.lower()]} and {what} would both be written as contrast-{label}: "
