@@ -15,16 +15,15 @@ from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
+from pyhrf.inputs.scan_time import check_conditions, within_scan_time
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
+from pyhrf.inputs.signals import refuse_centred, refuse_silence
 from pyhrf.inputs.spm import SpmDesign, is_spm, read_spm, sessions_of
 from pyhrf.inputs.timing import repetition_times
-from pyhrf.inputs.voxels import has_level, percent_change
+from pyhrf.inputs.voxels import percent_change
 from pyhrf.model.levels import levels_per_run
 
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
-
-_LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
-_AT_ONCE = 1000  # positions
 
 
 class RunPaths(Protocol):
@@ -122,41 +121,14 @@ class Dataset:
                 self._stored = tuple(
                     read_stored(series, self._voxel_parcels.voxels) for series in self._series
                 )
-                self._refuse_silence(self._stored)
+                runs = self.experiment.runs
+                refuse_silence(runs, self._series, self._stored, self._parcellation)
                 if self._percent:
-                    self._refuse_centred(self._stored)
+                    refuse_centred(runs, self._series, self._stored)
             except InputError as error:
                 self._stored = None
                 self._failure = str(error)
                 raise
-
-    def _refuse_silence(self, stored: Sequence[NDArray[Any]]) -> None:
-        """Refuse parcels of which no position can be used in all runs."""
-        n_positions = stored[0].shape[1]
-        # the first few tell, unless the parcellation is that of other data
-        for first in range(0, n_positions, _AT_ONCE):
-            some = slice(first, first + _AT_ONCE)
-            usable = [
-                _varies(values[run.kept, some])
-                for run, values in zip(self.experiment.runs, stored, strict=True)
-            ]
-            if np.logical_and.reduce(usable).any():
-                return
-        raise InputError(
-            f"{self._parcellation}: misses the data: all {n_positions} positions of its parcels "
-            f"are constant or not finite in {self._series[0].path}: give the parcellation of these "
-            "data"
-        )
-
-    def _refuse_centred(self, stored: Sequence[NDArray[Any]]) -> None:
-        """Refuse to give in per cent of their mean data of which the mean was taken off."""
-        for run, series, values in zip(self.experiment.runs, self._series, stored, strict=True):
-            if not has_level(values_of(series, values[:, :_AT_ONCE])[run.kept]):
-                raise InputError(
-                    f"{series.path}: cannot be given in percent of its mean, which is not above "
-                    "the spread of the signal over time: the mean was taken off before; leave the "
-                    "scaling out, or give data that have their mean"
-                )
 
     def load(self, numbers: Sequence[int]) -> list[Parcel]:
         """Give some parcels; the first call reads the files. Threads may call it at once.
@@ -278,7 +250,7 @@ def open_dataset(
     trs = repetition_times(bold, files, designs, tr, notes)
     paradigms, of_designs = _read_paradigms(files, designs, bold, trs, notes)
     kept = [
-        _within_scan_time(
+        within_scan_time(
             events,
             duration=volume.n_scans * run_tr,
             hrf_duration=hrf_duration,
@@ -294,7 +266,7 @@ def open_dataset(
         read_nuisance(each, volume.n_scans, notes)
         for each, volume in zip(nuisance, bold, strict=True)
     ]
-    conditions = _check_conditions(paradigms, kept, files)
+    conditions = check_conditions(paradigms, kept, files)
     return Dataset(
         experiment=Experiment(
             conditions=conditions,
@@ -338,13 +310,6 @@ def _spelled_once(paths: Sequence[Path]) -> list[Path]:
     return [first.setdefault(path.resolve(), path) for path in paths]
 
 
-def _varies(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which columns are finite and not constant."""
-    with np.errstate(invalid="ignore"):  # inf - inf
-        finite = np.isfinite(values.sum(axis=0, dtype=np.float64))
-    return np.asarray(finite & (values != values[:1]).any(axis=0))
-
-
 def _read_paradigms(
     paths: Sequence[Path],
     designs: Mapping[Path, SpmDesign],
@@ -378,53 +343,3 @@ def _read_paradigms(
 def _beside(confounds: FloatArray | None, more: FloatArray | None) -> FloatArray | None:
     given = [each for each in (confounds, more) if each is not None]
     return np.hstack(given) if given else None
-
-
-def _within_scan_time(
-    events: dict[str, Events],
-    *,
-    duration: float,
-    hrf_duration: float,
-    label: str,
-    notes: list[str],
-) -> dict[str, Events]:
-    """Keep the events that a scan can show; note the others."""
-    kept = {}
-    for condition, these in events.items():
-        inside = (these.onsets + these.durations > -hrf_duration) & (these.onsets < duration)
-        if inside.any():
-            kept[condition] = Events(
-                these.onsets[inside], these.durations[inside], these.amplitudes[inside]
-            )
-        if these.durations.max() > max(_LONG_EVENT, duration / 2):
-            notes.append(
-                f'{label}: events of "{condition}" last up to {these.durations.max():g} s; '
-                "durations are in seconds: are they?"
-            )
-        outside = these.onsets[~inside]
-        if outside.size:
-            shown = ", ".join(f"{onset:g}" for onset in outside[:5])
-            notes.append(
-                f'{label}: {outside.size} event{"s" if outside.size > 1 else ""} of "{condition}" '
-                f"outside the scan time (0 to {duration:g} s) left out: onset {shown}"
-                f"{', ...' if outside.size > 5 else ''} s"
-            )
-    return kept
-
-
-def _check_conditions(
-    read: Sequence[dict[str, Events]], kept: Sequence[dict[str, Events]], paths: Sequence[Path]
-) -> tuple[str, ...]:
-    """Give the conditions in alphabetical order, each with an event that counts."""
-    conditions = sorted({condition for run in read for condition in run})
-    for condition in conditions:
-        path = next(p for p, run in zip(paths, read, strict=True) if condition in run)
-        mine = [run[condition] for run in kept if condition in run]
-        if not mine:
-            raise InputError(
-                f'{path}: the condition "{condition}" has no event within the scan time; onsets '
-                "are seconds after the first scan of their run (is the TR right?)"
-            )
-        if not any(events.amplitudes.any() for events in mine):
-            raise InputError(f'{path}: all events of "{condition}" have the amplitude 0')
-    return tuple(conditions)

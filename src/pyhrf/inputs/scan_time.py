@@ -1,0 +1,95 @@
+"""Events against the scans of their run: those outside, and conditions of which none is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyhrf.data import Events
+from pyhrf.errors import InputError
+
+__all__ = ["check_conditions", "within_scan_time"]
+
+_LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
+
+
+def within_scan_time(
+    events: dict[str, Events],
+    *,
+    duration: float,
+    hrf_duration: float,
+    label: str,
+    notes: list[str],
+) -> dict[str, Events]:
+    """Keep the events of a run that a scan can show; note the others.
+
+    Parameters
+    ----------
+    events : dict of str to Events
+        By condition.
+    duration : float
+        From the first scan to the end of the last, seconds.
+    hrf_duration : float
+        How long an event is felt after its end, seconds.
+    label : str
+        File and run, for the notes.
+    notes : list of str
+        What is left out, and durations that look like milliseconds, are added to these.
+
+    Returns
+    -------
+    dict of str to Events
+        Conditions that have an event left.
+    """
+    kept = {}
+    for condition, these in events.items():
+        inside = (these.onsets + these.durations > -hrf_duration) & (these.onsets < duration)
+        if inside.any():
+            kept[condition] = Events(
+                these.onsets[inside], these.durations[inside], these.amplitudes[inside]
+            )
+        if these.durations.max() > max(_LONG_EVENT, duration / 2):
+            notes.append(
+                f'{label}: events of "{condition}" last up to {these.durations.max():g} s; '
+                "durations are in seconds: are they?"
+            )
+        outside = these.onsets[~inside]
+        if outside.size:
+            shown = ", ".join(f"{onset:g}" for onset in outside[:5])
+            notes.append(
+                f'{label}: {outside.size} event{"s" if outside.size > 1 else ""} of "{condition}" '
+                f"outside the scan time (0 to {duration:g} s) left out: onset {shown}"
+                f"{', ...' if outside.size > 5 else ''} s"
+            )
+    return kept
+
+
+def check_conditions(
+    read: Sequence[dict[str, Events]], kept: Sequence[dict[str, Events]], paths: Sequence[Path]
+) -> tuple[str, ...]:
+    """Give the conditions in alphabetical order, each with an event that counts.
+
+    Parameters
+    ----------
+    read, kept : sequence of dict of str to Events
+        The events of each run, as they were read and within its scans.
+    paths : sequence of Path
+        The file of each run.
+
+    Raises
+    ------
+    InputError
+        If all events of a condition are outside the scans, or have the amplitude 0.
+    """
+    conditions = sorted({condition for run in read for condition in run})
+    for condition in conditions:
+        path = next(p for p, run in zip(paths, read, strict=True) if condition in run)
+        mine = [run[condition] for run in kept if condition in run]
+        if not mine:
+            raise InputError(
+                f'{path}: the condition "{condition}" has no event within the scan time; onsets '
+                "are seconds after the first scan of their run (is the TR right?)"
+            )
+        if not any(events.amplitudes.any() for events in mine):
+            raise InputError(f'{path}: all events of "{condition}" have the amplitude 0')
+    return tuple(conditions)
