@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pyhrf.data import Events
 from pyhrf.errors import InputError
-from pyhrf.inputs.paradigm import read_paradigm
+from pyhrf.inputs.paradigm import EventColumns, read_paradigm
 
 Row = tuple[float, float, float]  # onset, duration, amplitude
 
@@ -161,6 +161,67 @@ def test_read_paradigm__notes_what_is_not_available(tmp_path: Path) -> None:
     ]
 
 
+COLUMNS = "onset\tduration\tStimulus\ttrial_type\tvalence\tamplitude\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (EventColumns(), {"go": [(1, 2, 5), (3, 2, 6)]}),
+        (EventColumns("stimulus"), {"face": [(1, 2, 5)], "house": [(3, 2, 6), (5, 2, 7)]}),
+        (
+            EventColumns("Stimulus", "valence"),
+            {"face": [(1, 2, 0.5)], "house": [(3, 2, -1), (5, 2, 1)]},
+        ),
+        (EventColumns(amplitude="valence"), {"go": [(1, 2, 0.5), (3, 2, -1)]}),
+    ],
+)
+def test_read_paradigm__reads_the_columns_that_are_asked_for(
+    tmp_path: Path, columns: EventColumns, expected: dict[str, list[Row]]
+) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_text(
+        COLUMNS + "1\t2\tface\tgo\t0.5\t5\n3\t2\thouse\tgo\t-1\t6\n5\t2\thouse\tn/a\tn/a\t7\n"
+    )
+    notes: list[str] = []
+    (run,) = read_paradigm(path, n_runs=1, columns=columns, notes=notes)
+    assert {name: rows(events) for name, events in run.items()} == expected
+    if columns.condition == "trial_type":
+        assert notes == [f"{path}: 1 row (line 4) left out, for onset or trial_type is n/a"]
+    elif columns.amplitude:
+        assert notes == [f"{path}: valence is n/a in 1 row (line 4), taken as 1"]
+    else:
+        assert not notes
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (
+            EventColumns("condition"),
+            ("no column condition but onset, duration, Stimulus, trial_type, valence, amplitude",),
+        ),
+        (EventColumns("stimulus", "weight"), ("no column weight but onset", "--amplitude-column")),
+    ],
+)
+def test_read_paradigm__names_the_columns_that_are_there(
+    tmp_path: Path, columns: EventColumns, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_text(COLUMNS + "1\t2\tface\tgo\t0.5\t5\n")
+    with pytest.raises(InputError) as caught:
+        read_paradigm(path, n_runs=1, columns=columns)
+    for word in (str(path), *words):
+        assert word in str(caught.value)
+
+
+def test_read_paradigm__columns_are_for_files_with_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("0 a 1 0 1\n")
+    with pytest.raises(InputError, match=r"without a header, .* no column weight: --event-column"):
+        read_paradigm(path, n_runs=1, columns=EventColumns(amplitude="weight"))
+
+
 def test_read_paradigm__reads_the_localizer(shared_data: Path) -> None:
     (run,) = read_paradigm(shared_data / "paradigm_loc.csv", n_runs=1)
     assert len(run) == 10
@@ -265,6 +326,7 @@ def test_read_paradigm__wants_as_many_sessions_as_runs(
     [
         ("onset\tduration\n1\t0\n", ("no column trial_type", "onset, duration")),
         ("session condition onset\n0 a 1\n", ("no column trial_type",)),
+        ("onset\tduration\n1\t0\n", ("--event-column",)),
         ("onset\tonset\ttrial_type\n1\t1\ta\n", ("column onset twice",)),
         ("onset\ttrial_type\n1\ta\n2\n", ("line 3", "1 columns and the header 2")),
         ("onset\ttrial_type\n1\ta\nx\ta\n", ("line 3, column onset", '"x"')),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,12 +15,51 @@ from pyhrf.data import Events
 from pyhrf.errors import InputError
 from pyhrf.inputs.text import read_text
 
-__all__ = ["read_paradigm"]
+__all__ = ["EventColumns", "read_paradigm"]
 
 _CSV_COLUMNS = ("session", "condition", "onset", "duration", "amplitude")
 _MISSING = "n/a"
-_BIDS_DEFAULTS = {"duration": 0.0, "amplitude": 1.0}  # of columns that may lack
+_BIDS_DEFAULTS = {"duration": 0.0, "amplitude": 1.0}  # of what may lack
 _WORDS = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\s"]\S*))(?P<end>\s+|$)')
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """Columns of a BIDS events file that are read beside ``onset`` and ``duration``.
+
+    Attributes
+    ----------
+    condition : str
+        Names the condition of each event.
+    amplitude : str, optional
+        Has the amplitude of each event; without it ``amplitude`` does, where it is there.
+    """
+
+    condition: str = "trial_type"
+    amplitude: str | None = None
+
+    def refuse_for(self, path: Path | str, why: str) -> None:
+        """Refuse columns that were asked for where there is none.
+
+        Parameters
+        ----------
+        path : Path or str
+            The file.
+        why : str
+            What it is.
+
+        Raises
+        ------
+        InputError
+            If others than the usual ones are asked for.
+        """
+        if self != EventColumns():
+            name = self.amplitude if self.condition == "trial_type" else self.condition
+            raise InputError(
+                f"{path}: {why}, in which there is no column {name}: --event-column and "
+                "--amplitude-column (<event_column> and <amplitude_column> of a study file) are "
+                "for BIDS events files; leave them out"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +99,20 @@ class _Event:
 
 
 def read_paradigm(
-    path: Path | str, *, n_runs: int, notes: list[str] | None = None
+    path: Path | str,
+    *,
+    n_runs: int,
+    notes: list[str] | None = None,
+    columns: EventColumns | None = None,
 ) -> list[dict[str, Events]]:
     r"""Read the events of one or several runs.
 
     Two formats are known by their content. PyHRF's CSV has no header and the columns
     ``session "condition" onset [duration [amplitude]]``, separated by spaces, tabs, commas or
     semicolons; its sessions, in ascending order, are the runs. A BIDS events TSV has a header with
-    ``onset`` and ``trial_type``, perhaps ``duration`` and ``amplitude``, and serves one run. Blank
-    lines and lines that begin with ``#`` are passed over.
+    ``onset`` and ``trial_type``, perhaps ``duration`` and ``amplitude``, and serves one run;
+    ``columns`` says which others hold conditions and amplitudes. Blank lines and lines that begin
+    with ``#`` are passed over.
 
     Parameters
     ----------
@@ -78,6 +122,8 @@ def read_paradigm(
         Number of runs that use this file. A file of one session serves each of them.
     notes : list of str, optional
         What the user should be told is appended here.
+    columns : EventColumns, optional
+        Other columns of a BIDS events file.
 
     Returns
     -------
@@ -87,17 +133,19 @@ def read_paradigm(
     Raises
     ------
     InputError
-        If the file cannot be read, a line of it cannot be understood, an event stands there
-        twice, or its sessions are not as many as the runs.
+        If the file cannot be read, lacks a column, a line of it cannot be understood, an event
+        stands there twice, or its sessions are not as many as the runs.
     """
     path = Path(path)
     notes = [] if notes is None else notes
+    columns = EventColumns() if columns is None else columns
     lines = _read_lines(path)
     names = [name.lower() for name in lines[0].fields]
     # A session's number comes first in PyHRF's columns: there a condition may be called "onset".
     if "onset" in names and not names[0].isdecimal():
-        events = list(_read_bids(lines, names, notes))
+        events = list(_read_bids(lines, names, columns, notes))
     else:
+        columns.refuse_for(path, "has the columns of PyHRF without a header")
         events = [_parse_csv_line(line) for line in lines]
     if not events:
         raise InputError(f"{path}: holds no event")
@@ -194,51 +242,74 @@ def _parse_csv_line(line: _Line) -> _Event:
     )
 
 
-def _read_bids(lines: list[_Line], names: list[str], notes: list[str]) -> Iterator[_Event]:
+def _read_bids(
+    lines: list[_Line], names: list[str], columns: EventColumns, notes: list[str]
+) -> Iterator[_Event]:
     """Read the lines under a header; what is ``n/a`` is left out or gets its default."""
     path = lines[0].path
-    places = _find_bids_columns(path, names)
+    called = {
+        "onset": "onset",
+        "condition": columns.condition,
+        "duration": "duration",
+        "amplitude": columns.amplitude or "amplitude",
+    }
+    places = _find_bids_columns(lines[0], names, columns, called)
     left_out: list[int] = []
-    gaps: dict[str, list[int]] = {name: [] for name in _BIDS_DEFAULTS if name in places}
+    gaps: dict[str, list[int]] = {what: [] for what in _BIDS_DEFAULTS if what in places}
     for line in lines[1:]:
         if len(line.fields) != len(names):
             raise InputError(
                 f"{path}, line {line.number}: has {len(line.fields)} columns and the header "
                 f"{len(names)}"
             )
-        condition = line.fields[places["trial_type"]]
+        condition = line.fields[places["condition"]]
         if not condition:
-            raise line.error("trial_type", f"is empty; write {_MISSING} if there is none")
+            raise line.error(columns.condition, f"is empty; write {_MISSING} if there is none")
         if _MISSING in (condition, line.fields[places["onset"]]):
             left_out.append(line.number)
             continue
         values = {}
-        for name, lines_without in gaps.items():
-            if line.fields[places[name]] == _MISSING:
+        for what, lines_without in gaps.items():
+            if line.fields[places[what]] == _MISSING:
                 lines_without.append(line.number)
             else:
-                values[name] = line.number_in(places[name], name)
+                values[what] = line.number_in(places[what], called[what])
         onset = line.number_in(places["onset"], "onset")
         yield _checked(_Event(line, 0, condition, onset, **values))
     if left_out:
-        notes.append(f"{path}: {_rows(left_out)} left out, for onset or trial_type is {_MISSING}")
+        notes.append(
+            f"{path}: {_rows(left_out)} left out, for onset or {columns.condition} is {_MISSING}"
+        )
     notes.extend(
-        f"{path}: {name} is {_MISSING} in {_rows(lines_without)}, taken as {_BIDS_DEFAULTS[name]:g}"
-        for name, lines_without in gaps.items()
+        f"{path}: {called[what]} is {_MISSING} in {_rows(lines_without)}, taken as "
+        f"{_BIDS_DEFAULTS[what]:g}"
+        for what, lines_without in gaps.items()
         if lines_without
     )
 
 
-def _find_bids_columns(path: Path, names: list[str]) -> dict[str, int]:
-    if "trial_type" not in names:
+def _find_bids_columns(
+    header: _Line, names: list[str], columns: EventColumns, called: Mapping[str, str]
+) -> dict[str, int]:
+    """Find the columns by what they hold; those that are there."""
+    there = ", ".join(header.fields)
+    if columns.condition.lower() not in names:
         raise InputError(
-            f"{path}: the header has no column trial_type but {', '.join(names)}; BIDS events "
-            "need onset, duration and trial_type, and PyHRF's five columns have no header"
+            f"{header.path}: the header has no column {columns.condition} but {there}; name the "
+            "one of the conditions with --event-column (<event_column> of a study file); PyHRF's "
+            "own five columns have no header"
         )
-    for name in ("onset", "trial_type", *_BIDS_DEFAULTS):
-        if names.count(name) > 1:
-            raise InputError(f"{path}: the header has the column {name} twice")
-    return {name: index for index, name in enumerate(names)}
+    if columns.amplitude is not None and columns.amplitude.lower() not in names:
+        raise InputError(
+            f"{header.path}: the header has no column {columns.amplitude} but {there}; name the "
+            "one of the amplitudes with --amplitude-column (<amplitude_column> of a study file)"
+        )
+    for name in called.values():
+        if names.count(name.lower()) > 1:
+            raise InputError(f"{header.path}: the header has the column {name} twice")
+    return {
+        what: names.index(name.lower()) for what, name in called.items() if name.lower() in names
+    }
 
 
 def _rows(numbers: list[int]) -> str:
