@@ -11,13 +11,11 @@ from matplotlib.figure import Figure
 
 from pyhrf.data import FloatArray
 from pyhrf.results.comparison import Comparison, level_maps, shared_hrfs, shared_maps
+from pyhrf.results.panels import COLOURS, MOST_PARCELS, STYLE, draw_hrf, hrf_panels
 
 __all__ = ["draw_comparison"]
 
-# Wong 2011 (Nature Methods 8:441): told apart by readers of every colour vision.
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-# More would be too small to see; the tables have all of them.
-MOST_PARCELS, MOST_MAPS = 30, 6
+_MOST_MAPS = 6  # more would be too small to see; the files have all of them
 
 
 def draw_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -34,17 +32,7 @@ def draw_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     list of Path
     """
     written = []
-    with mpl.rc_context(
-        {
-            "font.size": 8,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "legend.frameon": False,
-            "figure.constrained_layout.use": True,
-            "savefig.dpi": 130,
-            "text.parse_math": False,  # in names of conditions and folders a $ is a $
-        }
-    ):
+    with mpl.rc_context(STYLE | {"savefig.dpi": 130}):
         for name, figure in (("hrfs", _hrfs(comparison)), ("maps", _maps(comparison))):
             if figure is not None:
                 figure.savefig(folder / f"{name}.png")
@@ -59,35 +47,24 @@ def _hrfs(comparison: Comparison) -> Figure | None:
     if not numbers:
         return None
     shown = numbers[:MOST_PARCELS]
-    n_columns = min(len(shown), 5 if len(shown) > 9 else 3)
-    n_rows = -(-len(shown) // n_columns)
-    figure = Figure(figsize=(2.6 * n_columns + 0.3, 1.9 * n_rows + 0.6))
-    axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
-    for axis in axes.flat[len(shown) :]:
-        axis.set_axis_off()
-    for axis, number in zip(axes.flat, shown, strict=False):
-        axis.axhline(0, color="0.8", lw=0.8)
-        axis.set_title(f"parcel {number}", fontsize=8)
+    figure, panels = hrf_panels(shown)
+    for number, axis in panels.items():
         axis.set_ylim(-1.1, 1.6)
         for (name, table), colour in zip(curves.items(), _colours(comparison), strict=True):
             if number in table:
-                rows = table[number]
-                time, hrf, sd = (rows[column].to_numpy() for column in ("time", "hrf", "sd"))
-                axis.fill_between(time, hrf - sd, hrf + sd, color=colour, alpha=0.15, lw=0)
-                axis.plot(time, hrf, color=colour, lw=1.3, label=name)
+                draw_hrf(axis, table[number], colour, name)
     handles = [mpl.lines.Line2D([], [], color=colour) for colour in _colours(comparison)]
     figure.legend(handles, list(curves), loc="outside upper center", ncols=len(curves))
     left_out = len(numbers) - len(shown)
-    tail = f" ({left_out} more parcels are in the tables)" if left_out else ""
-    figure.supxlabel(f"seconds after an event{tail}")
-    figure.supylabel("HRF, ± its sd")
+    if left_out:
+        figure.supxlabel(f"seconds after an event ({left_out} more parcels are in the tables)")
     return figure
 
 
 def _maps(comparison: Comparison) -> Figure | None:
     """Levels in the slice that cuts most of the parcels: a row per condition or contrast."""
     results = list(comparison.results.values())
-    names = level_maps(shared_maps(results), ("nrl", "contrast"))[:MOST_MAPS]
+    names = level_maps(shared_maps(results), ("nrl", "contrast"))[:_MOST_MAPS]
     if not names:
         return None
     labels = results[0].map_values("parcels")

@@ -16,7 +16,14 @@ from matplotlib.ticker import MaxNLocator
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.results.comparison import shared_hrfs
-from pyhrf.results.figures import COLOURS, MOST_PARCELS
+from pyhrf.results.panels import (
+    COLOURS,
+    MOST_PARCELS,
+    STYLE,
+    draw_hrf,
+    hrf_panels,
+    parcel_panels,
+)
 from pyhrf.results.report_maps import background_image
 from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
@@ -24,15 +31,6 @@ from pyhrf.results.surfaces import has_volume, refuse_cuts, surfaces_of
 
 __all__ = ["convergence_figure", "hrf_figure", "overview_figures", "save_figure", "save_map_figure"]
 
-_STYLE: Any = {
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "svg.hashsalt": "pyhrf",  # the same figure gives the same file
-    "text.parse_math": False,  # a condition may be called "win $5 or $10"
-}
 _BLUE, _RED = COLOURS[1], COLOURS[0]
 _CUTS = 7  # along an axis; nilearn warns of more than there are voxels
 _MOST_ITERATIONS_AXIS = 60  # parcels that still have a bar of their own
@@ -60,24 +58,15 @@ def hrf_figure(results: Results, parcels: Sequence[int] | None = None) -> Figure
     curves = dict(shared_hrfs(results))
     chosen = _chosen_parcels(results, curves, parcels)
     own = results.hrf[results.hrf["condition"].notna()] if "condition" in results.hrf else None
-    n_columns = min(len(chosen), 5 if len(chosen) > 9 else 3)
-    n_rows = -(-len(chosen) // n_columns)
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(2.6 * n_columns + 0.6, 1.9 * n_rows + 0.6))
-        axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
-        for axis in axes.flat[len(chosen) :]:
-            axis.set_axis_off()
-        for axis, number in zip(axes.flat, chosen, strict=False):
-            axis.axhline(0, color="0.8", lw=0.8)
-            axis.set_title(f"parcel {number}", fontsize=8)
+    with mpl.rc_context(STYLE):
+        figure, panels = hrf_panels(chosen)
+        for number, axis in panels.items():
             if own is not None:
                 _draw_own(axis, own[own["parcel"] == number])
-            _draw_hrf(axis, curves[number], "black" if own is not None else _BLUE)
+            draw_hrf(axis, curves[number], "black" if own is not None else _BLUE, "all conditions")
         if own is not None:
-            handles, labels = axes[0, 0].get_legend_handles_labels()
+            handles, labels = panels[chosen[0]].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
-        figure.supxlabel("seconds after an event")
-        figure.supylabel("HRF, ± its sd")
     return figure
 
 
@@ -102,12 +91,6 @@ def _chosen_parcels(
 def _range_of(numbers: list[int], most: int = 12) -> str:
     named = ", ".join(map(str, numbers[:most]))
     return named if len(numbers) <= most else f"{named}, … {numbers[-1]}"
-
-
-def _draw_hrf(axis: Axes, rows: pd.DataFrame, colour: str) -> None:
-    time, hrf, sd = (rows[column].to_numpy() for column in ("time", "hrf", "sd"))
-    axis.fill_between(time, hrf - sd, hrf + sd, color=colour, alpha=0.2, lw=0)
-    axis.plot(time, hrf, color=colour, lw=1.4, label="all conditions")
 
 
 def _draw_own(axis: Axes, table: pd.DataFrame) -> None:
@@ -146,7 +129,7 @@ def convergence_figure(results: Results, parcels: Sequence[int] | None = None) -
         )
     # All chains of MCMC have the same length: their agreement is what counts.
     column = "rhat" if "rhat" in good else "n_iterations"
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6, 2.8))
         axis = figure.subplots()
         ended = good["converged"].to_numpy() == 1
@@ -175,18 +158,12 @@ def _trace_figure(results: Results, parcels: Sequence[int]) -> Figure:
             "older than this file; analyse the data anew"
         )
     chosen = _chosen_parcels(results, traces, parcels)
-    n_columns = min(len(chosen), 3)
-    n_rows = -(-len(chosen) // n_columns)
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(3.4 * n_columns, 2.2 * n_rows + 0.3))
-        axes = figure.subplots(n_rows, n_columns, squeeze=False)
-        for axis in axes.flat[len(chosen) :]:
-            axis.set_axis_off()
-        for axis, number in zip(axes.flat, chosen, strict=False):
+    with mpl.rc_context(STYLE):
+        figure, panels = parcel_panels(chosen, width=3.4, height=2.2, most_columns=3, shared=False)
+        for number, axis in panels.items():
             for chain, rows in traces[number].groupby("chain"):
                 colour = COLOURS[int(str(chain)) % (len(COLOURS) - 1)]
                 axis.plot(rows["iteration"], rows["criterion"], color=colour, lw=1)
-            axis.set_title(f"parcel {number}", fontsize=8)
         figure.supxlabel("iteration")
         is_vem = results.provenance.get("study", {}).get("estimator", "jde-vem") == "jde-vem"
         figure.supylabel("free energy" if is_vem else "log likelihood")
@@ -232,7 +209,7 @@ def overview_figures(results: Results) -> list[Figure]:
 
 def _overview(table: pd.DataFrame, name: str, text: str) -> Figure:
     """Draw one value of all parcels."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.4, 2.4))
         axis = figure.subplots()
         ended = np.ones(len(table), np.bool_)
@@ -375,7 +352,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         When the file cannot be written.
     """
     try:
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             figure.savefig(path, dpi=150)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
