@@ -11,6 +11,7 @@ from pathlib import Path
 from pyhrf.config.study import RunFiles, Study
 from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import Dataset, open_dataset
+from pyhrf.inputs.paradigm import EventColumns
 
 __all__ = ["EXAMPLE_DATA", "StudyData", "Tell", "open_files", "study_data"]
 
@@ -49,6 +50,7 @@ def open_files(
             )
             for run in runs
         ],
+        columns=EventColumns(study.data.event_column, study.data.amplitude_column),
         percent=study.data.scaling == "percent",
         per_run=study.data.levels == "per-run",
     )

@@ -263,6 +263,31 @@ def test_bids__onsets_move_with_the_first_scan(
     assert f"the scans begin {SPEC.tr / 2:g} s after" in note
 
 
+def test_bids__conditions_of_another_column(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = (*SMALL, "--participant-label", "01")
+    assert run_bids(capfd, dataset, out, *words).code == 0
+    expected = derivatives_of(out)
+    for path in (dataset / "sub-01" / "func").glob("*_events.tsv"):
+        header, *lines = path.read_text().splitlines()
+        rows = [f"{header}\tkind".replace("trial_type", "stimulus")]
+        path.write_text("\n".join([*rows, *(f"{line}\tall" for line in lines)]) + "\n")
+    ended = run_bids(capfd, dataset, out, *words, "--event-column", "trial")
+    assert ended.code == 1
+    assert "the header has no column trial but onset, duration, stimulus, kind" in ended.err
+    # The events are the same, and so the study: nothing is to be done.
+    ended = run_bids(capfd, dataset, out, *words, "--event-column", "stimulus")
+    assert ended.code == 0, ended.err
+    found = derivatives_of(out)
+    assert {name for name in found if found[name] != expected[name]} == {
+        name for name in found if name.startswith("sub-01/") and name.endswith(".json")
+    }
+    about = out / "sub-01" / "func" / f"{NAME}_contrast-cond1_stat-effect_statmap.json"
+    notes = ["the conditions of events are those of the column stimulus"]
+    assert json.loads(about.read_text())["Notes"] == notes
+
+
 def test_bids__the_json_has_the_last_word_on_the_tr(
     dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from pyhrf.estimation import StudyEstimator, code_versions, make_estimator
 from pyhrf.execution.journal import Journal
 from pyhrf.inputs.cifti import Grayordinates
 from pyhrf.inputs.dataset import Dataset
+from pyhrf.inputs.spm import is_spm
 from pyhrf.inputs.surfaces import Mesh
 from pyhrf.model.levels import spread_weights
 from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid, check_names
@@ -137,10 +140,31 @@ def prepare(study: Study, data: StudyData) -> Prepared:
         **study.numerical_parameters(),
         # What the files hold counts, not where they lie: the data may be moved between runs.
         **{f"content of {role}": sums[str(path)] for role, path in dataset.roles.items()},
+        **_contents_of_events(dataset),
         **code_versions(study),
     }
     checksums = {data.home_of(path): sum_ for path, sum_ in sums.items()}
     return Prepared(dataset, estimator, key, checksums)
+
+
+def _contents_of_events(dataset: Dataset) -> dict[str, str]:
+    """Give a checksum of the events of each run in place of their file's.
+
+    A file has more than is read of it: other columns, comments. Of an SPM.mat, its confounds are
+    read too.
+    """
+    contents = {}
+    for number, run in enumerate(dataset.experiment.runs, start=1):
+        role = f"paradigm of run {number}"
+        if is_spm(dataset.roles[role]):
+            continue
+        digest = hashlib.sha256()
+        for condition, events in sorted(run.events.items()):
+            digest.update(json.dumps([condition, len(events.onsets)]).encode())
+            for values in (events.onsets, events.durations, events.amplitudes):
+                digest.update(values.astype("<f8").tobytes())
+        contents[f"content of {role}"] = digest.hexdigest()
+    return contents
 
 
 @contextmanager

@@ -66,9 +66,16 @@ def analyse_bids(
         prepared = _prepare(options, tell)
         studies, answer = prepared.studies, prepared.answer
 
-        atlas = []
+        of_all = [
+            f"the {what} of events are those of the column {column}"
+            for what, column in (
+                ("conditions", options.event_column),
+                ("amplitudes", options.amplitude_column),
+            )
+            if column is not None
+        ]
         if isinstance(options.parcellation, Path):
-            atlas.append(f"the atlas is {options.parcellation.name}")
+            of_all.append(f"the atlas is {options.parcellation.name}")
 
         def done(name: str, results: Results) -> None:
             # Not before: what is refused changes nothing.
@@ -79,7 +86,7 @@ def analyse_bids(
                 studies[name],
                 results,
                 prepared.plan.data,
-                notes=[*atlas, *prepared.notes[name]],
+                notes=[*of_all, *prepared.notes[name]],
             )
 
         _tell_of_others(studies, options.out_dir, tell)

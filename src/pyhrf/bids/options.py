@@ -14,6 +14,7 @@ from pyhrf.config.study import SECTION_OF, ConfoundsConfig, Contrast, EstimatorN
 from pyhrf.config.study_xml import read_study
 from pyhrf.errors import ConfigError
 from pyhrf.inputs.bids import Selection
+from pyhrf.inputs.paradigm import EventColumns
 
 __all__ = ["ESTIMATORS", "BidsOptions"]
 
@@ -47,6 +48,8 @@ class BidsOptions:
         Refuse what is no BIDS data set.
     parcellation : Path or int
         An atlas; or the size, in voxels, of parcels that are cut from the brain mask.
+    event_column, amplitude_column : str, optional
+        Columns of the events files, as `pyhrf.inputs.paradigm.EventColumns` has them.
     confound_columns : str, optional
     fd_threshold : float, optional
         As in a study.
@@ -70,6 +73,8 @@ class BidsOptions:
     selection: Selection = field(default_factory=Selection)
     check: bool = True
     parcellation: Path | int = 300
+    event_column: str | None = None
+    amplitude_column: str | None = None
     confound_columns: str | None = None
     fd_threshold: float | None = None
     percent: bool = False
@@ -89,6 +94,13 @@ class BidsOptions:
             If the file cannot be read.
         """
         return Study() if self.study_file is None else read_study(self.study_file)
+
+    @property
+    def columns(self) -> EventColumns:
+        """Which columns of events files are read."""
+        usual = EventColumns()
+        condition = usual.condition if self.event_column is None else self.event_column
+        return EventColumns(condition, self.amplitude_column)
 
     @property
     def _confounds(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pyhrf.bids.plan import PlannedStudy
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids import BidsRun
-from pyhrf.inputs.paradigm import read_paradigm
+from pyhrf.inputs.paradigm import EventColumns, read_paradigm
 from pyhrf.inputs.volumes import Volume, open_volume
 
 __all__ = ["WORK", "folder_of_inputs", "make_study"]
@@ -56,7 +56,7 @@ def make_study(planned: PlannedStudy, options: BidsOptions) -> tuple[Study, list
     conditions = {
         name
         for run in planned.runs
-        for events in read_paradigm(run.events or Path(), n_runs=1)
+        for events in read_paradigm(run.events or Path(), n_runs=1, columns=options.columns)
         for name in events
     }
     check_labels(conditions, [contrast.name for contrast in options.all_contrasts()])
@@ -78,7 +78,7 @@ def make_study(planned: PlannedStudy, options: BidsOptions) -> tuple[Study, list
         "runs": [
             {
                 "bold": run.bold.path,
-                "paradigm": _events(run, made, number),
+                "paradigm": _events(run, made, number, options.columns, notes),
                 "confounds": run.confounds if options.needs_confounds else None,
             }
             for number, run in enumerate(planned.runs, start=1)
@@ -120,25 +120,28 @@ def _begins_late(run: BidsRun) -> bool:
     return abs(run.start) > _SHORTEST_START
 
 
-def _events(run: BidsRun, folder: Path, number: int) -> Path:
-    """Give the events of a run; with onsets that count from the first scan if it begins late.
+def _events(
+    run: BidsRun, folder: Path, number: int, columns: EventColumns, notes: list[str]
+) -> Path:
+    """Give the events of a run: with onsets from the first scan on, in the usual columns.
 
     As of parcels, the name of a file that is made says what it holds.
     """
     if run.events is None:  # the plan has refused that
         raise InputError(f"{run.bold.path}: there are no events of this run")
-    if not _begins_late(run):
+    start = run.start if _begins_late(run) else 0.0
+    if not start and columns == EventColumns():
         return run.events
-    content = _moved(run.events, run.start).encode()
+    content = _rewritten(run.events, start, columns, notes).encode()
     digest = hashlib.sha256(content).hexdigest()[:16]
     path = folder / f"run-{number}_events-{digest}.tsv"
     keep_first(path, content)
     return path
 
 
-def _moved(path: Path, start: float) -> str:
+def _rewritten(path: Path, start: float, columns: EventColumns, notes: list[str]) -> str:
     """Give the events of a file with onsets that count from ``start``, seconds."""
-    (events,) = read_paradigm(path, n_runs=1)
+    (events,) = read_paradigm(path, n_runs=1, notes=notes, columns=columns)
     rows = sorted(
         (float(onset) - start, float(duration), name, float(amplitude))
         for name, these in events.items()

@@ -19,6 +19,7 @@ from pyhrf.commands.options import (
     confound_columns_option,
     contrast_options,
     engine_option,
+    event_column_options,
     fd_threshold_option,
     fresh_option,
     n_jobs_option,
@@ -164,6 +165,7 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
     help="Atlas in the space of the data, NIfTI, brought onto their grid; or the voxels at most "
     "of parcels that are cut from the brain mask.",
 )
+@event_column_options
 @confound_columns_option
 @fd_threshold_option
 @percent_option

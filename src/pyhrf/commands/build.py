@@ -39,6 +39,8 @@ class BuildOptions:
     output: Path | None
     verbosity: int | None
     spm: Path | None = None
+    event_column: str | None = None
+    amplitude_column: str | None = None
     confounds: tuple[Path, ...] = ()
     confound_columns: str | None = None
     fd_threshold: float | None = None
@@ -125,6 +127,7 @@ def _check_usage(options: BuildOptions) -> None:
                 f"{len(options.bold)} runs (-f) need one paradigm (-r) for all or one for each, "
                 f"not {len(options.paradigm)}"
             )
+        _check_columns_usage(options)
         _check_nuisance_usage(options)
         if options.kind == "surface" and not options.meshes:
             raise click.UsageError("-d surface needs -g, the mesh on which the data lie")
@@ -138,6 +141,8 @@ def _check_usage(options: BuildOptions) -> None:
         "-g": options.meshes,
         "-r": options.paradigm,
         "-s": options.spm,
+        "--event-column": options.event_column is not None,
+        "--amplitude-column": options.amplitude_column is not None,
         "-I": options.tr is not None,
         "--confounds": options.confounds,
         "--confound-columns": options.confound_columns,
@@ -147,6 +152,19 @@ def _check_usage(options: BuildOptions) -> None:
     for name, value in given.items():
         if value:
             raise click.UsageError(f"{name} goes with BOLD data: give them with -f")
+
+
+def _columns(options: BuildOptions) -> dict[str, str]:
+    """Give the columns of events that are asked for, as a study has them."""
+    asked = {"event_column": options.event_column, "amplitude_column": options.amplitude_column}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _check_columns_usage(options: BuildOptions) -> None:
+    if options.spm is not None and _columns(options):
+        raise click.UsageError(
+            "--event-column and --amplitude-column are for BIDS events files (-r), not for -s"
+        )
 
 
 def _check_nuisance_usage(options: BuildOptions) -> None:
@@ -185,6 +203,7 @@ def study_of(options: BuildOptions) -> Study:
             "parcellation": options.parcellation,
             "meshes": options.meshes,
             "runs": _runs(options),
+            **_columns(options),
         }
         values["confounds"] = {
             name: value

@@ -15,6 +15,7 @@ from pyhrf.commands.options import (
     confound_columns_option,
     contrast_options,
     engine_option,
+    event_column_options,
     fd_threshold_option,
     fresh_option,
     n_jobs_option,
@@ -66,6 +67,7 @@ def jde() -> None:
     help='Paradigm: CSV of session "condition" onset duration amplitude, or BIDS events TSV; '
     "one per run, or one for all.",
 )
+@event_column_options
 @click.option(
     "-s", "spm", type=FILE, help="SPM.mat: onsets, durations and TR of every session; for -r."
 )

@@ -15,6 +15,7 @@ __all__ = [
     "confound_columns_option",
     "contrast_options",
     "engine_option",
+    "event_column_options",
     "fd_threshold_option",
     "fresh_option",
     "n_jobs_option",
@@ -65,6 +66,21 @@ def contrast_options(command: Command) -> Command:
         multiple=True,
         metavar="NAME=EXPRESSION",
         help='Contrast, such as "audio-video = audio - video"; may be repeated.',
+    )(command)
+
+
+def event_column_options(command: Command) -> Command:
+    """Give a command ``--event-column`` and ``--amplitude-column``, by these names."""
+    command = click.option(
+        "--amplitude-column",
+        metavar="NAME",
+        help="Column of BIDS events files that has the amplitudes.  [default: amplitude, where it "
+        "is there]",
+    )(command)
+    return click.option(
+        "--event-column",
+        metavar="NAME",
+        help="Column of BIDS events files that names the conditions.  [default: trial_type]",
     )(command)
 
 

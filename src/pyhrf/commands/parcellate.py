@@ -43,7 +43,7 @@ _size = click.option(
     help="Voxels or nodes of a parcel at most.",
 )
 _OF_DATA = (
-    *("bold", "meshes", "paradigm", "spm", "tr"),
+    *("bold", "meshes", "paradigm", "event_column", "amplitude_column", "spm", "tr"),
     *("confounds", "confound_columns", "fd_threshold", "censored"),
 )
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ValidationError, model_validator
 
 from pyhrf.config.parameters import (
     FilePath,
+    PlainText,
     Section,
     cross_check_error,
     not_allowed,
@@ -90,6 +91,18 @@ class DataConfig(Section):
         description="Files of a run, one such element per run; relative paths start from the "
         "folder of this file",
     )
+    event_column: PlainText = parameter(
+        default="trial_type",
+        min_length=1,
+        description="Column of BIDS events files that names the condition of each event",
+        allowed="the name of a column",
+    )
+    amplitude_column: PlainText | None = parameter(
+        default=None,
+        description="Column of BIDS events files that has the amplitude of each event",
+        allowed="the name of a column",
+        empty="the column amplitude where it is there, else every amplitude is 1",
+    )
     parcellation: FilePath | None = parameter(
         default=None,
         description="Parcellation: 3D NIfTI of integers on the grid of the BOLD data, or GIFTI "
@@ -130,12 +143,16 @@ class DataConfig(Section):
                 raise self._error("meshes", "surface data need the mesh on which they lie")
             if self.kind == "volume" and self.meshes:
                 raise self._error("meshes", "volume data have no mesh: write surface as the kind")
-        elif self.runs or self.parcellation is not None or self.meshes:
+            return self
+        if self.runs or self.parcellation is not None or self.meshes:
             raise self._error(
                 "kind",
                 "a simulation makes its own data, but files are given: write volume or surface to "
                 "analyse them, or remove <run>, <parcellation> and <mesh>",
             )
+        for name in ("event_column", "amplitude_column"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise self._error(name, "a simulation makes its own events: leave this out")
         return self
 
     def _error(self, field: str, rule: str) -> ValidationError:

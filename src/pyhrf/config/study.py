@@ -257,6 +257,7 @@ class Study(Section, tag="study"):
             For instance ``{"hrf.dt": "1.0", "drift.kind": "cosine", ...}``.
         """
         unused = {"output", "data.runs", "data.parcellation", "data.meshes", "contrasts"}
+        unused |= {"data.event_column", "data.amplitude_column"}  # what is read of them counts
         others = set(SECTION_OF.values()) - {SECTION_OF[self.estimator]}
         if self.estimator == "glm":
             # its responses have no time step of ours

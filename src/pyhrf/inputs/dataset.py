@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
-from pyhrf.inputs.paradigm import read_paradigm
+from pyhrf.inputs.paradigm import EventColumns, read_paradigm
 from pyhrf.inputs.scan_time import check_conditions, within_scan_time
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
 from pyhrf.inputs.signals import refuse_centred, refuse_silence
@@ -194,6 +194,7 @@ def open_dataset(
     tr: float | None = None,
     hrf_duration: float = 25.0,
     nuisance: Sequence[NuisanceFiles] = (),
+    columns: EventColumns | None = None,
     percent: bool = False,
     per_run: bool = False,
 ) -> Dataset:
@@ -218,6 +219,8 @@ def open_dataset(
         begins after the last, is left out and noted.
     nuisance : sequence of NuisanceFiles
         Confounds and censored scans of each run; none at all if left out.
+    columns : EventColumns, optional
+        Other columns of conditions and amplitudes in BIDS events files.
     percent : bool
         Turn the signal of each run into per cent of its mean over time.
     per_run : bool
@@ -248,7 +251,7 @@ def open_dataset(
     files = _spelled_once([Path(run.paradigm) for run in runs])
     designs = {path: read_spm(path, notes) for path in dict.fromkeys(files) if is_spm(path)}
     trs = repetition_times(bold, files, designs, tr, notes)
-    paradigms, of_designs = _read_paradigms(files, designs, bold, trs, notes)
+    paradigms, of_designs = _read_paradigms(files, designs, bold, trs, columns, notes)
     kept = [
         within_scan_time(
             events,
@@ -315,6 +318,7 @@ def _read_paradigms(
     designs: Mapping[Path, SpmDesign],
     bold: Sequence[Series],
     trs: Sequence[float],
+    columns: EventColumns | None,
     notes: list[str],
 ) -> tuple[list[dict[str, Events]], list[FloatArray | None]]:
     """Read each paradigm file once and deal its sessions out to the runs that name it.
@@ -329,12 +333,13 @@ def _read_paradigms(
     for path in dict.fromkeys(paths):
         mine = [series for series, each in zip(bold, paths, strict=True) if each == path]
         if path in designs:
+            (columns or EventColumns()).refuse_for(path, "is an SPM.mat")
             scans = {series.path: series.n_scans for series in mine}
             tr = trs[paths.index(path)]  # one for all its runs: that of the design, or the given
             given = sessions_of(designs[path], scans, tr=tr, label=str(path), notes=notes)
             waiting[path] = iter(given)
         else:
-            sessions = read_paradigm(path, n_runs=len(mine), notes=notes)
+            sessions = read_paradigm(path, n_runs=len(mine), notes=notes, columns=columns)
             waiting[path] = iter([(events, None) for events in sessions])
     events, confounds = zip(*(next(waiting[path]) for path in paths), strict=True)
     return list(events), list(confounds)
