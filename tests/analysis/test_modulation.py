@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -62,6 +64,44 @@ def test_analyse__tells_a_modulation_from_what_it_modulates(modulated, tmp_path,
     for name, truth in zip(("stim", "stim_by_speed"), active, strict=True):
         level = results.map_values(f"nrl_{name}")
         assert np.sqrt(np.mean((level - truth) ** 2)) < rms
+
+
+@pytest.mark.parametrize(("mean", "warned"), [(0.0, False), (0.05, False), (2.0, True), (-1, True)])
+def test_check_study__warns_of_a_modulation_with_its_mean(modulated, tmp_path, mean, warned):
+    folder, onsets, modulation, _ = modulated
+    sd = modulation.std()
+    events = [(float(onset), "stim", 1.0) for onset in onsets]
+    events += [
+        (float(o), "by_speed", float(a + mean * sd))
+        for o, a in zip(onsets, modulation, strict=True)
+    ]
+    notes = check_study(study_of(folder, events, output=tmp_path / "out"))
+    expected = (
+        f"the condition 'by_speed' has the events of 'stim' with amplitudes of mean "
+        f"{mean * sd:.3g} (sd {sd:.3g})"
+    )
+    assert [note.startswith(expected) for note in notes] == [True] * warned
+
+
+def test_check_study__amplitudes_of_events_of_their_own_may_have_a_mean(modulated, tmp_path):
+    folder, onsets, modulation, _ = modulated
+    events = [(float(onset), "stim", 1.0) for onset in onsets[1:]]
+    events += [(float(o), "speed", float(a + 5)) for o, a in zip(onsets, modulation, strict=True)]
+    # Two modulations of one another: neither is that of equal events.
+    events += [(float(o), "size", float(o + 5)) for o in onsets]
+    assert not check_study(study_of(folder, events, output=tmp_path / "out"))
+
+
+def test_analyse__a_modulation_with_its_mean_is_a_warning_of_the_report(modulated, tmp_path):
+    folder, onsets, modulation, _ = modulated
+    events = [(float(onset), "stim", 1.0) for onset in onsets]
+    events += [(float(o), "speed", float(a + 5)) for o, a in zip(onsets, modulation, strict=True)]
+    told = []
+    study = study_of(folder, events, estimator="glm", output=tmp_path / "out")
+    analyse(study, engine="serial", tell=told.append)
+    assert sum("take the mean off" in text for text in told) == 1
+    page = html.unescape((tmp_path / "out" / "report.html").read_text())
+    assert "the condition 'speed' has the events of 'stim' with amplitudes of mean 5" in page
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.1, -3.0])

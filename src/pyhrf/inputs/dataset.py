@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
+from pyhrf.inputs.modulations import off_centre
 from pyhrf.inputs.paradigm import EventColumns, read_paradigm
 from pyhrf.inputs.scan_time import check_conditions, within_scan_time
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
@@ -270,6 +271,7 @@ def open_dataset(
         for each, volume in zip(nuisance, bold, strict=True)
     ]
     conditions = check_conditions(paradigms, kept, files)
+    notes.extend(off_centre(conditions, kept))
     return Dataset(
         experiment=Experiment(
             conditions=conditions,
