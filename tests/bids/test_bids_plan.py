@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from bids_names_only import MNI, PREP, DataSet, Planning, runs_of
 
@@ -96,7 +98,9 @@ def test_plan__confounds_and_masks(data: DataSet, plan: Planning) -> None:
     data.touch(f"{PREP}/sub-01/func/sub-01_task-x_space-T1w_desc-brain_mask.nii.gz")
     data.touch(f"{PREP}/sub-01/func/sub-01_task-x_desc-brain_mask.nii.gz")
     assert "no brain mask" in str(plan().failed["sub-01_task-x"])
-    assert plan(parcellation=Path("atlas.nii.gz")).studies
+    atlas = data.root / "atlas.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.int16), np.eye(4)), atlas)
+    assert plan(parcellation=atlas).studies
 
 
 @pytest.mark.parametrize(
@@ -147,19 +151,6 @@ def test_plan__space_that_cannot_be_chosen(
     data.run("sub-01_task-x", *spaces)
     with pytest.raises(InputError, match=said):
         plan(space=wanted)
-
-
-def test_plan__surfaces_are_refused(data: DataSet, plan: Planning) -> None:
-    folder = f"{PREP}/sub-01/func"
-    data.touch("sub-01/func/sub-01_task-x_events.tsv")
-    data.touch(f"{folder}/sub-01_task-x_hemi-L_space-fsaverage5_bold.func.gii")
-    data.touch(f"{folder}/sub-01_task-x_space-fsLR_den-91k_bold.dtseries.nii")
-    with pytest.raises(InputError, match="in fsLR, fsaverage5 lie on a surface"):
-        plan()
-    data.run("sub-01_task-x")
-    assert list(plan().studies) == [f"sub-01_task-x_{MNI}"]
-    with pytest.raises(InputError, match="in fsLR lie on a surface"):
-        plan(space="fsLR")
 
 
 def test_plan__single_echoes_phases_and_other_versions_are_no_runs(

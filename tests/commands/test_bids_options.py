@@ -98,6 +98,25 @@ def test_bids__an_atlas(asked: dict[str, Any]) -> None:
     assert asked["options"].parcellation == Path("atlas.nii.gz")
 
 
+def test_bids__files_of_both_hemispheres(
+    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = (Path("lh.label.gii"), Path("rh.label.gii"))
+    meshes = ("-g", "lh.surf.gii", "--mesh", "rh.surf.gii")
+    for words in (
+        ("--parcellation", "lh.label.gii", "--parcellation", "rh.label.gii"),
+        ("--parcellation", "lh.label.gii,rh.label.gii"),
+    ):
+        run("in", "out", "participant", *words, *meshes)
+        assert asked["options"].parcellation == both
+        assert asked["options"].meshes == (Path("lh.surf.gii"), Path("rh.surf.gii"))
+    # A file is taken by its name, whatever that holds.
+    monkeypatch.chdir(tmp_path)
+    Path("a,b.nii.gz").touch()
+    run("in", "out", "participant", "--parcellation", "a,b.nii.gz")
+    assert asked["options"].parcellation == Path("a,b.nii.gz")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -105,6 +124,8 @@ def test_bids__an_atlas(asked: dict[str, Any]) -> None:
         (["in", "out"], "Missing argument 'participant'"),
         (["in", "out", "participant", "-x", "LAN", "-j", "2"], "number of job slots of -x local"),
         (["in", "out", "participant", "--parcellation", "0"], "at least 1 voxel"),
+        (["in", "out", "participant", "--parcellation", "9,lh.gii"], "one number, or files"),
+        (["in", "out", "participant", "--parcellation", "lh.gii,"], "one number, or files"),
         (["in", "out", "participant", "--space"], "requires an argument"),
         (["in", "out", "participant", "--cancel"], "goes on with -x cluster"),
     ],

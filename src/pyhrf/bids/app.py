@@ -12,7 +12,6 @@ from time import monotonic
 from pyhrf.analysis import analyse_all, cancel_all
 from pyhrf.bids.derivatives import check_folder, claim_folder, older_results, write_derivatives
 from pyhrf.bids.options import BidsOptions
-from pyhrf.bids.parcels import read_atlas
 from pyhrf.bids.plan import Plan, make_plan
 from pyhrf.bids.studies import make_study
 from pyhrf.config.settings import Settings
@@ -74,8 +73,6 @@ def analyse_bids(
             )
             if column is not None
         ]
-        if isinstance(options.parcellation, Path):
-            of_all.append(f"the atlas is {options.parcellation.name}")
 
         def done(name: str, results: Results) -> None:
             # Not before: what is refused changes nothing.
@@ -86,7 +83,7 @@ def analyse_bids(
                 studies[name],
                 results,
                 prepared.plan.data,
-                notes=[*of_all, *prepared.notes[name]],
+                notes=[*of_all, *_files_of(options, studies[name]), *prepared.notes[name]],
             )
 
         _tell_of_others(studies, options.out_dir, tell)
@@ -106,6 +103,16 @@ def analyse_bids(
         if fresh:
             _tell_of_older(answer, options.out_dir, tell)
     return dict(sorted(answer.items()))
+
+
+def _files_of(options: BidsOptions, study: Study) -> Iterator[str]:
+    """Name the atlas and the meshes, which may lie outside of the data set."""
+    atlases = [path.name for path in options.atlases]
+    of_study = study.data.parcellation
+    if of_study is not None and len(atlases) > 1:
+        atlases = [of_study.name]
+    yield from (f"the atlas is {name}" for name in atlases)
+    yield from (f"a mesh is {path.name}" for path in study.data.meshes)
 
 
 def _tell_of_older(answer: Mapping[str, Results | PyhrfError], out_dir: Path, tell: Tell) -> None:
@@ -185,8 +192,6 @@ def _prepare(options: BidsOptions, tell: Tell) -> _Prepared:
     """Make the studies, and say which cannot be."""
     # What is wrong with an option is said once, and before the data are looked for.
     options.check_values()
-    if isinstance(options.parcellation, Path):
-        read_atlas(options.parcellation)
     plan = make_plan(options, tell)
     check_folder(options.out_dir, plan.data)
     answer: dict[str, Results | PyhrfError] = {}
@@ -199,8 +204,11 @@ def _prepare(options: BidsOptions, tell: Tell) -> _Prepared:
         leave_out(name, error)
     if n_studies := len(plan.studies):
         n_runs = sum(len(planned.runs) for planned in plan.studies.values())
+        what = "participants and tasks"
+        if any("hemi" in planned.entities for planned in plan.studies.values()):
+            what = "participants, tasks and hemispheres"
         tell(
-            f"{_count(n_studies, 'analysis', 'analyses')} of participants and tasks, with "
+            f"{_count(n_studies, 'analysis', 'analyses')} of {what}, with "
             f"{_count(n_runs, 'run', 'runs')} in all"
         )
     studies: dict[str, Study] = {}
@@ -211,7 +219,7 @@ def _prepare(options: BidsOptions, tell: Tell) -> _Prepared:
             tell(f"{number} of {n_studies} are prepared")
             said = monotonic()
         try:
-            studies[name], notes[name] = make_study(planned, options)
+            studies[name], notes[name] = make_study(planned, options, plan.given)
         except PyhrfError as error:
             leave_out(name, error)
             continue

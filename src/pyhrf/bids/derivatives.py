@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pyhrf import __version__
 from pyhrf.bids.describe import (
     COLUMNS,
@@ -22,6 +20,7 @@ from pyhrf.bids.describe import (
     MapKind,
 )
 from pyhrf.bids.files import keep_current, scratch_beside, write_json
+from pyhrf.bids.map_files import ending_of_map, label_file, map_step, squared_map
 from pyhrf.bids.names import bids_label, condition_labels
 from pyhrf.bids.plan import PlannedStudy
 from pyhrf.bids.studies import WORK, folder_of_inputs
@@ -29,7 +28,7 @@ from pyhrf.config.study import SECTION_OF, Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
 from pyhrf.inputs.bids_names import natural, read_json
-from pyhrf.results import Grid, Results
+from pyhrf.results import Results
 from pyhrf.results.names import file_stem
 
 __all__ = ["check_folder", "claim_folder", "older_results", "write_derivatives"]
@@ -237,16 +236,18 @@ def _write_maps(writer: _Writer, study: Study, results: Results, scratch: Path) 
         about = {**about, "Units": kind.unit_in(unit)}
         content = path.read_bytes()
         if kind.squared:
-            content = _squared(path, scratch)
-        if (step := _time_step(path)) is not None:
+            content = squared_map(path, scratch)
+        if (step := map_step(path)) is not None:
             about["RepetitionTime"] = step
         if stem == "parcels":
             # One JSON speaks for the map and its table.
             header = (results.directory / "parcels.tsv").read_bytes()
             about |= _columns(b"index\tname\t" + header, PARCEL_COLUMNS)
-            writer.put("desc-parcels_dseg", ".nii.gz", content, about)
+            ending, content = label_file(path, scratch)
+            writer.put("desc-parcels_dseg", ending, content, about)
         else:
-            writer.put(f"{name}stat-{kind.label}_statmap", ".nii.gz", content, about)
+            rest = f"{name}stat-{kind.label}_statmap"
+            writer.put(rest, ending_of_map(path), content, about)
 
 
 def _what(
@@ -279,34 +280,6 @@ def _threshold(study: Study) -> float | str:
 
 def _conditions(results: Results) -> list[str]:
     return [str(name) for name in dict.fromkeys(results.conditions["condition"])]
-
-
-def _time_step(path: Path) -> float | None:
-    """Seconds between the volumes of a 4D map, if they are evenly spaced."""
-    import nibabel as nib
-
-    header: Any = nib.load(path).header  # type: ignore[attr-defined, unused-ignore]
-    if len(header.get_data_shape()) < 4:
-        return None
-    return float(np.float32(header["pixdim"][4])) or None
-
-
-def _squared(path: Path, scratch: Path) -> bytes:
-    """Make the map of a variance from that of a standard deviation."""
-    import nibabel as nib
-
-    image: Any = nib.load(path)  # type: ignore[attr-defined, unused-ignore]
-    values = np.asarray(image.dataobj, dtype=np.float32) ** 2
-    grid = Grid(np.zeros(values.shape[:3], np.int32), image.affine, image.header)
-    written = grid.write(
-        scratch / "variance",
-        "variance",
-        [values.reshape(-1)],
-        dtype=np.float32,
-        n_samples=None,
-        step=None,
-    )
-    return written.read_bytes()
 
 
 def _write_tables(writer: _Writer, results: Results) -> None:

@@ -46,8 +46,11 @@ class BidsOptions:
         Which runs.
     check : bool
         Refuse what is no BIDS data set.
-    parcellation : Path or int
-        An atlas; or the size, in voxels, of parcels that are cut from the brain mask.
+    parcellation : Path, tuple of Path or int
+        An atlas, or that of each hemisphere; or the size, in voxels or nodes, of parcels that are
+        cut from the brain mask or on the mesh.
+    meshes : tuple of Path
+        Meshes of surface data, one for each hemisphere; those that are not given are looked for.
     event_column, amplitude_column : str, optional
         Columns of the events files, as `pyhrf.inputs.paradigm.EventColumns` has them.
     confound_columns : str, optional
@@ -72,7 +75,8 @@ class BidsOptions:
     participants: tuple[str, ...] = ()
     selection: Selection = field(default_factory=Selection)
     check: bool = True
-    parcellation: Path | int = 300
+    parcellation: Path | tuple[Path, ...] | int = 300
+    meshes: tuple[Path, ...] = ()
     event_column: str | None = None
     amplitude_column: str | None = None
     confound_columns: str | None = None
@@ -96,11 +100,33 @@ class BidsOptions:
         return Study() if self.study_file is None else read_study(self.study_file)
 
     @property
+    def atlases(self) -> tuple[Path, ...]:
+        """Files of the parcellation; none if it is a number."""
+        if isinstance(self.parcellation, int):
+            return ()
+        return (self.parcellation,) if isinstance(self.parcellation, Path) else self.parcellation
+
+    @property
+    def size(self) -> int | None:
+        """How large parcels are that are cut; None if they are given."""
+        return self.parcellation if isinstance(self.parcellation, int) else None
+
+    @property
     def columns(self) -> EventColumns:
         """Which columns of events files are read."""
         usual = EventColumns()
         condition = usual.condition if self.event_column is None else self.event_column
         return EventColumns(condition, self.amplitude_column)
+
+    @property
+    def smallest(self) -> int:
+        """How many positions the estimator needs in a parcel."""
+        section = SECTION_OF[self._estimator]
+        return int(getattr(self.base, section).min_positions)
+
+    @property
+    def _estimator(self) -> EstimatorName:
+        return self.base.estimator if self.estimator is None else ESTIMATORS[self.estimator]
 
     @property
     def _confounds(self) -> dict[str, Any]:
@@ -145,7 +171,7 @@ class BidsOptions:
             values["confounds"] = self._confounds
         else:
             values["confounds"] = ConfoundsConfig()
-        estimator = self.base.estimator if self.estimator is None else ESTIMATORS[self.estimator]
+        estimator = self._estimator
         values |= {"estimator": estimator, "contrasts": self.all_contrasts()}
         if self.n_iterations is not None:
             if estimator == "glm":
@@ -157,7 +183,7 @@ class BidsOptions:
         if self.percent:
             data = {**data, "scaling": "percent"}
         try:
-            return self.base.replaced(**values, data={**data, "meshes": ()})
+            return self.base.replaced(**values, data={"meshes": (), **data})
         except ConfigError as error:
             raise ConfigError(self._by_option(str(error), SECTION_OF[estimator])) from error
 

@@ -21,7 +21,7 @@ from pyhrf.parcellation.edit import split_mask
 from pyhrf.parcellation.resample import resample_labels
 from pyhrf.results import Grid
 
-__all__ = ["make_parcels", "provide_parcels", "read_atlas"]
+__all__ = ["digest_of", "make_parcels", "provide_parcels", "read_atlas"]
 
 Labels = NDArray[np.int32]
 
@@ -88,10 +88,6 @@ def read_atlas(path: Path) -> tuple[Volume, Labels]:
     InputError
         If it cannot be used.
     """
-    if path.name.endswith((".gii", ".dlabel.nii", ".dscalar.nii")):
-        raise InputError(
-            f"{path}: lies on a surface, and pyhrf bids analyses volumes: give an atlas in NIfTI"
-        )
     atlas = open_volume(path, n_dims=3)
     return atlas, whole_labels(path, read_volume(atlas), place="voxel").astype(np.int32)
 
@@ -143,7 +139,8 @@ def provide_parcels(
     InputError
         As `make_parcels`; or if a file cannot be read or written.
     """
-    digest = _digest(bold, masks, parcellation)[:16]
+    where = repr((bold.grid, bold.affine.tolist()))
+    digest = digest_of(where, (parcellation, *masks))[:16]
     stem = f"parcels-{_spoken(parcellation)}-{digest}"
     path, about = folder / f"{stem}.nii.gz", folder / f"{stem}.json"
     # The notes are written last, so that parcels with them are whole.
@@ -162,10 +159,23 @@ def _spoken(parcellation: Path | int) -> str:
     return re.sub(r"[^\w.-]", "_", parcellation.name.removesuffix(".gz").removesuffix(".nii"))[:80]
 
 
-def _digest(bold: Volume, masks: Sequence[Path], parcellation: Path | int) -> str:
-    """Sum up all that parcels depend on."""
-    content = hashlib.sha256(repr((bold.grid, bold.affine.tolist())).encode())
-    for one in (parcellation, *masks):
+def digest_of(where: str, of: Sequence[Path | int]) -> str:
+    """Sum up all that parcels depend on.
+
+    Parameters
+    ----------
+    where : str
+        What is to be known of where they lie.
+    of : sequence of Path or int
+        Files, whose content counts, and numbers.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    """
+    content = hashlib.sha256(where.encode())
+    for one in of:
         try:
             known = str(one).encode() if isinstance(one, int) else one.read_bytes()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Which studies a BIDS data set gives: one per participant and task, of all its runs."""
+"""Which studies a BIDS data set gives: one per participant, task and hemisphere, of all runs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.runs import check_aligned, check_once, without_copies
-from pyhrf.bids.spaces import check_one_space, choose_space, on_surface
+from pyhrf.bids.spaces import check_one_space, choose_space
+from pyhrf.bids.surfaces import Given
 from pyhrf.errors import InputError, PyhrfError
 from pyhrf.inputs.bids import (
     BidsData,
     BidsRun,
     Selection,
     is_labelled,
+    kind_of,
     open_bids,
     space_of,
     spaces_of,
@@ -26,7 +28,7 @@ __all__ = ["Plan", "PlannedStudy", "make_plan"]
 
 @dataclass(frozen=True)
 class PlannedStudy:
-    """The runs of one participant and task.
+    """The runs of one participant and task; of GIFTI data, in one hemisphere.
 
     Attributes
     ----------
@@ -37,11 +39,19 @@ class PlannedStudy:
         The entities of the name.
     runs : tuple of BidsRun
         In natural order of sessions and runs.
+    meshes : tuple of BidsName
+        Files on which surface data may lie, the best first.
     """
 
     name: str
     entities: Mapping[str, str]
     runs: tuple[BidsRun, ...]
+    meshes: tuple[BidsName, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What the data are: ``volume``, ``gifti`` or ``cifti``."""
+        return kind_of(self.runs[0].bold)
 
 
 @dataclass(frozen=True)
@@ -55,11 +65,14 @@ class Plan:
     studies : dict of str to PlannedStudy
     failed : dict of str to PyhrfError
         Why a participant and task cannot be analysed, by name.
+    given : Given
+        Meshes and parcellations that the user names.
     """
 
     data: BidsData
     studies: Mapping[str, PlannedStudy]
     failed: Mapping[str, PyhrfError]
+    given: Given
 
 
 def make_plan(options: BidsOptions, tell: Tell) -> Plan:
@@ -68,6 +81,7 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
     Parameters
     ----------
     options : BidsOptions
+        The files that they name are looked at first.
     tell : callable
         Told which space is taken, and who is left out.
 
@@ -77,10 +91,11 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
 
     Raises
     ------
-    InputError
+    InputError, ConfigError
         If the data set cannot be used, holds no such participant, task, session, run or space, or
-        no events.
+        no events; or a parcellation or mesh is none of its data.
     """
+    given = Given(options)
     data = open_bids(options.bids_dir, options.derivatives, check=options.check)
     subjects, lacking = data.subjects(options.participants)
     failed: dict[str, PyhrfError] = {}
@@ -98,7 +113,11 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
     found = {label: data.bold_files(label) for label in subjects}
     everything = [name for names in found.values() for name in names]
     if not everything:
-        _refuse_without_volumes(data, subjects)
+        raise InputError(
+            f"{data.derivatives}: no preprocessed BOLD data of these participants are there "
+            "(func/*_desc-preproc_bold.nii.gz, or of a surface func/*_bold.func.gii or "
+            "*_bold.dtseries.nii)"
+        )
     _check_labels(everything, options.selection, data)
     asked = [name for name in everything if options.selection.takes(name)]
     if not asked:
@@ -106,34 +125,62 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
             f"{data.derivatives}: no preprocessed BOLD data are there of these participants, "
             "sessions, tasks and runs together"
         )
-    surfaces = {x for label in subjects for x in data.surface_spaces(label)}
-    space = choose_space(spaces_of(asked), options.selection.space, surfaces, tell)
+    of_volumes = [name for name in asked if kind_of(name) == "volume"]
+    on_surface = [name for name in asked if kind_of(name) != "volume"]
+    space = choose_space(
+        spaces_of(of_volumes), spaces_of(on_surface), options.selection.space, tell
+    )
+    kind = _choose_kind({kind_of(name) for name in asked if space_of(name) in space}, given.kind)
+    given.check_kind(kind, " or ".join(space))
     tasks = _choose_tasks(data, found, options.selection.tasks, tell)
     studies: dict[str, PlannedStudy] = {}
     for label in subjects:
         for task in tasks:
             of_task = [x for x in found[label] if x.entities["task"] == task]
-            chosen = [x for x in of_task if space_of(x) in space and options.selection.takes(x)]
             if not of_task:
                 continue  # not everyone was given every task
+            chosen = [
+                x
+                for x in of_task
+                if space_of(x) in space and kind_of(x) == kind and options.selection.takes(x)
+            ]
             name = f"sub-{label}_task-{task}"
-            try:
-                planned = _plan_study(data, chosen, space, options, tell)
-            except PyhrfError as error:
-                failed[name] = error
-            else:
-                studies[planned.name] = planned
-    return Plan(data, studies, failed)
+            for hemi, names in _by_hemisphere(chosen, name, tell).items():
+                try:
+                    planned = _plan_study(data, names, space, options, tell)
+                except PyhrfError as error:
+                    failed[name + hemi] = error
+                else:
+                    studies[planned.name] = planned
+    return Plan(data, studies, failed, given)
 
 
-def _refuse_without_volumes(data: BidsData, subjects: Sequence[str]) -> None:
-    surfaces = sorted({x for label in subjects for x in data.surface_spaces(label)})
-    if surfaces:
-        raise InputError(on_surface(surfaces))
-    raise InputError(
-        f"{data.derivatives}: no preprocessed BOLD data of these participants are there "
-        "(func/*_desc-preproc_bold.nii.gz)"
-    )
+def _choose_kind(there: Collection[str], of_atlas: str) -> str:
+    """Take the data to which the parcellation belongs, where a space has several kinds."""
+    if of_atlas in there:
+        return of_atlas
+    return next(kind for kind in ("volume", "gifti", "cifti") if kind in there)
+
+
+def _by_hemisphere(names: Sequence[BidsName], study: str, tell: Tell) -> dict[str, list[BidsName]]:
+    """Share GIFTI series out among the hemispheres; others stay together, with an empty key."""
+    shared: dict[str, list[BidsName]] = {}
+    for name in names:
+        hemi = name.entities.get("hemi", "")
+        shared.setdefault(f"_hemi-{hemi}" if hemi else "", []).append(name)
+    runs = {hemi: {_of_both(name) for name in some} for hemi, some in shared.items()}
+    if any(hemi for hemi in shared):
+        for hemi in ("_hemi-L", "_hemi-R"):
+            if lacking := set().union(*runs.values()) - runs.get(hemi, set()):
+                tell(
+                    f"note: {study}: the hemisphere {hemi[-1]} lacks {len(lacking)} of the runs "
+                    "that the other has"
+                )
+    return shared or {"": []}
+
+
+def _of_both(name: BidsName) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((key, x) for key, x in name.entities.items() if key != "hemi"))
 
 
 def _check_labels(names: Collection[BidsName], selection: Selection, data: BidsData) -> None:
@@ -180,6 +227,10 @@ def _plan_study(
         raise InputError(
             f"no BOLD data are there in the space {' or '.join(space)} of the runs asked for"
         )
+    if kind_of(names[0]) == "gifti" and names[0].entities.get("hemi") not in ("L", "R"):
+        raise InputError(
+            f"{names[0].path}: its name does not say which hemisphere it is of (hemi-L or hemi-R)"
+        )
     entities = _entities_of_study(names[0], options.selection)
     name = "_".join(f"{key}-{label}" for key, label in entities.items())
     check_one_space(names)
@@ -191,14 +242,17 @@ def _plan_study(
     runs = tuple(data.run_of(name) for name in single)
     for run in runs:
         _check_run(run, options)
-    return PlannedStudy(name, entities, runs)
+    meshes = data.mesh_files(single[0]) if kind_of(single[0]) != "volume" else ()
+    return PlannedStudy(name, entities, runs, tuple(meshes))
 
 
 def _entities_of_study(bold: BidsName, selection: Selection) -> dict[str, str]:
     """Name a study by what is asked for, so that no run that comes or goes changes the name."""
     asked = {entity for entity, labels in selection.labels.items() if len(labels) == 1}
-    named = {"sub", "task", "space", "cohort", "res"} | asked
-    return {key: label for key, label in bold.entities.items() if key in named}
+    last = ("hemi", "space", "cohort", "res", "den")
+    named = {key: label for key, label in bold.entities.items() if key in {"sub", "task", *asked}}
+    # As BIDS orders them: older names have hemi after space.
+    return named | {key: bold.entities[key] for key in last if key in bold.entities}
 
 
 def _check_run(run: BidsRun, options: BidsOptions) -> None:
@@ -214,7 +268,7 @@ def _check_run(run: BidsRun, options: BidsOptions) -> None:
             f"{bold}: there are no confounds of this run (*_desc-confounds_timeseries.tsv); "
             "--confound-columns none does without"
         )
-    if run.mask is None and isinstance(options.parcellation, int):
+    if run.mask is None and kind_of(run.bold) == "volume" and options.size is not None:
         raise InputError(
             f"{bold}: there is no brain mask of this run (*_desc-brain_mask.nii.gz) to cut "
             "parcels from: give an atlas with --parcellation FILE"

@@ -9,34 +9,24 @@ from pyhrf.inputs.bids import DEFAULT_SPACE, spaces_of
 from pyhrf.inputs.bids_names import BidsName
 from pyhrf.study_data import Tell
 
-__all__ = ["check_one_space", "choose_space", "on_surface"]
+__all__ = ["check_one_space", "choose_space"]
 
 _NATIVE_RES = "res-native"
 """How fMRIPrep calls the resolution of the data themselves, which its names leave out."""
 
 
-def on_surface(spaces: Sequence[str]) -> str:
-    """Say that data lie on a surface, and what to do."""
-    return (
-        f"the BOLD data in {', '.join(spaces)} lie on a surface, and pyhrf bids analyses volumes: "
-        "have fMRIPrep write a volume (--output-spaces MNI152NLin2009cAsym), or give these files "
-        "and the mesh to pyhrf_jde_buildcfg (-f and -g)"
-    )
-
-
 def choose_space(
-    spaces: Sequence[str], wanted: str | None, surfaces: Collection[str], tell: Tell
+    volumes: Sequence[str], surfaces: Sequence[str], wanted: str | None, tell: Tell
 ) -> list[str]:
     """Take the space that is asked for, the only one, or the usual one of fMRIPrep.
 
     Parameters
     ----------
-    spaces : sequence of str
-        Those that there are, as `pyhrf.inputs.bids.space_of` names them.
+    volumes, surfaces : sequence of str
+        Spaces of the data that there are, as `pyhrf.inputs.bids.space_of` names them. Where there
+        are volumes, surfaces are taken only if they are asked for.
     wanted : str, optional
         What is asked for.
-    surfaces : collection of str
-        Spaces of data that lie on surfaces.
     tell : callable
         Told which is taken where there are others.
 
@@ -52,7 +42,8 @@ def choose_space(
         If there is no such space, or several could be meant.
     """
     if wanted is not None:
-        return _wanted_space(spaces, wanted, surfaces)
+        return _wanted_space([*volumes, *surfaces], wanted)
+    spaces = volumes or surfaces
     kinds = {_without_cohort(space) for space in spaces}
     if len(kinds) == 1:
         return list(spaces)
@@ -69,8 +60,8 @@ def choose_space(
     return chosen
 
 
-def _wanted_space(spaces: Sequence[str], wanted: str, surfaces: Collection[str]) -> list[str]:
-    near = [space for space in spaces if _fits(space, wanted)]
+def _wanted_space(spaces: Sequence[str], wanted: str) -> list[str]:
+    near = [space for space in dict.fromkeys(spaces) if _fits(space, wanted)]
     kinds = {_without_cohort(space) for space in near}
     if len(kinds) > 1 and (kind := _without_cohort(wanted)) in kinds:
         near, kinds = [space for space in near if _without_cohort(space) == kind], {kind}
@@ -78,8 +69,6 @@ def _wanted_space(spaces: Sequence[str], wanted: str, surfaces: Collection[str])
         return near
     if near:
         raise InputError(f"--space {wanted} could be {' or '.join(near)}: write it so")
-    if wanted in {space.partition(":")[0] for space in surfaces}:
-        raise InputError(on_surface([wanted]))
     raise InputError(f"--space {wanted}: there is no such space; there are {', '.join(spaces)}")
 
 

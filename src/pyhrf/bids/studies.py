@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyhrf.bids.files import keep_first
+from pyhrf.bids.meshes import find_meshes
 from pyhrf.bids.names import check_labels
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import provide_parcels
 from pyhrf.bids.plan import PlannedStudy
+from pyhrf.bids.surfaces import Given, provide_surface_parcels
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids import BidsRun
 from pyhrf.inputs.paradigm import EventColumns, read_paradigm
-from pyhrf.inputs.volumes import Volume, open_volume
+from pyhrf.inputs.series import time_step
+from pyhrf.inputs.volumes import open_volume
 
 __all__ = ["WORK", "folder_of_inputs", "make_study"]
 
@@ -32,13 +36,17 @@ def folder_of_inputs(out_dir: Path, planned: PlannedStudy) -> Path:
     return out_dir.absolute() / WORK / "inputs" / planned.name
 
 
-def make_study(planned: PlannedStudy, options: BidsOptions) -> tuple[Study, list[str]]:
+def make_study(
+    planned: PlannedStudy, options: BidsOptions, given: Given
+) -> tuple[Study, list[str]]:
     """Make the study of one participant and task, with its parcels.
 
     Parameters
     ----------
     planned : PlannedStudy
     options : BidsOptions
+    given : Given
+        Of these options.
 
     Returns
     -------
@@ -52,7 +60,6 @@ def make_study(planned: PlannedStudy, options: BidsOptions) -> tuple[Study, list
     InputError, ConfigError
         If its files cannot be used.
     """
-    volumes = [open_volume(run.bold.path, n_dims=4) for run in planned.runs]
     conditions = {
         name
         for run in planned.runs
@@ -60,10 +67,10 @@ def make_study(planned: PlannedStudy, options: BidsOptions) -> tuple[Study, list
         for name in events
     }
     check_labels(conditions, [contrast.name for contrast in options.all_contrasts()])
-    tr = _repetition_time(planned.runs, volumes)
-    masks = [run.mask for run in planned.runs if run.mask is not None]
     made = folder_of_inputs(options.out_dir, planned)
-    parcellation, notes = provide_parcels(made, volumes[0], masks, options.parcellation)
+    on_surface = planned.kind != "volume"
+    placed = (_placed_on_mesh if on_surface else _placed_on_grid)(planned, options, given, made)
+    tr, notes = placed.tr, placed.notes
     if any(_begins_late(run) for run in planned.runs):
         starts = sorted({run.start for run in planned.runs})
         notes.append(
@@ -72,9 +79,10 @@ def make_study(planned: PlannedStudy, options: BidsOptions) -> tuple[Study, list
             "that"
         )
     data = {
-        "kind": "volume",
+        "kind": "surface" if on_surface else "volume",
         "tr": tr,
-        "parcellation": parcellation,
+        "parcellation": placed.parcellation,
+        "meshes": placed.meshes,
         "runs": [
             {
                 "bold": run.bold.path,
@@ -85,32 +93,74 @@ def make_study(planned: PlannedStudy, options: BidsOptions) -> tuple[Study, list
         ],
     }
     values: dict[str, Any] = {"output": options.out_dir.absolute() / WORK / planned.name}
-    fastest = min((tr or volume.tr or math.inf) for volume in volumes)
+    fastest = min((tr or step or math.inf) for step in placed.steps)
     if options.study_file is None and 2 * fastest < options.base.hrf.dt:
         values["hrf"] = {"dt": 2 * fastest}
     return options.study(data=data, **values).with_absolute_paths(), notes
 
 
-def _repetition_time(runs: Sequence[BidsRun], volumes: Sequence[Volume]) -> float | None:
+@dataclass(frozen=True)
+class _Placed:
+    """Where data lie: the TR (None for those of the headers, `steps`), parcels, meshes, notes."""
+
+    tr: float | None
+    steps: Sequence[float | None]
+    parcellation: Path
+    meshes: tuple[Path, ...]
+    notes: list[str]
+
+
+def _placed_on_grid(
+    planned: PlannedStudy, options: BidsOptions, _given: Given, made: Path
+) -> _Placed:
+    volumes = [open_volume(run.bold.path, n_dims=4) for run in planned.runs]
+    steps = [volume.tr for volume in volumes]
+    tr = _repetition_time(planned.runs, steps)
+    masks = [run.mask for run in planned.runs if run.mask is not None]
+    parcels = options.atlases[0] if options.size is None else options.size
+    parcellation, notes = provide_parcels(made, volumes[0], masks, parcels)
+    return _Placed(tr, steps, parcellation, (), notes)
+
+
+def _placed_on_mesh(
+    planned: PlannedStudy, options: BidsOptions, given: Given, made: Path
+) -> _Placed:
+    names = [run.bold for run in planned.runs]
+    meshes = find_meshes(names[0], planned.meshes, given.meshes)
+    steps: list[float | None] = [run.tr for run in planned.runs]
+    if len(set(steps)) == 1 and steps[0] is not None:
+        tr: float | None = steps[
+            0
+        ]  # GIFTI of fMRIPrep does not say it, and is read whole to be asked
+    else:
+        steps = [time_step(name.path) for name in names]
+        tr = _repetition_time(planned.runs, steps)
+    if options.size is None:
+        return _Placed(tr, steps, given.atlas_of(names[0]), meshes, [])
+    parcels, notes = provide_surface_parcels(
+        made, names, meshes, size=options.size, smallest=options.smallest
+    )
+    return _Placed(tr, steps, parcels, meshes, notes)
+
+
+def _repetition_time(runs: Sequence[BidsRun], steps: Sequence[float | None]) -> float | None:
     """Take the TR of the JSON files where a header lacks one or says another; None for headers'."""
     if all(
-        volume.tr is not None and (run.tr is None or math.isclose(volume.tr, run.tr, rel_tol=1e-3))
-        for run, volume in zip(runs, volumes, strict=True)
+        step is not None and (run.tr is None or math.isclose(step, run.tr, rel_tol=1e-3))
+        for run, step in zip(runs, steps, strict=True)
     ):
         return None
-    trs = {
-        run.tr if run.tr is not None else volume.tr
-        for run, volume in zip(runs, volumes, strict=True)
-    }
+    bold = runs[0].bold.path
+    trs = {run.tr if run.tr is not None else step for run, step in zip(runs, steps, strict=True)}
     known = sorted(tr for tr in trs if tr is not None)
     if len(known) == len(trs) == 1:
         return known[0]
     if not known:
         raise InputError(
-            f"{volumes[0].path}: neither the header nor a JSON file (RepetitionTime) gives the TR"
+            f"{bold}: neither the header nor a JSON file (RepetitionTime) gives the TR"
         )
     raise InputError(
-        f"{volumes[0].path}: the headers lack the TR of the JSON files or say another one, and "
+        f"{bold}: the headers lack the TR of the JSON files or say another one, and "
         f"the runs have several ({', '.join(f'{tr:g}' for tr in known)} s): mend the headers, or "
         "take runs of one with --run"
     )

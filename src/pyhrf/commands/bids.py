@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bids"]
 
+_SIZE = "300"
 _SEVERAL = {
     *("--participant-label", "--participant_label", "--session-label", "--session_label"),
     *("--task", "--task-id", "--run", "--acq", "--ce", "--rec", "--dir"),
@@ -91,12 +92,23 @@ def _with_labels_of(command: Any) -> Any:
     return command
 
 
-def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> Path | int:
-    if not value.isdecimal():
-        return Path(value)
-    if int(value) < 1:
-        raise click.BadParameter("a parcel has at least 1 voxel")
-    return int(value)
+def _parcellation(
+    _ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]
+) -> Path | tuple[Path, ...] | int:
+    """Take a number, a file, or one of each hemisphere, repeated or apart by commas."""
+    words = [
+        word
+        for text in given or (_SIZE,)
+        for word in ([text] if Path(text).exists() else text.split(","))
+    ]
+    if len(words) == 1 and words[0].isdecimal():
+        if int(words[0]) < 1:
+            raise click.BadParameter("a parcel has at least 1 voxel")
+        return int(words[0])
+    if not all(words) or any(word.isdecimal() for word in words):
+        raise click.BadParameter("give one number, or files: of surfaces one for each hemisphere")
+    paths = tuple(Path(word) for word in words)
+    return paths[0] if len(paths) == 1 else paths
 
 
 @click.command(
@@ -147,7 +159,7 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
     "--space",
     metavar="SPACE",
     help="Space of the BOLD data, as fMRIPrep writes it (MNI152NLin2009cAsym:res-2, T1w; func "
-    "with a single run).  "
+    "with a single run; fsaverage5, fsnative or fsLR on a surface).  "
     "[default: the only one, or MNI152NLin2009cAsym]",
 )
 @click.option(
@@ -158,12 +170,22 @@ def _parcellation(_ctx: click.Context, _param: click.Parameter, value: str) -> P
 )
 @click.option(
     "--parcellation",
-    default="300",
+    multiple=True,
     callback=_parcellation,
     metavar="FILE|SIZE",
-    show_default=True,
-    help="Atlas in the space of the data, NIfTI, brought onto their grid; or the voxels at most "
-    "of parcels that are cut from the brain mask.",
+    help="Atlas in the space of the data: NIfTI, brought onto their grid; of surfaces .label.gii, "
+    "given for each hemisphere, or .dlabel.nii. Or the voxels or nodes at most of parcels that are "
+    f"cut from the brain mask or on the mesh.  [default: {_SIZE}]",
+)
+@click.option(
+    "-g",
+    "--mesh",
+    "meshes",
+    multiple=True,
+    type=FILE,
+    help="Mesh of a hemisphere of surface data (.surf.gii): its name holds hemi-L or begins with "
+    "lh., or the file names its structure; may be repeated.  [default: that of fMRIPrep, or of "
+    "nilearn for fsaverage5]",
 )
 @event_column_options
 @confound_columns_option

@@ -21,6 +21,7 @@ __all__ = [
     "BidsRun",
     "Selection",
     "is_labelled",
+    "kind_of",
     "label_of",
     "open_bids",
     "space_of",
@@ -39,7 +40,11 @@ NO_LABEL = "none"
 
 _MAX_TR = 30.0
 _VOLUMES = (".nii.gz", ".nii")
-_SURFACES = (".func.gii", ".dtseries.nii")
+_SURFACES = {".func.gii": "gifti", ".dtseries.nii": "cifti"}
+_FSNATIVE = "fsnative"
+"""The space of a participant's own meshes, which their names mostly leave out."""
+_MESHES = ("midthickness", "pial", "white")
+"""Suffixes of meshes whose nodes are those of the data; the best first."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,14 @@ def _acquired(name: BidsName) -> dict[str, str]:
 def space_of(name: BidsName) -> str:
     """Name the space of a file as fMRIPrep's ``--output-spaces`` does."""
     words = [name.entities.get("space", NATIVE_SPACE)]
-    words += [f"{key}-{name.entities[key]}" for key in ("cohort", "res") if key in name.entities]
+    keys = ("cohort", "res", "den")
+    words += [f"{key}-{name.entities[key]}" for key in keys if key in name.entities]
     return ":".join(words)
+
+
+def kind_of(name: BidsName) -> str:
+    """Tell what BOLD data are: ``volume``, or of a surface ``gifti`` or ``cifti``."""
+    return _SURFACES.get(name.extension, "volume")
 
 
 def spaces_of(names: Collection[BidsName]) -> list[str]:
@@ -176,30 +187,52 @@ class BidsData:
         return [x for x in chosen if x in derived], [x for x in chosen if x not in derived]
 
     def bold_files(self, subject: str) -> list[BidsName]:
-        """Find all preprocessed BOLD volumes of a participant."""
+        """Find all preprocessed BOLD series of a participant, without single echoes and phases."""
         return [
             name
-            for name in self._func_files(subject)
-            if name.extension in _VOLUMES and name.entities.get("desc") == "preproc"
-        ]
-
-    def surface_spaces(self, subject: str) -> list[str]:
-        """Name the spaces of the preprocessed BOLD series of a participant that lie on surfaces."""
-        return spaces_of([x for x in self._func_files(subject) if x.extension in _SURFACES])
-
-    def _func_files(self, subject: str) -> list[BidsName]:
-        """Find the BOLD series, without single echoes and phases."""
-        return [
-            name
-            for folder in self._derived.func_folders(subject)
+            for folder in self._derived.folders(subject)
             for name in self._derived.names_in(folder)
             if name.suffix == "bold"
-            and name.extension in (*_VOLUMES, *_SURFACES)
+            and _is_preprocessed(name)
             and "echo" not in name.entities
             and name.entities.get("part") not in ("phase", "real", "imag")
             and "task" in name.entities
             and name.entities.get("sub") == subject
         ]
+
+    def mesh_files(self, bold: BidsName) -> list[BidsName]:
+        """Find the meshes that may be those of a surface series; the best first.
+
+        Parameters
+        ----------
+        bold : BidsName
+            GIFTI, whose hemisphere they are of; or CIFTI, which needs those of both.
+
+        Returns
+        -------
+        list of BidsName
+            In its space, by their names: of its session before others, the middle of the cortex
+            before its outer and inner surface.
+        """
+        hemi, session = bold.entities.get("hemi"), bold.entities.get("ses")
+        space = bold.entities.get("space", _FSNATIVE)
+        found = [
+            name
+            for folder in self._derived.folders(bold.entities["sub"], "anat")
+            for name in self._derived.names_in(folder)
+            if name.suffix in _MESHES
+            and name.extension == ".surf.gii"
+            and "desc" not in name.entities
+            and name.entities.get("space", _FSNATIVE) == space
+            and name.entities.get("hemi") in ((hemi,) if hemi else ("L", "R"))
+        ]
+
+        def rank(name: BidsName) -> tuple[int, int]:
+            near = [session, None]
+            own = name.entities.get("ses")
+            return near.index(own) if own in near else len(near), _MESHES.index(name.suffix)
+
+        return sorted(found, key=rank)
 
     def has_events(self, task: str, near: Collection[str] = ()) -> bool:
         """Tell whether anyone has events of a task.
@@ -223,7 +256,7 @@ class BidsData:
         yield self.raw
         others = (label for label in self._raw.labels("sub") if label not in near)
         for subject in chain(near, others):
-            yield from self._raw.func_folders(subject)
+            yield from self._raw.folders(subject)
             home = self.raw / f"sub-{subject}"
             yield home
             yield from (home / f"ses-{label}" for label in self._raw.labels("ses", home))
@@ -246,7 +279,8 @@ class BidsData:
             required={"desc": "confounds"},
         )
         mask = None
-        for extension in _VOLUMES:  # of a file and its unpacked copy, the one of fMRIPrep
+        of_volumes = _VOLUMES if kind_of(bold) == "volume" else ()
+        for extension in of_volumes:  # of a file and its unpacked copy, the one of fMRIPrep
             mask = mask or self._derived.inherited(
                 {**derived, "desc": "brain"},
                 ["mask"],
@@ -265,6 +299,13 @@ class BidsData:
             tr=_seconds(both, "RepetitionTime", bold.path),
             start=_seconds(of_bold, "StartTime", bold.path) or 0.0,
         )
+
+
+def _is_preprocessed(name: BidsName) -> bool:
+    """Tell whether a BOLD series is one of fMRIPrep's results, which has no desc on surfaces."""
+    if name.extension in _SURFACES:
+        return name.entities.get("desc", "preproc") == "preproc"
+    return name.extension in _VOLUMES and name.entities.get("desc") == "preproc"
 
 
 def _path(name: BidsName | None) -> Path | None:

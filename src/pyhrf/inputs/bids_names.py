@@ -122,12 +122,12 @@ class Tree:
         labels = [path.name.partition("-")[2] for path in base.glob(f"{entity}-*") if path.is_dir()]
         return sorted(labels, key=natural)
 
-    def func_folders(self, subject: str) -> Iterator[Path]:
-        """Give the folders ``func`` of a subject, in and out of sessions."""
+    def folders(self, subject: str, kind: str = "func") -> Iterator[Path]:
+        """Give the folders ``func``, or of another kind, of a subject, in and out of sessions."""
         home = self.root / f"sub-{subject}"
-        yield home / "func"
+        yield home / kind
         for session in self.labels("ses", home):
-            yield home / f"ses-{session}" / "func"
+            yield home / f"ses-{session}" / kind
 
     def folder_of(self, entities: Mapping[str, str]) -> Path:
         """Give the folder ``func`` in which files of these entities lie."""

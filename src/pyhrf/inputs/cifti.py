@@ -23,6 +23,7 @@ from pyhrf.model.graph import grid_edges
 
 __all__ = [
     "Grayordinates",
+    "cifti_surfaces",
     "cifti_time_step",
     "is_cifti",
     "open_cifti",
@@ -95,6 +96,27 @@ def open_cifti(
 def cifti_time_step(path: Path) -> float | None:
     """Read the time between scans of a dense time series, seconds; None if it has another unit."""
     return _tr(_axes(path, _load(path), first="SeriesAxis")[0])
+
+
+def cifti_surfaces(path: Path) -> dict[str, int]:
+    """Read which surfaces a dense time series needs the meshes of.
+
+    Returns
+    -------
+    dict of str to int
+        Number of nodes of the mesh by structure, such as ``CIFTI_STRUCTURE_CORTEX_LEFT``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used.
+    """
+    _, axis = _axes(path, _load(path), first="SeriesAxis")
+    return {
+        str(name): int(model.nvertices[name])
+        for name, _, model in axis.iter_structures()
+        if name in model.nvertices
+    }
 
 
 def read_cifti_labels(path: Path, positions: Grayordinates) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ Its files are XML, which cannot be read in part: the values come into memory whe
 from __future__ import annotations
 
 import binascii
+import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,15 +26,18 @@ __all__ = [
     "NodeSeries",
     "is_gifti",
     "mesh_edges",
+    "node_counts",
     "open_mesh",
     "open_nodes",
     "read_labels",
     "read_node_map",
     "series_time_step",
+    "structure_of",
 ]
 
 _ENDINGS = (".gii", ".gii.gz")
 _STRUCTURE = "AnatomicalStructurePrimary"
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +208,62 @@ def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
 def series_time_step(path: Path) -> float | None:
     """Read the time between scans of a GIFTI series, seconds; None if the file does not say."""
     return _time_step(path, _load(path))
+
+
+def structure_of(path: Path) -> str:
+    """Read what a GIFTI file is of, such as ``CortexLeft``; empty if it does not say.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    image = _load(path)
+    said = [image.meta.get(_STRUCTURE), *(one.meta.get(_STRUCTURE) for one in image.darrays)]
+    return str(next((one for one in said if one), ""))
+
+
+def node_counts(path: Path) -> tuple[int, ...]:
+    """Read how large the first array of a GIFTI file is, and none of its values.
+
+    Parameters
+    ----------
+    path : Path
+        A series, of one array per scan or of one array of all scans.
+
+    Returns
+    -------
+    tuple of int
+        The number of nodes; of an array of all scans, that of the scans too, in the file's order.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    from xml.parsers.expat import ExpatError, ParserCreate
+
+    found: list[int] = []
+
+    def begin(tag: str, about: dict[str, str]) -> None:
+        if tag == "DataArray" and not found:
+            axes = range(int(about["Dimensionality"]))
+            found.extend(int(about[f"Dim{axis}"]) for axis in axes)
+
+    parser = ParserCreate()
+    parser.StartElementHandler = begin
+    unpacked = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with unpacked(path, "rb") as file:
+            while not found and (block := file.read(_BLOCK)):
+                parser.Parse(block)
+    except (OSError, EOFError, zlib.error, ExpatError, LookupError, ValueError) as error:
+        _load(path)  # which says what is wrong
+        raise InputError(f"{path}: this is no sound GIFTI file ({error})") from error
+    if not found:
+        _load(path)
+        raise InputError(f"{path}: the GIFTI file holds no array of values")
+    return tuple(found)
 
 
 def read_labels(path: Path | str, mesh: Mesh) -> NDArray[np.int64]:

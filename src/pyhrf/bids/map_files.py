@@ -1,0 +1,110 @@
+"""Maps as files of BIDS derivatives, of volumes and surfaces alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyhrf.inputs.cifti import Grayordinates, cifti_time_step
+from pyhrf.inputs.surfaces import Mesh, is_gifti, series_time_step, structure_of
+from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid
+from pyhrf.results.label_files import write_labels
+
+__all__ = ["ending_of_map", "label_file", "map_step", "squared_map"]
+
+_ENDINGS = (".nii.gz", ".func.gii", ".dscalar.nii", ".dtseries.nii")
+_NO_EDGES = np.empty((0, 2), np.int32)
+
+
+def ending_of_map(path: Path) -> str:
+    """Tell how the name of a map ends, such as ``.func.gii``."""
+    return next(ending for ending in _ENDINGS if path.name.endswith(ending))
+
+
+def map_step(path: Path) -> float | None:
+    """Read the seconds between the samples of a map, if they are evenly spaced."""
+    if is_gifti(path):
+        return series_time_step(path)
+    if path.name.endswith(".dtseries.nii"):
+        return cifti_time_step(path)
+    if path.name.endswith(".dscalar.nii"):
+        return None
+    header: Any = _load(path).header
+    if len(header.get_data_shape()) < 4:
+        return None
+    return float(np.float32(header["pixdim"][4])) or None
+
+
+def squared_map(path: Path, scratch: Path) -> bytes:
+    """Make the map of a variance from that of a standard deviation.
+
+    Parameters
+    ----------
+    path : Path
+        The map, of one sample.
+    scratch : Path
+        A folder for files on their way.
+
+    Returns
+    -------
+    bytes
+        Of a file of the same kind.
+    """
+    image = _load(path)
+    grid: MapGrid
+    if is_gifti(path):
+        values = np.asarray(image.darrays[0].data)
+        grid = NodeGrid(np.zeros(values.shape, np.int32), structure_of(path))
+    else:
+        values = np.asarray(image.dataobj)
+        if path.name.endswith(".dscalar.nii"):
+            values = values[0]
+            grid = GrayordinateGrid(np.zeros(values.shape, np.int32), image.header.get_axis(1))
+        else:
+            grid = Grid(np.zeros(values.shape[:3], np.int32), image.affine, image.header)
+    squared = values.astype(np.float32).reshape(-1) ** 2
+    written = grid.write(
+        scratch / "variance", "variance", [squared], dtype=np.float32, n_samples=None, step=None
+    )
+    return written.read_bytes()
+
+
+def label_file(path: Path, scratch: Path) -> tuple[str, bytes]:
+    """Turn the map of parcels into a file of labels: with a name and a colour for each on surfaces.
+
+    Parameters
+    ----------
+    path : Path
+        The map.
+    scratch : Path
+        A folder for files on their way.
+
+    Returns
+    -------
+    ending : str
+        ``.nii.gz``, ``.label.gii`` or ``.dlabel.nii``.
+    content : bytes
+    """
+    if path.name.endswith(".nii.gz"):
+        return ".nii.gz", path.read_bytes()
+    image = _load(path)
+    space: Mesh | Grayordinates
+    if is_gifti(path):
+        labels, ending = np.asarray(image.darrays[0].data), ".label.gii"
+        # Only what the map says counts: the structure.
+        nowhere = np.empty((0, 3))
+        space = Mesh(path, nowhere, nowhere.astype(np.int32), _NO_EDGES, structure_of(path))
+    else:
+        labels, ending = np.asarray(image.dataobj)[0], ".dlabel.nii"
+        space = Grayordinates(image.header.get_axis(1), _NO_EDGES)
+    made = scratch / f"parcels{ending}"
+    write_labels(made, labels.astype(np.int32), space)
+    return ending, made.read_bytes()
+
+
+def _load(path: Path) -> Any:
+    import nibabel as nib
+
+    return nib.load(path)  # type: ignore[attr-defined, unused-ignore]

@@ -1,0 +1,167 @@
+"""Meshes of surface data: those that are given, those of fMRIPrep, and that of nilearn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from pyhrf.errors import ConfigError, InputError
+from pyhrf.inputs.bids import kind_of
+from pyhrf.inputs.bids_names import BidsName, check_link
+from pyhrf.inputs.cifti import cifti_surfaces
+from pyhrf.inputs.surfaces import node_counts, open_mesh, structure_of
+
+__all__ = ["by_hemisphere", "find_meshes", "shipped_mesh"]
+
+_HEMISPHERES = {
+    "CortexLeft": "L",
+    "CortexRight": "R",
+    "CIFTI_STRUCTURE_CORTEX_LEFT": "L",
+    "CIFTI_STRUCTURE_CORTEX_RIGHT": "R",
+}
+_IN_NAME = re.compile("(?<![A-Za-z0-9])(?:hemi-([LR])|([lr])h)(?![A-Za-z0-9])")
+_SIDES = {"L": "left", "R": "right"}
+
+
+def by_hemisphere(paths: Sequence[Path], option: str) -> dict[str, Path]:
+    """Tell which hemisphere each of some GIFTI files is of.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Told by the word ``hemi-L`` or ``lh`` in the name, or by the structure that the file names.
+    option : str
+        How they were given, for what is said.
+
+    Returns
+    -------
+    dict of str to Path
+        By ``L`` and ``R``.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be told, or two are of one hemisphere.
+    InputError
+        If a file cannot be read.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        hemi = _hemisphere(path)
+        if hemi is None:
+            raise ConfigError(
+                f"{option} {path}: which hemisphere it is of cannot be told: let its name hold "
+                "hemi-L or hemi-R, or begin with lh. or rh."
+            )
+        if hemi in found:
+            raise ConfigError(
+                f"{option} {path}: is a second file of the hemisphere {hemi}, beside {found[hemi]}"
+            )
+        found[hemi] = path
+    return found
+
+
+def _hemisphere(path: Path) -> str | None:
+    structure = structure_of(path)
+    if (said := _IN_NAME.search(path.name)) is not None:
+        return said[1] or said[2].upper()
+    return _HEMISPHERES.get(structure)
+
+
+def find_meshes(
+    bold: BidsName, candidates: Sequence[BidsName], given: Mapping[str, Path]
+) -> tuple[Path, ...]:
+    """Find the mesh of each hemisphere on which a series lies.
+
+    Parameters
+    ----------
+    bold : BidsName
+        GIFTI of a hemisphere, or CIFTI.
+    candidates : sequence of BidsName
+        Those that fMRIPrep has written, the best first; the first with as many nodes as the data
+        is taken.
+    given : mapping of str to Path
+        Those that the user names, by hemisphere, which go before all others.
+
+    Returns
+    -------
+    tuple of Path
+
+    Raises
+    ------
+    InputError
+        If there is none, or a file cannot be read.
+    """
+    check_link(bold.path)
+    if kind_of(bold) == "gifti":
+        hemi = bold.entities["hemi"]
+        return (_mesh(bold, hemi, node_counts(bold.path), candidates, given),)
+    found = []
+    for structure, n_nodes in cifti_surfaces(bold.path).items():
+        side = _HEMISPHERES.get(structure)
+        if side is None:
+            raise InputError(
+                f"{bold.path}: holds the surface {structure}, of which pyhrf bids knows no mesh: "
+                "give the file to pyhrf_jde_buildcfg, with the mesh (-g)"
+            )
+        found.append(_mesh(bold, side, (n_nodes,), candidates, given))
+    if not found:
+        raise InputError(f"{bold.path}: holds no surface: choose a volume with --space")
+    return tuple(found)
+
+
+def _mesh(
+    bold: BidsName,
+    hemi: str,
+    n_nodes: Collection[int],
+    candidates: Sequence[BidsName],
+    given: Mapping[str, Path],
+) -> Path:
+    if hemi in given:
+        return given[hemi]
+    seen = ""
+    for name in candidates:
+        if name.entities["hemi"] != hemi:
+            continue
+        check_link(name.path)
+        mesh = open_mesh(name.path)
+        if mesh.n_nodes in n_nodes:
+            return name.path
+        seen = f"; {name.path.name} has {mesh.n_nodes} nodes, the data have {max(n_nodes)}"
+    shipped = shipped_mesh(bold.entities.get("space", ""), hemi)
+    if shipped is not None and open_mesh(shipped).n_nodes in n_nodes:
+        return shipped
+    space = bold.entities.get("space", "fsnative")
+    raise InputError(
+        f"{bold.path}: no mesh of the hemisphere {hemi} in the space {space} is there "
+        f"(anat/*_hemi-{hemi}_*midthickness.surf.gii of fMRIPrep{seen}): give it with -g"
+    )
+
+
+def shipped_mesh(space: str, hemi: str) -> Path | None:
+    """Name the mesh of a space that is here already; nothing is downloaded.
+
+    Parameters
+    ----------
+    space : str
+        Such as ``fsaverage5``, which nilearn brings along; others only if nilearn has fetched
+        them before.
+    hemi : {"L", "R"}
+
+    Returns
+    -------
+    Path or None
+    """
+    if not space.startswith("fsaverage"):
+        return None
+    from nilearn.datasets import fetch_surf_fsaverage, get_data_dirs
+
+    side = _SIDES[hemi]
+    if space == "fsaverage5":
+        return Path(fetch_surf_fsaverage("fsaverage5")[f"pial_{side}"])
+    # fsaverage3 and 4 are there with their nodes in two orders.
+    if space not in ("fsaverage", "fsaverage6"):
+        return None
+    paths = [Path(folder) / space / f"pial_{side}.gii.gz" for folder in get_data_dirs()]
+    return next((path for path in paths if path.is_file()), None)

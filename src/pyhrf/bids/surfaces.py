@@ -1,0 +1,211 @@
+"""Parcels of surface data: cut on the mesh, or the files that are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.bids.files import keep_first, scratch_beside, write_json
+from pyhrf.bids.meshes import by_hemisphere
+from pyhrf.bids.options import BidsOptions
+from pyhrf.bids.parcels import digest_of, read_atlas
+from pyhrf.errors import ConfigError, InputError
+from pyhrf.inputs.bids import kind_of
+from pyhrf.inputs.bids_names import BidsName, read_json
+from pyhrf.inputs.cifti import is_cifti, open_cifti
+from pyhrf.inputs.series import Space
+from pyhrf.inputs.surfaces import NodeSeries, is_gifti, open_mesh, open_nodes
+from pyhrf.parcellation.edit import split_mask
+from pyhrf.results.label_files import ending_of, write_labels
+
+__all__ = ["Given", "provide_surface_parcels"]
+
+_SPOKEN = {
+    "volume": "volumes (NIfTI)",
+    "gifti": "series of each hemisphere (GIFTI)",
+    "cifti": "dense series (CIFTI)",
+}
+_ATLASES = {
+    "volume": "one NIfTI",
+    "gifti": "a .label.gii of each hemisphere",
+    "cifti": "a .dlabel.nii",
+}
+
+
+class Given:
+    """The meshes and parcellations that the user names, told apart.
+
+    Parameters
+    ----------
+    options : BidsOptions
+
+    Attributes
+    ----------
+    meshes : dict of str to Path
+        By hemisphere.
+    kind : str
+        Of data to which the parcellation belongs: ``volume``, ``gifti``, ``cifti``; empty for a
+        number, which does for all.
+
+    Raises
+    ------
+    ConfigError, InputError
+        If a file cannot be used.
+    """
+
+    def __init__(self, options: BidsOptions) -> None:
+        self._atlases = options.atlases
+        self.meshes = by_hemisphere(options.meshes, "-g")
+        kinds = dict.fromkeys(_kind_of_file(path) for path in self._atlases)
+        if len(kinds) > 1:
+            named = " and ".join(path.name for path in self._atlases)
+            raise ConfigError(f"--parcellation: {named} are files of data of several kinds")
+        self.kind = next(iter(kinds), "")
+        self._by_hemisphere: Mapping[str, Path] = {}
+        if self.kind == "gifti":
+            self._by_hemisphere = by_hemisphere(self._atlases, "--parcellation")
+        elif len(self._atlases) > 1:
+            raise ConfigError(
+                f"--parcellation: {len(self._atlases)} files are given, and {_ATLASES[self.kind]} "
+                "is the parcellation: give one"
+            )
+        for path in self._atlases:
+            if self.kind == "volume":
+                read_atlas(path)
+            elif not path.is_file():
+                raise InputError(f"{path}: there is no such file")
+
+    def check_kind(self, kind: str, space: str) -> None:
+        """Make sure that the files belong to data of a kind.
+
+        Raises
+        ------
+        ConfigError
+            If they do not.
+        """
+        data = f"the BOLD data in the space {space} are {_SPOKEN[kind]}"
+        if self.kind not in ("", kind):
+            raise ConfigError(
+                f"--parcellation {self._atlases[0]}: does not fit, for {data}: give "
+                f"{_ATLASES[kind]}, or a number"
+            )
+        if self.meshes and kind == "volume":
+            path = next(iter(self.meshes.values()))
+            raise ConfigError(f"-g {path}: is the mesh of data on a surface, and {data}")
+
+    def atlas_of(self, bold: BidsName) -> Path:
+        """Give the parcellation of a surface series, where files are given.
+
+        Raises
+        ------
+        InputError
+            If that of its hemisphere lacks.
+        """
+        if self.kind == "cifti":
+            return self._atlases[0]
+        hemi = bold.entities["hemi"]
+        if hemi not in self._by_hemisphere:
+            raise InputError(
+                f"{bold.path}: no parcellation of the hemisphere {hemi} is given: repeat "
+                "--parcellation with its .label.gii"
+            )
+        return self._by_hemisphere[hemi]
+
+
+def _kind_of_file(path: Path) -> str:
+    if is_gifti(path):
+        return "gifti"
+    return "cifti" if is_cifti(path) else "volume"
+
+
+def provide_surface_parcels(
+    folder: Path,
+    runs: Sequence[BidsName],
+    meshes: Sequence[Path],
+    *,
+    size: int,
+    smallest: int,
+) -> tuple[Path, list[str]]:
+    """Cut parcels on the meshes in a folder, or find those of the same files there.
+
+    Nodes without a signal, such as those of the medial wall, belong to none. As of volumes, the
+    name of the file says what the parcels are made of.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are kept; made when missing.
+    runs : sequence of BidsName
+        Series of one hemisphere, or CIFTI.
+    meshes : sequence of Path
+        On which they lie.
+    size, smallest : int
+        Nodes (and voxels, of CIFTI) of a parcel at most, and at least: islands of fewer belong to
+        no parcel.
+
+    Returns
+    -------
+    path : Path
+        ``.label.gii`` or ``.dlabel.nii``.
+    notes : list of str
+        What was left out.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, or no node has a signal.
+    """
+    bold = [name.path for name in runs]
+    kind = kind_of(runs[0])
+    ending = ".label.gii" if kind == "gifti" else ".dlabel.nii"
+    smallest = min(size, smallest)
+    digest = digest_of("", (size, smallest, *meshes, *bold))[:16]
+    stem = f"parcels-of-{size}-nodes-{digest}"
+    path, about = folder / f"{stem}{ending}", folder / f"{stem}.json"
+    if path.is_file() and about.is_file():
+        return path, [str(note) for note in read_json(about).get("notes", [])]
+    series, space, edges = _opened(kind, bold, meshes)
+    usable = np.logical_and.reduce([_has_signal(one.values) for one in series])
+    if not usable.any():
+        raise InputError(f"{bold[0]}: no node has a signal that is finite and varies in all runs")
+    labels = split_mask(usable, size=size, edges=edges)
+    islands = usable & (np.bincount(labels)[labels] < smallest)
+    notes = []
+    if islands.any():
+        notes.append(
+            f"{np.count_nonzero(islands)} nodes or voxels lie on islands of fewer than "
+            f"{smallest} and are in no parcel"
+        )
+        labels[islands] = 0
+    if not labels.any():
+        raise InputError(
+            f"{bold[0]}: no piece of connected nodes with a signal has as many as a parcel needs "
+            f"({smallest})"
+        )
+    with scratch_beside(folder) as scratch:
+        made = scratch / f"parcels{ending_of(space)}"
+        write_labels(made, labels, space)
+        keep_first(path, made.read_bytes())
+    write_json(about, {"notes": notes})
+    return path, notes
+
+
+def _opened(
+    kind: str, bold: Sequence[Path], meshes: Sequence[Path]
+) -> tuple[tuple[NodeSeries, ...], Space, NDArray[np.int32]]:
+    surfaces = [open_mesh(path) for path in meshes]
+    if kind == "cifti":
+        series, positions = open_cifti(bold, surfaces)
+        return series, positions, positions.edges
+    (mesh,) = surfaces
+    return tuple(open_nodes(path, mesh) for path in bold), mesh, mesh.edges
+
+
+def _has_signal(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which nodes are finite in all scans and not constant."""
+    finite = np.isfinite(values).all(axis=0)
+    return np.asarray(finite & (values != values[:1]).any(axis=0))
