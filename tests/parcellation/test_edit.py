@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from nilearn.datasets import load_fsaverage, load_mni152_brain_mask
 from scipy import ndimage
 
 from pyhrf.errors import InputError
+from pyhrf.inputs.surfaces import mesh_edges
 from pyhrf.parcellation.edit import extract, make_contiguous, merge_small, split_mask
 
 SHAPE = (5, 4, 3)
@@ -42,6 +44,22 @@ def test_split_mask__gives_parcels_near_the_size():
     labels = split_mask(np.ones((20, 20, 20)), size=250)
     assert 32 <= len(sizes(labels)) <= 48
     assert np.median(sizes(labels)) > 150
+
+
+@pytest.mark.parametrize("size", [80, 300])
+def test_split_mask__leaves_no_crumbs_of_a_brain(size):
+    brain = load_mni152_brain_mask(resolution=4).get_fdata() > 0
+    made = sizes(split_mask(brain, size=size))
+    assert min(made) > size / 4
+    assert len(made) < 1.35 * brain.sum() / size
+
+
+def test_split_mask__leaves_no_crumbs_of_a_mesh():
+    mesh = load_fsaverage("fsaverage5")["pial"].parts["left"]
+    edges = mesh_edges(mesh.faces)
+    made = sizes(split_mask(np.ones(mesh.n_vertices), size=200, edges=edges))
+    assert min(made) > 50
+    assert len(made) < 1.35 * mesh.n_vertices / 200
 
 
 @settings(deadline=None)

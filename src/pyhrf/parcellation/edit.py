@@ -28,8 +28,8 @@ def split_mask(mask: NDArray[Any], *, size: int, edges: Edges = None) -> Labels:
     """Cut a mask into connected parcels of bounded size.
 
     Each connected piece is halved again and again, by distance from one of its ends within the
-    piece, until no part is larger than ``size``; parts that a cut has split off are joined to a
-    neighbour where both together are small enough.
+    piece, until no part is larger than ``size``; crumbs beyond a cut stay with its nearer side, and
+    small parts are joined to a neighbour where both together are small enough.
 
     Parameters
     ----------
@@ -150,17 +150,31 @@ def extract(labels: Labels, numbers: Sequence[int]) -> Labels:
 
 
 def _halves(piece: Piece, size: int) -> list[Piece]:
-    """Cut a connected piece in two, near the multiple of the size that halves it best."""
+    """Cut a connected piece in two of whole parcels each, by distance from one of its ends.
+
+    The nearer half is connected; the farther one may not be. What is too small there to be a parcel
+    goes back to the nearer half, which it touches: parcels are full, and none would take it later.
+    """
     from scipy.sparse.csgraph import breadth_first_order
 
     graph = sparse_graph(len(piece.nodes), piece.edges)
     end = int(breadth_first_order(graph, 0, directed=False, return_predecessors=False)[-1])
     order = breadth_first_order(graph, end, directed=False, return_predecessors=False)
     n_parts = -(-len(piece.nodes) // size)
-    cut = round(len(piece.nodes) * (n_parts // 2) / n_parts)
-    side = np.ones(len(piece.nodes), bool)
-    side[order[:cut]] = False
-    kept = side[piece.edges[:, 0]] == side[piece.edges[:, 1]]
+    far = np.zeros(len(piece.nodes), bool)
+    far[order[round(len(piece.nodes) * (n_parts // 2) / n_parts) :]] = True
+    places = Piece(np.arange(len(piece.nodes)), piece.edges)
+    beyond = [part.nodes for part in _sides(places, far) if far[part.nodes[0]]]
+    crumbs = [nodes for nodes in beyond if 4 * len(nodes) < size]
+    if len(crumbs) < len(beyond):
+        for nodes in crumbs:
+            far[nodes] = False
+    return _sides(piece, far)
+
+
+def _sides(piece: Piece, far: NDArray[np.bool_]) -> list[Piece]:
+    """Find the connected parts of both sides of a cut."""
+    kept = far[piece.edges[:, 0]] == far[piece.edges[:, 1]]
     return pieces_of(Piece(piece.nodes, piece.edges[kept]))
 
 
