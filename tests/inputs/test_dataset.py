@@ -101,6 +101,15 @@ def test_load__joins_runs_with_scales_and_types_of_their_own(
     assert len(data.files) == 6
 
 
+def test_open__moves_onsets_to_the_first_scan(files: Study) -> None:
+    (plain,) = open_files(files).experiment.runs
+    (late,) = open_files(files, starts=[0.7]).experiment.runs
+    assert plain.events.keys() == late.events.keys()
+    for name, events in plain.events.items():
+        np.testing.assert_allclose(late.events[name].onsets, events.onsets - 0.7, atol=1e-6)
+        np.testing.assert_array_equal(late.events[name].durations, events.durations)
+
+
 def test_load__accepts_labels_stored_as_floats(
     files: Study, write_nifti: WriteNifti, labels: np.ndarray
 ) -> None:

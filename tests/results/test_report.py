@@ -334,6 +334,38 @@ def test_methods__say_what_was_taken_out(results):
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("files", "counts", "expected"),
+    [
+        ({}, [6], "and so were 6 regressors in SPM.mat. "),
+        ({}, [6, 7], "and so were 6 and 7 regressors of each run in SPM.mat. "),
+        (
+            {"confounds": "c.tsv"},
+            [2],
+            "and so were confounds (columns: csf) and 2 regressors in SPM.mat. ",
+        ),
+        ({}, [0], "part of the model as nuisance. "),
+    ],
+)
+def test_methods__name_confounds_of_an_spm_mat(results, files, counts, expected):
+    used = [{"tr": 2, "n_scans": 90, "n_censored": 0, "n_spm_confounds": n} for n in counts]
+    results = changed(results, used=used)
+    path = results.directory / "run.json"
+    run = json.loads(path.read_text())
+    run["study"]["data"]["runs"][0] |= files
+    run["study"]["confounds"] = {"columns": "csf"}
+    path.write_text(json.dumps(run))
+    assert expected in " ".join(methods_of(Results(results.directory)))
+
+
+@pytest.mark.parametrize(("starts", "said"), [([0, 0], ""), ([1, 1], "1"), ([1, 0.9], "0.9 and 1")])
+def test_methods__say_how_far_onsets_were_moved(results, starts, said):
+    runs = [{"bold": f"{k}.nii", "start_time": start} for k, start in enumerate(starts)]
+    text = " ".join(methods_of(changed(results, runs=runs)))
+    assert (f"Onsets were set {said} s earlier" in text) is bool(said)
+    assert ("StartTime" in text) is bool(said)
+
+
 def test_report__begins_with_what_was_analysed(results):
     page = write_report(results.directory).read_text("utf-8")
     (summary,) = re.findall(r'<dl id="summary">(.*?)</dl>', page, re.S)

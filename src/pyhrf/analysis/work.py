@@ -237,8 +237,11 @@ def write_study(
                 "tr": run.tr,
                 "n_scans": run.n_scans,
                 "n_censored": run.n_scans - int(run.kept.sum()),
+                "n_spm_confounds": n_spm_confounds,
             }
-            for run in dataset.experiment.runs
+            for run, n_spm_confounds in zip(
+                dataset.experiment.runs, dataset.n_spm_confounds, strict=True
+            )
         ],
     )
     write_provenance(study.output, provenance)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyhrf.bids.files import keep_first
 from pyhrf.bids.meshes import find_meshes
 from pyhrf.bids.names import check_labels
 from pyhrf.bids.options import BidsOptions
@@ -19,7 +17,7 @@ from pyhrf.bids.surfaces import Given, provide_surface_parcels
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids import BidsRun
-from pyhrf.inputs.paradigm import EventColumns, read_paradigm
+from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import time_step
 from pyhrf.inputs.volumes import open_volume
 
@@ -32,7 +30,7 @@ _SHORTEST_START = 1e-3  # seconds; less is no delay
 
 
 def folder_of_inputs(out_dir: Path, planned: PlannedStudy) -> Path:
-    """Name the folder of the files that are made for a study: parcels, and moved events."""
+    """Name the folder of the files that are made for a study: parcels."""
     return out_dir.absolute() / WORK / "inputs" / planned.name
 
 
@@ -83,13 +81,16 @@ def make_study(
         "tr": tr,
         "parcellation": placed.parcellation,
         "meshes": placed.meshes,
+        "event_column": options.columns.condition,
+        "amplitude_column": options.columns.amplitude,
         "runs": [
             {
                 "bold": run.bold.path,
-                "paradigm": _events(run, made, number, options.columns, notes),
+                "paradigm": run.events,
+                "start_time": run.start if _begins_late(run) else 0.0,
                 "confounds": run.confounds if options.needs_confounds else None,
             }
-            for number, run in enumerate(planned.runs, start=1)
+            for run in planned.runs
         ],
     }
     values: dict[str, Any] = {"output": options.out_dir.absolute() / WORK / planned.name}
@@ -168,39 +169,3 @@ def _repetition_time(runs: Sequence[BidsRun], steps: Sequence[float | None]) -> 
 
 def _begins_late(run: BidsRun) -> bool:
     return abs(run.start) > _SHORTEST_START
-
-
-def _events(
-    run: BidsRun, folder: Path, number: int, columns: EventColumns, notes: list[str]
-) -> Path:
-    """Give the events of a run: with onsets from the first scan on, in the usual columns.
-
-    As of parcels, the name of a file that is made says what it holds.
-    """
-    if run.events is None:  # the plan has refused that
-        raise InputError(f"{run.bold.path}: there are no events of this run")
-    start = run.start if _begins_late(run) else 0.0
-    if not start and columns == EventColumns():
-        return run.events
-    content = _rewritten(run.events, start, columns, notes).encode()
-    digest = hashlib.sha256(content).hexdigest()[:16]
-    path = folder / f"run-{number}_events-{digest}.tsv"
-    keep_first(path, content)
-    return path
-
-
-def _rewritten(path: Path, start: float, columns: EventColumns, notes: list[str]) -> str:
-    """Give the events of a file with onsets that count from ``start``, seconds."""
-    (events,) = read_paradigm(path, n_runs=1, notes=notes, columns=columns)
-    rows = sorted(
-        (float(onset) - start, float(duration), name, float(amplitude))
-        for name, these in events.items()
-        for onset, duration, amplitude in zip(
-            these.onsets, these.durations, these.amplitudes, strict=True
-        )
-    )
-    lines = ["onset\tduration\ttrial_type\tamplitude"]
-    for onset, duration, name, amplitude in rows:
-        quoted = name.replace('"', '""')
-        lines.append(f'{round(onset, 6)!r}\t{duration!r}\t"{quoted}"\t{amplitude!r}')
-    return "".join(f"{line}\n" for line in lines)

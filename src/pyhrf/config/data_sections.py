@@ -30,6 +30,12 @@ def _check_tr(tr: float) -> float:
     return tr
 
 
+def _check_start(start: float) -> float:
+    if abs(start) > MAX_TR:
+        raise not_allowed(f"must be within {MAX_TR:g} seconds, which is more than a scan takes")
+    return start
+
+
 class RunFiles(Section):
     """Files of one run."""
 
@@ -41,6 +47,14 @@ class RunFiles(Section):
         description="Paradigm: CSV of five columns session, condition, onset, duration, "
         "amplitude; or BIDS events TSV; or the SPM.mat of SPM5, SPM8 or SPM12",
         allowed="the path of a file (.csv, .tsv, .mat, .mat.gz)",
+    )
+    start_time: Annotated[float, AfterValidator(_check_start)] = parameter(
+        default=0.0,
+        description="When the first scan was acquired, after the time that onsets count from, as "
+        "the StartTime of BIDS: after slice timing correction to the middle of a scan half the "
+        "repetition time; onsets are moved by that",
+        allowed=f"-{MAX_TR:g} to {MAX_TR:g}",
+        unit="seconds",
     )
     confounds: FilePath | None = parameter(
         default=None,
@@ -59,9 +73,9 @@ class RunFiles(Section):
 
     def moved(self, move: Callable[[Path], Path]) -> RunFiles:
         """Make a copy with other paths."""
-        paths = {name: getattr(self, name) for name in type(self).model_fields}
-        given = {name: move(path) for name, path in paths.items() if path is not None}
-        return RunFiles(**given)
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        paths = {name: move(path) for name, path in given.items() if isinstance(path, Path)}
+        return RunFiles(**{**given, **paths})
 
 
 class DataConfig(Section):

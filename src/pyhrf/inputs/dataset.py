@@ -16,7 +16,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.modulations import off_centre
 from pyhrf.inputs.paradigm import EventColumns, read_paradigm
-from pyhrf.inputs.scan_time import check_conditions, within_scan_time
+from pyhrf.inputs.scan_time import check_conditions, moved, within_scan_time
 from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
 from pyhrf.inputs.signals import refuse_centred, refuse_silence
 from pyhrf.inputs.spm import SpmDesign, is_spm, read_spm, sessions_of
@@ -52,6 +52,8 @@ class Dataset:
         Number of positions by number of the parcel, in ascending order.
     notes : list of str
         What the user should be told of the data.
+    n_spm_confounds : tuple of int
+        How many confounds each run has from its SPM.mat.
     shape : tuple of int
         Of a map: voxels along each axis, or the number of nodes.
     space : Volume, Mesh or Grayordinates
@@ -72,6 +74,7 @@ class Dataset:
         parcellation: Path,
         roles: Mapping[str, Path],
         notes: Sequence[str],
+        n_spm_confounds: Sequence[int],
         percent: bool = False,
         per_run: bool = False,
     ) -> None:
@@ -84,6 +87,7 @@ class Dataset:
         self._parcellation = parcellation
         self._percent = percent
         self.notes = list(notes)
+        self.n_spm_confounds = tuple(n_spm_confounds)
         self.roles = dict(roles)
         self.shape = opened.shape
         self.space = opened.space
@@ -196,6 +200,7 @@ def open_dataset(
     hrf_duration: float = 25.0,
     nuisance: Sequence[NuisanceFiles] = (),
     columns: EventColumns | None = None,
+    starts: Sequence[float] = (),
     percent: bool = False,
     per_run: bool = False,
 ) -> Dataset:
@@ -222,6 +227,9 @@ def open_dataset(
         Confounds and censored scans of each run; none at all if left out.
     columns : EventColumns, optional
         Other columns of conditions and amplitudes in BIDS events files.
+    starts : sequence of float
+        When the first scan of each run was acquired, seconds after the time that its onsets count
+        from: these are moved by that. 0 if left out.
     percent : bool
         Turn the signal of each run into per cent of its mean over time.
     per_run : bool
@@ -252,7 +260,9 @@ def open_dataset(
     files = _spelled_once([Path(run.paradigm) for run in runs])
     designs = {path: read_spm(path, notes) for path in dict.fromkeys(files) if is_spm(path)}
     trs = repetition_times(bold, files, designs, tr, notes)
-    paradigms, of_designs = _read_paradigms(files, designs, bold, trs, columns, notes)
+    read_events, of_designs = _read_paradigms(files, designs, bold, trs, columns, notes)
+    starts = starts or [0.0] * len(runs)
+    paradigms = [moved(*each) for each in zip(read_events, starts, strict=True)]
     kept = [
         within_scan_time(
             events,
@@ -282,6 +292,7 @@ def open_dataset(
                 )
             ),
         ),
+        n_spm_confounds=[0 if own is None else own.shape[1] for own in of_designs],
         opened=opened,
         parcellation=Path(parcellation),
         roles=_roles(runs, nuisance, parcellation, meshes),

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from pyhrf.data import Events
 from pyhrf.errors import InputError
 
-__all__ = ["check_conditions", "within_scan_time"]
+__all__ = ["check_conditions", "moved", "within_scan_time"]
 
 _LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
+
+
+def moved(events: Mapping[str, Events], start: float) -> dict[str, Events]:
+    """Give events whose onsets count from ``start``, in seconds of those that are given."""
+    if not start:
+        return dict(events)
+    return {
+        # What a subtraction leaves beyond microseconds is not meant: 2.4 - 1.2 is 1.2.
+        name: Events(np.round(these.onsets - start, 6), these.durations, these.amplitudes)
+        for name, these in events.items()
+    }
 
 
 def within_scan_time(

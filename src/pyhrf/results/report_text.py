@@ -171,7 +171,8 @@ def methods_of(results: Results) -> list[str]:
     estimator = study["estimator"]
     name = {"glm": "pyhrf_glm_estim", "rfir": "pyhrf_rfir_estim"}.get(estimator, "pyhrf_jde_estim")
     versions = results.provenance["versions"]
-    data = f"{_data(results)} The data were analysed with PyHRF {versions['pyhrf']} ({name})."
+    with_pyhrf = f"The data were analysed with PyHRF {versions['pyhrf']} ({name})."
+    data = f"{_data(results)}{_starts(study)} {with_pyhrf}"
     model = f"{_ESTIMATORS[estimator]} {_response(study)}"
     nuisance = f"{_nuisance(results)} {_iterations(results)}".strip()
     return [data, model, nuisance, *_contrasts(study), _outcome(results)]
@@ -194,6 +195,17 @@ def _data(results: Results) -> str:
         f"{start}{tr}, in which there were events of {n_conditions} "
         f"condition{'s' if n_conditions != 1 else ''}, were divided into {into} of "
         f"{_range(parcels['n_positions'])} positions ({parcels['n_positions'].sum()} in all)."
+    )
+
+
+def _starts(study: Mapping[str, Any]) -> str:
+    """Say how far onsets were moved."""
+    starts = [float(run.get("start_time", 0)) for run in study["data"].get("runs", ())]
+    if not any(starts):
+        return ""
+    return (
+        f" Onsets were set {_listed(starts)} s earlier: by so much the first scan comes after the "
+        "time that they count from (StartTime, by slice timing correction)."
     )
 
 
@@ -247,12 +259,17 @@ def _confounds(results: Results) -> str:
     text = ""
     if any(run.get("confounds") for run in runs):
         text = f", and so were confounds (columns: {confounds['columns']})"
+    used = results.provenance.get("runs", ())
+    if of_spm := [n for run in used if (n := run.get("n_spm_confounds", 0))]:
+        each = " of each run" if len(of_spm) > 1 else ""
+        text += (
+            f"{' and' if text else ', and so were'} {_listed(of_spm)} regressors{each} in SPM.mat"
+        )
     threshold = confounds.get("fd_threshold")
     if threshold is not None:
         text += f"; scans with a framewise displacement above {threshold:g} mm were censored"
     if any(run.get("censored") for run in runs):
         text += "; listed scans were censored"
-    used = results.provenance.get("runs", ())
     n_censored = sum(run["n_censored"] for run in used)
     if n_censored:
         text += (
