@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from bids_names_only import DataSet, Planning
 from bids_sets import SPEC
+from bids_surface_sets import add_cifti, add_gifti
 
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.plan import Plan, make_plan
@@ -20,6 +21,15 @@ def made_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bids") / "ds"
     write_bids(SPEC, 3, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def surface_set(made_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data set with series of two participants on surfaces too; not to be changed."""
+    root = Path(shutil.copytree(made_set, tmp_path_factory.mktemp("surfaces") / "ds"))
+    add_gifti(root, "01", "02")
+    add_cifti(root, "01", "02")
+    return root
 
 
 @pytest.fixture

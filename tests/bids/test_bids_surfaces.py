@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from bids_sets import derivatives_of, func, run_bids, tree
-from bids_surface_sets import SHAPE, add_cifti, add_gifti, anat, dense_axis, labels
+from bids_surface_sets import SHAPE, anat, dense_axis, gifti, labels
 from nibabel.cifti2 import Cifti2Image, LabelAxis
 
 from pyhrf.commands.exits import run_command
@@ -25,15 +25,6 @@ WORDS = ("participant", "-x", "serial", "-v1")
 LEFT, RIGHT = (f"sub-01_task-sim_hemi-{hemi}_space-fsnative" for hemi in "LR")
 DENSE = "sub-01_task-sim_space-fsLR_den-91k"
 Command = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def surface_set(made_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data set with series on surfaces too; not to be changed."""
-    root = Path(shutil.copytree(made_set, tmp_path_factory.mktemp("surfaces") / "ds"))
-    add_gifti(root, "01", "02")
-    add_cifti(root, "01", "02")
-    return root
 
 
 @pytest.fixture
@@ -163,7 +154,7 @@ def test_bids__parcels_are_cut_on_the_mesh(
     # Of dense series voxels too, but not those that are too few.
     ended = run_bids(capfd, surface_set, out, *WORDS, *words, "fsLR")
     assert ended.code == 0, ended.err
-    assert "4 nodes or voxels lie on islands of fewer than 5 and are in no parcel" in ended.err
+    assert "4 of the positions lie on islands of fewer than 5 and are in no parcel" in ended.err
     found = np.asarray(nib.load(folder / f"{DENSE}_desc-parcels_dseg.dlabel.nii").dataobj)[0]
     assert sorted(np.bincount(found).tolist()) == [4, 7, 7, 8, 8]
     # What is there of the hemispheres stays.
@@ -232,3 +223,32 @@ def test_bids__onsets_are_moved_and_the_tr_is_that_of_the_json(
     assert f"note: {RIGHT}: the scans begin" not in ended.err
     study = (tmp_path / "out" / ".pyhrf" / LEFT / "run.json").read_text()
     assert json.loads(study)["study"]["data"]["tr"] == 1.5
+
+
+def test_bids__fsaverage5_needs_no_mesh(
+    surfaces: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    n_nodes = 10242
+    rng = np.random.default_rng(7)
+    for path in func(surfaces, "01").glob("*_space-fsnative_bold.*"):
+        there = path.with_name(path.name.replace("fsnative", "fsaverage5"))
+        if path.suffix == ".json":
+            shutil.copyfile(path, there)
+        else:
+            n_scans = len(nib.load(path).darrays)
+            values = np.full((n_scans, n_nodes), np.nan, np.float32)
+            values[:, :60] = rng.normal(100, 1, (n_scans, 60))
+            gifti(there, [*values], ["time series"] * n_scans)
+    numbers = np.zeros(n_nodes, np.int32)
+    numbers[:60] = 4
+    both = [labels(tmp_path / f"{side}.label.gii", numbers) for side in ("lh", "rh")]
+    words = ("--participant-label", "01", "--space", "fsaverage5", "--parcellation")
+    out = tmp_path / "out"
+    ended = run_bids(capfd, surfaces, out, *WORDS, *words, f"{both[0]},{both[1]}")
+    assert ended.code == 0, ended.err
+    for hemi, side in (("L", "left"), ("R", "right")):
+        stem = f"sub-01_task-sim_hemi-{hemi}_space-fsaverage5"
+        about = out / "sub-01" / "func" / f"{stem}_stat-ar1_statmap.json"
+        assert f"a mesh is pial_{side}.gii.gz" in json.loads(about.read_text())["Notes"]
+        report = (out / f"{stem}.html").read_text()
+        assert "<canvas" in report

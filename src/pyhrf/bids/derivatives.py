@@ -35,7 +35,9 @@ __all__ = ["check_folder", "claim_folder", "older_results", "write_derivatives"]
 
 _PROGRAM = "PyHRF"
 _BIDS_VERSION = "1.10.0"
-_IGNORED = ("*_statmap.*", "*_table.*", "*.html")
+_OF_SURFACES = ("hemi-*", "den-*", "space-fsLR*")
+_IGNORED = ("*_statmap.*", "*_table.*", "*.html", *(f"*_{x}_dseg.*" for x in _OF_SURFACES))
+"""What the schema of BIDS does not know yet; of segmentations it knows volumes."""
 _LINK = re.compile(r'href="([\w.-]+)"')
 
 
