@@ -309,43 +309,6 @@ def test_bids__the_json_has_the_last_word_on_the_tr(
     assert study["data"]["tr"] == 2.5
 
 
-def test_bids__an_atlas_is_brought_onto_the_grid(
-    made_set: Path, out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    labels = np.zeros((8, 8, 6), np.int16)
-    labels[:4], labels[4:] = 7, 9
-    bold = nib.load(func(made_set, "01") / f"sub-01_task-sim_run-1_{SPACE}_desc-brain_mask.nii.gz")
-    affine = bold.affine @ np.diag([0.5, 0.5, 0.5, 1])
-    affine[:3, 3] = (bold.affine @ [-0.25, -0.25, -0.25, 1])[:3]
-    nib.save(nib.Nifti1Image(labels, affine), tmp_path / "atlas.nii.gz")
-    words = ("participant", "-x", "serial", "--parcellation", tmp_path / "atlas.nii.gz")
-    ended = run_bids(capfd, made_set, out, *words, "--participant-label", "01")
-    assert ended.code == 0, ended.err
-    assert "brought onto the BOLD grid by nearest neighbour" in ended.err
-    found = values(out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.nii.gz")
-    about = json.loads((out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.json").read_text())
-    assert "the atlas is atlas.nii.gz" in about["Notes"]
-    assert any("brought onto the BOLD grid" in note for note in about["Notes"])
-    expected = np.zeros((4, 4, 3))
-    expected[:2], expected[2:] = 7, 9
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_bids__parcels_lie_where_all_runs_have_brain(
-    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    for n in (1, 2):
-        path = func(dataset, "01") / f"sub-01_task-sim_run-{n}_{SPACE}_desc-brain_mask.nii.gz"
-        image = nib.load(path)
-        mask = np.asarray(image.dataobj).copy()
-        mask[n] = 0
-        nib.save(nib.Nifti1Image(mask, image.affine, image.header), path)
-    assert run_bids(capfd, dataset, out, *SMALL, "--participant-label", "01").code == 0
-    found = values(out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.nii.gz") > 0
-    assert not found[1:3].any()
-    assert found[[0, 3]].all()
-
-
 def test_bids__fd_threshold_censors(
     made_set: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -400,27 +363,6 @@ def test_bids__derivatives_may_lie_elsewhere(
     assert ended.code == 1
     assert "--derivatives DIR" in ended.err
     assert run_bids(capfd, *words, "--derivatives", tmp_path / "prep").code == 0
-
-
-def test_bids__parcels_are_made_once(
-    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = (dataset, out, *SMALL, "--participant-label", "01")
-    assert run_bids(capfd, *words).code == 0
-
-    def cut(*_: object, **__: object) -> None:
-        raise AssertionError("cut again")
-
-    monkeypatch.setattr("pyhrf.bids.parcels.split_mask", cut)
-    assert run_bids(capfd, *words).code == 0
-    path = func(dataset, "01") / f"sub-01_task-sim_run-2_{SPACE}_desc-brain_mask.nii.gz"
-    image = nib.load(path)
-    mask = np.asarray(image.dataobj).copy()
-    mask[0] = 0
-    nib.save(nib.Nifti1Image(mask, image.affine, image.header), path)
-    options = BidsOptions(bids_dir=dataset, out_dir=out, parcellation=30)
-    with pytest.raises(AssertionError, match="cut again"):
-        analyse_bids(options, engine="serial", tell=lambda _: None)
 
 
 def test_bids__says_how_far_the_preparation_is(

@@ -21,13 +21,13 @@ from pyhrf.parcellation.edit import split_mask
 from pyhrf.parcellation.resample import resample_labels
 from pyhrf.results import Grid
 
-__all__ = ["digest_of", "make_parcels", "provide_parcels", "read_atlas"]
+__all__ = ["digest_of", "drop_islands", "make_parcels", "provide_parcels", "read_atlas"]
 
 Labels = NDArray[np.int32]
 
 
 def make_parcels(
-    bold: Volume, masks: Sequence[Path], parcellation: Path | int
+    bold: Volume, masks: Sequence[Path], parcellation: Path | int, *, smallest: int = 1
 ) -> tuple[Labels, list[str]]:
     """Make the parcels of the runs of a participant.
 
@@ -39,12 +39,14 @@ def make_parcels(
         Brain masks of the runs; parcels are where all of them are.
     parcellation : Path or int
         An atlas; or the size of parcels, voxels at most.
+    smallest : int
+        How many voxels a parcel that is cut needs: those of smaller ones are left out.
 
     Returns
     -------
     labels : int32 array, shape of the grid
     notes : list of str
-        What was done to the atlas.
+        What was done to the atlas, and what was left out.
 
     Raises
     ------
@@ -55,7 +57,14 @@ def make_parcels(
     if isinstance(parcellation, int):
         if brain is None or not brain.any():
             raise InputError(f"{masks[0]}: the masks of the runs have no voxel in common")
-        return split_mask(brain, size=parcellation), []
+        labels = split_mask(brain, size=parcellation)
+        notes = drop_islands(labels, smallest=min(parcellation, smallest))
+        if not labels.any():
+            raise InputError(
+                f"{masks[0]}: no connected piece of what the masks of the runs have in common has "
+                f"as many voxels as a parcel needs ({smallest})"
+            )
+        return labels, notes
     atlas, labels = read_atlas(parcellation)
     n_parcels = _count(labels)
     notes = []
@@ -92,6 +101,33 @@ def read_atlas(path: Path) -> tuple[Volume, Labels]:
     return atlas, whole_labels(path, read_volume(atlas), place="voxel").astype(np.int32)
 
 
+def drop_islands(labels: Labels, *, smallest: int) -> list[str]:
+    """Leave out parcels too small to be estimated, which would fail in every run.
+
+    Parameters
+    ----------
+    labels : int32 array
+        Parcels that were cut; small ones become background.
+    smallest : int
+        Positions of a parcel at least.
+
+    Returns
+    -------
+    list of str
+        A note, if any was left out.
+    """
+    islands = (labels > 0) & (np.bincount(labels.ravel())[labels] < smallest)
+    n_left_out = int(np.count_nonzero(islands))
+    labels[islands] = 0
+    if not n_left_out:
+        return []
+    where = "lies on an island" if n_left_out == 1 else "lie on islands"
+    verb = "is" if n_left_out == 1 else "are"
+    return [
+        f"{n_left_out} of the positions {where} of fewer than {smallest} and {verb} in no parcel"
+    ]
+
+
 def _count(labels: Labels) -> int:
     return int(np.count_nonzero(np.unique(labels)))
 
@@ -112,7 +148,12 @@ def _brain(bold: Volume, masks: Sequence[Path]) -> NDArray[Any] | None:
 
 
 def provide_parcels(
-    folder: Path, bold: Volume, masks: Sequence[Path], parcellation: Path | int
+    folder: Path,
+    bold: Volume,
+    masks: Sequence[Path],
+    parcellation: Path | int,
+    *,
+    smallest: int = 1,
 ) -> tuple[Path, list[str]]:
     """Make the parcels of a participant in a folder, or find those of the same files there.
 
@@ -124,7 +165,7 @@ def provide_parcels(
     ----------
     folder : Path
         Where they are kept; made when missing.
-    bold, masks, parcellation
+    bold, masks, parcellation, smallest
         As for `make_parcels`.
 
     Returns
@@ -132,7 +173,7 @@ def provide_parcels(
     path : Path
         Named by the atlas, or by the size of the parcels, and a digest.
     notes : list of str
-        What was done to the atlas.
+        What was done to the atlas, and what was left out.
 
     Raises
     ------
@@ -140,13 +181,14 @@ def provide_parcels(
         As `make_parcels`; or if a file cannot be read or written.
     """
     where = repr((bold.grid, bold.affine.tolist()))
-    digest = digest_of(where, (parcellation, *masks))[:16]
+    needed = (smallest,) if isinstance(parcellation, int) else ()
+    digest = digest_of(where, (parcellation, *needed, *masks))[:16]
     stem = f"parcels-{_spoken(parcellation)}-{digest}"
     path, about = folder / f"{stem}.nii.gz", folder / f"{stem}.json"
     # The notes are written last, so that parcels with them are whole.
     if path.is_file() and about.is_file():
         return path, [str(note) for note in read_json(about).get("notes", [])]
-    labels, notes = make_parcels(bold, masks, parcellation)
+    labels, notes = make_parcels(bold, masks, parcellation, smallest=smallest)
     keep_first(path, _as_nifti(labels, bold, folder))
     write_json(about, {"notes": notes})
     return path, notes

@@ -119,7 +119,9 @@ def _placed_on_grid(
     tr = _repetition_time(planned.runs, steps)
     masks = [run.mask for run in planned.runs if run.mask is not None]
     parcels = options.atlases[0] if options.size is None else options.size
-    parcellation, notes = provide_parcels(made, volumes[0], masks, parcels)
+    parcellation, notes = provide_parcels(
+        made, volumes[0], masks, parcels, smallest=options.smallest
+    )
     return _Placed(tr, steps, parcellation, (), notes)
 
 
@@ -130,9 +132,8 @@ def _placed_on_mesh(
     meshes = find_meshes(names[0], planned.meshes, given.meshes)
     steps: list[float | None] = [run.tr for run in planned.runs]
     if len(set(steps)) == 1 and steps[0] is not None:
-        tr: float | None = steps[
-            0
-        ]  # GIFTI of fMRIPrep does not say it, and is read whole to be asked
+        # Asked, a GIFTI file would be read whole, and those of fMRIPrep do not say.
+        tr: float | None = steps[0]
     else:
         steps = [time_step(name.path) for name in names]
         tr = _repetition_time(planned.runs, steps)
