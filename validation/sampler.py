@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
+from scipy.linalg import block_diag
 from scipy.special import logsumexp
 from scipy.stats import chi2, norm
 
@@ -75,6 +75,10 @@ class Model:
         All labels that there are.
     agreement : array, shape (2 ** n_positions,)
         Pairs of neighbours that agree.
+    log_prior : array, shape (n_alphas, n_betas)
+        Of the fields, up to a constant: by enumeration of all labels.
+    coloured : array, shape (n_rho, n_scans, n_scans)
+        Makes autoregressive noise, stationary in every run, of white noise.
     """
 
     X: FloatArray
@@ -84,6 +88,8 @@ class Model:
     hyper: Hyper
     labels: np.ndarray
     agreement: FloatArray
+    log_prior: FloatArray
+    coloured: FloatArray
 
 
 @cache
@@ -105,10 +111,12 @@ def make_model(noise: float = 20.0, seed: int = 0) -> Model:
     agreement = np.sum([labels[:, i] == labels[:, j] for i, j in edges], axis=0).astype(float)
     alphas, betas = np.array([0.0, -0.8]), np.array([0.0, 0.3, 0.6])
     log_prior = np.log([[0.3, 0.2, 0.2], [0.1, 0.1, 0.1]])
-    log_z = [
-        [logsumexp(beta * agreement + alpha * labels.sum(axis=1)) for beta in betas]
-        for alpha in alphas
-    ]
+    log_z = np.array(
+        [
+            [logsumexp(beta * agreement + alpha * labels.sum(axis=1)) for beta in betas]
+            for alpha in alphas
+        ]
+    )
     hyper = Hyper(
         mean=np.array([1.2, -0.8]),
         variance=np.array([[0.2, 0.3], [0.6, 0.8]]),
@@ -117,11 +125,20 @@ def make_model(noise: float = 20.0, seed: int = 0) -> Model:
         noise=np.array([4.0, noise]),
         alphas=alphas,
         betas=betas,
-        field=np.repeat((log_prior - np.array(log_z))[None], M, axis=0),
+        field=np.repeat((log_prior - log_z)[None], M, axis=0),
         redundancy=1.0,
     )
     graph = NeighbourGraph.from_edges(edges, V)
-    return Model(X, projector, design, graph, hyper, labels, agreement)
+    coloured = np.stack([block_diag(*(_coloured(n, rho) for n in RUNS)) for rho in RHO])
+    return Model(X, projector, design, graph, hyper, labels, agreement, log_prior, coloured)
+
+
+def _coloured(n: int, rho: float) -> FloatArray:
+    """Make the matrix that turns white noise of a run into an autoregression of order 1."""
+    time = np.arange(n)
+    matrix = np.tril(rho ** np.abs(time[:, None] - time))
+    matrix[:, 0] /= np.sqrt(1 - rho**2)  # the first scan has the variance of all
+    return np.asarray(matrix)
 
 
 def draw_prior(model: Model, rng: np.random.Generator) -> Chain:
@@ -133,14 +150,13 @@ def draw_prior(model: Model, rng: np.random.Generator) -> Chain:
     field = np.empty((2, M), dtype=np.int64)
     size = (len(hyper.alphas), len(hyper.betas))
     counts = model.labels.sum(axis=1)
-    log_prior = hyper.field[0] + _log_partition(model)
     for m in range(M):
         while True:
             v[:, m] = hyper.weight * hyper.variance[:, m] / 2 / rng.gamma(shape, size=2)
             mu[m] = rng.normal(hyper.mean[m], np.sqrt(v[1, m] / hyper.weight))
             if v[0, m] < v[1, m] + mu[m] ** 2:
                 break
-        field[:, m] = np.unravel_index(_choose(rng, log_prior.ravel()), size)
+        field[:, m] = np.unravel_index(_choose(rng, model.log_prior.ravel()), size)
         alpha, beta = hyper.alphas[field[0, m]], hyper.betas[field[1, m]]
         label[:, m] = model.labels[_choose(rng, beta * model.agreement + alpha * counts)]
     v_h = hyper.hrf_scale[1] / rng.gamma(hyper.hrf_scale[0], size=1)
@@ -149,13 +165,6 @@ def draw_prior(model: Model, rng: np.random.Generator) -> Chain:
     level = rng.normal(np.where(active, mu, 0.0), np.sqrt(np.where(active, v[1], v[0])))
     noise = hyper.noise[1] / rng.gamma(hyper.noise[0], size=V)
     return Chain(h, v_h, label, level, noise, rng.integers(len(RHO), size=V), mu, v, field)
-
-
-def _log_partition(model: Model) -> FloatArray:
-    """Log partition function of every field, by enumeration."""
-    counts = model.labels.sum(axis=1)
-    scores = model.hyper.betas[:, None] * model.agreement
-    return np.asarray(logsumexp(scores + model.hyper.alphas[:, None, None] * counts, axis=2))
 
 
 def _choose(rng: np.random.Generator, log_weight: FloatArray) -> int:
@@ -167,13 +176,8 @@ def draw_data(model: Model, chain: Chain, rng: np.random.Generator) -> ParcelMom
     """Draw the data given every unknown, and turn them into statistics."""
     Y = np.einsum("nmd,d,vm->nv", model.X, chain.h, chain.level)
     for v in range(V):
-        rho = RHO[chain.rho_index[v]]
-        first = 0
-        for n in RUNS:
-            innovations = np.sqrt(chain.noise[v]) * rng.standard_normal(n)
-            innovations[0] /= np.sqrt(1 - rho**2)
-            Y[first : first + n, v] += lfilter([1.0], [1.0, -rho], innovations)
-            first += n
+        innovations = np.sqrt(chain.noise[v]) * rng.standard_normal(sum(RUNS))
+        Y[:, v] += model.coloured[chain.rho_index[v]] @ innovations
     moments = parcel_moments(model.projector, without_nuisance(model.projector, Y))
     return moments_of(moments, model.design, model.graph)
 

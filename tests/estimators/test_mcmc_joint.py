@@ -51,7 +51,8 @@ QUICK = ("noise", "width", "strength")
 )
 def test_calibration__finds_a_sampler_that_is_wrong(block):
     fields, name = WRONG[block]
-    table = calibration(300, seed=2, believed=HYPER._replace(**fields))
+    # all are found by p below 1e-12
+    table = calibration(100, seed=2, believed=HYPER._replace(**fields))
     assert table["p"][name] < 1e-3
 
 
