@@ -5,26 +5,26 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
-from bids_sets import derivatives_of, func, run_bids, tree
+from bids_sets import SPEC, derivatives_of, func, run_bids, tree
 from bids_surface_sets import SHAPE, anat, dense_axis, gifti, labels
 from nibabel.cifti2 import Cifti2Image, LabelAxis
 
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.jde import buildcfg, estim
+from pyhrf.simulation.bids import write_bids
 
 N_NODES = SHAPE[0] * SHAPE[1]
 PARCELS = [1, 2] * (N_NODES // 2)
 WORDS = ("participant", "-x", "serial", "-v1")
 LEFT, RIGHT = (f"sub-01_task-sim_hemi-{hemi}_space-fsnative" for hemi in "LR")
 DENSE = "sub-01_task-sim_space-fsLR_den-91k"
-Command = Callable[..., Any]
 
 
 @pytest.fixture
@@ -252,3 +252,29 @@ def test_bids__fsaverage5_needs_no_mesh(
         assert f"a mesh is pial_{side}.gii.gz" in json.loads(about.read_text())["Notes"]
         report = (out / f"{stem}.html").read_text()
         assert "<canvas" in report
+
+
+def test_bids__finds_what_was_put_in_on_the_surface(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spec = replace(SPEC, shape=(8, 8, 2), n_parcels=1, n_scans=120, snr=3)
+    root, out = tmp_path / "ds", tmp_path / "out"
+    write_bids(spec, 1, root, surfaces=True)
+    truth = root / "derivatives" / "truth" / "sub-01" / "func"
+    atlases = ",".join(str(path) for path in sorted(truth.glob("*_dseg.label.gii")))
+    words = ("--space", "fsnative", "--parcellation", atlases)
+    ended = run_bids(capfd, root, out, *WORDS, *words)
+    assert ended.code == 0, ended.err
+    (volume,) = truth.glob("*_dseg.nii.gz")
+    inside = np.asarray(nib.load(volume).dataobj) > 0
+    (known,) = truth.glob("*_truth.npz")
+    levels = np.full(inside.shape, np.nan)
+    for number, condition in enumerate(("cond1", "cond2")):
+        with np.load(known) as arrays:
+            levels[inside] = arrays["levels"][number]
+        for place, stem in enumerate((LEFT, RIGHT)):
+            path = out / "sub-01" / "func" / f"{stem}_contrast-{condition}_stat-effect_statmap"
+            found = nib.load(f"{path}.func.gii").agg_data()
+            expected = levels[:, :, place].reshape(-1)
+            both = np.isfinite(expected)
+            assert np.corrcoef(found[both], expected[both])[0, 1] > 0.9

@@ -54,8 +54,19 @@ def _all_options(command: Callable[..., None]) -> Callable[..., None]:
     metavar="N",
     help="Write a BIDS data set of N participants, with derivatives as those of fMRIPrep.",
 )
+@click.option(
+    "--surfaces",
+    is_flag=True,
+    help="With --bids: two slices of each volume as data on the meshes of two hemispheres too.",
+)
 @_all_options
-def simulate(directory: Path, example: str | None, n_subjects: int | None, **given: Any) -> None:
+def simulate(
+    directory: Path,
+    example: str | None,
+    n_subjects: int | None,
+    surfaces: bool,
+    **given: Any,
+) -> None:
     """Write artificial BOLD data with known truth into DIR.
 
     The files are bold.nii.gz, parcellation.nii.gz, paradigm.tsv (BIDS events), paradigm.csv (the
@@ -65,12 +76,14 @@ def simulate(directory: Path, example: str | None, n_subjects: int | None, **giv
     from pyhrf.simulation.datasets import write_dataset
     from pyhrf.simulation.simulate import simulate as make
 
+    if surfaces and n_subjects is None:
+        raise click.UsageError("--surfaces is for data sets of --bids")
     changes = {name: value for name, value in given.items() if value is not None}
     if changes.get("region") == "grey-matter":
         changes.setdefault("shape", None)
     base = SimulationSpec() if example is None else example_spec(example)
     if n_subjects is not None:
-        _simulate_bids(replace(base, **changes), n_subjects, directory)
+        _simulate_bids(replace(base, **changes), n_subjects, directory, surfaces=surfaces)
         return
     simulated = make(replace(base, **changes))
     paths = write_dataset(simulated, directory)
@@ -85,13 +98,17 @@ def simulate(directory: Path, example: str | None, n_subjects: int | None, **giv
     click.echo(f"To analyse: pyhrf_jde_buildcfg {files} -k {paths.parcellation}")
 
 
-def _simulate_bids(spec: SimulationSpec, n_subjects: int, directory: Path) -> None:
+def _simulate_bids(
+    spec: SimulationSpec, n_subjects: int, directory: Path, *, surfaces: bool
+) -> None:
     from pyhrf.simulation.bids import write_bids
 
-    labels = write_bids(spec, n_subjects, directory)
+    labels = write_bids(spec, n_subjects, directory, surfaces=surfaces)
     click.echo(
         f"{len(labels)} participants, {spec.n_runs} runs of {spec.n_scans} scans, "
         f"{spec.n_conditions} conditions: {directory}"
     )
     out = directory / "derivatives" / "pyhrf"
     click.echo(f"To analyse: pyhrf bids {directory} {out} participant")
+    if surfaces:
+        click.echo(f"or on the surface: pyhrf bids {directory} {out} participant --space fsnative")

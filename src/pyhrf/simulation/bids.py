@@ -13,6 +13,7 @@ import numpy as np
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.simulation.bids_surfaces import SURFACE_SPACE, hemispheres_of, write_gifti
 from pyhrf.simulation.datasets import (
     events_tsv,
     made_whole,
@@ -37,7 +38,9 @@ _JUMP = 0.6  # mm; of the scans in which the head jumps
 _WEIGHT = 2.0  # noise sds per mm; how motion shows in the signal
 
 
-def write_bids(spec: SimulationSpec, n_subjects: int, directory: Path | str) -> list[str]:
+def write_bids(
+    spec: SimulationSpec, n_subjects: int, directory: Path | str, *, surfaces: bool = False
+) -> list[str]:
     """Write a BIDS data set into a directory of its own, all files or none.
 
     The participants are ``sub-01`` and so on, each with the seed of the description plus its
@@ -53,6 +56,9 @@ def write_bids(spec: SimulationSpec, n_subjects: int, directory: Path | str) -> 
         Number of participants.
     directory : Path or str
         Made if it is not there; must be empty otherwise.
+    surfaces : bool
+        Write two slices of each volume as the series of two hemispheres too, in `SURFACE_SPACE`,
+        with their meshes in ``anat`` and their parcels beside the truth.
 
     Returns
     -------
@@ -62,7 +68,8 @@ def write_bids(spec: SimulationSpec, n_subjects: int, directory: Path | str) -> 
     Raises
     ------
     InputError
-        The directory holds something already, or cannot be written.
+        The directory holds something already, or cannot be written; or a volume has no two
+        slices.
     """
     from pyhrf.simulation.simulate import simulate
 
@@ -74,7 +81,7 @@ def write_bids(spec: SimulationSpec, n_subjects: int, directory: Path | str) -> 
         _write_top(root, labels, spec)
         for number, label in enumerate(labels):
             simulated = simulate(replace(spec, seed=spec.seed + number))
-            _write_subject(root, label, simulated)
+            _write_subject(root, label, simulated, surfaces=surfaces)
     return labels
 
 
@@ -106,7 +113,7 @@ def _write_top(root: Path, labels: list[str], spec: SimulationSpec) -> None:
     (root / "derivatives" / "truth" / "simulation.json").write_text(spec.to_json(), "utf-8")
 
 
-def _write_subject(root: Path, label: str, simulated: Simulated) -> None:
+def _write_subject(root: Path, label: str, simulated: Simulated, *, surfaces: bool) -> None:
     spec = simulated.spec
     name = f"sub-{label}_task-{TASK}"
     raw, derived = (
@@ -129,14 +136,10 @@ def _write_subject(root: Path, label: str, simulated: Simulated) -> None:
         shutil.copyfile(bold, raw / f"{stem}_bold.nii.gz")
         _write_json(
             derived / f"{stem}_space-{SPACE}_desc-preproc_bold.json",
-            {
-                "RepetitionTime": spec.tr,
-                "StartTime": 0.0,
-                "SliceTimingCorrected": False,
-                "SkullStripped": False,
-                "TaskName": TASK,
-            },
+            {**_about_series(spec), "SkullStripped": False},
         )
+        if surfaces:
+            _write_series(derived, stem, simulated, number)
         mask = (simulated.parcellation > 0).astype(np.uint8)
         path = derived / f"{stem}_space-{SPACE}_desc-brain_mask.nii.gz"
         write_nifti(path, mask.shape, "uint8", simulated.affine, [mask])
@@ -146,10 +149,42 @@ def _write_subject(root: Path, label: str, simulated: Simulated) -> None:
         )
     truth = root / "derivatives" / "truth" / f"sub-{label}" / "func"
     truth.mkdir(parents=True)
+    if surfaces:
+        _write_meshes(derived.with_name("anat"), truth, label, simulated)
     labels = simulated.parcellation
     path = truth / f"{name}_space-{SPACE}_desc-parcels_dseg.nii.gz"
     write_nifti(path, labels.shape, "int32", simulated.affine, [labels])
     write_truth(simulated, truth / f"{name}_truth.npz")
+
+
+def _about_series(spec: SimulationSpec) -> dict[str, Any]:
+    return {
+        "RepetitionTime": spec.tr,
+        "StartTime": 0.0,
+        "SliceTimingCorrected": False,
+        "TaskName": TASK,
+    }
+
+
+def _write_series(folder: Path, stem: str, simulated: Simulated, run: int) -> None:
+    """Write the series of both hemispheres of a run."""
+    spec = simulated.spec
+    scans = slice(run * spec.n_scans, (run + 1) * spec.n_scans)
+    for half in hemispheres_of(simulated):
+        path = folder / f"{stem}_hemi-{half.hemi}_space-{SURFACE_SPACE}_bold.func.gii"
+        write_gifti(path, half.structure, time_series=half.series(simulated.bold[scans]))
+        _write_json(path.with_name(path.name.replace(".func.gii", ".json")), _about_series(spec))
+
+
+def _write_meshes(anat: Path, truth: Path, label: str, simulated: Simulated) -> None:
+    """Write the meshes of both hemispheres, and their parcels."""
+    for half in hemispheres_of(simulated):
+        name = f"sub-{label}_hemi-{half.hemi}"
+        mesh = {"pointset": half.points, "triangle": half.triangles}
+        write_gifti(anat / f"{name}_midthickness.surf.gii", half.structure, **mesh)
+        name = f"sub-{label}_task-{TASK}_hemi-{half.hemi}_space-{SURFACE_SPACE}"
+        path = truth / f"{name}_desc-parcels_dseg.label.gii"
+        write_gifti(path, half.structure, label=half.labels)
 
 
 def _draw_motion(n_scans: int, rng: np.random.Generator) -> FloatArray:
