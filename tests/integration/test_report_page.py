@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -15,6 +16,9 @@ import pytest
 
 from pyhrf.analysis import analyse
 from pyhrf.config.study import Study
+from pyhrf.data import ParcelEstimate
+from pyhrf.results import NodeGrid, Results, write_results
+from pyhrf.results.report import write_report
 
 # Run at the end of the page; what it finds is left in the page for the test to read.
 ASK = """
@@ -183,74 +187,200 @@ def test_page__draws_a_surface_on_its_mesh(shared_data, tmp_path):
     assert chosen == "parcel 38"
 
 
-ASK_MESHES = """
+# Of the nodes and voxels of CIFTI, and of meshes that are thinned.
+ASK_PARTS = """
 <script>
 {
-  const colours = [...document.querySelectorAll(".mesh canvas")].map(canvas => {
-    const context = canvas.getContext("2d");
-    const bytes = context.getImageData(0, 0, canvas.width, canvas.height).data;
-    return new Set(bytes).size;
-  });
-  const names = [...document.querySelectorAll(".mesh figcaption")].map(one => one.textContent);
-  document.querySelector('#grid .hrf[data-parcel="2"]').click();
-  const value = document.getElementById("value").textContent;
-  document.title = JSON.stringify({ colours, names, value });
+  const pixels = canvas =>
+    canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const isRed = canvas => {
+    const bytes = pixels(canvas);
+    let count = 0;
+    for (let i = 0; i < bytes.length; i += 4) { count += bytes[i] > bytes[i + 2] + 60; }
+    return count;
+  };
+  const meshes = [...document.querySelectorAll(".mesh canvas")];
+  const cuts = [...document.querySelectorAll(".cut canvas")];
+  const found = { cuts: cuts.map(canvas => canvas.id), shapes: cuts.map(c => [c.width, c.height]) };
+  found.names = [...document.querySelectorAll(".mesh figcaption")].map(one => one.textContent);
+  const set = (id, value) => {
+    document.getElementById(id).value = value;
+    document.getElementById(id).dispatchEvent(new Event("input"));
+  };
+  const said = () => document.getElementById("value").textContent;
+  const goTo = number => {
+    document.querySelector(`#grid .hrf[data-parcel="${number}"]`).click();
+    return said();
+  };
+  set("map", "nrl_audio");
+  set("threshold", 0);
+  found.colours = meshes.map(canvas => new Set(pixels(canvas)).size);
+  found.said = {};
+  for (const box of document.querySelectorAll("#grid .hrf")) {
+    found.said[box.dataset.parcel] = goTo(box.dataset.parcel);
+    found.red = cuts.map(isRed);  // of the cuts through the last parcel
+  }
+  if (cuts.length) {
+    const corner = cuts[0].getBoundingClientRect();
+    cuts[0].dispatchEvent(
+      new MouseEvent("click", { clientX: corner.left + 2, clientY: corner.top + 2 }));
+    found.aside = said();
+    goTo(document.querySelector("#chosen b").textContent.split(" ")[1]);
+  }
+  set("threshold", document.getElementById("threshold").max);
+  found.redAbove = cuts.map(isRed);
+  set("map", "time_to_peak");
+  found.peak = said();
+  document.title = JSON.stringify(found);
 }
 </script>
 """
 
 
-def test_page__draws_both_hemispheres_of_cifti(tmp_path):
-    """Each on its own mesh; a click on a response leads to the node of its mesh."""
+def asked(results: Results, folder: Path) -> dict[str, Any]:
+    """Ask the page of results for its parts."""
+    page = (results.directory / "report.html").read_text("utf-8")
+    asking = folder / "report.html"
+    asking.write_text(page.replace("</body>", f"{ASK_PARTS}</body>"), "utf-8")
+    title = re.findall("<title>(.*?)</title>", dumped(asking, folder))[0]
+    answer: dict[str, Any] = json.loads(html.unescape(title))
+    return answer
+
+
+def write_mesh(path: Path, points: np.ndarray, triangles: np.ndarray, structure: str) -> Path:
+    arrays = [
+        nib.gifti.GiftiDataArray(points.astype(np.float32), intent="pointset"),
+        nib.gifti.GiftiDataArray(triangles.astype(np.int32), intent="triangle"),
+    ]
+    meta = nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": structure})
+    nib.GiftiImage(darrays=arrays, meta=meta).to_filename(path)
+    return path
+
+
+# Its first axis runs to the left.
+VOXELS = np.array([[-2.0, 0, 0, 40], [0, 2, 0, -10], [0, 0, 2, -20], [0, 0, 0, 1]])
+INSIDE = (slice(5, 9), slice(6, 9), slice(7, 9))
+
+
+@pytest.fixture(scope="module")
+def grayordinates(tmp_path_factory) -> Results:
+    """Parcels 1 and 2 are hemispheres, 3 and 4 halves of a thalamus."""
+    folder = tmp_path_factory.mktemp("cifti")
     n_nodes, axes, meshes = 60, [], []
-    rng = np.random.default_rng(2)
     for side in ("Left", "Right"):
-        angle = np.arange(n_nodes) * 0.7
+        angle, nodes = np.arange(n_nodes) * 0.7, np.arange(n_nodes - 2)
         points = np.stack([9 * np.cos(angle), 9 * np.sin(angle), np.arange(n_nodes)], axis=1)
-        nodes = np.arange(n_nodes - 2)
-        image = nib.GiftiImage(
-            darrays=[
-                nib.gifti.GiftiDataArray(points.astype(np.float32), intent="pointset"),
-                nib.gifti.GiftiDataArray(
-                    np.stack([nodes, nodes + 1, nodes + 2], axis=1).astype(np.int32),
-                    intent="triangle",
-                ),
-            ],
-            meta=nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": f"Cortex{side}"}),
-        )
-        meshes.append(tmp_path / f"{side}.surf.gii")
-        image.to_filename(meshes[-1])
-        axes.append(
-            nib.cifti2.BrainModelAxis.from_surface(
-                np.arange(n_nodes), n_nodes, name=f"Cortex{side}"
-            )
-        )
-    axis = axes[0] + axes[1]
-    bold = rng.normal(100, 1, (90, 2 * n_nodes)).astype(np.float32)
+        strip = np.stack([nodes, nodes + 1, nodes + 2], axis=1)
+        meshes.append(write_mesh(folder / f"{side}.surf.gii", points, strip, f"Cortex{side}"))
+        every = np.arange(n_nodes)
+        axes.append(nib.cifti2.BrainModelAxis.from_surface(every, n_nodes, name=f"Cortex{side}"))
+    mask = np.zeros((20, 20, 20), bool)
+    mask[INSIDE] = True
+    thalamus = nib.cifti2.BrainModelAxis.from_mask(mask, affine=VOXELS, name="ThalamusLeft")
+    axis = axes[0] + axes[1] + thalamus
+    labels = np.concatenate([np.repeat([1, 2], n_nodes), 3 + (thalamus.voxel[:, 0] >= 7)])
+    bold = np.random.default_rng(2).normal(100, 1, (90, len(axis))).astype(np.float32)
     series = nib.cifti2.SeriesAxis(0, 2, 90)
-    nib.Cifti2Image(bold, (series, axis)).to_filename(tmp_path / "bold.dtseries.nii")
-    labels = np.repeat(np.float32([[1, 2]]), n_nodes, axis=1)
+    nib.Cifti2Image(bold, (series, axis)).to_filename(folder / "bold.dtseries.nii")
     scalars = nib.cifti2.ScalarAxis(["parcels"])
-    nib.Cifti2Image(labels, (scalars, axis)).to_filename(tmp_path / "parcels.dscalar.nii")
+    parcels = nib.Cifti2Image(labels[None].astype(np.float32), (scalars, axis))
+    parcels.to_filename(folder / "parcels.dscalar.nii")
     events = "onset\tduration\ttrial_type\n" + "".join(
         f"{onset}\t0\taudio\n" for onset in range(6, 160, 11)
     )
-    (tmp_path / "events.tsv").write_text(events)
+    (folder / "events.tsv").write_text(events)
     study = Study.build(
         data={
             "kind": "surface",
-            "runs": [{"bold": tmp_path / "bold.dtseries.nii", "paradigm": tmp_path / "events.tsv"}],
-            "parcellation": tmp_path / "parcels.dscalar.nii",
+            "runs": [{"bold": folder / "bold.dtseries.nii", "paradigm": folder / "events.tsv"}],
+            "parcellation": folder / "parcels.dscalar.nii",
             "meshes": meshes,
         },
-        output=tmp_path / "out",
+        output=folder / "out",
     )
-    results = analyse(study, engine="serial")
-    page = (results.directory / "report.html").read_text("utf-8")
-    asking = tmp_path / "report.html"
-    asking.write_text(page.replace("</body>", f"{ASK_MESHES}</body>"), "utf-8")
-    title = re.findall("<title>(.*?)</title>", dumped(asking, tmp_path))[0]
-    found = json.loads(html.unescape(title))
+    return analyse(study, engine="serial")
+
+
+def test_page__draws_hemispheres_and_voxels_of_cifti(grayordinates, tmp_path):
+    """A click on a response leads to the node of its mesh, or to its voxels."""
+    found = asked(grayordinates, tmp_path)
     assert found["names"] == ["CortexLeft", "CortexRight"]
     assert min(found["colours"]) > 20
-    assert re.match("nrl_audio at node [0-9]+ of CortexRight: ", found["value"])
+    said = found["said"]
+    assert re.match("nrl_audio at node [0-9]+ of CortexLeft: ", said["1"])
+    assert re.match("nrl_audio at node [0-9]+ of CortexRight: ", said["2"])
+
+    assert found["cuts"] == ["axial", "coronal", "sagittal"]
+    x, y, z = (one.stop - one.start + 4 for one in INSIDE)  # two voxels around
+    assert found["shapes"] == [[x, y], [x, z], [y, z]]
+    image = grayordinates.load_map("nrl_audio")
+    axis = image.header.get_axis(1)
+    levels = dict(zip(map(tuple, axis.voxel.tolist()), image.get_fdata()[0], strict=True))
+    for parcel in (3, 4):
+        where, value = re.fullmatch(r"nrl_audio at \((.*)\) mm: (.*)", said[str(parcel)]).groups()
+        place = np.linalg.inv(VOXELS) @ [*(float(one) for one in where.split(",")), 1]
+        voxel = tuple(np.rint(place[:3]).astype(int).tolist())
+        assert (voxel[0] >= 7) == (parcel == 4)
+        assert float(value) == pytest.approx(levels[voxel], abs=1e-4 + 2e-3 * abs(levels[voxel]))
+    assert found["aside"].endswith("outside the parcels")
+    peak = grayordinates.parcels.set_index("parcel")["time_to_peak"][4]
+    assert float(found["peak"].rsplit(":", 1)[1]) == pytest.approx(peak, abs=2e-3)
+
+
+def test_page__hides_voxels_of_cifti_below_the_threshold(grayordinates, tmp_path):
+    levels = grayordinates.map_values("nrl_audio")
+    assert levels[-1] != 0
+    found = asked(grayordinates, tmp_path)
+    assert max(found["red"]) > 0
+    assert sum(found["redAbove"]) < sum(found["red"])
+
+
+def test_page__draws_a_mesh_that_is_too_large_for_it_with_fewer_nodes(tmp_path):
+    """A bent sheet of 90,000 nodes; its left half is parcel 1, its right half parcel 2."""
+    size = 300
+    row, column = np.divmod(np.arange(size**2), size)
+    points = np.stack([column, 20 * np.sin(column / 30), row], axis=1)
+    corner = np.flatnonzero((row < size - 1) & (column < size - 1))
+    below, right, across = corner + size, corner + 1, corner + size + 1
+    triangles = np.concatenate(
+        [np.stack([corner, below, right], axis=1), np.stack([right, below, across], axis=1)]
+    )
+    mesh = write_mesh(tmp_path / "sheet.surf.gii", points, triangles, "CortexRight")
+    labels = np.where(column < size // 2, 1, 2).astype(np.int32)
+    levels = np.where(labels == 1, row - 150.0, 400.0 + row).astype(np.float32)
+    time = np.arange(0, 26.0)
+    estimates = [
+        ParcelEstimate(
+            number,
+            "ok",
+            "",
+            np.flatnonzero(labels == number),
+            summary={"time_to_peak": 4.0 + number},
+            hrf={"time": time, "hrf": np.exp(-(((time - 5) / 2) ** 2)), "sd": np.full(26, 0.1)},
+            maps={"nrl_audio": levels[labels == number]},
+        )
+        for number in (1, 2)
+    ]
+    grid = NodeGrid(labels, "CortexRight")
+    results = write_results(tmp_path / "out", estimates, conditions=("audio",), grid=grid)
+    data = {
+        "kind": "surface",
+        "tr": 2.0,
+        "parcellation": tmp_path / "parcels.gii",
+        "runs": [{"bold": tmp_path / "bold.func.gii", "paradigm": tmp_path / "events.tsv"}],
+        "meshes": [mesh],
+    }
+    study = Study.build(data=data).model_dump(mode="json")
+    run = {"study": study, "versions": {"pyhrf": "1"}, "inputs": {}, "notes": []}
+    (results.directory / "run.json").write_text(json.dumps(run))
+    write_report(results.directory)
+    found = asked(results, tmp_path)
+    assert found["names"] == ["CortexRight"]
+    assert min(found["colours"]) > 50
+    for parcel, said in found["said"].items():
+        node, value = re.fullmatch("nrl_audio at node (.*) of CortexRight: (.*)", said).groups()
+        assert labels[int(node)] == int(parcel)
+        assert float(value) == pytest.approx(levels[int(node)], abs=0.2)
+    page = (results.directory / "report.html").read_text("utf-8")
+    (drawn,) = re.findall("Of their 90,000 nodes ([0-9,]+) are drawn", page)
+    assert 20_000 < int(drawn.replace(",", "")) < 40_000

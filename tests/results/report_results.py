@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -17,6 +18,7 @@ CONDITIONS = ("audio", "</script><b>odd")
 SHAPE = (6, 5, 4)
 # The first axis runs to the left: a viewer has to turn it.
 AFFINE = np.array([[-3.0, 0, 0, 9], [0, 3, 0, -6], [0, 0, 3, 0], [0, 0, 0, 1]])
+CIFTI_AFFINE = np.array([[-3.0, 0, 0, 30], [0, 3, 0, 6], [0, 0, 3, 3], [0, 0, 0, 1]])
 
 
 def bump(peak: float) -> np.ndarray:
@@ -97,6 +99,13 @@ def make_report_results(
     return Results(folder)
 
 
+def unpacked(one: dict) -> np.ndarray:
+    """Give the values of a map of the page."""
+    codes = np.frombuffer(base64.b64decode(one["data"]), "<i2")
+    values = one["low"] + codes * (one["high"] - one["low"]) / 32767
+    return np.where(codes == -32768, np.nan, values)
+
+
 def write_mesh(path: Path, n_nodes: int, structure: str) -> None:
     """Write a fan of triangles."""
     turn = np.arange(n_nodes)
@@ -118,7 +127,7 @@ def make_cifti_results(folder: Path) -> Results:
         nib.cifti2.BrainModelAxis.from_surface([1, 3, 4], 5, name="CortexLeft")
         + nib.cifti2.BrainModelAxis.from_surface([0, 2], 4, name="CortexRight")
         + nib.cifti2.BrainModelAxis.from_mask(
-            np.ones((2, 1, 1), bool), affine=np.eye(4), name="ThalamusLeft"
+            np.pad(np.ones((1, 2, 1), bool), 3), affine=CIFTI_AFFINE, name="ThalamusLeft"
         )
     )
     volume = make_report_results(folder / "volume")

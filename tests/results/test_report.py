@@ -18,15 +18,15 @@ from report_results import (
     level_at,
     make_cifti_results,
     make_report_results,
+    unpacked,
     write_mesh,
 )
 
-from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.results import NodeGrid, Results, write_results
+from pyhrf.results import Results
 from pyhrf.results.plots import hrf_figure, overview_figures, save_figure, save_map_figure
 from pyhrf.results.report import write_report
-from pyhrf.results.report_maps import chosen_maps, pack_maps, pack_meshes
+from pyhrf.results.report_maps import chosen_maps, pack_maps
 from pyhrf.results.report_text import methods_of, parameters_of, warnings_of
 
 
@@ -38,12 +38,6 @@ def results(tmp_path):
 def data_of(page: str) -> dict:
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     return json.loads(text)
-
-
-def unpacked(one: dict) -> np.ndarray:
-    codes = np.frombuffer(base64.b64decode(one["data"]), "<i2")
-    values = one["low"] + codes * (one["high"] - one["low"]) / 32767
-    return np.where(codes == -32768, np.nan, values)
 
 
 def test_report__holds_responses_failures_warnings_and_methods(results):
@@ -118,8 +112,8 @@ def test_pack_maps__gives_each_voxel_its_value_at_its_place(results):
     packed = pack_maps(results)
     (one,) = (one for one in packed["maps"] if one["name"] == "nrl_audio")
     index = np.frombuffer(base64.b64decode(packed["index"]), "<i4")
-    place = np.stack(np.unravel_index(index, packed["shape"], order="F"))
-    mm = np.array(packed["affine"]) @ np.vstack([place, np.ones(len(index))])
+    place = np.stack(np.unravel_index(index, packed["volume"]["shape"], order="F"))
+    mm = np.array(packed["volume"]["affine"]) @ np.vstack([place, np.ones(len(index))])
     voxel = np.rint(np.linalg.inv(AFFINE) @ mm)[:3].astype(int)
     flat = np.ravel_multi_index(tuple(voxel), SHAPE)
     labels = results.load_map("parcels").get_fdata().reshape(-1)[flat]
@@ -127,7 +121,9 @@ def test_pack_maps__gives_each_voxel_its_value_at_its_place(results):
     values = unpacked(one)
     assert np.all(np.isnan(values) == (labels == 2))
     np.testing.assert_allclose(values[labels != 2], level_at(flat)[labels != 2], atol=1e-3)
-    assert np.array(packed["affine"])[0, 0] == 3  # turned: the first axis runs to the right
+    assert (
+        np.array(packed["volume"]["affine"])[0, 0] == 3
+    )  # turned: the first axis runs to the right
 
 
 def test_pack_maps__names_what_has_no_room(results):
@@ -138,20 +134,20 @@ def test_pack_maps__names_what_has_no_room(results):
 
 
 def test_pack_maps__does_without_bold_data_that_are_gone(results):
-    assert pack_maps(results)["background_is"] == "the mean of the first 20 scans"
+    assert pack_maps(results)["voxels_on"] == "the mean of the first 20 scans"
     (results.directory.parent / "bold.nii").unlink()
     packed = pack_maps(results)
-    assert packed["background"] is None
+    assert packed["volume"]["background"] is None
     said = "plain grey: the BOLD data cannot be read where the run found them"
-    assert packed["background_is"] == said
+    assert packed["voxels_on"] == said
     assert f"Drawn on {said}." in write_report(results.directory).read_text("utf-8")
 
 
 def test_pack_maps__says_why_a_large_volume_has_no_background(results, monkeypatch):
-    monkeypatch.setattr("pyhrf.results.report_maps._MAX_BACKGROUND", 10)
+    monkeypatch.setattr("pyhrf.results.report_volumes._MAX_BACKGROUND", 10)
     packed = pack_maps(results)
-    assert packed["background"] is None
-    assert packed["background_is"] == (
+    assert packed["volume"]["background"] is None
+    assert packed["voxels_on"] == (
         "plain grey: the mean of the first 20 scans has too many voxels for this file"
     )
 
@@ -161,10 +157,11 @@ def test_pack_maps__draws_on_an_anatomy_of_another_grid(results, tmp_path):
     affine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
     nib.save(nib.Nifti1Image(fine, affine), tmp_path / "anatomy.nii")
     packed = pack_maps(results, anatomy=tmp_path / "anatomy.nii")
-    grey = np.frombuffer(base64.b64decode(packed["background"]), np.uint8)
-    assert grey.size == np.prod(packed["shape"])
+    grey = np.frombuffer(base64.b64decode(packed["volume"]["background"]), np.uint8)
+    shape = packed["volume"]["shape"]
+    assert grey.size == np.prod(shape)
     # The first axis of both images runs to the left, that of the page to the right.
-    assert np.all(np.diff(grey.reshape(packed["shape"], order="F")[:, 2, 2].astype(int)) <= 0)
+    assert np.all(np.diff(grey.reshape(shape, order="F")[:, 2, 2].astype(int)) <= 0)
 
 
 @pytest.mark.parametrize(
@@ -236,90 +233,6 @@ def test_warnings__count_what_was_left_out(results):
     n_ok = int(table["n_positions"][[0, 2]].sum())
     text = f"5 of {n_ok} positions are constant or not finite and were left out"
     assert text in " ".join(warnings_of(Results(results.directory)))
-
-
-@pytest.fixture
-def surface(tmp_path):
-    """Results on a tetrahedron, of whose nodes the first belongs to no parcel."""
-    nodes = np.array([[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]], np.float32)
-    triangles = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]], np.int32)
-    arrays = [
-        nib.gifti.GiftiDataArray(nodes, intent="NIFTI_INTENT_POINTSET"),
-        nib.gifti.GiftiDataArray(triangles, intent="NIFTI_INTENT_TRIANGLE"),
-    ]
-    nib.save(nib.gifti.GiftiImage(darrays=arrays), tmp_path / "mesh.gii")
-    volume = make_report_results(tmp_path / "volume")
-    estimate = ParcelEstimate(
-        4,
-        "ok",
-        "",
-        np.array([1, 2, 3]),
-        summary={"time_to_peak": 5.0},
-        conditions={},
-        hrf={"time": np.arange(3.0), "hrf": np.array([0, 1.0, 0]), "sd": np.zeros(3)},
-        maps={"nrl_audio": np.array([-2, np.nan, 4], np.float32)},
-    )
-    labels = np.array([0, 4, 4, 4], np.int32)
-    grid = NodeGrid(labels, "CortexLeft")
-    results = write_results(tmp_path / "surface", [estimate], conditions=("audio",), grid=grid)
-    run = json.loads((volume.directory / "run.json").read_text())
-    run["study"]["data"] |= {"kind": "surface", "meshes": [str(tmp_path / "mesh.gii")]}
-    (results.directory / "run.json").write_text(json.dumps(run))
-    return results
-
-
-def test_pack_meshes__gives_each_node_its_value(surface):
-    packed = pack_meshes(surface)
-    (one,) = (one for one in packed["maps"] if one["name"] == "nrl_audio")
-    assert np.frombuffer(base64.b64decode(packed["index"]), "<i4").tolist() == [1, 2, 3]
-    np.testing.assert_allclose(unpacked(one), [-2, np.nan, 4], atol=1e-3)
-    (mesh,) = packed["meshes"]
-    triangles = np.frombuffer(base64.b64decode(mesh["triangles"]), "<u2")
-    assert triangles.reshape(-1, 3)[3].tolist() == [1, 2, 3]
-    steps = np.frombuffer(base64.b64decode(mesh["coordinates"]), "<i2").reshape(-1, 3)
-    nodes = [[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
-    np.testing.assert_allclose(steps * mesh["step"] + mesh["centre"], nodes, atol=1e-3)
-    assert packed["not_drawn"] == 0
-
-
-def test_report__of_a_surface_does_without_its_mesh(surface, tmp_path):
-    assert 'id="map"' in write_report(surface.directory).read_text("utf-8")
-    (tmp_path / "mesh.gii").unlink()
-    assert "nor a mesh" in write_report(surface.directory).read_text("utf-8")
-
-
-def test_report__of_a_surface_refuses_an_anatomy(surface, tmp_path):
-    with pytest.raises(
-        InputError, match=r"maps of a surface.* an anatomy and cuts are for volumes"
-    ):
-        write_report(surface.directory, anatomy=tmp_path / "nowhere.nii")
-    assert not (surface.directory / "report.html").exists()
-
-
-def test_pack_meshes__leaves_out_what_is_too_large(surface):
-    assert pack_meshes(surface, max_bytes=30) is None
-
-
-def test_pack_meshes__puts_two_hemispheres_one_after_the_other(tmp_path):
-    """Of CIFTI: cortical nodes at their meshes, voxels counted only."""
-    results = make_cifti_results(tmp_path)
-    packed = pack_meshes(results)
-    assert [(one["name"], one["first"]) for one in packed["meshes"]] == [
-        ("CortexRight", 0),
-        ("CortexLeft", 4),
-    ]
-    assert packed["shape"] == [9, 1, 1]
-    assert packed["not_drawn"] == 2
-    index = np.frombuffer(base64.b64decode(packed["index"]), "<i4")
-    (one,) = (one for one in packed["maps"] if one["name"] == "nrl_audio")
-    # left nodes 1, 3 and 4 have the levels 10, 11, 12; right nodes 0 and 2 have 13, 14
-    assert dict(zip(index.tolist(), unpacked(one).round().tolist(), strict=True)) == {
-        4 + 1: 10,
-        4 + 3: 11,
-        4 + 4: 12,
-        0: 13,
-        2: 14,
-    }
 
 
 def test_methods__say_what_was_taken_out(results):

@@ -24,7 +24,7 @@ from pyhrf.results.panels import (
     hrf_panels,
     parcel_panels,
 )
-from pyhrf.results.report_maps import background_image
+from pyhrf.results.report_volumes import background_image
 from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
 from pyhrf.results.surfaces import has_volume, refuse_cuts, surfaces_of
@@ -207,11 +207,15 @@ def overview_figures(results: Results) -> list[Figure]:
     ]
 
 
+_FRAME = {"left": 0.2, "right": 0.97, "bottom": 0.18, "top": 0.9}
+
+
 def _overview(table: pd.DataFrame, name: str, text: str) -> Figure:
     """Draw one value of all parcels."""
-    with mpl.rc_context(STYLE):
+    # Room for any label: to find out what each needs takes as long as to draw the figure.
+    with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
         figure = Figure(figsize=(3.4, 2.4))
-        axis = figure.subplots()
+        axis = figure.subplots(gridspec_kw=_FRAME)
         ended = np.ones(len(table), np.bool_)
         if name in ("n_iterations", "rhat"):
             ended = table["converged"].to_numpy() != 0

@@ -17,7 +17,7 @@ import pandas as pd
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.files import replace_file
 from pyhrf.results.plots import overview_figures
-from pyhrf.results.report_maps import pack_maps, pack_meshes
+from pyhrf.results.report_maps import pack_maps
 from pyhrf.results.report_text import (
     LOW_QUALITY,
     inputs_of,
@@ -29,7 +29,6 @@ from pyhrf.results.report_text import (
     warnings_of,
 )
 from pyhrf.results.results import Results
-from pyhrf.results.surfaces import has_volume, refuse_cuts
 
 __all__ = ["REPORT", "write_report"]
 
@@ -96,10 +95,7 @@ def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
 def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     """Gather all that the page shows."""
     study = results.provenance["study"]
-    on_volume = has_volume(results)
-    if anatomy is not None and not on_volume:
-        refuse_cuts(results)
-    maps = pack_maps(results, anatomy=anatomy) if on_volume else pack_meshes(results)
+    maps = pack_maps(results, anatomy=anatomy)
     return {
         "study": study,
         "name": name_of(results),

@@ -14,7 +14,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.surfaces import Mesh, open_mesh
 from pyhrf.results.results import Results
 
-__all__ = ["MapSurface", "has_volume", "refuse_cuts", "surfaces_of"]
+__all__ = ["MapSurface", "MapVoxels", "has_volume", "refuse_cuts", "surfaces_of", "voxels_of"]
 
 nib: Any = nibabel  # whose functions have no types
 
@@ -46,9 +46,38 @@ class MapSurface:
         return found
 
 
+@dataclass(frozen=True)
+class MapVoxels:
+    """Which values of a CIFTI map lie in which voxels.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the grid of voxels.
+    affine : float array, shape (4, 4)
+        From voxels to millimetres.
+    voxels : int array, shape (n_here, 3)
+        Voxels that have a value.
+    positions : int array, shape (n_here,)
+        Places of these values in a map.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    voxels: NDArray[np.int64]
+    positions: NDArray[np.int64]
+
+    def image(self, values: NDArray[Any]) -> Any:
+        """Put the values of a map on the grid, a nibabel image; 0 where it has none."""
+        volume = np.zeros(self.shape)
+        volume[tuple(self.voxels.T)] = values[self.positions]
+        return nib.Nifti1Image(volume, self.affine)
+
+
 def has_volume(results: Results) -> bool:
     """Tell whether the results have maps of voxels alone."""
-    return "parcels" in results.maps() and hasattr(results.load_map("parcels"), "affine")
+    path = results.maps().get("parcels")
+    return path is not None and path.name.endswith(".nii.gz")
 
 
 def refuse_cuts(results: Results) -> NoReturn:
@@ -96,6 +125,28 @@ def surfaces_of(results: Results) -> list[MapSurface]:
         for mesh in meshes
         if mesh.n_nodes == n_nodes
     ]
+
+
+def voxels_of(results: Results) -> MapVoxels | None:
+    """Find the voxels of CIFTI results.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    MapVoxels or None
+        None when they are no CIFTI, or all on meshes.
+    """
+    image = results.load_map("parcels") if "parcels" in results.maps() else None
+    if not isinstance(image, nib.Cifti2Image):
+        return None
+    axis = image.header.get_axis(1)
+    positions = np.flatnonzero(axis.volume_mask)
+    if not positions.size:
+        return None
+    return MapVoxels(axis.volume_shape, axis.affine, axis.voxel[positions], positions)
 
 
 def _of_cifti(meshes: list[Mesh], axis: Any) -> list[MapSurface]:

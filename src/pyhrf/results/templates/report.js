@@ -151,63 +151,17 @@ function decode(text, Kind) {
 
 {% include "report_mesh.js" %}
 
+{% include "report_slices.js" %}
+
 let goTo = () => {};
 if (data.maps && data.maps.maps.length) { startViewer(data.maps); }
 
 function startViewer(maps) {
-  const [nx, ny, nz] = maps.shape, size = nx * ny * nz;
   const index = decode(maps.index, Int32Array), labels = decode(maps.labels, Int32Array);
-  const background = maps.background ? decode(maps.background, Uint8Array) : null;
   const tables = {};
   for (const kind in maps.colours) { tables[kind] = decode(maps.colours[kind], Uint8Array); }
-  const place = new Int32Array(size).fill(-1);
-  index.forEach((voxel, i) => { place[voxel] = i; });
-  const step = [0, 1, 2].map(a => Math.hypot(...[0, 1, 2].map(r => maps.affine[r][a])));
-  const at = [nx >> 1, ny >> 1, nz >> 1];
   const cache = new Map();
-  let map = maps.maps[0], values = null;
-
-  const views = maps.meshes ? [] : [  // canvas, horizontal axis, vertical axis, axis of the slider
-    { name: "axial", h: 0, v: 1, s: 2 },
-    { name: "coronal", h: 0, v: 2, s: 1 },
-    { name: "sagittal", h: 1, v: 2, s: 0 },
-  ];
-  // One scale for all three, so that they fit beside each other.
-  const widest = Math.max(maps.shape[0] * step[0] * 2 + maps.shape[1] * step[1], 1);
-  const tallest = Math.max(...views.map(view => maps.shape[view.v] * step[view.v]));
-  const zoom = Math.min(820 / widest, 330 / tallest);
-  for (const view of views) {
-    const box = document.createElement("figure");
-    box.innerHTML = `<figcaption class="small soft">${view.name}
-      <span class="where"></span></figcaption>`;
-    view.canvas = document.createElement("canvas");
-    view.canvas.id = view.name;
-    view.canvas.width = maps.shape[view.h];
-    view.canvas.height = maps.shape[view.v];
-    const [wide, high] = [view.h, view.v].map(axis => maps.shape[axis] * step[axis]);
-    const frame = document.createElement("div");
-    frame.className = "frame";
-    frame.style.width = `${wide * zoom}px`;
-    frame.style.aspectRatio = `${wide} / ${high}`;
-    frame.innerHTML = `<i class="across"></i><i class="along"></i>`;
-    [view.across, view.along] = frame.children;
-    frame.append(view.canvas);
-    view.slider = document.createElement("input");
-    Object.assign(view.slider, { type: "range", min: 0, max: maps.shape[view.s] - 1, step: 1 });
-    view.slider.setAttribute("aria-label", `${view.name} slice`);
-    view.slider.addEventListener("input", () => { at[view.s] = Number(view.slider.value); draw(); });
-    view.canvas.addEventListener("click", event => {
-      const width = view.canvas.clientWidth, height = view.canvas.clientHeight;
-      at[view.h] = Math.min(view.canvas.width - 1,
-        Math.floor(event.offsetX / width * view.canvas.width));
-      at[view.v] = Math.max(0,
-        view.canvas.height - 1 - Math.floor(event.offsetY / height * view.canvas.height));
-      draw();
-    });
-    box.append(frame, view.slider);
-    $("slices").append(box);
-    view.where = box.querySelector(".where");
-  }
+  let map = maps.maps[0], values = null, threshold = 0, seen = null;
 
   function load(name) {
     map = maps.maps.find(one => one.name === name);
@@ -258,110 +212,70 @@ function startViewer(maps) {
     $("top").textContent = top.toPrecision(3);
   }
 
-  function rgbOf(node) {
-    const value = place[node] >= 0 ? values[place[node]] : NaN, table = tables[map.kind];
-    if (Number.isNaN(value) || Math.abs(value) < Number($("threshold").value)) {
-      return [150, 150, 150];
+  // Cuts and meshes know their own voxels and nodes; here these are counted one after the other.
+  function makePart(make, one, size) {
+    const here = new Int32Array(size).fill(-1);
+    let strongest = -1;
+    index.forEach((place, i) => {
+      if (place < one.first || place >= one.first + size) { return; }
+      here[place - one.first] = i;
+      const better = strongest < 0 || Number.isNaN(values[strongest]) ||
+        Math.abs(values[i]) > Math.abs(values[strongest]);
+      if (better) { strongest = i; }
+    });
+    const colours = {
+      isOfParcel: at => here[at] >= 0,
+      rgb: at => {  // null where nothing is to be seen
+        const value = here[at] >= 0 ? values[here[at]] : NaN;
+        if (Number.isNaN(value) || Math.abs(value) < threshold) { return null; }
+        const i = 3 * colour(value), table = tables[map.kind];
+        return [table[i], table[i + 1], table[i + 2]];
+      },
+    };
+    function pick(at, where) {
+      seen = { i: here[at], where };
+      tell();
+      if (seen.i >= 0 && labels[seen.i] !== chosen) { choose(labels[seen.i]); }
     }
-    const i = 3 * colour(value);
-    return [table[i], table[i + 1], table[i + 2]];
+    return Object.assign(make(one, colours, pick), { first: one.first, size, strongest });
   }
 
-  function pick(node, which) {
-    const here = place[node], value = here >= 0 ? values[here] : NaN;
-    $("value").textContent = `${map.name} at node ${node - which.first} of ${which.name}: ` +
-      (here < 0 ? "outside the parcels" : Number.isNaN(value) ? "not estimated" : value.toPrecision(4));
-    if (here >= 0) { choose(labels[here]); }
+  function tell() {
+    if (!seen) { return; }
+    const value = seen.i >= 0 ? values[seen.i] : NaN;
+    $("value").textContent = `${map.name} at ${seen.where}: ` + (seen.i < 0
+      ? "outside the parcels" : Number.isNaN(value) ? "not estimated" : value.toPrecision(4));
   }
 
-  const meshes = (maps.meshes ?? []).map(one =>
-    Object.assign(one, makeMesh(one, node => rgbOf(one.first + node),
-      node => pick(one.first + node, one))));
+  load(map.name);
+  const parts = maps.meshes.map(one => makePart(makeMesh, one, one.n_nodes));
+  if (maps.volume) {
+    parts.push(makePart(makeSlices, maps.volume, maps.volume.shape.reduce((a, b) => a * b)));
+  }
 
   function draw() {
-    const threshold = Number($("threshold").value), table = tables[map.kind];
-    if (meshes.length) {
-      $("thresholdText").textContent = threshold.toPrecision(2);
-      meshes.forEach(mesh => mesh.draw());
-      return;
-    }
-    const strides = [1, nx, nx * ny];
-    for (const view of views) {
-      const width = view.canvas.width, height = view.canvas.height;
-      const context = view.canvas.getContext("2d"), image = context.createImageData(width, height);
-      for (let row = 0; row < height; row++) {
-        for (let column = 0; column < width; column++) {
-          const voxel = column * strides[view.h] + (height - 1 - row) * strides[view.v] +
-            at[view.s] * strides[view.s];
-          const pixel = 4 * (row * width + column), where = place[voxel];
-          const grey = background ? .75 * background[voxel] : (where >= 0 ? 90 : 17);
-          let red = grey, green = grey, blue = grey;
-          const value = where >= 0 ? values[where] : NaN;
-          if (!Number.isNaN(value) && Math.abs(value) >= threshold) {
-            const i = 3 * colour(value);
-            [red, green, blue] = [table[i], table[i + 1], table[i + 2]];
-          }
-          image.data[pixel] = red;
-          image.data[pixel + 1] = green;
-          image.data[pixel + 2] = blue;
-          image.data[pixel + 3] = 255;
-        }
-      }
-      context.putImageData(image, 0, 0);
-      view.slider.value = at[view.s];
-      view.along.style.left = `${100 * (at[view.h] + .5) / width}%`;
-      view.across.style.top = `${100 * (height - .5 - at[view.v]) / height}%`;
-    }
-    const mm = maps.affine.slice(0, 3).map(row =>
-      row[3] + row[0] * at[0] + row[1] * at[1] + row[2] * at[2]);
-    views.forEach(view => { view.where.textContent = `${"xyz"[view.s]} = ${mm[view.s].toFixed(0)} mm`; });
-    const here = place[at[0] + nx * at[1] + nx * ny * at[2]];
-    const value = here >= 0 ? values[here] : NaN;
-    $("value").textContent = `${map.name} at (${mm.map(v => v.toFixed(0)).join(", ")}) mm: ` +
-      (here < 0 ? "outside the parcels" : Number.isNaN(value) ? "not estimated" : value.toPrecision(4));
+    threshold = Number($("threshold").value);
     $("thresholdText").textContent = threshold.toPrecision(2);
-    if (here >= 0 && labels[here] !== chosen) { choose(labels[here]); }
+    tell();
+    parts.forEach(part => part.draw());
   }
 
-  goTo = number => {  // to the voxel of a parcel that is nearest to its centre
+  goTo = number => {
     const own = [];
     labels.forEach((label, i) => { if (label === number) { own.push(index[i]); } });
     if (!own.length) { return; }
-    if (meshes.length) {
-      const which = meshes.findLast(mesh => mesh.first <= own[0]);
-      // A parcel may lie on both: it is shown on the first.
-      which.face(own.map(node => node - which.first).filter(node => node < which.n));
-      pick(own[0], which);
-      return;
-    }
-    const parts = voxel => [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))];
-    const centre = [0, 0, 0];
-    own.forEach(v => parts(v).forEach((part, a) => { centre[a] += part / own.length; }));
-    let best = own[0], nearest = Infinity;
-    for (const voxel of own) {
-      const p = parts(voxel);
-      const far = Math.hypot(p[0] - centre[0], p[1] - centre[1], p[2] - centre[2]);
-      if (far < nearest) { nearest = far; best = voxel; }
-    }
-    parts(best).forEach((part, a) => { at[a] = part; });
-    draw();
+    // A parcel may lie on several meshes: it is shown on the first.
+    const part = parts.findLast(one => one.first <= own[0]);
+    part.goTo(own.map(place => place - part.first).filter(at => at < part.size));
   };
 
   $("map").addEventListener("input", () => { load($("map").value); draw(); });
   $("threshold").addEventListener("input", draw);
-  load(map.name);
-  // Where the first map is strongest there is something to see.
-  let best = 0;
-  values.forEach((value, i) => {
-    if (Number.isNaN(values[best]) || Math.abs(value) > Math.abs(values[best])) { best = i; }
-  });
-  if (meshes.length === 1 && index.length) { goTo(labels[best]); }
-  if (meshes.length > 1 && index.length) {
-    pick(index[best], meshes.findLast(mesh => mesh.first <= index[best]));
-  }
-  at[0] = index[best] % nx;
-  at[1] = Math.floor(index[best] / nx) % ny;
-  at[2] = Math.floor(index[best] / (nx * ny));
   draw();
+  // Where the first map is strongest there is something to see.
+  const shown = parts.filter(part => part.strongest >= 0);
+  const strength = part => Math.abs(values[part.strongest]) || 0;
+  shown.sort((a, b) => strength(a) - strength(b));
+  shown.forEach(part => part.begin(index[part.strongest] - part.first, parts.length === 1));
 }
 $("grid").scrollTop = 0;  // the reader begins at the top

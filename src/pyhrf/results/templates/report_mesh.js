@@ -1,8 +1,9 @@
 // A mesh on a canvas: of each pixel the nearest triangle, in the mean colour of its nodes. Paths of
 // the canvas would take seconds for a mesh of a hundred thousand nodes.
-function makeMesh(mesh, rgbOf, pick) {
+function makeMesh(mesh, colours, pick) {
   const codes = decode(mesh.coordinates, Int16Array);
-  const corners = decode(mesh.triangles, mesh.wide ? Int32Array : Uint16Array);
+  const corners = decode(mesh.triangles, Uint16Array);
+  const numbers = mesh.numbers ? decode(mesh.numbers, Int32Array) : null;  // of the nodes in the file
   const xyz = Float32Array.from(codes, code => code * mesh.step);  // about its middle
   const n = xyz.length / 3, m = corners.length / 3;
   let radius = 1e-9;
@@ -49,25 +50,24 @@ function makeMesh(mesh, rgbOf, pick) {
       y[i] = canvas.height / 2 - scale * (c * cp + behind * sp);
       far[i] = behind * cp - c * sp;
     }
-    const colours = new Float32Array(3 * n);
-    for (let i = 0; i < n; i++) { colours.set(rgbOf(i), 3 * i); }
+    const rgb = new Float32Array(3 * n);
+    for (let i = 0; i < n; i++) { rgb.set(colours.rgb(i) ?? [150, 150, 150], 3 * i); }
     pixels.fill(0xff111111);
     nearest.fill(Infinity);
     for (let t = 0; t < m; t++) {
-      fill(corners[3 * t], corners[3 * t + 1], corners[3 * t + 2], colours);
+      fill(corners[3 * t], corners[3 * t + 1], corners[3 * t + 2], rgb);
     }
     context.putImageData(image, 0, 0);
   }
 
-  function fill(i, j, k, colours) {
+  function fill(i, j, k, rgb) {
     const ux = x[j] - x[i], uy = y[j] - y[i], vx = x[k] - x[i], vy = y[k] - y[i];
     const across = ux * vy - vx * uy;
     if (across === 0) { return; }  // seen from its edge
     const uz = scale * (far[j] - far[i]), vz = scale * (far[k] - far[i]);
     const area = Math.hypot(uy * vz - uz * vy, uz * vx - ux * vz, across);
     const light = (0.45 + 0.55 * Math.abs(across) / area) / 3;
-    const mix = c => Math.round(light * (colours[3 * i + c] + colours[3 * j + c] +
-      colours[3 * k + c]));
+    const mix = c => Math.round(light * (rgb[3 * i + c] + rgb[3 * j + c] + rgb[3 * k + c]));
     const rgba = (0xff << 24 | mix(2) << 16 | mix(1) << 8 | mix(0)) >>> 0;
     const left = Math.max(0, Math.ceil(Math.min(x[i], x[j], x[k])));
     const right = Math.min(canvas.width - 1, Math.floor(Math.max(x[i], x[j], x[k])));
@@ -105,14 +105,21 @@ function makeMesh(mesh, rgbOf, pick) {
       const near = Math.hypot(x[i] - zoom * event.offsetX, y[i] - zoom * event.offsetY) < 16;
       if (near && (best < 0 || far[i] < far[best])) { best = i; }
     }
-    if (best >= 0) { pick(best); }
+    if (best >= 0) { name(best); }
   });
 
-  function face(nodes) {  // turn towards the reader
+  const name = node => pick(node, `node ${numbers ? numbers[node] : node} of ${mesh.name}`);
+
+  function goTo(nodes) {  // turn them towards the reader
     const mean = [0, 1].map(a => nodes.reduce((sum, i) => sum + xyz[3 * i + a], 0) / nodes.length);
     turner.value = (Math.atan2(mean[0], -mean[1]) * 180 / Math.PI + 360) % 360;
     draw();
+    name(nodes[0]);
+  }
+
+  function begin(node, isAlone) {
+    if (isAlone) { goTo([node]); } else { name(node); }
   }
   for (const slider of [turner, tilter]) { slider.addEventListener("input", draw); }
-  return { draw, face, n };
+  return { draw, goTo, begin };
 }

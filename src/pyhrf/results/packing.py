@@ -1,0 +1,82 @@
+"""Values of maps, packed as base64 for a browser."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+
+__all__ = ["as_base64", "colour_tables", "quantised"]
+
+_NOTHING = -32768  # int16 that stands for NaN
+_LEVELS = 32767
+_RANGES = {"probability": (0.0, 1.0), "flag": (0.0, 2.0)}
+_COLOURS = {
+    "levels": "RdBu_r",
+    "probability": "inferno",
+    "time": "viridis",
+    "amount": "viridis",
+    "flag": "plasma",
+    "labels": "tab20",
+}
+
+
+def quantised(values: FloatArray, kind: str) -> dict[str, Any]:
+    """Turn values into 16-bit numbers and the range that they cover.
+
+    Parameters
+    ----------
+    values : float array, shape (n,)
+        NaN where there is none.
+    kind : str
+        Of the map: ``probability`` and ``flag`` have a range of their own.
+
+    Returns
+    -------
+    dict
+        ``low`` and ``high`` of the range, ``top``, the value of the strongest colour, and ``data``,
+        base64 of int16: 0 for ``low``, 32767 for ``high``, -32768 for NaN.
+    """
+    known = np.isfinite(values)
+    if kind in _RANGES:
+        low, high = _RANGES[kind]
+    else:
+        found = values[known]
+        low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
+    span = (high - low) or 1.0
+    codes = np.full(values.shape, _NOTHING, "<i2")
+    codes[known] = np.rint(np.clip((values[known] - low) / span, 0, 1) * _LEVELS)
+    return {
+        "low": low,
+        "high": low + span,
+        "top": _top(values[known], kind),
+        "data": as_base64(codes),
+    }
+
+
+def _top(values: FloatArray, kind: str) -> float:
+    """Choose the value that has the strongest colour: few outliers must not hide the rest."""
+    if kind in _RANGES:
+        return _RANGES[kind][1]
+    top = float(np.percentile(np.abs(values), 99)) if values.size else 1.0
+    return top or 1.0
+
+
+def colour_tables() -> dict[str, str]:
+    """Give 256 colours for each kind of map; base64 of RGB triples."""
+    return {kind: _colour_table(name) for kind, name in _COLOURS.items()}
+
+
+def _colour_table(name: str) -> str:
+    colours = mpl.colormaps[name](np.linspace(0, 1, 256))
+    return as_base64(np.rint(np.asarray(colours)[:, :3] * 255).astype(np.uint8))
+
+
+def as_base64(values: NDArray[Any]) -> str:
+    """Give the bytes of an array, in its order and type, as text."""
+    return b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")

@@ -1,0 +1,180 @@
+"""Voxels of a report: the box around the parcels, what they are drawn on, packed as base64."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from numpy.typing import NDArray
+
+from pyhrf.data import FloatArray
+from pyhrf.errors import InputError
+from pyhrf.inputs.volumes import open_volume
+from pyhrf.results.packing import as_base64
+from pyhrf.results.results import Results
+from pyhrf.results.surfaces import MapVoxels, has_volume, voxels_of
+
+__all__ = ["VoxelBox", "background_image"]
+
+nib: Any = nibabel  # whose functions have no types
+
+_MAX_BACKGROUND = 2_000_000  # voxels
+_SCANS_OF_MEAN = 20
+_MARGIN = 2  # voxels around the parcels
+
+
+@dataclass(frozen=True)
+class VoxelBox:
+    """The part of a grid around the parcels, its axes turned to right, anterior, superior.
+
+    Attributes
+    ----------
+    labels : int array, shape (n_x, n_y, n_z)
+        The parcel of each voxel, 0 for none.
+    affine : float array, shape (4, 4)
+        From voxels of the box to millimetres.
+    cut : tuple of three slices
+        Where the box is in the turned grid.
+    among : MapVoxels or None
+        Where the voxels are among the values of a map of CIFTI.
+    """
+
+    labels: NDArray[np.int64]
+    affine: FloatArray
+    cut: tuple[slice, slice, slice]
+    among: MapVoxels | None
+
+    @classmethod
+    def of(cls, results: Results) -> VoxelBox | None:
+        """Find the box of voxels of a volume or of CIFTI; None where no parcel has any."""
+        among = None if has_volume(results) else voxels_of(results)
+        if among is None and not has_volume(results):
+            return None
+        image = nib.as_closest_canonical(_volume(results, "parcels", among))
+        labels = np.asarray(image.dataobj).astype(np.int64)
+        where = np.argwhere(labels > 0)
+        if not where.size and among is not None:
+            return None
+        if not where.size:
+            where = np.array([[0, 0, 0], np.array(labels.shape) - 1])
+        low = np.maximum(where.min(axis=0) - _MARGIN, 0)
+        high = np.minimum(where.max(axis=0) + _MARGIN + 1, labels.shape)
+        x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        affine = np.array(image.affine, dtype=np.float64)
+        affine[:3, 3] += affine[:3, :3] @ low
+        return cls(labels[x, y, z], affine, (x, y, z), among)
+
+    def values(self, results: Results, name: str) -> FloatArray:
+        """Give a map in the box, the first axis running fastest; shape (n_voxels,)."""
+        return self._cut(_volume(results, name, self.among))
+
+    def _cut(self, image: Any) -> FloatArray:
+        turned = nib.as_closest_canonical(image)
+        values: FloatArray = np.asarray(turned.dataobj, dtype=np.float64)[self.cut]
+        return values.reshape(-1, order="F")
+
+    def packed(self, results: Results, anatomy: Path | None) -> tuple[dict[str, Any], str]:
+        """Pack the box and what its maps are drawn on, which is also named; see `pack_maps`."""
+        behind, drawn_on = None, "plain grey"
+        grid = _volume(results, "parcels", self.among)
+        found = background_image(results, anatomy, grid)
+        if found is not None:
+            behind, drawn_on = self._grey(found[0]), found[1]
+            if behind is None:
+                drawn_on = f"plain grey: {drawn_on} has too many voxels for this file"
+        elif self.among is None:
+            drawn_on += ": the BOLD data cannot be read where the run found them"
+        shape = list(self.labels.shape)
+        return {"shape": shape, "affine": self.affine.tolist(), "background": behind}, drawn_on
+
+    def _grey(self, image: Any) -> str | None:
+        """Pack the background in 256 greys; None when it would be too large."""
+        if self.labels.size > _MAX_BACKGROUND:
+            return None
+        values = np.nan_to_num(self._cut(image))
+        inside = self.labels.reshape(-1, order="F") > 0
+        low, high = np.percentile(values, 1), np.percentile(values[inside], 99)
+        span = (high - low) or 1.0
+        return as_base64(np.rint(np.clip((values - low) / span, 0, 1) * 255).astype(np.uint8))
+
+
+def _volume(results: Results, name: str, among: MapVoxels | None) -> Any:
+    """Give the voxels of a map as a nibabel image of three axes."""
+    return results.load_map(name) if among is None else among.image(results.map_values(name))
+
+
+def background_image(
+    results: Results, anatomy: Path | None = None, grid: Any = None
+) -> tuple[Any, str] | None:
+    """Find what the maps are drawn on.
+
+    Parameters
+    ----------
+    results : Results
+    anatomy : Path, optional
+        A 3D image in the space of the data; it is resampled to their grid.
+    grid : nibabel image, optional
+        That of the voxels, by default of the map of parcels.
+
+    Returns
+    -------
+    (image, str) or None
+        A 3D image on the grid of the results and what it is: the anatomy, or the mean of the first
+        scans of the first run. None when the BOLD data are no longer where they were.
+
+    Raises
+    ------
+    InputError
+        When the anatomy cannot be read or has no three axes.
+    """
+    grid = results.load_map("parcels") if grid is None else grid
+    if anatomy is not None:
+        return _resampled(anatomy, grid), f"the anatomy {anatomy.name}"
+    path = _first_bold(results)
+    if path is None:
+        return None
+    try:
+        bold: Any = nib.load(path)
+        if bold.shape[:3] != grid.shape or len(bold.shape) != 4:
+            return None
+        n_scans = min(_SCANS_OF_MEAN, bold.shape[3])
+        mean = np.asarray(bold.dataobj[..., :n_scans], dtype=np.float32).mean(axis=3)
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError):
+        return None
+    image = nib.Nifti1Image(mean, grid.affine)
+    return image, f"the mean of the first {n_scans} scans"
+
+
+def _first_bold(results: Results) -> Path | None:
+    """Find the BOLD data of the first run, if they are still where the run found them."""
+    data = results.provenance.get("study", {}).get("data", {})
+    paths = [Path(run["bold"]) for run in data.get("runs", ())]
+    if not paths:  # example data, beside the results
+        paths = sorted((results.directory / "example-data").glob("bold*.nii*"))
+    return paths[0] if paths and paths[0].is_file() else None
+
+
+def _resampled(path: Path, grid: Any) -> Any:
+    try:
+        open_volume(path, n_dims=3)
+        image: Any = nib.load(path)
+        values = np.asarray(image.dataobj, dtype=np.float64)
+    except InputError as error:
+        raise InputError(f"the anatomy {error}") from error
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"the anatomy {path}: cannot be read: {reason}; copy it again") from error
+    from nilearn.image import resample_to_img
+
+    return resample_to_img(
+        nib.Nifti1Image(values.reshape(values.shape[:3]), image.affine),
+        grid,
+        interpolation="linear",
+        copy_header=True,
+        force_resample=True,
+    )
