@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
@@ -10,9 +11,9 @@ from execution_fakes import FakeEstimator, load
 from pyhrf.errors import InputError
 from pyhrf.execution.engine import Batch, BatchResult, work_batch
 from pyhrf.execution.journal import Journal
-from pyhrf.execution.run_state import RunState, read_state, write_state
+from pyhrf.execution.run_state import ENDED, RunState, read_state, write_state
 from pyhrf.execution.runner import Interrupted, run_batches
-from pyhrf.execution.watch import Watch
+from pyhrf.execution.watch import MEMBERS, Watch, WatchAll
 
 BATCHES = [Batch(0, (1, 2, 3), 1.0), Batch(1, (4,), 1.0)]
 
@@ -119,3 +120,48 @@ def test_watch__leaves_damaged_batches_to_the_run(tmp_path):
 def test_watch__refuses_a_folder_without_journal(tmp_path):
     with pytest.raises(InputError, match="no journal of an analysis: give the output directory"):
         Watch(tmp_path)
+
+
+def begin(directory, name: str, *studies: str, started: float = 1.0) -> RunState:
+    """Feign the beginning of a run of many studies, of which half of the first is done."""
+    folder = directory / ".journal" / f"run-{name}"
+    folder.mkdir(parents=True)
+    (folder / MEMBERS).write_text(json.dumps(studies))
+    state = RunState("local", 2, 4 * len(studies), 0, started=started)
+    write_state(folder, state)
+    work(directory / studies[0], WatchedEngine(lambda: None), batches=BATCHES[1:])
+    return state
+
+
+def test_watch_all__sums_up_the_runs_of_an_array_job(tmp_path):
+    states = {name: begin(tmp_path, name, f".pyhrf/sub-{name}") for name in "12"}
+    begin(tmp_path, "old", ".pyhrf/sub-3")
+    write_state(tmp_path / ".journal" / "run-old", states["1"].replaced(state=ENDED))
+    watch = WatchAll(tmp_path)
+    assert [run.name for run in watch.runs] == ["sub-1", "sub-2"]
+    assert [(run.n_done, run.n_total) for run in watch.runs] == [(1, 4), (1, 4)]
+    (host,) = watch.hosts.values()
+    assert (host.n_batches, host.n_parcels) == (2, 2)
+    assert not watch.look()
+    # A job that begins later is seen, one that ends stays in sight.
+    begin(tmp_path, "4", ".pyhrf/sub-4", ".pyhrf/sub-5")
+    assert watch.look()
+    assert [run.name for run in watch.runs] == ["sub-1", "sub-2", "sub-4 and 1 more"]
+    for name in ("1", "2"):
+        write_state(tmp_path / ".journal" / f"run-{name}", states[name].replaced(state=ENDED))
+    assert watch.look()
+    assert watch.goes_on
+    assert [run.goes_on for run in watch.runs].count(True) == 1
+    write_state(tmp_path / ".journal" / "run-4", states["1"].replaced(state=ENDED))
+    watch.look()
+    assert not watch.goes_on
+    assert len(watch.runs) == 3
+
+
+def test_watch_all__shows_the_newest_when_none_works(tmp_path):
+    for name, started in (("1", 3.0), ("2", 5.0), ("3", 4.0)):
+        state = begin(tmp_path, name, f"sub-{name}", started=started)
+        write_state(tmp_path / ".journal" / f"run-{name}", state.replaced(state=ENDED))
+    watch = WatchAll(tmp_path)
+    assert [run.name for run in watch.runs] == ["sub-2"]
+    assert not watch.goes_on

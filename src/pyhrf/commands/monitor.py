@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from pyhrf.commands.options import CONTEXT, FILE
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pyhrf.execution.watch import Watch
+    from pyhrf.execution.watch import Watch, WatchAll
 
 __all__ = ["monitor"]
 
@@ -34,12 +34,13 @@ _SECONDS_BETWEEN_LINES = 5.0
 def monitor(directory: Path) -> int:
     """Show how far the run is that works into the output directory DIR, until it ends.
 
-    It reads the journal of the run, whatever its engine (-x) is, and changes nothing. Ctrl-C ends
-    the view, not the run.
+    It reads the journal of the run, whatever its engine (-x) is, and changes nothing. Where several
+    runs work into DIR, such as the jobs of an array, it shows them all. Ctrl-C ends the view, not
+    the run.
     """
-    from pyhrf.execution.watch import Watch
+    from pyhrf.execution.watch import WatchAll
 
-    watch = Watch(directory)
+    watch = WatchAll(directory)
     try:
         if sys.stdout.isatty():
             _show_live(watch)
@@ -50,7 +51,7 @@ def monitor(directory: Path) -> int:
     return OK
 
 
-def _show_live(watch: Watch) -> None:
+def _show_live(watch: WatchAll) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -61,48 +62,55 @@ def _show_live(watch: Watch) -> None:
             live.update(_view(watch), refresh=True)
 
 
-def _print_lines(watch: Watch, *, sleep: Callable[[float], None] = time.sleep) -> None:
+def _print_lines(watch: WatchAll, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Print a line now and then, when there is something new, and the whole picture at the end."""
     printed, new = float("-inf"), True
     while watch.goes_on:
         if new and time.monotonic() - printed >= _SECONDS_BETWEEN_LINES:
-            click.echo(_figures(watch))
+            click.echo(_figures(watch.runs))
             printed, new = time.monotonic(), False
         sleep(_SECONDS_BETWEEN_LOOKS)
         new = watch.look() or new
-    click.echo(_figures(watch))
+    click.echo(_figures(watch.runs))
     for name, host in sorted(watch.hosts.items()):
         click.echo(f"  {name}: {host.n_batches} batches, {host.n_parcels} parcels")
-    for line in watch.state.news if watch.state else ():
+    for line in _news(watch.runs):
         click.echo(f"  {line}")
-    click.echo(watch.how_it_stands())
+    for run in watch.runs:
+        whose = f"{run.name}: " if len(watch.runs) > 1 else ""
+        click.echo(f"{whose}{run.how_it_stands()}")
 
 
-def _figures(watch: Watch) -> str:
-    parts = [f"{watch.n_done}/{watch.n_total} parcels"]
-    if watch.n_failed:
-        parts.append(f"{watch.n_failed} failed")
-    if rate := watch.rate():
+def _news(runs: Sequence[Watch]) -> list[str]:
+    """Give what the engines have told, each once."""
+    lines = (line for run in runs for line in (run.state.news if run.state else ()))
+    return list(dict.fromkeys(lines))
+
+
+def _figures(runs: Sequence[Watch]) -> str:
+    """Sum up how far runs are."""
+    n_failed = sum(run.n_failed for run in runs)
+    done = f"{sum(run.n_done for run in runs)}/{sum(run.n_total for run in runs)} parcels"
+    working = [run for run in runs if run.goes_on]
+    parts = [done if len(runs) == 1 else f"{len(runs)} runs, {len(working)} at work: {done}"]
+    if n_failed:
+        parts.append(f"{n_failed} failed")
+    if rate := sum(run.rate() for run in working or runs):
         parts.append(f"{rate:.3g} parcels/s")
-        if watch.goes_on:
-            # At most: the longest parcels come first.
-            left = (watch.n_total - watch.n_done) / rate
-            parts.append(f"about {_clock(left)} left")
+        # At most: the longest parcels come first.
+        left = [(run.n_total - run.n_done) / pace for run in working if (pace := run.rate())]
+        if left:
+            parts.append(f"about {_clock(max(left))} left")
     return ", ".join(parts)
 
 
-def _view(watch: Watch) -> RenderableType:
+def _view(watch: WatchAll) -> RenderableType:
     from rich.console import Group
     from rich.markup import escape
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
-    state = watch.state
-    engine = ""
-    if state is not None:
-        began = datetime.fromtimestamp(state.started).strftime("%H:%M:%S")
-        engine = f", -x {state.engine}, {state.n_workers} slots, since {began}"
     table = Table("host", box=None, pad_edge=False)
     for title in ("batches", "parcels", "work", "latest result"):
         table.add_column(title, justify="right")
@@ -115,14 +123,38 @@ def _view(watch: Watch) -> RenderableType:
             f"{host.seconds:.1f} s",
             f"{_clock(max(0.0, now - host.latest))} ago",
         )
+    runs = watch.runs
+    n_done, n_total = sum(run.n_done for run in runs), sum(run.n_total for run in runs)
     return Group(
-        Text(f"{watch.directory}{engine}", style="bold"),
-        Text(watch.how_it_stands()),
-        ProgressBar(total=max(watch.n_total, 1), completed=watch.n_done, width=60),
-        Text(_figures(watch)),
+        Text(f"{watch.directory}{_engine(runs[0]) if len(runs) == 1 else ''}", style="bold"),
+        Text(runs[0].how_it_stands()) if len(runs) == 1 else _table_of(runs),
+        ProgressBar(total=max(n_total, 1), completed=n_done, width=60),
+        Text(_figures(runs)),
         table,
-        *(Text(line, style="yellow") for line in (state.news if state else ())),
+        *(Text(line, style="yellow") for line in _news(runs)),
     )
+
+
+def _engine(run: Watch) -> str:
+    state = run.state
+    if state is None:
+        return ""
+    began = datetime.fromtimestamp(state.started).strftime("%H:%M:%S")
+    return f", -x {state.engine}, {state.n_workers} slots, since {began}"
+
+
+def _table_of(runs: Sequence[Watch]) -> RenderableType:
+    """Give a row to each of several runs."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("run", box=None, pad_edge=False)
+    table.add_column("parcels", justify="right")
+    table.add_column("")
+    for run in runs:
+        how = f"{run.how_it_stands()}{_engine(run)}"
+        table.add_row(escape(run.name), f"{run.n_done}/{run.n_total}", escape(how))
+    return table
 
 
 def _clock(seconds: float) -> str:

@@ -11,7 +11,7 @@ from pyhrf.errors import InputError
 from pyhrf.execution.packing import unpack_statuses
 from pyhrf.execution.run_state import RUNNING, RunState, read_state
 
-__all__ = ["MEMBERS", "RUNS", "HostTally", "Watch"]
+__all__ = ["MEMBERS", "RUNS", "HostTally", "Watch", "WatchAll"]
 
 RUNS = ".journal"
 """Folder, in a directory, of a journal or of the runs of many studies."""
@@ -47,9 +47,13 @@ class Watch:
     ----------
     directory : Path
         The output directory of a run; of a run of many studies the one that they share.
+    run : Path, optional
+        Of several runs of many studies, the folder of one; by default the newest.
 
     Attributes
     ----------
+    name : str
+        Of a run of many studies the first of them, and how many more there are.
     state : RunState or None
         What the run says of itself; None for a journal of before runs said anything.
     hosts : dict of str to HostTally
@@ -61,8 +65,9 @@ class Watch:
         If there is no journal.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, run: Path | None = None) -> None:
         self.directory = Path(directory).absolute()
+        self.name = self.directory.name
         self._folder = self.directory / RUNS
         if not self._folder.is_dir():
             raise InputError(
@@ -72,7 +77,8 @@ class Watch:
         self.state: RunState | None = None
         self.hosts: dict[str, HostTally] = {}
         self._journals = [self._folder]
-        if runs := list(self._folder.glob(f"*/{MEMBERS}")):
+        runs = list(self._folder.glob(f"*/{MEMBERS}")) if run is None else [run / MEMBERS]
+        if runs:
             self._follow(max(runs, key=_when_begun))
         self._seen: set[Path] = set()
         self._status: dict[tuple[Path, int], str] = {}
@@ -97,6 +103,8 @@ class Watch:
         self._folder = members.parent
         outputs = json.loads(members.read_bytes())
         self._journals = [self.directory / output / RUNS for output in outputs]
+        more = f" and {len(outputs) - 1} more" if len(outputs) > 1 else ""
+        self.name = f"{Path(min(outputs, default='')).name}{more}"
 
     def _take(self, path: Path) -> None:
         self._seen.add(path)
@@ -113,6 +121,11 @@ class Watch:
         host.n_parcels += len(statuses)
         host.seconds += float(about.get("seconds", 0.0))
         host.latest = max(host.latest, arrived)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run says how it is."""
+        return self._folder
 
     @property
     def goes_on(self) -> bool:
@@ -155,6 +168,65 @@ class Watch:
         if left:
             return f"{self.state.state}, {left} parcels left; the same command goes on"
         return self.state.state
+
+
+class WatchAll:
+    """Follow all runs that work into a directory, such as those of an array job.
+
+    Parameters
+    ----------
+    directory : Path
+        As of `Watch`.
+
+    Attributes
+    ----------
+    runs : list of Watch
+        Those that work or did so since, by name; the newest if none does.
+
+    Raises
+    ------
+    InputError
+        If there is no journal.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = Path(directory).absolute()
+        self.runs = [Watch(directory)]
+        self._take_others()
+
+    def look(self) -> bool:
+        """Read what is new; tell whether there was anything."""
+        news = [run.look() for run in self.runs]
+        return self._take_others() or any(news)
+
+    def _take_others(self) -> bool:
+        """Follow what has begun."""
+        known = {run.folder for run in self.runs}
+        begun = [
+            Watch(self.directory, run=members.parent)
+            for members in sorted((self.directory / RUNS).glob(f"*/{MEMBERS}"))
+            if members.parent not in known and _when_begun(members)[0]
+        ]
+        self.runs = sorted([*self.runs, *begun], key=lambda run: run.name)
+        return bool(begun)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether one of them still works."""
+        return any(run.goes_on for run in self.runs)
+
+    @property
+    def hosts(self) -> dict[str, HostTally]:
+        """What each machine has done."""
+        total: dict[str, HostTally] = {}
+        for run in self.runs:
+            for name, host in run.hosts.items():
+                known = total.setdefault(name, HostTally())
+                known.n_batches += host.n_batches
+                known.n_parcels += host.n_parcels
+                known.seconds += host.seconds
+                known.latest = max(known.latest, host.latest)
+        return total
 
 
 def _when_begun(members: Path) -> tuple[bool, float]:
