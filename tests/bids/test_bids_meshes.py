@@ -84,6 +84,10 @@ def test_find_meshes__fsaverage5_is_here(
     monkeypatch.setattr("socket.getaddrinfo", no_network)
     (found,) = find_meshes(series(tmp_path, 10242, "fsaverage5", hemi), [], {})
     assert by_hemisphere([found], "-g") == {hemi: found}
+    # As fMRIPrep's fsaverage:den-10k; but never of a brain that happens to have as many nodes.
+    assert find_meshes(series(tmp_path, 10242, "fsaverage", hemi), [], {}) == (found,)
+    with pytest.raises(InputError, match="in the space fsnative"):
+        find_meshes(series(tmp_path, 10242, "fsnative", hemi), [], {})
     with pytest.raises(InputError, match="in the space fsaverage5"):
         find_meshes(series(tmp_path, 16, "fsaverage5", hemi), [], {})
 
@@ -92,11 +96,10 @@ def test_shipped_mesh__others_only_where_nilearn_has_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NILEARN_DATA", str(tmp_path))
-    assert shipped_mesh("fsaverage6", "L") is None
+    assert shipped_mesh(40962, "L") is None
     fetched = tmp_path / "fsaverage6" / "pial_left.gii.gz"
     fetched.parent.mkdir()
     fetched.touch()
-    assert shipped_mesh("fsaverage6", "L") == fetched
-    assert shipped_mesh("fsaverage6", "R") is None
-    assert shipped_mesh("fsaverage4", "L") is None
-    assert shipped_mesh("fsnative", "L") is None
+    assert shipped_mesh(40962, "L") == fetched
+    assert shipped_mesh(40962, "R") is None
+    assert shipped_mesh(2562, "L") is None

@@ -73,6 +73,7 @@ def test_bids__hemispheres_are_analysed_as_by_hand(
     assert ended.code == 0, ended.err
     assert tree(surface_set) == before
     assert "2 analyses of participants, tasks and hemispheres, with 4 runs in all" in ended.err
+    assert "2 of 2 participants, tasks and hemispheres analysed" in ended.out
     mesh = anat(surface_set, "01") / "sub-01_hemi-L_midthickness.surf.gii"
     bold = files_of(surface_set, "hemi-L_space-fsnative_bold.func.gii")
     hand = by_hand(capfd, tmp_path, **bold, k=[atlases[0]], g=[mesh], I=[2])

@@ -21,6 +21,8 @@ _HEMISPHERES = {
     "CIFTI_STRUCTURE_CORTEX_RIGHT": "R",
 }
 _IN_NAME = re.compile("(?<![A-Za-z0-9])(?:hemi-([LR])|([lr])h)(?![A-Za-z0-9])")
+_FSAVERAGE = {10242: "fsaverage5", 40962: "fsaverage6", 163842: "fsaverage"}
+"""By nodes; the smaller ones are there with their nodes in two orders."""
 _SIDES = {"L": "left", "R": "right"}
 
 
@@ -129,39 +131,37 @@ def _mesh(
         if mesh.n_nodes in n_nodes:
             return name.path
         seen = f"; {name.path.name} has {mesh.n_nodes} nodes, the data have {max(n_nodes)}"
-    shipped = shipped_mesh(bold.entities.get("space", ""), hemi)
-    if shipped is not None and open_mesh(shipped).n_nodes in n_nodes:
-        return shipped
     space = bold.entities.get("space", "fsnative")
+    if space.startswith("fsaverage"):
+        for number in n_nodes:
+            if (shipped := shipped_mesh(number, hemi)) is not None:
+                return shipped
     raise InputError(
         f"{bold.path}: no mesh of the hemisphere {hemi} in the space {space} is there "
         f"(anat/*_hemi-{hemi}_*midthickness.surf.gii of fMRIPrep{seen}): give it with -g"
     )
 
 
-def shipped_mesh(space: str, hemi: str) -> Path | None:
-    """Name the mesh of a space that is here already; nothing is downloaded.
+def shipped_mesh(n_nodes: int, hemi: str) -> Path | None:
+    """Name the mesh of fsaverage that is here already; nothing is downloaded.
 
     Parameters
     ----------
-    space : str
-        Such as ``fsaverage5``, which nilearn brings along; others only if nilearn has fetched
-        them before.
+    n_nodes : int
+        By which fsaverage5 is known, which nilearn brings along; and fsaverage6 and fsaverage,
+        which are here only if nilearn has fetched them before.
     hemi : {"L", "R"}
 
     Returns
     -------
     Path or None
     """
-    if not space.startswith("fsaverage"):
-        return None
     from nilearn.datasets import fetch_surf_fsaverage, get_data_dirs
 
-    side = _SIDES[hemi]
-    if space == "fsaverage5":
-        return Path(fetch_surf_fsaverage("fsaverage5")[f"pial_{side}"])
-    # fsaverage3 and 4 are there with their nodes in two orders.
-    if space not in ("fsaverage", "fsaverage6"):
+    name, side = _FSAVERAGE.get(n_nodes), _SIDES[hemi]
+    if name is None:
         return None
-    paths = [Path(folder) / space / f"pial_{side}.gii.gz" for folder in get_data_dirs()]
+    if name == "fsaverage5":
+        return Path(fetch_surf_fsaverage(name)[f"pial_{side}"])
+    paths = [Path(folder) / name / f"pial_{side}.gii.gz" for folder in get_data_dirs()]
     return next((path for path in paths if path.is_file()), None)

@@ -308,8 +308,10 @@ def _report(
         click.echo("pyhrf bids: nothing could be analysed, for the reasons above", err=True)
         return NOT_STARTED
     if verbosity >= PROGRESS:
+        of_halves = any("_hemi-" in name for name in answer)
+        what = "participants, tasks and hemispheres" if of_halves else "participants and tasks"
         click.echo(
-            f"{len(whole)} of {len(answer)} participants and tasks analysed in {seconds:.1f} s; "
+            f"{len(whole)} of {len(answer)} {what} analysed in {seconds:.1f} s; "
             f"results are in {options.out_dir}"
         )
     everything = len(whole) == len(answer) and not any(x.failed for x in whole.values())
