@@ -44,6 +44,30 @@ def test_surface_figure__outer_side_comes_first_and_near_hides_far(name, near_fi
     assert is_red(inner[-1]) == (near_first == "right")
 
 
+def test_surface_figure__draws_a_large_mesh_with_fewer_nodes(monkeypatch):
+    strip = np.arange(900)
+    points = np.stack([np.zeros(900), strip % 30, strip // 30], axis=1).astype(float)
+    corner = strip[(strip % 30 < 29) & (strip < 870)]
+    triangles = np.concatenate(
+        [
+            np.stack([corner, corner + 1, corner + 30], 1),
+            np.stack([corner + 1, corner + 30, corner + 31], 1),
+        ]
+    ).astype(np.int32)
+    mesh = Mesh(Path("sheet.surf.gii"), points, triangles, mesh_edges(triangles), "CortexLeft")
+    sheet = MapSurface("CortexLeft", mesh, strip, strip)
+    values = np.where(points[:, 1] < 15, 4.0, -4.0)
+    monkeypatch.setattr("pyhrf.results.surface_plots._MOST_NODES", 400)
+    axis = surface_figure([sheet], values, "nrl_a", 0.0).axes[0]
+    (drawn,) = axis.collections
+    assert 200 < len(drawn.get_paths()) < 800  # of 1682 triangles
+    # Seen from the left, what is behind lies at the right of the figure, in its own colour.
+    for path, colour in zip(drawn.get_paths(), drawn.get_facecolors(), strict=True):
+        places = -path.vertices[:, 0]
+        if places.max() < 15 or places.min() >= 15:
+            assert is_red(colour[:3]) == (places.max() < 15)
+
+
 def test_surface_figure__greys_what_is_below_the_threshold_or_not_known():
     values = np.array([1.0, 1, 1, np.nan, np.nan, np.nan])
     for colours in (*drawn("CortexLeft", values, threshold=2.0), drawn("CortexLeft", values)[1]):

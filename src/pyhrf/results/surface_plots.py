@@ -15,18 +15,20 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.results.surfaces import MapSurface
+from pyhrf.results.thinning import thinned
 
 __all__ = ["surface_figure"]
 
 _GREY = (0.68, 0.68, 0.68)
 _TILT = math.radians(10)
 _LEAST_LIGHT = 0.5
+_MOST_NODES = 1 << 16  # of a mesh; more are smaller than a dot of the figure, and take its time
 
 
 def surface_figure(
     surfaces: list[MapSurface], values: NDArray[Any], title: str, threshold: float
 ) -> Figure:
-    """Draw each mesh from two sides, the outer side of a hemisphere first.
+    """Draw each mesh from two sides, the outer side of a hemisphere first; large ones thinned.
 
     Parameters
     ----------
@@ -42,6 +44,7 @@ def surface_figure(
     -------
     matplotlib Figure
     """
+    surfaces = [thinned(surface, _MOST_NODES)[0] for surface in surfaces]
     known = values[np.isfinite(values)]
     top = float(np.percentile(np.abs(known), 99)) or float(np.abs(known).max()) or 1.0
     signed = bool((known < 0).any())
