@@ -62,6 +62,33 @@ def _empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(autouse=True)
+def _equal_figures_are_drawn_once(request: pytest.FixtureRequest) -> Generator[None]:
+    """Draw the overview of a report once for equal tables: many tests analyse the same data.
+
+    Those of the report itself, in the folder results, draw each of theirs.
+    """
+    if request.path.parent.name not in ("analysis", "bids", "commands"):
+        yield
+        return
+    from pyhrf.results import report
+
+    draw = report._overview
+
+    def drawn_once(results: Any) -> list[str]:
+        table = results.parcels.to_csv()
+        if table not in _DRAWN:
+            _DRAWN[table] = draw(results)
+        return _DRAWN[table]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "_overview", drawn_once)
+        yield
+
+
+_DRAWN: dict[str, list[str]] = {}
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by where they lie and by what they use."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,16 @@ def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
     >>> write_report("results")  # doctest: +SKIP
     """
     results = Results(directory)
+    page = _template().render(_content(results, anatomy))
+    path = results.directory / REPORT
+    with replace_file(path) as file:
+        file.write(page.encode())
+    return path
+
+
+@cache
+def _template() -> jinja2.Template:
+    """Compile the template, once."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pyhrf.results", "templates"),
         autoescape=True,
@@ -85,11 +96,7 @@ def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("report.html.j2").render(_content(results, anatomy))
-    path = results.directory / REPORT
-    with replace_file(path) as file:
-        file.write(page.encode())
-    return path
+    return environment.get_template("report.html.j2")
 
 
 def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
