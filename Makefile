@@ -29,6 +29,8 @@ docs: .environment-docs ## the documentation site, into the folder site/
 	@$(bin)/python tools/links.py site
 	@echo "The site is site/index.html."
 
+# Both processes, and the programs that tests start, share the compiled modules, whoever starts make.
+unit integration: export PYTHONDONTWRITEBYTECODE :=
 unit: .environment-test ## the fast tests
 	$(pytest) -n $(JOBS) -m "not integration"
 
