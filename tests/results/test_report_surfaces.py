@@ -166,6 +166,13 @@ def test_map_values__of_cifti_are_those_that_nibabel_reads(tmp_path):
         assert np.array_equal(results.map_values(name), expected)
 
 
+def test_brain_models__are_the_positions_of_cifti_maps(surface, tmp_path):
+    (tmp_path / "cifti").mkdir()
+    results = make_cifti_results(tmp_path / "cifti")
+    assert results.brain_models == results.load_map("nrl_audio").header.get_axis(1)
+    assert surface.brain_models is None
+
+
 def divided(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Divide each triangle into four, as the meshes of fsaverage were made."""
     points, numbers, parts = list(points), {}, []

@@ -211,6 +211,14 @@ class Results:
         return frames[0] if len(frames) == 1 else np.stack(frames, axis=-1)
 
     @cached_property
+    def brain_models(self) -> Any:
+        """Positions of CIFTI maps, a nibabel ``BrainModelAxis``; None where maps are no CIFTI."""
+        path = self.maps().get("parcels")
+        if path is None or not path.name.endswith(_CIFTI_ENDINGS):
+            return None
+        return self.load_map("parcels").header.get_axis(1)
+
+    @cached_property
     def _rows(self) -> list[dict[str, str]]:
         # Without pandas, whose import takes longer than many an analysis.
         with (self.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:

@@ -115,9 +115,8 @@ def surfaces_of(results: Results) -> list[MapSurface]:
             continue
     if "parcels" not in results.maps():
         return []
-    image = results.load_map("parcels")
-    if isinstance(image, nib.Cifti2Image):
-        return _of_cifti(meshes, image.header.get_axis(1))
+    if results.brain_models is not None:
+        return _of_cifti(meshes, results.brain_models)
     n_nodes = results.map_values("parcels").size
     every = np.arange(n_nodes)
     return [
@@ -139,10 +138,9 @@ def voxels_of(results: Results) -> MapVoxels | None:
     MapVoxels or None
         None when they are no CIFTI, or all on meshes.
     """
-    image = results.load_map("parcels") if "parcels" in results.maps() else None
-    if not isinstance(image, nib.Cifti2Image):
+    axis = results.brain_models
+    if axis is None:
         return None
-    axis = image.header.get_axis(1)
     positions = np.flatnonzero(axis.volume_mask)
     if not positions.size:
         return None
