@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,33 @@ def test_plan__meshes_of_the_session_come_first(data: DataSet, plan: Planning) -
         data.touch(f"{folder}/{name}")
     (study,) = (x for x in plan().studies.values() if x.entities["hemi"] == "L")
     assert [name.entities.get("ses") for name in study.meshes] == ["b", None, "a"]
+
+
+def test_plan__surfaces_begin_when_their_volumes_do(data: DataSet, plan: Planning) -> None:
+    folder = data.root / FUNC
+    for run in (1, 2):
+        surface(data, f"sub-01_task-x_run-{run}", *gii())
+    for name, start in (
+        ("run-1_space-T1w_desc-preproc_bold", 0.7),
+        (f"run-1_{MNI}_desc-preproc_bold", 0.7),
+        ("run-1_hemi-R_space-fsaverage5_bold", 0.9),
+        ("run-2_space-T1w_desc-preproc_bold", 0.2),
+        (f"run-2_{MNI}_desc-preproc_bold", 0.3),
+    ):
+        (folder / f"sub-01_task-x_{name}.json").write_text(json.dumps({"StartTime": start}))
+    left, right = plan().studies.values()
+    # What two volumes say differently is not known of the surface.
+    assert [run.start for run in left.runs] == [0.7, 0]
+    assert [run.start for run in right.runs] == [0.9, 0]
+
+
+def test_plan__a_volume_is_not_told_when_another_begins(data: DataSet, plan: Planning) -> None:
+    data.run("sub-01_task-x", "space-T1w", MNI)
+    path = data.root / FUNC / "sub-01_task-x_space-T1w_desc-preproc_bold.json"
+    path.write_text(json.dumps({"StartTime": 0.7}))
+    assert [run.start for run in plan(space="T1w").studies["sub-01_task-x_space-T1w"].runs] == [0.7]
+    (study,) = plan().studies.values()
+    assert [run.start for run in study.runs] == [0]
 
 
 @pytest.mark.parametrize(

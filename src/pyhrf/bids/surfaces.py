@@ -95,7 +95,10 @@ class Given:
             )
         if self.meshes and kind == "volume":
             path = next(iter(self.meshes.values()))
-            raise ConfigError(f"-g {path}: is the mesh of data on a surface, and {data}")
+            raise ConfigError(
+                f"-g {path}: is the mesh of data on a surface, and {data}: leave it out, or ask "
+                "for a surface with --space"
+            )
 
     def atlas_of(self, bold: BidsName) -> Path:
         """Give the parcellation of a surface series, where files are given.

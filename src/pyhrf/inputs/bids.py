@@ -289,7 +289,7 @@ class BidsData:
             )
         if mask is not None and space_of(mask) != space_of(bold):
             mask = None
-        of_bold = self._derived.metadata(derived, "bold")
+        of_bold = {**self._timing(bold), **self._derived.metadata(derived, "bold")}
         both = {**self._raw.metadata(acquired, "bold"), **of_bold}
         return BidsRun(
             bold=bold,
@@ -299,6 +299,19 @@ class BidsData:
             tr=_seconds(both, "RepetitionTime", bold.path),
             start=_seconds(of_bold, "StartTime", bold.path) or 0.0,
         )
+
+    def _timing(self, bold: BidsName) -> dict[str, Any]:
+        """Read in JSON of its volumes when a run on a surface began: not all surfaces say it."""
+        if kind_of(bold) == "volume":
+            return {}
+        found = [
+            read_json(name.path).get("StartTime")
+            for name in self._derived.names_in(bold.path.parent)
+            if (name.suffix, name.extension) == ("bold", ".json")
+            and name.entities.get("desc") == "preproc"
+            and _acquired(name) == _acquired(bold)
+        ]
+        return {"StartTime": found[0]} if found and found.count(found[0]) == len(found) else {}
 
 
 def _is_preprocessed(name: BidsName) -> bool:
