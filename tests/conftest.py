@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,22 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real data are not there: {folder} (PYHRF_TEST_DATA names the folder)")
     return folder
+
+
+@pytest.fixture
+def crowding() -> Callable[[], float]:
+    """Measure how many times longer work takes now because others work on the machine; 1 if none.
+
+    Bars in seconds are those of a machine that is free.
+    """
+
+    def measure() -> float:
+        wall, own = time.perf_counter(), time.thread_time()
+        while time.thread_time() - own < 0.7:
+            sum(range(1000))
+        return (time.perf_counter() - wall) / (time.thread_time() - own)
+
+    return measure
 
 
 @pytest.fixture(autouse=True)

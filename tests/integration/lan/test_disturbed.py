@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,24 @@ def assert_left_as_it_was(bed: Bed, home: Path) -> None:
     assert list(remote_folder(bed, home).rglob("*")) == []
 
 
-def test_undisturbed__costs_little_more_than_the_work(bed: Bed, home: Path):
+def test_undisturbed__costs_little_more_than_the_work(
+    bed: Bed, home: Path, crowding: Callable[[], float]
+):
     configure(bed, home)
     for attempt in range(3):  # others may use the cores: the best counts
+        before = crowding()
         with Scenario(bed, home, "--batches", 300, out=f"out{attempt}") as run:
-            figures = run.end(seconds=60)
-        print(f"\n300 batches of 0.2 s on six slots: {figures}")
+            figures = run.end(seconds=90)
+        crowded = (before + crowding()) / 2
+        print(f"\n300 batches of 0.2 s on six slots, crowded {crowded:.1f} times: {figures}")
         assert_all_found(figures, 300)
         assert set(figures["hosts"]) == set(bed.hosts)
         assert_left_as_it_was(bed, home)
         # Ideal is 10 s; on an idle machine it takes 10.5 s, and 3 s to start.
         if figures["work_seconds"] < 11.5 and figures["start_seconds"] < 4:
             return
-    assert figures["work_seconds"] < 14
-    assert figures["start_seconds"] < 10
+    assert figures["work_seconds"] < 14 * crowded
+    assert figures["start_seconds"] < 10 * crowded
 
 
 def test_large_batches__do_not_fill_the_memory_of_the_client(bed: Bed, home: Path):
