@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import FirstLevelModel, run_glm
 from parcel_data import one_condition, small, with_bold
 
@@ -159,6 +160,25 @@ def test_fit_runs__is_nilearns_run_glm_whatever_was_fitted_before(model):
                 for name in ("theta", "dispersion", "cov", "whitened_residuals"):
                     np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
                 assert found.df_residuals == expected.df_residuals
+
+
+@pytest.mark.parametrize("noise", ["ar1", "white"])
+@pytest.mark.parametrize("n_positions", [1, 40])
+def test_test__has_the_bytes_of_nilearns_own(noise, n_positions):
+    simulated, parcel = small()
+    design = GLM(simulated.experiment, model="derivatives", noise=noise)._design
+    (fit,) = fit_runs(design, parcel.bold[:, :n_positions].astype(np.float64), noise)
+    rng = np.random.default_rng(3)
+    for _ in range(5):
+        row = np.zeros((1, fit.design.matrix.shape[1]))
+        row[0, rng.choice(row.size, 4, replace=False)] = rng.normal(size=4)
+        for kind, given in (("t", row[0]), ("F", row)):
+            ours = glm_fit._test_of_run(fit, row, kind)
+            nilearns = compute_contrast(fit.labels, fit.results, given, stat_type=kind)
+            assert ours.effect.tobytes() == nilearns.effect.tobytes()
+            assert ours.variance.tobytes() == nilearns.variance.tobytes()
+            np.testing.assert_array_equal(ours.z_score(), nilearns.z_score())
+            assert (ours.dim, ours.dof) == (nilearns.dim, nilearns.dof)
 
 
 def test_fit_runs__keeps_no_more_models_than_it_may(monkeypatch):

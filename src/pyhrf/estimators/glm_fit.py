@@ -1,13 +1,15 @@
 """Fits and tests of the general linear model, all of them nilearn's; runs by fixed effects.
 
 nilearn's ``run_glm`` inverts the design for each rounded autocorrelation that occurs, which in a
-parcel is nearly one for each position. Here its models are kept for the parcels that follow.
+parcel is nearly one for each position. Here its models are kept for the parcels that follow, and
+what nilearn's t and F test of one row have in common is done once for both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ BINS = 100
 KEPT_BYTES = 32_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fit:
     """What nilearn's ``run_glm`` returns for one run.
 
@@ -41,6 +43,38 @@ class Fit:
     design: RunDesign
     labels: Any
     results: dict[Any, Any]
+    _sums: dict[bytes, tuple[FloatArray, FloatArray]] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def _places(self) -> dict[Any, Any]:
+        """Indices of the positions that each result holds."""
+        return {label: np.flatnonzero(self.labels == label) for label in self.results}
+
+    @cached_property
+    def dispersion(self) -> FloatArray:
+        """Variance of the noise of each position, whitened."""
+        return self.gather("dispersion")
+
+    def row_sums(self, row: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Give a weighted sum of the coefficients, and its variance per unit of the noise's.
+
+        Parameters
+        ----------
+        row : array, shape (1, n_columns)
+
+        Returns
+        -------
+        effect, variance : array, shape (n_positions,)
+        """
+        key = row.tobytes()
+        if key not in self._sums:
+            effect, variance = np.empty((2, len(self.labels)))
+            for label, one in self.results.items():
+                mine = self._places[label]
+                effect[mine] = np.dot(row, one.theta)[0]
+                variance[mine] = np.dot(row, np.dot(one.cov, row.T))[0, 0]
+            self._sums[key] = effect, variance
+        return self._sums[key]
 
     def gather(self, what: str) -> FloatArray:
         """Collect an attribute of the results, whose last axis are positions."""
@@ -48,7 +82,7 @@ class Fit:
         shape = next(iter(values.values())).shape[:-1]
         gathered = np.empty((*shape, len(self.labels)))
         for label, some in values.items():
-            gathered[..., self.labels == label] = some
+            gathered[..., self._places[label]] = some
         return gathered
 
 
@@ -146,8 +180,7 @@ def _combined(fits: Sequence[Fit], weights: FloatArray, basis: FloatArray, kind:
         for m, columns in fit.design.columns.items():
             rows[:, columns] = basis * (each[m] / n_runs[m])
         if rows.any():
-            rows = rows[0] if kind == "t" else rows
-            parts.append(compute_contrast(fit.labels, fit.results, rows, stat_type=kind))
+            parts.append(_test_of_run(fit, rows, kind))
     if kind == "F" and len(parts) > 1:
         # nilearn's F effects are free of the scale of a contrast: here the mean is taken
         parts = [part * (1 / len(parts)) for part in parts]
@@ -159,6 +192,20 @@ def _combined(fits: Sequence[Fit], weights: FloatArray, basis: FloatArray, kind:
         dof=sum(part.dof for part in parts),
         stat_type=kind,
     )
+
+
+def _test_of_run(fit: Fit, rows: FloatArray, kind: str) -> Contrast:
+    """Test rows as ``compute_contrast`` does: the same numbers, to the last bit."""
+    if len(rows) > 1:
+        return compute_contrast(fit.labels, fit.results, rows, stat_type=kind)
+    effect, variance = fit.row_sums(rows)
+    dispersion = fit.dispersion
+    last = next(reversed(fit.results.values()))
+    if kind == "t":
+        variance = np.sqrt(variance * dispersion) ** 2
+    else:
+        effect, variance = (np.sqrt(1 / variance) * effect)[None, :], dispersion
+    return Contrast(effect=effect, variance=variance, dim=1, dof=last.df_residuals, stat_type=kind)
 
 
 def responses(fits: Sequence[Fit], n_conditions: int) -> FloatArray:

@@ -137,7 +137,7 @@ def _noise_maps(fits: Sequence[Fit]) -> dict[str, FloatArray]:
     for fit in fits:
         # nilearn's labels of AR(1) models are their coefficients
         rho.append(fit.labels.astype(np.float64))
-        variance.append(fit.gather("dispersion") / (1 - rho[-1] ** 2))
+        variance.append(fit.dispersion / (1 - rho[-1] ** 2))
         w = fit.gather("whitened_residuals")
         left.append(np.sum(w[1:] * w[:-1], axis=0) / np.sum(w**2, axis=0))
     return {
