@@ -338,7 +338,11 @@ def test_report__is_called_after_its_data(results, bold, name):
         ([(2, 100), (2, 100)], "2 runs of 100 scans each with a repetition time of 2 s"),
         (
             [(2.5, 100), (2, 120)],
-            "2 runs of 100 and 120 scans with repetition times of 2 and 2.5 s",
+            "2 runs of 100 and 120 scans with repetition times of 2.5 and 2 s",
+        ),
+        (
+            [(2, 160), (1.35, 220), (2, 160)],
+            "3 runs of 160, 220 and 160 scans with repetition times of 2, 1.35 and 2 s",
         ),
         ([(1, 90 + k) for k in range(8)], "8 runs of 90 to 97 scans with a repetition time of 1 s"),
     ],
@@ -351,6 +355,20 @@ def test_methods__say_scans_and_repetition_time_of_the_headers(results, runs, ex
     page = write_report(results.directory).read_text("utf-8")
     data = expected.replace(" with a repetition time of", ", TR")
     assert f"<dd>volume, {data.replace(' with repetition times of', ', TR')}</dd>" in page
+
+
+def test_methods__count_conditions_not_their_levels_in_each_run(results):
+    path = results.directory / "conditions.tsv"
+    each = results.conditions["condition"].unique()
+    results = changed(results, levels="per-run")
+    table = pd.concat(
+        results.conditions.assign(condition=results.conditions["condition"] + f"_run{n}")
+        for n in (1, 2)
+    )
+    table.to_csv(path, sep="\t", index=False)
+    page = write_report(results.directory).read_text("utf-8")
+    assert "in which there were events of 2 conditions, were" in page
+    assert f"<dt>conditions</dt><dd>{', '.join(each)}</dd>" in page
 
 
 def test_methods__do_without_what_older_results_do_not_say(results):

@@ -42,7 +42,9 @@ class RFIR(ParcelEstimator):
     ``y_v = sum_m X_m h_vm + P l_v + b_v`` with ``h_vm ~ N(0, r_vm R)``: regularised FIR (Ciuciu et
     al. 2003, IEEE TMI 22(10):1235). ``r_vm``, the noise's variance and its autocorrelation are
     those of the greatest marginal likelihood, for every position by itself; drift and means are
-    integrated out. ``R`` is the prior of shapes of the other estimators.
+    integrated out. The responses are computed with the mean of each ``r_vm`` over what the data
+    leave open, not with 0 where nothing seems to respond: see `uncertain_variances`. ``R`` is the
+    prior of shapes of the other estimators.
 
     Parameters
     ----------

@@ -47,8 +47,8 @@ _ESTIMATORS = {
     "an active and an inactive class, and an Ising field favours equal classes in neighbouring "
     "positions.",
     "rfir": "A smooth response of every position and condition was estimated by regularised finite "
-    "impulse responses (Ciuciu et al. 2003), whose smoothness and noise variance were found by "
-    "maximum marginal likelihood.",
+    "impulse responses (Ciuciu et al. 2003), whose scale and noise variance were found by maximum "
+    "marginal likelihood; each scale was then averaged over what the data leave open of it.",
     "glm": "A general linear model was fitted to every position with nilearn.",
 }
 _REFERENCES = {
@@ -107,10 +107,10 @@ def summary_of(results: Results) -> list[tuple[str, str]]:
     provenance, parcels = results.provenance, results.parcels
     data = provenance["study"]["data"]
     kind = "example" if data["kind"] == "simulation" else data["kind"]
-    tr = f", {_repetition_time(provenance, 'TR')}" if _trs(provenance) else ""
+    tr = f", TR {_in_order(_trs(provenance))} s" if _trs(provenance) else ""
     entities = _entities(data)
     space = [f"{key}-{entities[key]}" for key in ("cohort", "res") if key in entities]
-    names = list(map(str, results.conditions["condition"].unique()))
+    names = _conditions(results)
     n_lost = len(results.failed)
     found = [
         ("estimator", _NAMES[provenance["study"]["estimator"]]),
@@ -135,7 +135,7 @@ def _runs(provenance: Mapping[str, Any]) -> str:
         return text
     lengths = [run["n_scans"] for run in runs]
     each = " each" if n_runs > 1 and len(set(lengths)) == 1 else ""
-    return f"{text} of {_listed(lengths)} scans{each}"
+    return f"{text} of {_in_order(lengths)} scans{each}"
 
 
 def _trs(provenance: Mapping[str, Any]) -> list[float]:
@@ -143,8 +143,12 @@ def _trs(provenance: Mapping[str, Any]) -> list[float]:
     return [run["tr"] for run in provenance.get("runs", ())] or ([tr] if tr else [])
 
 
-def _repetition_time(provenance: Mapping[str, Any], name: str) -> str:
-    return f"{name} {_listed(_trs(provenance))} s"
+def _in_order(values: Sequence[float]) -> str:
+    """Name what differs between runs in the order of the runs: one value is that of all."""
+    texts = [f"{value:g}" for value in values]
+    if len(set(values)) > 1 and len(texts) <= _MOST_NAMES:
+        return f"{', '.join(texts[:-1])} and {texts[-1]}"
+    return _listed(values)
 
 
 def _listed(values: Sequence[float]) -> str:
@@ -187,8 +191,8 @@ def _data(results: Results) -> str:
     else:
         start = f"BOLD data of {runs}"
     name = "repetition times of" if len(trs) > 1 else "a repetition time of"
-    tr = f" with {_repetition_time(provenance, name)}" if trs else ""
-    n_conditions = results.conditions["condition"].nunique()
+    tr = f" with {name} {_in_order(_trs(provenance))} s" if trs else ""
+    n_conditions = len(_conditions(results))
     atlas = Path(data.get("parcellation") or "").name
     into = f"the {len(parcels)} parcels of {atlas}," if atlas else f"{len(parcels)} parcels"
     return (
@@ -207,6 +211,14 @@ def _starts(study: Mapping[str, Any]) -> str:
         f" Onsets were set {_listed(starts)} s earlier: by so much the first scan comes after the "
         "time that they count from (StartTime, by slice timing correction)."
     )
+
+
+def _conditions(results: Results) -> list[str]:
+    """Name the conditions of the events, which may have levels in each run."""
+    names = list(map(str, results.conditions["condition"].unique()))
+    if results.provenance["study"]["data"].get("levels") == "per-run":
+        return list(dict.fromkeys(name.rpartition("_run")[0] for name in names))
+    return names
 
 
 def _range(numbers: pd.Series[int]) -> str:
