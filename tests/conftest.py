@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).resolve().parent.parent
 INTEGRATION = Path(__file__).resolve().parent / "integration"
@@ -69,6 +70,19 @@ def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Genera
         patch.delenv("PYHRF_CONFIG", raising=False)
         patch.setenv("HOME", str(_empty_home(tmp_path_factory)))
         patch.setenv("XDG_CACHE_HOME", CACHE)  # what is compiled serves the programs of all tests
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_blas_thread(request: pytest.FixtureRequest) -> Generator[None]:
+    """Let libraries that the tests call directly use one thread: one process works on each core.
+
+    Of the other rooms the threads are PyHRF's own business, and so a part of what is tested.
+    """
+    if request.path.parent.name not in ("model", "simulation", "validation"):
+        yield
+        return
+    with threadpool_limits(1, user_api="blas"):
         yield
 
 
