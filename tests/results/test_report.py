@@ -367,7 +367,7 @@ def test_methods__count_conditions_not_their_levels_in_each_run(results):
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
     page = write_report(results.directory).read_text("utf-8")
     assert "in which there were events of 2 conditions, were" in page
-    assert f"<dt>conditions</dt><dd>{', '.join(dict.fromkeys(names))}</dd>" in page
+    assert f"<dt>conditions</dt><dd>{html.escape(', '.join(dict.fromkeys(names)))}</dd>" in page
 
 
 def test_methods__do_without_what_older_results_do_not_say(results):
