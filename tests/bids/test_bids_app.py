@@ -304,7 +304,7 @@ def test_bids__the_json_has_the_last_word_on_the_tr(
         change_json(func(dataset, "01") / name, RepetitionTime=2.5)
     ended = run_bids(capfd, dataset, out, *SMALL, "--participant-label", "01")
     assert ended.code == 0
-    assert "the header says TR 2 s, the study 2.5 s" in ended.err
+    assert "the header says TR 2 s; the TR that is given, 2.5 s, is used" in ended.err
     study = json.loads((native(out) / "run.json").read_text())["study"]
     assert study["data"]["tr"] == 2.5
 

@@ -201,7 +201,9 @@ def test_open_dataset__takes_its_sessions_from_spm(tmp_path, write_nifti, bold, 
     assert dataset.experiment.conditions == ("audio", "video")
     np.testing.assert_array_equal(dataset.experiment.runs[1].events["audio"].onsets, [4.0, 9.0])
     assert dataset.tr == 2.2
-    assert any(f"the header says TR 2 s, {path} 2.2 s; that of" in note for note in dataset.notes)
+    assert any(
+        f"the header says TR 2 s; that of {path}, 2.2 s, is used" in note for note in dataset.notes
+    )
     with pytest.raises(InputError, match="holds 2 sessions for 1 run; give as many BOLD files"):
         open_dataset(runs=runs[:1], parcellation=parcellation)
 
@@ -252,7 +254,9 @@ def test_open_dataset__onsets_in_scans_follow_the_tr_that_is_given(files):
     write(path, TWO, units="scans", tr=2.0)
     dataset = open_dataset(**given, tr=2.5)
     np.testing.assert_allclose(dataset.experiment.runs[0].events["audio"].onsets, [10.0, 22.5])
-    assert any("SPM.mat: says TR 2 s, the study 2.5 s" in note for note in dataset.notes)
+    assert any(
+        "SPM.mat: says TR 2 s; the TR that is given, 2.5 s" in note for note in dataset.notes
+    )
     write(path, TWO, units="secs", tr=2.0)
     dataset = open_dataset(**given, tr=2.5)
     np.testing.assert_allclose(dataset.experiment.runs[0].events["audio"].onsets, [4.0, 9.0])

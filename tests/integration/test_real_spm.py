@@ -62,7 +62,7 @@ def test_spm__every_version_is_as_the_events_by_hand(session, shared_data):
     files = {v: shared_data / f"SPM_{v}.mat.gz" for v in ("v5", "v8")}
     for version, file in (files | {"v12": "SPM.mat"}).items():
         said = analyse(session, version, "-s", file)
-        assert "the header says TR 1 s, the study 2.4 s" in said
+        assert "the header says TR 1 s; the TR that is given, 2.4 s" in said
         # the default of SPM5 and SPM8 is the first bin of a scan, that of SPM12 the middle one
         assert ("SPM takes each scan 1.05 s after its beginning" in said) == (version == "v12")
         for name, content in expected.items():

@@ -233,18 +233,27 @@ def _count(number: int, one: str, several: str) -> str:
 
 
 _ASKED = re.compile("_(ses|run|acq|ce|rec|dir)-[A-Za-z0-9]+")
-_OUTPUT = re.compile(r"another output directory( with -u)?")
+_IN_OUR_WORDS = {
+    r"another output directory( with -u)?": "another OUT_DIR",
+    r"\bchoose one \(-u DIR\)": "choose an OUT_DIR",
+    # It would begin anew with everyone.
+    r"use --fresh to": "use --fresh, for a few participants with --participant-label, to",
+    # Of a study file, what it says of the data is not taken; and no option gives the TR.
+    r" \(<event_column>( and <amplitude_column>)? of a study file\)": "",
+    r" \(<amplitude_column> of a study file\)": "",
+    r"give it with -I\b": "mend it there, or give RepetitionTime in the JSON file of the run",
+}
+"""What other commands say, and what is said here, where some of their options are not."""
 _LEFT_OUT = re.compile(
     r"(?P<name>(?P<label>sub-[A-Za-z0-9]+)\S*) is left out: (?P<reason>.*)", re.S
 )
 
 
 def _our_words(text: str) -> str:
-    """Call OUT_DIR what other commands call the output directory."""
-    text = _OUTPUT.sub("another OUT_DIR", text)
-    # It would begin anew with everyone.
-    few = "use --fresh, for a few participants with --participant-label, to"
-    return text.replace("use --fresh to", few)
+    """Name what this command has in place of the options of others."""
+    for theirs, ours in _IN_OUR_WORDS.items():
+        text = re.sub(theirs, ours, text)
+    return text
 
 
 @contextmanager

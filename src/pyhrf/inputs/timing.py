@@ -52,19 +52,19 @@ def repetition_times(
     if tr is not None:
         _check_tr(tr, "the TR that is given", cure="seconds are meant")
         notes.extend(
-            f"{path}: says TR {design.tr:g} s, the study {tr:g} s; the study's is used"
+            f"{path}: says TR {design.tr:g} s; the TR that is given, {tr:g} s, is used"
             for path, design in designs.items()
             if _differ(design.tr, tr)
         )
         for series in bold:
-            _compare_header(series, tr, "the study", "the study's", notes)
+            _compare_header(series, tr, "the TR that is given", notes)
         return [tr] * len(bold)
     trs: list[float] = []
     for series, path in zip(bold, paradigms, strict=True):
         if path in designs:
             own, source = designs[path].tr, f"{path} says"
             _check_tr(own, f"{path}: the TR (SPM.xY.RT)", cure="give it with -I")
-            _compare_header(series, own, str(path), "that of the SPM.mat", notes)
+            _compare_header(series, own, f"that of {path}", notes)
         elif series.tr is None:
             raise InputError(f"{series.path}: the header gives no TR; give it in seconds (-I)")
         else:
@@ -73,7 +73,7 @@ def repetition_times(
         if trs and _differ(own, trs[0]):
             notes.append(
                 f"{series.path}: {source} TR {own:g} s and that of {bold[0].path} is {trs[0]:g} s; "
-                "each run is taken with its own (-I gives one for all)"
+                "each run is taken with its own"
             )
         # Headers hold single precision: what differs by its rounding is one TR.
         trs.append(own if not trs or _differ(own, trs[0]) else trs[0])
@@ -84,11 +84,11 @@ def _differ(one: float, other: float) -> bool:
     return not math.isclose(one, other, rel_tol=1e-3)
 
 
-def _compare_header(series: Series, tr: float, whose: str, used: str, notes: list[str]) -> None:
+def _compare_header(series: Series, tr: float, used: str, notes: list[str]) -> None:
     """Tell if a header says another TR than the one that is used."""
     if series.tr is not None and _differ(series.tr, tr):
         notes.append(
-            f"{series.path}: the header says TR {series.tr:g} s, {whose} {tr:g} s; {used} is used"
+            f"{series.path}: the header says TR {series.tr:g} s; {used}, {tr:g} s, is used"
         )
 
 

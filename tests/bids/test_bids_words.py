@@ -1,0 +1,70 @@
+"""What ``pyhrf bids`` says fits ``pyhrf bids``: no word of options that other commands have."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import nibabel as nib
+import pytest
+from bids_sets import SPACE, SPEC, change_json, func, run_bids
+
+SMALL = ("participant", "-x", "serial", "--parcellation", 30, "--participant-label", "01")
+
+
+def give_tr(dataset: Path, run: int, tr: float, *, in_json: bool = True) -> None:
+    """Write a repetition time into the header of a run, and into its JSON file or out of it."""
+    stem = func(dataset, "01") / f"sub-01_task-sim_run-{run}_{SPACE}_desc-preproc_bold"
+    path = stem.with_name(f"{stem.name}.nii.gz")
+    image = nib.load(path)
+    # before the file is written over
+    image = nib.Nifti1Image(image.get_fdata(), image.affine, image.header)
+    image.header.set_zooms((*image.header.get_zooms()[:3], tr))
+    nib.save(image, path)
+    change_json(stem.with_name(f"{stem.name}.json"), RepetitionTime=tr if in_json else None)
+
+
+def test_bids__runs_of_several_repetition_times_have_a_note_without_advice(
+    dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    give_tr(dataset, 2, SPEC.tr * 1.25)
+    ended = run_bids(capfd, dataset, tmp_path / "out", *SMALL)
+    assert ended.code == 0, ended.err
+    (run_json,) = (tmp_path / "out" / ".pyhrf").glob("sub-*/run.json")
+    (note,) = json.loads(run_json.read_text())["notes"]
+    assert note.endswith(f"is {SPEC.tr:g} s; each run is taken with its own")
+    assert note in ended.err
+
+
+def test_bids__an_impossible_repetition_time_is_mended_in_the_files(
+    dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for path in dataset.rglob("*_bold.json"):
+        change_json(path, RepetitionTime=None)
+    for run in (1, 2):
+        give_tr(dataset, run, 50, in_json=False)
+    ended = run_bids(capfd, dataset, tmp_path / "out", *SMALL, "--skip-bids-validation")
+    assert ended.code == 1
+    assert "mend it there, or give RepetitionTime in the JSON file of the run" in ended.err
+    assert not re.search(r" -I\b", ended.err)
+
+
+def test_bids__a_missing_column_is_given_by_an_option_alone(
+    dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ended = run_bids(capfd, dataset, tmp_path / "out", *SMALL, "--event-column", "trial")
+    assert ended.code == 1
+    assert "the one of the conditions with --event-column; " in ended.err
+    ended = run_bids(capfd, dataset, tmp_path / "out", *SMALL, "--amplitude-column", "height")
+    assert ended.code == 1
+    assert "the one of the amplitudes with --amplitude-column\n" in ended.err
+
+
+def test_bids__a_folder_that_no_job_script_can_name_is_the_out_dir(
+    dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out of jobs"
+    ended = run_bids(capfd, dataset, out, "participant", "-x", "slurm", *SMALL[3:])
+    assert ended.code != 0
+    assert "cannot be in a job script: choose an OUT_DIR whose path holds only" in ended.err
