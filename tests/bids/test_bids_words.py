@@ -1,4 +1,4 @@
-"""What ``pyhrf bids`` says fits ``pyhrf bids``: no word of options that other commands have."""
+"""What ``pyhrf bids`` says, and what its reports say, is of ``pyhrf bids``, not other commands."""
 
 from __future__ import annotations
 
@@ -68,3 +68,24 @@ def test_bids__a_folder_that_no_job_script_can_name_is_the_out_dir(
     ended = run_bids(capfd, dataset, out, "participant", "-x", "slurm", *SMALL[3:])
     assert ended.code != 0
     assert "cannot be in a job script: choose an OUT_DIR whose path holds only" in ended.err
+
+
+def test_bids__the_methods_name_the_command_its_parcels_and_moved_onsets(
+    dataset: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for run in (1, 2):
+        name = f"sub-01_task-sim_run-{run}_{SPACE}_desc-preproc_bold.json"
+        change_json(func(dataset, "01") / name, StartTime=0.5, SliceTimingCorrected=True)
+    words = (dataset, tmp_path / "out", *SMALL)
+    monkeypatch.setattr("sys.argv", ["/env/bin/pyhrf", "bids", *map(str, words)])
+    assert run_bids(capfd, *words).code == 0
+    (report,) = (tmp_path / "out").glob("sub-01*.html")
+    page = " ".join(report.read_text().split())
+    assert "analysed with PyHRF" in page
+    assert "(pyhrf bids)." in page
+    assert "parcels of at most 30 voxels that were cut from the brain mask, of" in page
+    assert "Onsets were set 0.5 s earlier" in page
+    assert "pyhrf_jde_estim" not in page

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pyhrf.inputs.bids_names import parse_name
+from pyhrf.results.report_sources import command_of, parcellation_of
 from pyhrf.results.results import Results
 
 __all__ = [
@@ -118,7 +119,7 @@ def summary_of(results: Results) -> list[tuple[str, str]]:
         ("space", ", ".join([entities["space"], *space]) if "space" in entities else ""),
         ("conditions", ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))),
         ("parcels", f"{len(parcels)}, {n_lost} not estimated" if n_lost else f"{len(parcels)}"),
-        ("parcellation", Path(data.get("parcellation") or "").name),
+        ("parcellation", parcellation_of(data).name),
         ("positions", str(parcels["n_positions"].sum())),
     ]
     # Not when: run.json knows, and the same results give the same bytes.
@@ -173,7 +174,7 @@ def methods_of(results: Results) -> list[str]:
     """
     study = results.provenance["study"]
     estimator = study["estimator"]
-    name = {"glm": "pyhrf_glm_estim", "rfir": "pyhrf_rfir_estim"}.get(estimator, "pyhrf_jde_estim")
+    name = command_of(results.provenance)
     versions = results.provenance["versions"]
     with_pyhrf = f"The data were analysed with PyHRF {versions['pyhrf']} ({name})."
     data = f"{_data(results)}{_starts(study)} {with_pyhrf}"
@@ -193,8 +194,7 @@ def _data(results: Results) -> str:
     name = "repetition times of" if len(trs) > 1 else "a repetition time of"
     tr = f" with {name} {_in_order(_trs(provenance))} s" if trs else ""
     n_conditions = len(_conditions(results))
-    atlas = Path(data.get("parcellation") or "").name
-    into = f"the {len(parcels)} parcels of {atlas}," if atlas else f"{len(parcels)} parcels"
+    into = parcellation_of(data).counted(len(parcels))
     return (
         f"{start}{tr}, in which there were events of {n_conditions} "
         f"condition{'s' if n_conditions != 1 else ''}, were divided into {into} of "
