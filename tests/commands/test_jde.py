@@ -393,6 +393,7 @@ def test_run_json__holds_the_parameters(run, built):
     run("pyhrf_jde_estim", "-c", built.xml)
     content = json.loads((built.output / "run.json").read_text())
     assert content["study"]["hrf"]["dt"] == 1.0
-    assert content["runs"] == [{"tr": 2.0, "n_scans": 80, "n_censored": 0}]
+    nothing = {"n_censored": 0, "n_not_steady": 0, "n_spm_confounds": 0}
+    assert content["runs"] == [{"tr": 2.0, "n_scans": 80, **nothing}]
     assert content["versions"]["pyhrf"] == pyhrf.__version__
     assert all(len(checksum) == 64 for checksum in content["inputs"].values())

@@ -90,6 +90,43 @@ def test_estim__values_of_censored_scans_change_nothing(run, study, confounds):
         assert (clean / table).read_text() == (spoilt / table).read_text()
 
 
+@pytest.mark.parametrize("estimator", ["jde", "glm", "rfir"])
+@pytest.mark.parametrize("columns", ["motion6", "motion6 outliers"])
+def test_estim__scans_that_fmriprep_marks_are_as_if_listed(
+    run, study, confounds, estimator, columns
+):
+    """A dummy scan, brighter than the others, changes nothing, whatever columns are chosen."""
+    listed = study.folder / "listed.txt"
+    listed.write_text("0 1")
+    folders = [study.folder / "by_list", study.folder / "by_fmriprep"]
+    build, estimate = f"pyhrf_{estimator}_buildcfg", f"pyhrf_{estimator}_estim"
+    of_list = ["--confounds", confounds, "--censored", listed]
+    assert run(build, *study.arguments(), *of_list).code == 0
+    xml = study.xml.with_name("by_list.xml")
+    study.xml.rename(xml)
+    assert run(estimate, "-c", xml, "-x", "serial", "-u", folders[0]).code == 0
+    table = pd.read_csv(confounds, sep="\t")
+    for k in (0, 1):
+        table[f"non_steady_state_outlier{k:02}"] = (np.arange(N_SCANS) == k).astype(float)
+    table.to_csv(confounds, sep="\t", index=False, na_rep="n/a")
+    image = nib.load(study.bold)
+    values = image.get_fdata()
+    values[..., 0] *= 1.3
+    nib.Nifti1Image(values, image.affine, image.header).to_filename(study.bold)
+    options = ["--confounds", confounds, "--confound-columns", columns]
+    built = run(build, *study.arguments(), *options)
+    assert built.code == 0, built.err
+    assert "2 of 80 scans censored (2 %); fMRIPrep marks them as not in steady" in built.err
+    assert run(estimate, "-c", study.xml, "-x", "serial", "-u", folders[1]).code == 0
+    for name in ("conditions.tsv", "parcels.tsv"):
+        assert (folders[0] / name).read_text() == (folders[1] / name).read_text()
+    used = pyhrf.Results(folders[1]).provenance["runs"][0]
+    assert (used["n_censored"], used["n_not_steady"]) == (2, 2)
+    assert "2 scans that fMRIPrep marks as not in steady" in (folders[1] / "report.html").read_text(
+        "utf-8"
+    )
+
+
 def test_estim__gives_levels_of_each_run_and_the_contrast_of_their_means(run, study):
     ended = run(
         "pyhrf_jde_buildcfg",

@@ -35,7 +35,7 @@ def read(path, **given):
 @pytest.mark.parametrize(("strategy", "n"), [("motion6", 6), ("motion12", 12), ("motion24", 24)])
 def test_read_nuisance__motion_is_known_by_strategy(fmriprep, strategy, n):
     table, path = fmriprep
-    confounds, censored = read(path, columns=strategy)
+    confounds, censored, _ = read(path, columns=strategy)
     assert censored is None
     assert confounds.shape == (N, n)
     np.testing.assert_allclose(
@@ -45,7 +45,7 @@ def test_read_nuisance__motion_is_known_by_strategy(fmriprep, strategy, n):
 
 def test_read_nuisance__takes_columns_by_name_and_pattern(fmriprep):
     table, path = fmriprep
-    confounds, _ = read(path, columns="csf, a_comp_cor_0* csf")
+    confounds, _, _ = read(path, columns="csf, a_comp_cor_0* csf")
     expected = table[["csf", "a_comp_cor_00", "a_comp_cor_01"]]
     np.testing.assert_allclose(confounds, expected.to_numpy(), rtol=1e-12)
     assert read(path, columns="none")[0] is None
@@ -57,9 +57,11 @@ def test_read_nuisance__censors_what_moved_and_what_is_listed(fmriprep, tmp_path
     listed.write_text("0 # the first\n2-3, 9\n")
     notes: list[str] = []
     files = NuisanceFiles(confounds=path, censored=listed, fd_threshold=0.5)
-    _, censored = read_nuisance(files, N, notes)
+    _, censored, n_not_steady = read_nuisance(files, N, notes)
     assert np.flatnonzero(censored).tolist() == [0, 2, 3, 4, 9]
     assert "5 of 12 scans censored (42 %)" in notes[0]
+    assert n_not_steady == 0
+    assert "fMRIPrep" not in notes[0]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "  "])
@@ -69,7 +71,7 @@ def test_read_nuisance__knows_separators_and_files_without_header(tmp_path, sepa
     path = tmp_path / "rp_run.txt"
     lines = [separator.join(f"{x:.17g}" for x in row) for row in values]
     path.write_text("\n".join([separator.join("abcdef")] * header + lines) + "\n")
-    confounds, _ = read(path, columns="all")
+    confounds, _, _ = read(path, columns="all")
     np.testing.assert_array_equal(confounds, values)
 
 
@@ -139,30 +141,113 @@ def test_chosen_columns__refuses_with_near_names():
 OUTLIERS = ["motion_outlier00", "motion_outlier01", "non_steady_state_outlier00"]
 
 
+def marked(fmriprep, scans):
+    """Let the table mark scans in columns of their own, by name; give its path."""
+    table, path = fmriprep
+    for name, scan in scans.items():
+        table[name] = (np.arange(N) == scan).astype(float)
+    table.to_csv(path, sep="\t", na_rep="n/a", index=False)
+    return path
+
+
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ("csf outliers", OUTLIERS),
+        ("csf outliers", OUTLIERS[:2]),
         ("csf motion_outlier*", OUTLIERS[:2]),
-        ("csf non_steady_state_outlier*", OUTLIERS[2:]),
-        ("csf *outlier*", OUTLIERS),
+        ("csf non_steady_state_outlier*", []),
+        ("csf non_steady_state_outlier00", []),
+        ("csf *outlier*", OUTLIERS[:2]),
+        ("csf", []),
     ],
 )
 def test_read_nuisance__takes_as_many_outliers_as_a_run_has(fmriprep, columns, expected):
     table, path = fmriprep
     notes: list[str] = []
     files = NuisanceFiles(confounds=path, columns=columns)
-    without, _ = read_nuisance(files, N, notes)
-    np.testing.assert_allclose(without[:, 0], table["csf"], rtol=1e-12)
-    assert without.shape == (N, 1)
-    assert len(notes) == 1
-    assert "no such outliers" in notes[0]
-    for scan, name in enumerate(OUTLIERS):
-        table[name] = (np.arange(N) == scan).astype(float)
-    table.to_csv(path, sep="\t", na_rep="n/a", index=False)
-    confounds, _ = read_nuisance(files, N, notes)
+    if "*" in columns or "outliers" in columns:
+        without, censored, _ = read_nuisance(files, N, notes)
+        np.testing.assert_allclose(without[:, 0], table["csf"], rtol=1e-12)
+        assert without.shape == (N, 1)
+        assert censored is None
+        assert len(notes) == 1
+        assert "no such outliers" in notes.pop()
+    marked(fmriprep, {name: scan for scan, name in enumerate(OUTLIERS)})
+    confounds, censored, n_not_steady = read_nuisance(files, N, notes)
     np.testing.assert_allclose(confounds, table[["csf", *expected]].to_numpy(), rtol=1e-12)
-    assert len(notes) == 1
+    assert np.flatnonzero(censored).tolist() == [2]
+    assert n_not_steady == 1
+    assert notes == [
+        f"{path}: 1 of 12 scans censored (8 %); fMRIPrep marks it as not in steady state "
+        "(non_steady_state_outlier*)"
+    ]
+
+
+DUMMIES = {"non_steady_state_outlier00": 0, "non_steady_state_outlier01": 1}
+
+
+def test_read_nuisance__notes_which_censored_scans_are_not_steady(fmriprep, tmp_path):
+    path, listed, notes = marked(fmriprep, DUMMIES), tmp_path / "bad.txt", []
+    read_nuisance(NuisanceFiles(confounds=path, columns="none"), N, notes)
+    assert "2 of 12 scans censored (17 %); fMRIPrep marks them as not" in notes[-1]
+    listed.write_text("1 5")
+    files = NuisanceFiles(confounds=path, columns="none", censored=listed, fd_threshold=0.5)
+    confounds, censored, n_not_steady = read_nuisance(files, N, notes)
+    assert confounds is None
+    assert np.flatnonzero(censored).tolist() == [0, 1, 4, 5, 9]
+    assert n_not_steady == 2
+    assert "5 of 12 scans censored (42 %); fMRIPrep marks 2 of them as not" in notes[-1]
+
+
+def test_read_nuisance__a_value_may_lack_where_fmriprep_marks_the_scan(fmriprep):
+    table, _ = fmriprep
+    table.loc[1, ["csf", "framewise_displacement"]] = np.nan
+    confounds, _, _ = read(marked(fmriprep, DUMMIES), columns="csf", fd_threshold=1.0)
+    np.testing.assert_allclose(confounds[2:, 0], table["csf"][2:], rtol=1e-12)
+
+
+def test_read_nuisance__refuses_a_run_that_is_never_steady(fmriprep):
+    path = marked(fmriprep, {f"non_steady_state_outlier{k:02}": k for k in range(N)})
+    match = "all 12 scans of the run are censored .fMRIPrep marks them as not in steady state"
+    with pytest.raises(InputError, match=match):
+        read(path)
+
+
+def test_read_nuisance__an_outlier_at_a_censored_scan_is_no_regressor(fmriprep, tmp_path):
+    path = marked(fmriprep, {**DUMMIES, "motion_outlier00": 0, "motion_outlier01": 7})
+    notes: list[str] = []
+    files = NuisanceFiles(confounds=path, columns="outliers")
+    confounds, _, _ = read_nuisance(files, N, notes)
+    assert np.flatnonzero(confounds).tolist() == [7]
+    assert confounds.shape == (N, 1)
+    assert not [note for note in notes if "constant" in note]
+    # even if that leaves no regressor at all
+    files = NuisanceFiles(confounds=path, columns="non_steady_state_outlier*")
+    assert read_nuisance(files, N, notes).confounds is None
+
+
+@pytest.mark.parametrize("dummies", [{}, {"non_steady_state_outlier00": 0}, DUMMIES])
+@pytest.mark.parametrize("n_moved", [0, 2])
+def test_read_nuisance__leaves_out_the_scans_that_nilearn_leaves_out(fmriprep, dummies, n_moved):
+    from nilearn.interfaces.fmriprep import load_confounds
+
+    table, path = fmriprep
+    table.loc[:, "framewise_displacement"] = np.r_[np.nan, np.full(N - 1, 0.1)]
+    table.loc[[4, 9][:n_moved], "framewise_displacement"] = 0.6
+    table["std_dvars"] = 1.0
+    marked(fmriprep, dummies)
+    path = path.rename(path.with_name("sub-01_task-x_desc-confounds_timeseries.tsv"))
+    bold = path.with_name("sub-01_task-x_space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz")
+    bold.touch()
+    strategy, threshold = ("motion",), None
+    if n_moved:
+        strategy, threshold = ("motion", "scrub"), 0.5
+    _, sample_mask = load_confounds(
+        str(bold), strategy, motion="basic", demean=False, scrub=0, fd_threshold=0.5
+    )
+    _, censored, _ = read(path, fd_threshold=threshold)
+    left = np.arange(N) if censored is None else np.flatnonzero(~censored)
+    assert left.tolist() == (np.arange(N) if sample_mask is None else sample_mask).tolist()
 
 
 @pytest.mark.parametrize("word", ["motion_outliers*", "outlier*", "motion_outlier_*", "motoin*"])
@@ -177,7 +262,7 @@ def test_read_nuisance__needs_no_value_at_a_censored_scan(tmp_path):
     values = ["n/a", "7", "2", "n/a", *map(str, range(4, N))]
     rows = "\n".join(f"{value}\t{value}" for value in values)
     path.write_text(f"a\tframewise_displacement\n{rows}\n")
-    confounds, censored = read(path, columns="a", censored=listed, fd_threshold=10.5)
+    confounds, censored, _ = read(path, columns="a", censored=listed, fd_threshold=10.5)
     assert np.flatnonzero(censored).tolist() == [1, 3, 11]
     assert confounds[~censored, 0].tolist() == [2, 2, *range(4, N - 1)]
     assert np.isfinite(confounds).all()
@@ -192,5 +277,5 @@ def test_read_nuisance__needs_no_value_at_a_censored_scan(tmp_path):
 def test_read_nuisance__a_line_where_values_lack_is_no_header(tmp_path, first):
     path = tmp_path / "confounds.tsv"
     path.write_text(first + "\n" + "2\t1\n" * (N - 1))
-    confounds, _ = read(path, columns="1 2")
+    confounds, _, _ = read(path, columns="1 2")
     np.testing.assert_array_equal(confounds, np.tile([2.0, 1.0], (N, 1)))

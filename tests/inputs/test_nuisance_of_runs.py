@@ -47,6 +47,17 @@ def test_open_dataset__runs_get_their_confounds_and_censored_scans(study, tmp_pa
     assert {str(path), str(listed)} <= set(dataset.checksums())
 
 
+def test_open_dataset__counts_the_scans_that_are_not_steady(study, tmp_path):
+    path, _ = confounds_of(tmp_path)
+    first, *rows = path.read_text().splitlines()
+    table = [f"{first}\tnon_steady_state_outlier00", *(f"{row}\t0" for row in rows)]
+    path.write_text("\n".join([table[0], f"{table[1][:-1]}1", *table[2:]]))
+    dataset = open_dataset(**study, nuisance=[NuisanceFiles(confounds=path, columns="csf")] * 2)
+    assert dataset.n_not_steady == (1, 1)
+    assert [np.flatnonzero(run.censored).tolist() for run in dataset.experiment.runs] == [[0]] * 2
+    assert open_dataset(**study).n_not_steady == (0, 0)
+
+
 def test_open_dataset__refuses_confounds_of_another_length(study, tmp_path):
     path, _ = confounds_of(tmp_path, 19)
     with pytest.raises(InputError, match="has 19 rows, but its run has 20 scans"):

@@ -245,6 +245,10 @@ def test_methods__say_what_was_taken_out(results):
     text = " ".join(methods_of(results))
     for part in ("motion24", "above 0.5 mm", "listed scans", "percent", "levels of its own"):
         assert part in text
+    run["study"]["confounds"] = {"columns": "none", "fd_threshold": 0.5}
+    path.write_text(json.dumps(run))
+    text = " ".join(methods_of(Results(results.directory)))
+    assert "nuisance; scans with a framewise displacement above 0.5 mm" in text
 
 
 @pytest.mark.parametrize(
@@ -384,6 +388,30 @@ def test_methods__name_parcellation_and_contrasts_and_count_censored_scans(resul
     assert "were divided into the 3 parcels of parcels.nii, of 24 positions" in text
     assert "; 5 of 180 scans were censored in all. " in text
     assert "Contrast of the conditions: “a” (audio)." in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        (
+            [1, 2],
+            "; 3 scans that fMRIPrep marks as not in steady state were censored; 5 of 180 scans "
+            "were censored in all. ",
+        ),
+        (
+            [1],
+            "; 1 scan that fMRIPrep marks as not in steady state was censored; 1 of 90 scans was "
+            "censored in all. ",
+        ),
+    ],
+)
+def test_methods__say_which_scans_were_not_steady(results, counts, expected):
+    censored = counts if len(counts) == 1 else [n + 1 for n in counts]
+    used = [
+        {"tr": 2, "n_scans": 90, "n_censored": n, "n_not_steady": k}
+        for n, k in zip(censored, counts, strict=True)
+    ]
+    assert expected in " ".join(methods_of(changed(results, used=used)))
 
 
 def test_methods__say_which_iterations_the_limit_does_not_count(results):

@@ -70,7 +70,7 @@ def test_write_bids__confounds_explain_what_is_not_in_the_simulation(root: Path)
         added = values[:, expected.positions] - expected.bold[scans]
         assert added.std() > 1
         files = NuisanceFiles(confounds=folder / f"{stem}_desc-confounds_timeseries.tsv")
-        confounds, _ = read_nuisance(files, SPEC.n_scans)
+        confounds = read_nuisance(files, SPEC.n_scans).confounds
         residual = added - confounds @ np.linalg.lstsq(confounds, added, rcond=None)[0]
         assert np.abs(residual).max() < 1e-2
         mask = np.asarray(nib.load(folder / f"{stem}_{MNI}_desc-brain_mask.nii.gz").dataobj)

@@ -237,10 +237,14 @@ def write_study(
                 "tr": run.tr,
                 "n_scans": run.n_scans,
                 "n_censored": run.n_scans - int(run.kept.sum()),
+                "n_not_steady": n_not_steady,
                 "n_spm_confounds": n_spm_confounds,
             }
-            for run, n_spm_confounds in zip(
-                dataset.experiment.runs, dataset.n_spm_confounds, strict=True
+            for run, n_not_steady, n_spm_confounds in zip(
+                dataset.experiment.runs,
+                dataset.n_not_steady,
+                dataset.n_spm_confounds,
+                strict=True,
             )
         ],
     )

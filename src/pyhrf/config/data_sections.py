@@ -59,7 +59,8 @@ class RunFiles(Section):
     confounds: FilePath | None = parameter(
         default=None,
         description="Confounds: TSV or CSV of a row per scan below the names of the columns, such "
-        "as those of fMRIPrep; <confounds><columns> says which columns count",
+        "as those of fMRIPrep; <confounds><columns> says which columns count; scans that "
+        "fMRIPrep marks as not in steady state are censored",
         allowed="the path of a file (.tsv, .csv, .txt)",
         empty="no confounds",
     )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ __all__ = [
     "FD_COLUMN",
     "OUTLIERS",
     "STRATEGIES",
+    "Nuisance",
     "NuisanceFiles",
     "chosen_columns",
     "read_nuisance",
@@ -36,8 +38,10 @@ STRATEGIES: Mapping[str, tuple[str, ...]] = {
 }
 """Columns of fMRIPrep by the name of a strategy: motion, with derivatives, with squares too."""
 
+_NOT_STEADY = "non_steady_state_outlier*"
+
 OUTLIERS: Mapping[str, tuple[str, ...]] = {
-    "outliers": ("motion_outlier*", "non_steady_state_outlier*"),
+    "outliers": ("motion_outlier*", _NOT_STEADY),
 }
 """Patterns of fMRIPrep's columns of one outlier scan each, of which a run may have none."""
 
@@ -77,10 +81,30 @@ class NuisanceFiles:
         return tuple(path for path in (self.confounds, self.censored) if path is not None)
 
 
-def read_nuisance(
-    files: NuisanceFiles, n_scans: int, notes: list[str] | None = None
-) -> tuple[FloatArray | None, NDArray[np.bool_] | None]:
+class Nuisance(NamedTuple):
+    """Confounds and censored scans of a run, as `read_nuisance` gives them.
+
+    Attributes
+    ----------
+    confounds : array, shape (n_scans, n_confounds), or None
+        None without a file or a column.
+    censored : bool array, shape (n_scans,), or None
+        None if no scan is censored.
+    n_not_steady : int
+        How many of the censored scans fMRIPrep marks as not in steady state.
+    """
+
+    confounds: FloatArray | None
+    censored: NDArray[np.bool_] | None
+    n_not_steady: int
+
+
+def read_nuisance(files: NuisanceFiles, n_scans: int, notes: list[str] | None = None) -> Nuisance:
     """Read the confounds and the censored scans of a run.
+
+    Scans that fMRIPrep marks as not in steady state (its columns ``non_steady_state_outlier*``)
+    are censored whatever columns are chosen, as nilearn's ``load_confounds`` has it: they are
+    brighter than the others, by far more than any noise.
 
     A value that lacks (``n/a``) at the beginning of a column, as in the first scan of fMRIPrep's
     derivatives, becomes the first one that is there, as nilearn has it. At a censored scan any
@@ -96,10 +120,7 @@ def read_nuisance(
 
     Returns
     -------
-    confounds : array, shape (n_scans, n_confounds), or None
-        None without a file or a column.
-    censored : bool array, shape (n_scans,), or None
-        None if no scan is censored.
+    Nuisance
 
     Raises
     ------
@@ -110,10 +131,14 @@ def read_nuisance(
     censored = np.zeros(n_scans, dtype=np.bool_)
     if files.censored is not None:
         censored[_read_scans(files.censored, n_scans)] = True
+    not_steady = np.zeros(n_scans, dtype=np.bool_)
     names: list[str] = []
     table: Mapping[str, FloatArray] = {}
     if files.confounds is not None:
         table = _read_table(files.confounds, n_scans)
+        for name in fnmatch.filter(table, _NOT_STEADY):
+            not_steady |= np.nan_to_num(table[name]) != 0
+        censored |= not_steady
         names = chosen_columns(files.columns, list(table), label=str(files.confounds), notes=notes)
         if files.fd_threshold is not None:
             censored |= _moved(files.confounds, table, files.fd_threshold, censored)
@@ -122,27 +147,42 @@ def read_nuisance(
             f"the FD threshold {files.fd_threshold:g} needs a file of confounds for each run, with "
             f"a column {FD_COLUMN}"
         )
-    _check_censored(files, censored, notes)
+    n_not_steady = int(not_steady.sum())
+    _check_censored(files, censored, n_not_steady, notes)
+    names = [name for name in names if not _is_censored(name, table[name], censored)]
     confounds = None
     if files.confounds is not None and names:
         confounds = _chosen_values(files.confounds, table, names, censored, notes)
-    return confounds, censored if censored.any() else None
+    return Nuisance(confounds, censored if censored.any() else None, n_not_steady)
 
 
 def _check_censored(
-    files: NuisanceFiles, censored: NDArray[np.bool_], notes: list[str] | None
+    files: NuisanceFiles, censored: NDArray[np.bool_], n_not_steady: int, notes: list[str] | None
 ) -> None:
     """Refuse a run without scans; note how many are censored."""
     label = ", ".join(str(path) for path in files.paths)
     n_scans, n_censored = len(censored), int(censored.sum())
+    which = f"{n_not_steady} of them"
+    if n_not_steady == n_censored:
+        which = "it" if n_censored == 1 else "them"
+    marked = f"fMRIPrep marks {which} as not in steady state ({_NOT_STEADY})"
     if n_censored == n_scans:
         cure = "censor less" if files.fd_threshold is None else "raise the FD threshold"
+        why = f" ({marked})" if n_not_steady else ""
         raise InputError(
-            f"{label}: all {n_scans} scans of the run are censored: leave the run out, or {cure}"
+            f"{label}: all {n_scans} scans of the run are censored{why}: leave the run out, or "
+            f"{cure}"
         )
     if n_censored and notes is not None:
         percent = 100 * n_censored / n_scans
-        notes.append(f"{label}: {n_censored} of {n_scans} scans censored ({percent:.0f} %)")
+        note = f"{label}: {n_censored} of {n_scans} scans censored ({percent:.0f} %)"
+        notes.append(f"{note}; {marked}" if n_not_steady else note)
+
+
+def _is_censored(name: str, values: FloatArray, censored: NDArray[np.bool_]) -> bool:
+    """Tell if a column of outliers marks censored scans alone, and so says nothing of others."""
+    of_outliers = any(fnmatch.fnmatch(name, each) for each in OUTLIERS["outliers"])
+    return of_outliers and bool(values[censored].any()) and not values[~censored].any()
 
 
 def _chosen_values(

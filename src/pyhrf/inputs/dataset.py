@@ -52,6 +52,8 @@ class Dataset:
         Number of positions by number of the parcel, in ascending order.
     notes : list of str
         What the user should be told of the data.
+    n_not_steady : tuple of int
+        How many scans of each run are censored because fMRIPrep marks them as not in steady state.
     n_spm_confounds : tuple of int
         How many confounds each run has from its SPM.mat.
     shape : tuple of int
@@ -74,6 +76,7 @@ class Dataset:
         parcellation: Path,
         roles: Mapping[str, Path],
         notes: Sequence[str],
+        n_not_steady: Sequence[int],
         n_spm_confounds: Sequence[int],
         percent: bool = False,
         per_run: bool = False,
@@ -87,6 +90,7 @@ class Dataset:
         self._parcellation = parcellation
         self._percent = percent
         self.notes = list(notes)
+        self.n_not_steady = tuple(n_not_steady)
         self.n_spm_confounds = tuple(n_spm_confounds)
         self.roles = dict(roles)
         self.shape = opened.shape
@@ -286,12 +290,13 @@ def open_dataset(
         experiment=Experiment(
             conditions=conditions,
             runs=tuple(
-                Run(volume.n_scans, run_tr, events, _beside(confounds, own), censored)
-                for volume, run_tr, events, (confounds, censored), own in zip(
+                Run(volume.n_scans, run_tr, events, _beside(each.confounds, own), each.censored)
+                for volume, run_tr, events, each, own in zip(
                     bold, trs, kept, read, of_designs, strict=True
                 )
             ),
         ),
+        n_not_steady=[each.n_not_steady for each in read],
         n_spm_confounds=[0 if own is None else own.shape[1] for own in of_designs],
         opened=opened,
         parcellation=Path(parcellation),

@@ -54,7 +54,8 @@ def collect_provenance(
     numerics_version : int
         Of the numerical code.
     runs : sequence of mappings
-        Of each run ``tr`` (seconds), ``n_scans`` and ``n_censored``, as they were used.
+        Of each run ``tr`` (seconds), ``n_scans``, ``n_censored`` and, among these,
+        ``n_not_steady`` (marked by fMRIPrep), and ``n_spm_confounds``, as they were used.
 
     Returns
     -------

@@ -269,7 +269,7 @@ def _confounds(results: Results) -> str:
     data, confounds = study["data"], study.get("confounds", {})
     runs = data["runs"]
     text = ""
-    if any(run.get("confounds") for run in runs):
+    if any(run.get("confounds") for run in runs) and confounds["columns"] != "none":
         text = f", and so were confounds (columns: {confounds['columns']})"
     used = results.provenance.get("runs", ())
     if of_spm := [n for run in used if (n := run.get("n_spm_confounds", 0))]:
@@ -280,18 +280,31 @@ def _confounds(results: Results) -> str:
     threshold = confounds.get("fd_threshold")
     if threshold is not None:
         text += f"; scans with a framewise displacement above {threshold:g} mm were censored"
+    n_not_steady = sum(run.get("n_not_steady", 0) for run in used)
+    if n_not_steady:
+        text += (
+            f"; {_scans(n_not_steady)} that fMRIPrep marks as not in steady state "
+            f"{_were(n_not_steady)} censored"
+        )
     if any(run.get("censored") for run in runs):
         text += "; listed scans were censored"
     n_censored = sum(run["n_censored"] for run in used)
     if n_censored:
-        text += (
-            f"; {n_censored} of {sum(run['n_scans'] for run in used)} scans were censored in all"
-        )
+        n_scans = sum(run["n_scans"] for run in used)
+        text += f"; {n_censored} of {n_scans} scans {_were(n_censored)} censored in all"
     if data.get("scaling") == "percent":
         text += "; the signal was scaled to percent of its mean in each position and run"
     if data.get("levels") == "per-run":
         text += "; each run had response levels of its own"
     return text
+
+
+def _scans(number: int) -> str:
+    return f"{number} scan{'' if number == 1 else 's'}"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _iterations(results: Results) -> str:
