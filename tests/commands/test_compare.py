@@ -133,7 +133,7 @@ def test_compare__refuses_what_cannot_be_compared(run, folders, tmp_path):
     code, _, err = run(folders[0])
     assert (code, "two output directories" in err) == (2, True)
     code, _, err = run(folders[0], tmp_path / "none")
-    assert (code, "holds no results" in err) == (1, True)
+    assert (code, "none is not there" in err) == (1, True)
     code, _, err = run(folders[0], folders[0])
     assert (code, "is given twice" in err) == (1, True)
     other = make_results(tmp_path / "other", estimator="rfir", labels=LABELS[::-1].copy())

@@ -109,3 +109,33 @@ def test_report__refuses_a_folder_without_results(run, tmp_path):
     code, _, err = run("report", tmp_path)
     assert code == 1
     assert "holds no results" in err
+
+
+@pytest.mark.parametrize("command", [("report",), ("plot", "hrf"), ("plot", "map")])
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ((), "out is not there: give the output directory of an analysis"),
+        (("",), "out is a file: give the output directory of an analysis"),
+        (
+            (".journal/study.json",),
+            "the analysis in out is not finished: if it does not run ('pyhrf monitor' tells), "
+            "start it again with the same command",
+        ),
+        (
+            (".journal/run-1/members.json", ".pyhrf/sub-2/parcels.tsv", ".pyhrf/sub-1/parcels.tsv"),
+            "such as out/sub-1.html; give the folder of one analysis, such as out/.pyhrf/sub-1",
+        ),
+        ((".pyhrf/sub-1/hrf.tsv", ".journal/run-1/members.json"), "out is not finished"),
+    ],
+)
+def test_report_and_plot__say_why_a_folder_has_no_results(run, tmp_path, command, there, expected):
+    for name in there:
+        path = tmp_path / "out" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    code, out, err = run(*command, "out", *(["nrl_a"] if command[-1] == "map" else []))
+    assert (code, out) == (1, "")
+    assert expected in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.glob("*.*"))

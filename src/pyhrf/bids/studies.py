@@ -20,10 +20,11 @@ from pyhrf.inputs.bids import BidsRun
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import time_step
 from pyhrf.inputs.volumes import open_volume
+from pyhrf.results.names import BIDS_RESULTS
 
 __all__ = ["WORK", "folder_of_inputs", "make_study"]
 
-WORK = ".pyhrf"
+WORK = BIDS_RESULTS
 """Folder below OUT_DIR of the results as pyhrf_jde_estim writes them."""
 
 _SHORTEST_START = 1e-3  # seconds; less is no delay

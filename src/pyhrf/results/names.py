@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping
 
 from pyhrf.errors import ConfigError
 
-__all__ = ["CONDITION_MAPS", "CONTRAST_MAPS", "PARCEL_MAPS", "check_names", "file_stem"]
+__all__ = [
+    "BIDS_RESULTS",
+    "CONDITION_MAPS",
+    "CONTRAST_MAPS",
+    "PARCEL_MAPS",
+    "check_names",
+    "file_stem",
+]
+
+BIDS_RESULTS = ".pyhrf"
+"""Folder below OUT_DIR of ``pyhrf bids`` with a folder of results for each analysis."""
 
 # Of every estimator: a study may be given to another one.
 CONDITION_MAPS = (

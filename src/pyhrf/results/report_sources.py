@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pyhrf.results.names import BIDS_RESULTS
+
 __all__ = ["Parcellation", "command_of", "parcellation_of"]
 
 _PROGRAMS = {"glm": "pyhrf_glm_estim", "rfir": "pyhrf_rfir_estim"}
@@ -54,7 +56,7 @@ class Parcellation:
         self._cut = ""
         # A file that the user made is called by its name, whatever that is.
         found = _CUT.fullmatch(self.name)
-        if path is not None and found is not None and ".pyhrf" in path.parts:
+        if path is not None and found is not None and BIDS_RESULTS in path.parts:
             source = _CUT_FROM[found["what"]]
             self._cut = f"at most {found['size']} {found['what']} that were cut from {source}"
             self.name = f"at most {found['size']} {found['what']}, cut from {source}"

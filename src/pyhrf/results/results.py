@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.results.maps import MapGrid, write_maps
-from pyhrf.results.names import file_stem
+from pyhrf.results.names import BIDS_RESULTS, file_stem
 from pyhrf.results.tables import write_tables
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class Results:
     Raises
     ------
     InputError
-        When there are no results in it.
+        When there are no results in it; it says whether an analysis has not ended, or where those
+        of ``pyhrf bids`` are.
 
     Examples
     --------
@@ -85,7 +86,7 @@ class Results:
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         if not (self.directory / "parcels.tsv").is_file():
-            raise InputError(f"{self.directory} holds no results: there is no parcels.tsv in it")
+            raise InputError(_why_none(self.directory))
 
     def __repr__(self) -> str:
         return f"Results({str(self.directory)!r})"
@@ -232,6 +233,27 @@ class Results:
         return pd.read_csv(
             path, sep="\t", quoting=csv.QUOTE_NONE, na_values=["n/a"], keep_default_na=False
         )
+
+
+def _why_none(directory: Path) -> str:
+    """Say why there are no results in a folder, and where they are."""
+    if not directory.exists():
+        return f"{directory} is not there: give the output directory of an analysis"
+    if not directory.is_dir():
+        return f"{directory} is a file: give the output directory of an analysis"
+    of_bids = sorted(path.parent for path in directory.glob(f"{BIDS_RESULTS}/*/parcels.tsv"))
+    if of_bids:
+        return (
+            f"{directory} is an OUT_DIR of pyhrf bids: its reports are there, such as "
+            f"{directory / of_bids[0].name}.html; give the folder of one analysis, such as "
+            f"{of_bids[0]}"
+        )
+    if (directory / ".journal").is_dir():
+        return (
+            f"the analysis in {directory} is not finished: if it does not run ('pyhrf monitor' "
+            "tells), start it again with the same command, which goes on where it was"
+        )
+    return f"{directory} holds no results: there is no parcels.tsv in it"
 
 
 def _matrix(path: Path) -> NDArray[Any]:
