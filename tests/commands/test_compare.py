@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -159,6 +160,7 @@ def test_compare__correlates_levels_and_not_their_quantiles(run, tmp_path):
     code, out, err = run(one, three, "-u", tmp_path / "both", "--no-figures")
     assert code == 0, err
     assert out.splitlines()[1].split()[-2:] == ["1.000", "3.000"]
+    assert "n/a" not in out
     code, out, err = run(one, two, "-u", tmp_path / "other", "--no-figures")
     assert code == 0, err
     assert out.splitlines()[1].split()[-2:] == ["1.000", "2.000"]
@@ -181,6 +183,31 @@ def test_compare__results_without_a_map_in_common_have_a_table_of_hrfs_alone(run
         (folders[0] / f"{name}.nii.gz").unlink()
     code, out, err = run(*folders, "-u", tmp_path / "both")
     assert code == 0, err
-    assert out.splitlines()[1].split()[-2:] == ["nan", "nan"]
+    assert out.splitlines()[1].split()[-2:] == ["n/a", "n/a"]
+    assert "n/a: rfir and jde-vem share no map of levels (nrl_NAME), so that only their" in out
     assert pd.read_csv(tmp_path / "both" / "maps.tsv", sep="\t").columns[0] == "map"
     assert len(pd.read_csv(tmp_path / "both" / "hrfs.tsv", sep="\t")) == 2
+
+
+def test_compare__levels_of_each_run_have_other_names_than_shared_ones(run, tmp_path):
+    folders = [make_results(tmp_path / name, estimator=name) for name in ("rfir", "jde-vem")]
+    for n in (1, 2):
+        shutil.copy(folders[1] / "nrl_a.nii.gz", folders[1] / f"nrl_a_run{n}.nii.gz")
+    (folders[1] / "nrl_a.nii.gz").unlink()
+    code, out, err = run(*folders, "-u", tmp_path / "both", "--no-figures")
+    assert code == 0, err
+    assert out.splitlines()[1].split()[-2:] == ["n/a", "n/a"]
+    assert "levels of each run have other names" in out
+    assert "nan" not in out
+
+
+def test_compare__levels_that_do_not_vary_have_no_correlation(run, tmp_path):
+    folders = [make_results(tmp_path / name, estimator=name) for name in ("rfir", "jde-vem")]
+    for folder in folders:
+        image = nib.load(folder / "nrl_a.nii.gz")
+        flat = np.full(image.shape, 2, np.float32)
+        nib.save(nib.Nifti1Image(flat, image.affine), folder / "nrl_a.nii.gz")
+    code, out, err = run(*folders, "-u", tmp_path / "both", "--no-figures")
+    assert code == 0, err
+    assert out.splitlines()[1].split()[-2:] == ["n/a", "1.000"]
+    assert "n/a:" not in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,7 @@ def _show(comparison: Comparison) -> None:
         table.add_column(title, overflow="fold")
     for title in ("HRF distance", "peak, s", "correlation of levels", "slope"):
         table.add_column(title, justify="right")
+    missing: list[str] = []
     maps = comparison.maps
     maps = maps[maps["map"].isin(level_maps(maps["map"]))]
     for (one, other), hrfs in comparison.hrfs.groupby(["first", "second"], sort=False):
@@ -80,10 +82,21 @@ def _show(comparison: Comparison) -> None:
             str(other),
             f"{hrfs['distance'].mean():.3f}",
             f"{hrfs['first_peak'].mean():.1f} / {hrfs['second_peak'].mean():.1f}",
-            f"{levels['correlation'].mean():.3f}",
-            f"{levels['slope'].mean():.3f}",
+            _figure(levels["correlation"].mean()),
+            _figure(levels["slope"].mean()),
         )
+        if levels.empty:
+            missing.append(f"{one} and {other}")
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = max(console.width, 110)
     console.print(table)
+    for pair in missing:
+        click.echo(
+            f"n/a: {pair} share no map of levels (nrl_NAME), so that only their responses are "
+            "compared; levels of each run have other names than levels that runs share"
+        )
+
+
+def _figure(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.3f}"
