@@ -17,7 +17,7 @@ import pytest
 from pyhrf.analysis import analyse
 from pyhrf.config.study import Study
 from pyhrf.data import ParcelEstimate
-from pyhrf.results import NodeGrid, Results, write_results
+from pyhrf.results import Grid, NodeGrid, Results, write_results
 from pyhrf.results.report import write_report
 
 # Run at the end of the page; what it finds is left in the page for the test to read.
@@ -333,6 +333,69 @@ def test_page__hides_voxels_of_cifti_below_the_threshold(grayordinates, tmp_path
     found = asked(grayordinates, tmp_path)
     assert max(found["red"]) > 0
     assert sum(found["redAbove"]) < sum(found["red"])
+
+
+ASK_FIRST = """
+<script>
+document.title = JSON.stringify({
+  said: document.getElementById("value").textContent,
+  sliders: [...document.querySelectorAll(".cut input")].map(one => one.value).join(" "),
+});
+</script>
+"""
+
+
+def write_volume_results(folder: Path, labels: np.ndarray, levels: np.ndarray) -> Results:
+    """Write results of parcel 1 with these levels, on voxels of 1 mm."""
+    where = np.flatnonzero(labels)
+    time = np.arange(0, 26.0)
+    hrf = {"time": time, "hrf": np.exp(-(((time - 5) / 2) ** 2)), "sd": np.full(26, 0.1)}
+    maps = {"nrl_audio": levels.reshape(-1)[where].astype(np.float32)}
+    estimate = ParcelEstimate(1, "ok", "", where, summary={"time_to_peak": 5.0}, hrf=hrf, maps=maps)
+    grid = Grid(labels, np.eye(4), nib.Nifti1Header())
+    results = write_results(folder / "out", [estimate], conditions=("audio",), grid=grid)
+    runs = [{"bold": folder / "bold.nii", "paradigm": folder / "events.tsv"}]
+    data = {"kind": "volume", "tr": 2.0, "parcellation": folder / "parcels.nii", "runs": runs}
+    study = Study.build(data=data).model_dump(mode="json")
+    run = {"study": study, "versions": {"pyhrf": "1"}, "inputs": {}, "notes": []}
+    (results.directory / "run.json").write_text(json.dumps(run))
+    write_report(results.directory)
+    return results
+
+
+def begun(results: Results, folder: Path) -> tuple[str, str]:
+    """Where the cuts of a page are at first: what it says, and the sliders x, y, z in the box."""
+    page = (results.directory / "report.html").read_text("utf-8")
+    asking = folder / "report.html"
+    asking.write_text(page.replace("</body>", f"{ASK_FIRST}</body>"), "utf-8")
+    title = re.findall("<title>(.*?)</title>", dumped(asking, folder))[0]
+    answer = json.loads(html.unescape(title))
+    return answer["said"], " ".join(answer["sliders"].split()[::-1])
+
+
+def test_page__begins_where_the_map_is_strong_and_cuts_are_full(tmp_path):
+    labels = np.zeros((12, 12, 12), np.int32)
+    labels[2:10, 2:10, 2:10] = 1
+    labels[10, 5, 5] = 1  # the rim, where the largest value is
+    levels = np.zeros(labels.shape)
+    levels[10, 5, 5] = -9
+    levels[8, 3, 4] = -7
+    levels[4, 6, 7] = 6
+    said, sliders = begun(write_volume_results(tmp_path, labels, levels), tmp_path)
+    assert said == "nrl_audio at (8, 3, 4) mm: -7.000"
+    assert sliders == "8 3 4"  # the box begins at the first voxel
+
+
+def test_page__begins_where_the_map_is_strongest_if_no_cuts_are_full(tmp_path):
+    """Two slabs that lie apart: of no voxel are all three cuts as full as the fullest."""
+    labels = np.zeros((30, 30, 30), np.int32)
+    labels[2, 2:28, 2:6] = 1  # full across x
+    labels[2, 14] = 0
+    labels[5:28, 14, 20:28] = 1  # full across y
+    levels = np.where(labels, 1.0, 0.0)
+    levels[2, 9, 3] = 5
+    said, _ = begun(write_volume_results(tmp_path, labels, levels), tmp_path)
+    assert said == "nrl_audio at (2, 9, 3) mm: 5.000"
 
 
 def test_page__draws_a_mesh_that_is_too_large_for_it_with_fewer_nodes(tmp_path):

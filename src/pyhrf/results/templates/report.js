@@ -215,13 +215,8 @@ function startViewer(maps) {
   // Cuts and meshes know their own voxels and nodes; here these are counted one after the other.
   function makePart(make, one, size) {
     const here = new Int32Array(size).fill(-1);
-    let strongest = -1;
     index.forEach((place, i) => {
-      if (place < one.first || place >= one.first + size) { return; }
-      here[place - one.first] = i;
-      const better = strongest < 0 || Number.isNaN(values[strongest]) ||
-        Math.abs(values[i]) > Math.abs(values[strongest]);
-      if (better) { strongest = i; }
+      if (place >= one.first && place < one.first + size) { here[place - one.first] = i; }
     });
     const colours = {
       isOfParcel: at => here[at] >= 0,
@@ -237,7 +232,18 @@ function startViewer(maps) {
       tell();
       if (seen.i >= 0 && labels[seen.i] !== chosen) { choose(labels[seen.i]); }
     }
-    return Object.assign(make(one, colours, pick), { first: one.first, size, strongest });
+    const part = make(one, colours, pick);
+    // Where it is strongest, of where it shows much; the latter counts more.
+    const better = (i, best) => {
+      const [clear, clearBest] = [i, best].map(k => part.showsMuch(index[k] - one.first));
+      if (clear !== clearBest) { return clear; }
+      return Number.isNaN(values[best]) || Math.abs(values[i]) > Math.abs(values[best]);
+    };
+    let strongest = -1;
+    for (const i of here) {
+      if (i >= 0 && (strongest < 0 || better(i, strongest))) { strongest = i; }
+    }
+    return Object.assign(part, { first: one.first, size, strongest });
   }
 
   function tell() {

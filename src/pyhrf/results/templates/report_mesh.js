@@ -121,5 +121,5 @@ function makeMesh(mesh, colours, pick) {
     if (isAlone) { goTo([node]); } else { name(node); }
   }
   for (const slider of [turner, tilter]) { slider.addEventListener("input", draw); }
-  return { draw, goTo, begin };
+  return { draw, goTo, begin, showsMuch: () => true };
 }

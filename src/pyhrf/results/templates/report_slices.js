@@ -94,5 +94,16 @@ function makeSlices(volume, colours, pick) {
     parts(voxel).forEach((part, a) => { at[a] = part; });
     move();
   }
-  return { draw, goTo, begin };
+
+  // Voxels of parcels in each slice: those at the rim have few.
+  const counts = volume.shape.map(n => new Int32Array(n));
+  for (let voxel = 0; voxel < nx * ny * nz; voxel++) {
+    if (colours.isOfParcel(voxel)) { parts(voxel).forEach((part, a) => { counts[a][part]++; }); }
+  }
+  const enough = counts.map(of => of.reduce((most, n) => Math.max(most, n), 0) / 4);
+
+  function showsMuch(voxel) {  // in all three cuts through it
+    return parts(voxel).every((part, a) => counts[a][part] >= enough[a]);
+  }
+  return { draw, goTo, begin, showsMuch };
 }
