@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 import pytest
 from bids_sets import SPACE, SPEC, change_json, func, run_bids
 
@@ -89,3 +91,29 @@ def test_bids__the_methods_name_the_command_its_parcels_and_moved_onsets(
     assert "parcels of at most 30 voxels that were cut from the brain mask, of" in page
     assert "Onsets were set 0.5 s earlier" in page
     assert "pyhrf_jde_estim" not in page
+
+
+def test_bids__counts_parcels_of_which_the_data_say_little_once_a_study(
+    dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for run in (1, 2):
+        path = func(dataset, "01") / f"sub-01_task-sim_run-{run}_{SPACE}_desc-preproc_bold.nii.gz"
+        image = nib.load(path)
+        noise = np.random.default_rng(run).normal(1000, 10, image.shape)
+        nib.save(nib.Nifti1Image(noise, image.affine, image.header), path)
+    words = (*SMALL[:-1], "01", "02")
+    ended = run_bids(capfd, dataset, tmp_path / "out", *words)
+    assert ended.code == 0, ended.err
+    said = [line for line in ended.err.splitlines() if "say little" in line]
+    tables = sorted((tmp_path / "out" / ".pyhrf").glob("sub-*/parcels.tsv"))
+    counts = []
+    for table in tables:
+        with table.open(newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        counts.append(sum(float(row["hrf_quality"]) < 0.5 for row in rows))
+    assert counts[0] > counts[1] == 0
+    name = tables[0].parent.name
+    assert said == [
+        f"{name}: {counts[0]} of {len(rows)} parcels: the data say little of their response "
+        f"(hrf_quality below 0.5), see {name}.html"
+    ]

@@ -304,6 +304,12 @@ def _report(
                 "file desc-parcels_dseg.tsv",
                 err=True,
             )
+        if results.weak and verbosity >= PROGRESS:
+            click.echo(
+                f"{name}: {len(results.weak)} of {results.n_parcels} parcels: the data say little "
+                f"of their response (hrf_quality below 0.5), see {name}.html",
+                err=True,
+            )
     if not whole:
         click.echo("pyhrf bids: nothing could be analysed, for the reasons above", err=True)
         return NOT_STARTED

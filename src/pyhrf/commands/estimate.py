@@ -144,6 +144,12 @@ def _report(results: Results, verbosity: int, seconds: float) -> int:
                 "of parcels.tsv): raise n_iterations if their figures matter",
                 err=True,
             )
+        if results.weak:
+            click.echo(
+                f"{len(results.weak)} of {n_parcels} parcels: the data say little of their "
+                "response (column hrf_quality of parcels.tsv below 0.5): see report.html",
+                err=True,
+            )
         log = results.directory / LOG_FILE
         if log.exists():
             click.echo(f"messages of the run are in {log}", err=True)

@@ -21,7 +21,10 @@ from pyhrf.results.tables import write_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Results", "write_results"]
+__all__ = ["LOW_QUALITY", "Results", "write_results"]
+
+LOW_QUALITY = 0.5
+"""Below this ``hrf_quality`` the data say too little of the response."""
 
 _CIFTI_ENDINGS = (".dscalar.nii", ".dtseries.nii")
 _MAP_ENDINGS = (".nii.gz", ".func.gii", *_CIFTI_ENDINGS)
@@ -135,6 +138,16 @@ class Results:
     def failed(self) -> dict[int, str]:
         """Reason by number of each parcel that was not estimated."""
         return {int(row["parcel"]): row["reason"] for row in self._rows if row["status"] != "ok"}
+
+    @cached_property
+    def weak(self) -> list[int]:
+        """Parcels of whose response the data say little: ``hrf_quality`` below 0.5."""
+        found = [(row["parcel"], row.get("hrf_quality", "n/a")) for row in self._rows]
+        return [
+            int(number)
+            for number, quality in found
+            if quality not in ("", "n/a") and float(quality) < LOW_QUALITY
+        ]
 
     @property
     def n_parcels(self) -> int:
