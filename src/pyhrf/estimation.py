@@ -8,8 +8,15 @@ from typing import Any, Protocol
 
 from pyhrf.config.study import Study
 from pyhrf.data import Estimator, Experiment
+from pyhrf.model.checks import checked_design
 
-__all__ = ["StudyEstimator", "code_versions", "make_estimator", "numerics_version"]
+__all__ = [
+    "StudyEstimator",
+    "check_estimator",
+    "code_versions",
+    "make_estimator",
+    "numerics_version",
+]
 
 
 class StudyEstimator(Estimator, Protocol):
@@ -46,16 +53,44 @@ def make_estimator(
     InputError
         If the study's values do not fit the experiment.
     """
-    shared: dict[str, Any] = {
+    shared = {**_model(study), "contrasts": contrasts}
+    make = {"jde-vem": _vem, "jde-mcmc": _mcmc, "rfir": _rfir, "glm": _glm}[study.estimator]
+    return make(study, experiment, shared)
+
+
+def check_estimator(
+    study: Study, experiment: Experiment, contrasts: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Check that `make_estimator` could make the estimator of a study, by making its design.
+
+    No compiled code is imported, which takes longer than all else that a study is checked for.
+    Only the design of the GLM is nilearn's, which has to be imported: seconds.
+
+    Parameters
+    ----------
+    study, experiment, contrasts
+        As of `make_estimator`.
+
+    Raises
+    ------
+    InputError
+        If the study's values do not fit the experiment.
+    """
+    if study.estimator == "glm":
+        make_estimator(study, experiment, contrasts)
+    else:
+        checked_design(experiment, dt=study.hrf.dt, **_model(study))
+
+
+def _model(study: Study) -> dict[str, Any]:
+    """Give the values that all estimators take."""
+    return {
         "hrf_duration": study.hrf.duration,
         "drift": study.drift.kind,
         "drift_cutoff": study.drift.cutoff,
         "drift_order": study.drift.order,
         "noise": study.noise.kind,
-        "contrasts": contrasts,
     }
-    make = {"jde-vem": _vem, "jde-mcmc": _mcmc, "rfir": _rfir, "glm": _glm}[study.estimator]
-    return make(study, experiment, shared)
 
 
 # Imported only when they are needed: compiled code and nilearn take seconds to import.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -177,28 +179,80 @@ def test_buildcfg__names_the_bad_list_of_scans(run, study, content, expected):
     refused(run, study, "--censored", path, expected=f"bad.txt[^;]*{expected}")
 
 
+def refused_by_both(run, study, program, spoil, *options, expected):
+    """Expect one sentence of both programs, the same, for files that were spoilt."""
+    build = f"pyhrf_{program}_buildcfg"
+    built = run(build, *study.arguments(), *options)
+    assert built.code == 0, built.err
+    spoil()
+    before = study.snapshot()
+    sentences = []
+    for name, words in (
+        (build, [*study.arguments(), *options]),
+        (f"pyhrf_{program}_estim", ["-c", study.xml]),
+    ):
+        ended = run(name, *words)
+        is_one_clear_refusal(ended, expected)
+        sentences.append(ended.err.removeprefix(f"{name}: "))
+    assert sentences[0] == sentences[1]
+    assert study.snapshot() == before
+
+
 @pytest.mark.parametrize("program", ["jde", "glm", "rfir"])
-def test_estim__says_when_too_few_scans_are_left(run, study, program):
+def test_programs__say_when_too_few_scans_are_left(run, study, program):
     path = study.folder / "bad.txt"
-    path.write_text("0-75")
-    ended = run(f"pyhrf_{program}_buildcfg", *study.arguments(), "--censored", path)
-    assert "76 of 80 scans censored (95 %)" in ended.err
-    ended = run(f"pyhrf_{program}_estim", "-c", study.xml)
-    assert ended.code == 1
-    assert re.search("for 4 scans|4 scans that are not censored with 3 nuisance", ended.err)
-    assert ended.err.count("\n") == 1
-    assert not study.output.exists()
+    path.write_text("0-1")
+    refused_by_both(
+        *(run, study, program, lambda: path.write_text("0-75"), "--censored", path),
+        expected="for 4 scans|4 scans that are not censored with 3 nuisance",
+    )
 
 
 @pytest.mark.parametrize("program", ["jde", "glm", "rfir"])
-def test_estim__says_when_a_condition_lies_in_censored_scans(run, study, program):
+def test_programs__say_when_a_condition_lies_in_censored_scans(run, study, program):
     study.paradigm = ["0 early 2 0", "0 early 12 0", "0 late 90 0", "0 late 120 0"]
     study.write_events()
     path = study.folder / "bad.txt"
-    path.write_text("40-79")
-    assert run(f"pyhrf_{program}_buildcfg", *study.arguments(), "--censored", path).code == 0
-    ended = run(f"pyhrf_{program}_estim", "-c", study.xml)
-    is_one_clear_refusal(ended, "condition 'late' has no event that reaches a scan")
+    path.write_text("0")
+    refused_by_both(
+        *(run, study, program, lambda: path.write_text("40-79"), "--censored", path),
+        expected="condition 'late' has no event that reaches a scan",
+    )
+
+
+def test_programs__say_that_the_glm_cannot_mix_durations(run, study):
+    def spoil():
+        study.paradigm[0] = study.paradigm[0].replace(" 0 1", " 3.5 1")
+        study.write_events()
+
+    expected = "condition 'video' has both events of 0 s .6. and events that last .1."
+    refused_by_both(run, study, "glm", spoil, expected=expected)
+    for program in ("jde", "rfir"):
+        assert run(f"pyhrf_{program}_buildcfg", *study.arguments()).code == 0
+
+
+def test_programs__say_which_bins_hold_no_scan(run, study):
+    path = study.folder / "bad.txt"
+    path.write_text("0")
+    study.paradigm = ["0 a 0 0 1", "0 a 80 0 1"]
+    study.write_events()
+    refused_by_both(
+        *(run, study, "glm", lambda: path.write_text("10 50")),
+        *("--censored", path, "--fir-delays", "0 2 18 20 22"),
+        expected="no scan lies between 18 and 20 s",
+    )
+
+
+def test_buildcfg__imports_no_compiled_code_to_check_a_design(study):
+    words = ["buildcfg", *study.arguments()]
+    code = (
+        "import sys; from pyhrf.commands.jde import buildcfg\n"
+        f"buildcfg.main({words[1:]!r}, standalone_mode=False)\n"
+        "print({'numba', 'nilearn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+    assert study.xml.exists()
 
 
 def test_buildcfg__says_which_confounds_are_constant(run, study, table):

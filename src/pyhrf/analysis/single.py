@@ -17,6 +17,7 @@ from pyhrf.analysis.work import LOG_FILE, StudyRun, show_in_report, warnings_in
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
+from pyhrf.estimation import check_estimator
 from pyhrf.execution.engine import Engine, Keeping
 from pyhrf.execution.engines import begin_anew, make_engine, tell_what_goes_on
 from pyhrf.execution.journal import folder_of_engine
@@ -52,6 +53,8 @@ def load_study(path: str | Path) -> Study:
 def check_study(study: Study) -> list[str]:
     """Check that the files of a study can be used and that its parameters fit them.
 
+    All is checked that `analyse` checks before it looks at the values of the data.
+
     Parameters
     ----------
     study : Study
@@ -69,7 +72,8 @@ def check_study(study: Study) -> list[str]:
     """
     data = study.data
     dataset = open_files(study, data.runs, data.parcellation, data.meshes)
-    check_fit(study, dataset)
+    contrasts = check_fit(study, dataset)
+    check_estimator(study, dataset.experiment, contrasts)
     return dataset.notes
 
 

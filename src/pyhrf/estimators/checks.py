@@ -1,34 +1,25 @@
-"""What every estimator checks: settings, design, arrays, and which positions can be used."""
+"""What every estimator checks: settings, arrays, and which positions can be used."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyhrf.data import Experiment, FloatArray, Parcel, Run
+from pyhrf.data import FloatArray, Parcel
 from pyhrf.errors import InputError
 from pyhrf.model.graph import NeighbourGraph, grid_edges
-from pyhrf.model.nuisance import DriftKind
 
 __all__ = [
-    "NoiseKind",
     "check_beta",
-    "check_design",
-    "check_experiment",
-    "check_grid",
     "check_iterations",
-    "check_models",
     "check_threshold",
     "contrast_vector",
     "parcel_of_arrays",
     "too_few",
     "usable_positions",
 ]
-
-NoiseKind = Literal["ar1", "white"]
 
 
 def parcel_of_arrays(
@@ -140,50 +131,6 @@ def contrast_vector(
     return vector
 
 
-def check_experiment(experiment: Experiment) -> None:
-    """Refuse an experiment that holds nothing."""
-    if not experiment.conditions or not experiment.runs:
-        raise InputError("the experiment has no condition or no run: nothing can be estimated")
-    for number, run in enumerate(experiment.runs, start=1):
-        _check_nuisance_arrays(number, run)
-
-
-def _check_nuisance_arrays(number: int, run: Run) -> None:
-    """Refuse confounds and censoring that do not fit their run."""
-    if run.censored is not None:
-        if run.censored.shape != (run.n_scans,) or run.censored.dtype != np.bool_:
-            raise InputError(
-                f"run {number}: censored must hold True or False for each of {run.n_scans} scans"
-            )
-        if run.censored.all():
-            raise InputError(
-                f"run {number}: all of its {run.n_scans} scans are censored: leave the run out, or "
-                "censor less"
-            )
-    if run.confounds is not None:
-        if run.confounds.ndim != 2 or len(run.confounds) != run.n_scans:
-            raise InputError(
-                f"run {number}: confounds have the shape {run.confounds.shape}, but there are "
-                f"{run.n_scans} scans: give one row for each"
-            )
-        if not np.isfinite(run.confounds).all():
-            raise InputError(f"run {number}: confounds must be finite")
-
-
-def check_grid(experiment: Experiment, dt: float, hrf_duration: float) -> None:
-    """Refuse steps and durations of the HRF, seconds, that no data can meet."""
-    shortest = min(run.tr for run in experiment.runs)
-    if not 0 < dt <= 2 * shortest:
-        raise InputError(
-            f"dt is {dt:g} s: it must be above 0 and at most twice the TR, {2 * shortest:g} s"
-        )
-    if not 5 * dt <= hrf_duration <= 100:
-        raise InputError(
-            f"hrf_duration is {hrf_duration:g} s: it must be at least five steps of dt "
-            f"({5 * dt:g} s) and at most 100 s"
-        )
-
-
 def check_iterations(n_iterations: int, tolerance: float) -> None:
     """Refuse iterations that never begin or never end."""
     if n_iterations < 1 or not tolerance > 0:
@@ -203,32 +150,3 @@ def check_threshold(ppm_threshold: float | None) -> None:
     """Refuse a threshold of the probability maps that is no number."""
     if ppm_threshold is not None and not np.isfinite(ppm_threshold):
         raise InputError(f"ppm_threshold is {ppm_threshold:g}: it must be a finite level")
-
-
-def check_models(drift: str, cutoff: float, order: int, noise: str) -> None:
-    """Refuse models of drift and noise that do not exist."""
-    if drift not in get_args(DriftKind):
-        raise InputError(f"drift is {drift!r}: it must be one of {', '.join(get_args(DriftKind))}")
-    if not cutoff > 0:
-        raise InputError(f"drift_cutoff is {cutoff:g} s: it must be above 0")
-    if order < 0:
-        raise InputError(f"drift_order is {order}: it must be 0 or more")
-    if noise not in get_args(NoiseKind):
-        raise InputError(f"noise is {noise!r}: it must be one of {', '.join(get_args(NoiseKind))}")
-
-
-def check_design(experiment: Experiment, X: FloatArray, P: FloatArray) -> None:
-    """Refuse a design that leaves nothing to estimate."""
-    n_scans = int(experiment.kept.sum())
-    # a censored scan has a column of its own
-    n_nuisance = P.shape[1] - (len(P) - n_scans)
-    if n_scans - n_nuisance < len(experiment.conditions) + 2:
-        kept = "" if n_scans == len(P) else " that are not censored"
-        raise InputError(
-            f"{n_scans} scans{kept} with {n_nuisance} nuisance regressors leave too little for "
-            f"{len(experiment.conditions)} conditions: raise the drift's cut-off, take fewer "
-            "confounds, censor less or give more scans"
-        )
-    for condition, block in zip(experiment.conditions, X.transpose(1, 0, 2), strict=True):
-        if not block.any():
-            raise InputError(f"condition {condition!r} has no event that reaches a scan")

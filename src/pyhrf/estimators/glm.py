@@ -13,14 +13,10 @@ from threadpoolctl import threadpool_limits
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
-from pyhrf.estimators.checks import (
-    NoiseKind,
-    check_experiment,
-    check_models,
-)
 from pyhrf.estimators.glm_design import GLMModel, fir_delays_of, make_designs
 from pyhrf.estimators.glm_fit import fit_runs
 from pyhrf.estimators.glm_summary import summarise_glm
+from pyhrf.model.checks import NoiseKind, check_experiment, check_models
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.nuisance import DriftKind
 

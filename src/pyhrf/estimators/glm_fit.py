@@ -17,8 +17,8 @@ from nilearn.glm import ARModel, OLSModel
 from nilearn.glm.contrasts import Contrast, compute_contrast
 
 from pyhrf.data import FloatArray
-from pyhrf.estimators.checks import NoiseKind
 from pyhrf.estimators.glm_design import GLMDesign, RunDesign
+from pyhrf.model.checks import NoiseKind
 
 __all__ = ["Fit", "f_test", "fit_runs", "response_covariance", "responses", "t_test"]
 

@@ -9,7 +9,6 @@ from nilearn.glm.contrasts import Contrast
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
-from pyhrf.estimators.checks import NoiseKind
 from pyhrf.estimators.glm_design import GLMDesign
 from pyhrf.estimators.glm_fit import (
     Fit,
@@ -19,6 +18,7 @@ from pyhrf.estimators.glm_fit import (
     responses,
     t_test,
 )
+from pyhrf.model.checks import NoiseKind
 from pyhrf.model.hrf import hrf_shape, scaled_to_peak
 
 __all__ = ["summarise_glm"]

@@ -13,15 +13,12 @@ from threadpoolctl import threadpool_limits
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
-from pyhrf.estimators.checks import (
-    NoiseKind,
-    check_beta,
-    check_threshold,
-)
+from pyhrf.estimators.checks import check_beta, check_threshold
 from pyhrf.estimators.mcmc_problem import FieldPrior, MCMCProblem, Settings, compressed_design
 from pyhrf.estimators.mcmc_solver import solve_mcmc
 from pyhrf.estimators.mcmc_summary import summarise_draws
 from pyhrf.estimators.vem_problem import experiment_problem
+from pyhrf.model.checks import NoiseKind
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.nuisance import DriftKind
 

@@ -11,21 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
-from pyhrf.estimators.checks import (
-    NoiseKind,
-    check_design,
-    check_experiment,
-    check_grid,
-    check_iterations,
-    check_models,
-    check_threshold,
-)
+from pyhrf.estimators.checks import check_iterations, check_threshold
 from pyhrf.estimators.rfir_solver import make_rfir_problem, solve_rfir
 from pyhrf.estimators.rfir_summary import summarise_rfir
-from pyhrf.model.design import experiment_design, n_hrf_coefficients
+from pyhrf.model.checks import NoiseKind, checked_design
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.hrf import prior_precision
-from pyhrf.model.nuisance import DriftKind, experiment_nuisance
+from pyhrf.model.nuisance import DriftKind
 from pyhrf.model.statistics import design_statistics
 
 __all__ = ["RFIR"]
@@ -111,18 +103,20 @@ class RFIR(ParcelEstimator):
         min_positions: int = 1,
     ) -> None:
         super().__init__(experiment, contrasts, min_positions, given=locals())
-        check_experiment(experiment)
-        check_grid(experiment, dt, hrf_duration)
         check_iterations(n_iterations, tolerance)
-        check_models(drift, drift_cutoff, drift_order, noise)
         check_threshold(ppm_threshold)
         self.dt = dt
         self.ppm_threshold = ppm_threshold
         with threadpool_limits(1, user_api="blas"):
-            n_hrf = n_hrf_coefficients(hrf_duration, dt)
-            X = experiment_design(experiment, dt, n_hrf)
-            P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
-            check_design(experiment, X, P)
+            X, P = checked_design(
+                experiment,
+                dt=dt,
+                hrf_duration=hrf_duration,
+                drift=drift,
+                drift_cutoff=drift_cutoff,
+                drift_order=drift_order,
+                noise=noise,
+            )
             projector, design = design_statistics(
                 X,
                 P,
@@ -130,7 +124,7 @@ class RFIR(ParcelEstimator):
                 AR1_GRID if noise == "ar1" else np.zeros(1),
                 kept=experiment.kept,
             )
-            R = np.asarray(np.linalg.inv(prior_precision(n_hrf, dt)), dtype=np.float64)
+            R = np.asarray(np.linalg.inv(prior_precision(X.shape[2], dt)), dtype=np.float64)
             self._problem = make_rfir_problem(
                 projector, design, R, n_iterations=n_iterations, tolerance=tolerance
             )

@@ -9,15 +9,11 @@ import numpy as np
 
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
-from pyhrf.estimators.checks import (
-    NoiseKind,
-    check_beta,
-    check_iterations,
-    check_threshold,
-)
+from pyhrf.estimators.checks import check_beta, check_iterations, check_threshold
 from pyhrf.estimators.vem_problem import experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
+from pyhrf.model.checks import NoiseKind
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.nuisance import DriftKind
 

@@ -8,18 +8,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, FloatArray
-from pyhrf.estimators.checks import (
-    NoiseKind,
-    check_design,
-    check_experiment,
-    check_grid,
-    check_models,
-)
 from pyhrf.estimators.vem_kernels import contract_design
 from pyhrf.estimators.vem_state import Prior
-from pyhrf.model.design import experiment_design, n_hrf_coefficients
+from pyhrf.model.checks import NoiseKind, checked_design
 from pyhrf.model.hrf import canonical_hrf, prior_precision
-from pyhrf.model.nuisance import DriftKind, experiment_nuisance
+from pyhrf.model.nuisance import DriftKind
 from pyhrf.model.statistics import DesignStatistics, Projector, design_statistics
 
 __all__ = ["VEMProblem", "experiment_problem", "make_problem"]
@@ -104,15 +97,18 @@ def experiment_problem(
     InputError
         If a value is not allowed, or the design leaves no scan free.
     """
-    check_experiment(experiment)
-    check_grid(experiment, dt, hrf_duration)
-    check_models(drift, drift_cutoff, drift_order, noise)
     # the last digits depend on the number of threads
     with threadpool_limits(1, user_api="blas"):
-        n_hrf = n_hrf_coefficients(hrf_duration, dt)
-        X = experiment_design(experiment, dt, n_hrf)
-        P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
-        check_design(experiment, X, P)
+        X, P = checked_design(
+            experiment,
+            dt=dt,
+            hrf_duration=hrf_duration,
+            drift=drift,
+            drift_cutoff=drift_cutoff,
+            drift_order=drift_order,
+            noise=noise,
+        )
+        n_hrf = X.shape[2]
         projector, design = design_statistics(
             X,
             P,

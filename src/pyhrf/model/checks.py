@@ -1,0 +1,134 @@
+"""What the model asks of an experiment, checked where its design is made.
+
+Nothing here needs compiled code: whoever writes a study file learns at once what an estimator
+would refuse.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+from pyhrf.data import Experiment, FloatArray, Run
+from pyhrf.errors import InputError
+from pyhrf.model.design import experiment_design, n_hrf_coefficients
+from pyhrf.model.nuisance import DriftKind, experiment_nuisance
+
+__all__ = ["NoiseKind", "check_experiment", "check_models", "checked_design"]
+
+NoiseKind = Literal["ar1", "white"]
+
+
+def checked_design(
+    experiment: Experiment,
+    *,
+    dt: float,
+    hrf_duration: float,
+    drift: DriftKind,
+    drift_cutoff: float,
+    drift_order: int,
+    noise: NoiseKind,
+) -> tuple[FloatArray, FloatArray]:
+    """Make the design of an experiment and its nuisance, if there is something to estimate.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    dt, hrf_duration : float
+        Step and length of the HRF, seconds.
+    drift, drift_cutoff, drift_order
+        As in `pyhrf.model.nuisance.experiment_nuisance`.
+    noise : {"ar1", "white"}
+
+    Returns
+    -------
+    X : array, shape (n_scans, n_conditions, n_hrf)
+    P : array, shape (n_scans, n_nuisance)
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed, the experiment holds nothing or its arrays do not fit, a
+        condition reaches no scan, or too few scans are left.
+    """
+    check_experiment(experiment)
+    _check_grid(experiment, dt, hrf_duration)
+    check_models(drift, drift_cutoff, drift_order, noise)
+    X = experiment_design(experiment, dt, n_hrf_coefficients(hrf_duration, dt))
+    P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
+    _check_design(experiment, X, P)
+    return X, P
+
+
+def check_experiment(experiment: Experiment) -> None:
+    """Refuse an experiment that holds nothing."""
+    if not experiment.conditions or not experiment.runs:
+        raise InputError("the experiment has no condition or no run: nothing can be estimated")
+    for number, run in enumerate(experiment.runs, start=1):
+        _check_nuisance_arrays(number, run)
+
+
+def _check_nuisance_arrays(number: int, run: Run) -> None:
+    """Refuse confounds and censoring that do not fit their run."""
+    if run.censored is not None:
+        if run.censored.shape != (run.n_scans,) or run.censored.dtype != np.bool_:
+            raise InputError(
+                f"run {number}: censored must hold True or False for each of {run.n_scans} scans"
+            )
+        if run.censored.all():
+            raise InputError(
+                f"run {number}: all of its {run.n_scans} scans are censored: leave the run out, or "
+                "censor less"
+            )
+    if run.confounds is not None:
+        if run.confounds.ndim != 2 or len(run.confounds) != run.n_scans:
+            raise InputError(
+                f"run {number}: confounds have the shape {run.confounds.shape}, but there are "
+                f"{run.n_scans} scans: give one row for each"
+            )
+        if not np.isfinite(run.confounds).all():
+            raise InputError(f"run {number}: confounds must be finite")
+
+
+def _check_grid(experiment: Experiment, dt: float, hrf_duration: float) -> None:
+    """Refuse steps and durations of the HRF, seconds, that no data can meet."""
+    shortest = min(run.tr for run in experiment.runs)
+    if not 0 < dt <= 2 * shortest:
+        raise InputError(
+            f"dt is {dt:g} s: it must be above 0 and at most twice the TR, {2 * shortest:g} s"
+        )
+    if not 5 * dt <= hrf_duration <= 100:
+        raise InputError(
+            f"hrf_duration is {hrf_duration:g} s: it must be at least five steps of dt "
+            f"({5 * dt:g} s) and at most 100 s"
+        )
+
+
+def check_models(drift: str, cutoff: float, order: int, noise: str) -> None:
+    """Refuse models of drift and noise that do not exist."""
+    if drift not in get_args(DriftKind):
+        raise InputError(f"drift is {drift!r}: it must be one of {', '.join(get_args(DriftKind))}")
+    if not cutoff > 0:
+        raise InputError(f"drift_cutoff is {cutoff:g} s: it must be above 0")
+    if order < 0:
+        raise InputError(f"drift_order is {order}: it must be 0 or more")
+    if noise not in get_args(NoiseKind):
+        raise InputError(f"noise is {noise!r}: it must be one of {', '.join(get_args(NoiseKind))}")
+
+
+def _check_design(experiment: Experiment, X: FloatArray, P: FloatArray) -> None:
+    """Refuse a design that leaves nothing to estimate."""
+    n_scans = int(experiment.kept.sum())
+    # a censored scan has a column of its own
+    n_nuisance = P.shape[1] - (len(P) - n_scans)
+    if n_scans - n_nuisance < len(experiment.conditions) + 2:
+        kept = "" if n_scans == len(P) else " that are not censored"
+        raise InputError(
+            f"{n_scans} scans{kept} with {n_nuisance} nuisance regressors leave too little for "
+            f"{len(experiment.conditions)} conditions: raise the drift's cut-off, take fewer "
+            "confounds, censor less or give more scans"
+        )
+    for condition, block in zip(experiment.conditions, X.transpose(1, 0, 2), strict=True):
+        if not block.any():
+            raise InputError(f"condition {condition!r} has no event that reaches a scan")
