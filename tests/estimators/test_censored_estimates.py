@@ -1,5 +1,7 @@
 """Censoring and confounds through whole estimators."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -77,7 +79,7 @@ def test_censored_last_scans__are_as_a_shorter_run(name, data):
     for what, values in both(other).items():
         # maps are single precision
         tolerance = 1e-5 if what.startswith("map") else 1e-8
-        scale = np.nanmax(np.abs(values))
+        scale = np.nan_to_num(np.abs(values)).max()
         np.testing.assert_allclose(
             both(one)[what], values, rtol=tolerance, atol=tolerance * scale, err_msg=what
         )
@@ -178,3 +180,19 @@ def test_confounds_and_censoring_that_do_not_fit__are_refused(
     )
     with pytest.raises(InputError, match=message):
         make(experiment)
+
+
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+def test_outlying_scans__are_counted_unless_they_are_censored(data, name):
+    conditions, run, parcel, _ = data
+    bold = parcel.bold.copy()
+    bold[[3, 50]] += 20 * bold.std()
+    found = []
+    for censored in ([], [3], [3, 50]):
+        out = np.isin(np.arange(run.n_scans), censored)
+        experiment = Experiment(conditions, (replace(run, censored=out),))
+        summary = ESTIMATORS[name](experiment, **MODEL).fit(bold, edges=parcel.edges).summary
+        found.append((summary["n_outlying_scans"], summary["outlying_scan"]))
+    assert found[0][0] == 2
+    assert found[1] == (1, 50)
+    np.testing.assert_array_equal(found[2], (0, np.nan))

@@ -27,7 +27,8 @@ from pyhrf.results import Results
 from pyhrf.results.plots import hrf_figure, overview_figures, save_figure, save_map_figure
 from pyhrf.results.report import write_report
 from pyhrf.results.report_maps import chosen_maps, pack_maps
-from pyhrf.results.report_text import methods_of, parameters_of, warnings_of
+from pyhrf.results.report_text import methods_of, parameters_of
+from pyhrf.results.report_warnings import warnings_of
 
 
 @pytest.fixture
@@ -233,6 +234,19 @@ def test_warnings__count_what_was_left_out(results):
     n_ok = int(table["n_positions"][[0, 2]].sum())
     text = f"5 of {n_ok} positions are constant or not finite and were left out"
     assert text in " ".join(warnings_of(Results(results.directory)))
+
+
+def test_warnings__name_the_farthest_scan(results):
+    assert "far off" not in " ".join(warnings_of(results))
+    table = pd.read_csv(results.directory / "parcels.tsv", sep="\t")
+    table["n_outlying_scans"], table["outlying_scan"] = [2, 0, 1], [100, None, 100]
+    table.to_csv(results.directory / "parcels.tsv", sep="\t", index=False, na_rep="n/a")
+    used = [{"tr": 2, "n_scans": n, "n_censored": 0} for n in (100, 90)]
+    found = " ".join(warnings_of(changed(results, used=used)))
+    assert (
+        "in 2 parcels (1, 3) up to 2 scans lie far off those around, mostly scan 0 of run 2"
+        in found
+    )
 
 
 def test_methods__say_what_was_taken_out(results):

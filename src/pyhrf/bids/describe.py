@@ -187,6 +187,10 @@ PARCEL_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "reason": _column("Why a parcel is not ok"),
     "n_positions": _column("Voxels in the parcel"),
     "n_positions_used": _column("Voxels that are constant in no run and have finite values only"),
+    "n_outlying_scans": _column(
+        "Scans of which the mean over the parcel lies far off those around them"
+    ),
+    "outlying_scan": _column("The farthest of these, counted through all runs from 0"),
     "n_iterations": _column("Iterations that were done; of MCMC, sweeps of a chain"),
     "converged": {"Description": "How the iterations ended", "Levels": _CONVERGED},
     "time_to_peak": _column("When the response is largest, after an event", "s"),

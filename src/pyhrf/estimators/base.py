@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,7 @@ from pyhrf.data import Experiment, FloatArray, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.estimators.checks import contrast_vector, parcel_of_arrays, too_few, usable_positions
 from pyhrf.model.graph import NeighbourGraph
+from pyhrf.model.outliers import outlying_scans
 
 __all__ = ["Bold", "BoolArray", "ParcelEstimator"]
 
@@ -128,10 +130,19 @@ class ParcelEstimator(ABC):
         if n_usable < len(usable):
             graph, bold = graph.subgraph(usable), bold[:, usable]
         try:
-            return self._estimate(parcel, usable, bold, graph)
+            estimate = self._estimate(parcel, usable, bold, graph)
         except (ArithmeticError, np.linalg.LinAlgError) as error:
             reason = f"the computation did not stay finite ({error}): look at the parcel's data"
             return _failed(parcel, reason)
+        return replace(estimate, summary={**estimate.summary, **self._outliers(bold)})
+
+    def _outliers(self, bold: Bold) -> dict[str, float]:
+        """Count the scans that lie far off the others, and number the farthest from 0."""
+        lengths = [int(run.kept.sum()) for run in self.experiment.runs]
+        looked_at = bold if self._kept.all() else bold[self._kept]
+        n_outlying, worst = outlying_scans(looked_at, lengths)
+        number = float(np.flatnonzero(self._kept)[worst]) if n_outlying else float("nan")
+        return {"n_outlying_scans": float(n_outlying), "outlying_scan": number}
 
     @abstractmethod
     def _estimate(

@@ -20,16 +20,15 @@ from pyhrf.results.files import replace_file
 from pyhrf.results.plots import overview_figures
 from pyhrf.results.report_maps import pack_maps
 from pyhrf.results.report_text import (
-    LOW_QUALITY,
     inputs_of,
     methods_of,
     name_of,
     parameters_of,
     references_of,
     summary_of,
-    warnings_of,
 )
-from pyhrf.results.results import Results
+from pyhrf.results.report_warnings import warnings_of
+from pyhrf.results.results import LOW_QUALITY, Results
 
 __all__ = ["REPORT", "write_report"]
 

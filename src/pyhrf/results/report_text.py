@@ -1,4 +1,4 @@
-"""Words of a report: what was done, as for a methods section, and what a reader should know."""
+"""Words of a report: what was done, as for a methods section."""
 
 from __future__ import annotations
 
@@ -13,18 +13,13 @@ from pyhrf.results.report_sources import command_of, parcellation_of
 from pyhrf.results.results import Results
 
 __all__ = [
-    "LOW_QUALITY",
     "inputs_of",
     "methods_of",
     "name_of",
     "parameters_of",
     "references_of",
     "summary_of",
-    "warnings_of",
 ]
-
-LOW_QUALITY = 0.5
-"""Below this ``hrf_quality`` the data say too little of the response."""
 
 _SECTIONS = {"jde-vem": "vem", "jde-mcmc": "mcmc", "rfir": "rfir", "glm": "glm"}
 
@@ -380,47 +375,3 @@ def inputs_of(results: Results) -> list[tuple[str, str]]:
     if results.provenance["study"]["data"]["kind"] != "simulation":
         return list(inputs.items())
     return [(path.rpartition("/")[2], sum_) for path, sum_ in inputs.items()]
-
-
-def warnings_of(results: Results) -> list[str]:
-    """Say what a reader should know before he believes the figures."""
-    parcels = results.parcels
-    good = parcels[parcels["status"] == "ok"]
-    found = [str(note) for note in results.provenance["notes"]]
-    if results.failed:
-        found.append(f"{len(results.failed)} of {len(parcels)} parcels could not be estimated")
-    n_out = _n_left_out(good)
-    if n_out:
-        found.append(
-            f"{n_out} of {good['n_positions'].sum()} positions are constant or not finite and were "
-            "left out (1 in the map left_out)"
-        )
-    wandering = good[good["converged"] == 0]
-    if len(wandering):
-        found.append(
-            f"{_some(wandering['parcel'])} had not converged at the last iteration: raise "
-            "n_iterations if the figures matter"
-        )
-    weak = good[good["hrf_quality"] < LOW_QUALITY]
-    if len(weak):
-        found.append(
-            f"of the response in {_some(weak['parcel'])} the data say little (hrf_quality below "
-            f"{LOW_QUALITY:g}): what is drawn there is mostly the prior"
-        )
-    return found
-
-
-def _n_left_out(good: pd.DataFrame) -> int:
-    """Count the positions of estimated parcels that were not used."""
-    if "n_positions_used" not in good:
-        return 0
-    return int((good["n_positions"] - good["n_positions_used"]).sum())
-
-
-def _some(numbers: pd.Series[int], most: int = 8) -> str:
-    """Name parcels, with their number if there is more than one."""
-    if len(numbers) == 1:
-        return f"parcel {numbers.iloc[0]}"
-    named = ", ".join(str(number) for number in numbers[:most])
-    left = len(numbers) - most
-    return f"{len(numbers)} parcels ({named}{f' and {left} more' if left > 0 else ''})"
