@@ -1,4 +1,4 @@
-"""The terminal says of how many parcels the data say little, where there are such."""
+"""The terminal says what makes results worth little: data that say nothing, scans far off."""
 
 from __future__ import annotations
 
@@ -55,3 +55,22 @@ def test_estim__glm_has_no_quality(run, study):
     ended = run("pyhrf_glm_estim", "-c", study.xml)
     assert ended.code == 0, ended.err
     assert "say little" not in ended.err
+
+
+def test_estim__names_a_scan_that_is_far_off(run, study):
+    rng = np.random.default_rng(8)
+    signal = rng.standard_normal((*study.shape, study.n_scans)) + 100
+    signal[..., 0] += 20
+    study.write_bold(signal.astype(np.float32))
+    ended = estimated(run, study)
+    said = "in 2 parcels (1, 2) one scan lies far off those around, mostly scan 0 (the first is 0)"
+    assert f"{said}: censor" in ended.err
+    page = (study.output / "report.html").read_text("utf-8")
+    assert said in page
+    folder = study.output.parent
+    (folder / "bad.txt").write_text("0")
+    arguments = (*study.arguments(), "--censored", folder / "bad.txt", "-u", folder / "other")
+    assert run("pyhrf_jde_buildcfg", *arguments, "-o", folder / "other.xml").code == 0
+    ended = run("pyhrf_jde_estim", "-c", folder / "other.xml")
+    assert ended.code == 0
+    assert "far off" not in ended.err

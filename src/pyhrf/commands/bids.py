@@ -293,6 +293,7 @@ def _report(
 ) -> int:
     """Say what came of the participants; those left out have been named."""
     from pyhrf.results import Results
+    from pyhrf.results.report_warnings import outlying_warning
 
     whole = {name: x for name, x in answer.items() if isinstance(x, Results)}
     for name, results in whole.items():
@@ -304,6 +305,8 @@ def _report(
                 "file desc-parcels_dseg.tsv",
                 err=True,
             )
+        if (outlying := outlying_warning(results)) and verbosity >= PROGRESS:
+            click.echo(f"{name}: {outlying}", err=True)
         if results.weak and verbosity >= PROGRESS:
             click.echo(
                 f"{name}: {len(results.weak)} of {results.n_parcels} parcels: the data say little "

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from pyhrf.results.results import LOW_QUALITY, Results
 
-__all__ = ["warnings_of"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["outlying_warning", "warnings_of"]
 
 
 def warnings_of(results: Results) -> list[str]:
@@ -26,37 +31,48 @@ def warnings_of(results: Results) -> list[str]:
     wandering = good[good["converged"] == 0]
     if len(wandering):
         found.append(
-            f"{_some(wandering['parcel'])} had not converged at the last iteration: raise "
+            f"{_some(wandering['parcel'].tolist())} had not converged at the last iteration: raise "
             "n_iterations if the figures matter"
         )
-    found += _outlying(results, good)
+    if outlying := outlying_warning(results):
+        found.append(outlying)
     weak = good[good["hrf_quality"] < LOW_QUALITY]
     if len(weak):
         found.append(
-            f"of the response in {_some(weak['parcel'])} the data say little (hrf_quality below "
-            f"{LOW_QUALITY:g}): what is drawn there is mostly the prior"
+            f"of the response in {_some(weak['parcel'].tolist())} the data say little "
+            f"(hrf_quality below {LOW_QUALITY:g}): what is drawn there is mostly the prior"
         )
     return found
 
 
-def _outlying(results: Results, good: pd.DataFrame) -> list[str]:
-    """Tell of scans that lie far off the others, and name the farthest of most parcels."""
-    if "n_outlying_scans" not in good:  # results of older versions
-        return []
-    hit = good[good["n_outlying_scans"] > 0]
-    if not len(hit):
-        return []
-    most, scan = int(hit["n_outlying_scans"].max()), int(hit["outlying_scan"].mode()[0])
+def outlying_warning(results: Results) -> str:
+    """Tell of scans that lie far off the others, and name the farthest of most parcels.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    str
+        Empty if there are none, or in results of older versions.
+    """
+    found = results.outlying
+    if not found:
+        return ""
+    most = max(n_scans for n_scans, _ in found.values())
+    ((scan, _),) = Counter(sorted(scan for _, scan in found.values())).most_common(1)
     where = f"scan {scan}"
     lengths = [run["n_scans"] for run in results.provenance.get("runs", ())]
     if len(lengths) > 1:
-        run = int(np.searchsorted(np.cumsum(lengths), scan, side="right"))
-        where = f"scan {scan - sum(lengths[:run])} of run {run + 1}"
+        starts = [0, *accumulate(lengths)]
+        run = max(n for n, start in enumerate(starts) if start <= scan)
+        where = f"scan {scan - starts[run]} of run {run + 1}"
     many = "one scan lies" if most == 1 else f"up to {most} scans lie"
-    return [
-        f"in {_some(hit['parcel'])} {many} far off those around, mostly {where} (the first is 0): "
+    return (
+        f"in {_some(list(found))} {many} far off those around, mostly {where} (the first is 0): "
         "censor what was not in steady state or moved, for it spoils the estimates"
-    ]
+    )
 
 
 def _n_left_out(good: pd.DataFrame) -> int:
@@ -66,10 +82,10 @@ def _n_left_out(good: pd.DataFrame) -> int:
     return int((good["n_positions"] - good["n_positions_used"]).sum())
 
 
-def _some(numbers: pd.Series[int], most: int = 8) -> str:
+def _some(numbers: Sequence[int], most: int = 8) -> str:
     """Name parcels, with their number if there is more than one."""
     if len(numbers) == 1:
-        return f"parcel {numbers.iloc[0]}"
+        return f"parcel {numbers[0]}"
     named = ", ".join(str(number) for number in numbers[:most])
     left = len(numbers) - most
     return f"{len(numbers)} parcels ({named}{f' and {left} more' if left > 0 else ''})"

@@ -149,6 +149,16 @@ class Results:
             if quality not in ("", "n/a") and float(quality) < LOW_QUALITY
         ]
 
+    @cached_property
+    def outlying(self) -> dict[int, tuple[int, int]]:
+        """How many scans lie far off the others, and the farthest (from 0), by such a parcel."""
+        named = ("n_outlying_scans", "outlying_scan")
+        return {
+            int(row["parcel"]): (int(float(row[named[0]])), int(float(row[named[1]])))
+            for row in self._rows
+            if row.get(named[0], "n/a") not in ("", "n/a") and float(row[named[0]]) > 0
+        }
+
     @property
     def n_parcels(self) -> int:
         """Parcels of the parcellation."""
