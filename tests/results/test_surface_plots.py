@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.surfaces import Mesh, mesh_edges
 from pyhrf.results.plots import save_map_figure
 from pyhrf.results.surface_plots import surface_figure
-from pyhrf.results.surfaces import MapSurface
+from pyhrf.results.surfaces import MapSurface, MapVoxels
 
 
 def two_plates(name: str) -> MapSurface:
@@ -87,3 +88,39 @@ def test_map_figure__draws_cifti_results_and_names_what_is_missing(tmp_path):
         path.unlink()
     with pytest.raises(InputError, match=r"no longer where the run found it.*CortexRight"):
         save_map_figure(results, "nrl_audio", tmp_path / "gone.png")
+
+
+def test_surface_figure__cuts_voxels_where_they_are_strong_and_many():
+    grid = np.argwhere(np.ones((4, 5, 6), bool))
+    at = np.concatenate([grid + 3, [[2, 5, 5]]])  # one voxel at the rim
+    affine = np.array([[-2.0, 0, 0, 40], [0, 3, 0, 0], [0, 0, 4, 0], [0, 0, 0, 1]])
+    voxels = MapVoxels((12, 12, 12), affine, at, 6 + np.arange(len(at)))
+    values = np.concatenate([np.full(6, 4.0), np.zeros(len(at))])
+    peak = 6 + int(np.flatnonzero((at == [4, 6, 7]).all(axis=1))[0])
+    values[[peak, -1]] = 5, -9
+    figure = surface_figure([two_plates("CortexLeft")], values, "nrl_a", 1.0, voxels)
+    assert len(figure.axes) == 2 + 3 + 1  # sides, cuts, the bar
+    axial, coronal, sagittal = figure.axes[2:5]
+    titles = [axis.get_title(loc="left") for axis in (axial, coronal, sagittal)]
+    assert titles == ["z = 28 mm", "y = 18 mm", "x = 32 mm"]
+    cuts = [axis.images[0].get_array() for axis in (axial, coronal, sagittal)]
+    # Of the box: 5 voxels of x, which runs to the left in the file, 5 of y, 6 of z.
+    assert [cut.shape[:2] for cut in cuts] == [(5, 5), (6, 5), (6, 5)]
+    places = [(3, 2), (4, 2), (4, 3)]  # rows and columns of the strongest voxel
+    for cut, place, axis in zip(cuts, places, (axial, coronal, sagittal), strict=True):
+        assert axis.images[0].origin == "lower"
+        red = np.argwhere(cut[..., 0] > cut[..., 2] + 0.2)
+        assert [tuple(one) for one in red] == [place]
+    # What is no voxel is white, what is below the threshold grey.
+    assert (cuts[0][:, 4] == 1).sum(axis=1).tolist() == [3] * 5
+    assert np.ptp(cuts[0][0, 0]) == 0 < cuts[0][0, 0, 0] < 1
+
+
+def test_map_figure__draws_voxels_without_any_mesh(tmp_path):
+    results = make_cifti_results(tmp_path)
+    path = results.directory / "run.json"
+    run = json.loads(path.read_text())
+    del run["study"]["data"]["meshes"]
+    path.write_text(json.dumps(run))
+    save_map_figure(results, "nrl_audio", tmp_path / "map.png")
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")

@@ -80,7 +80,8 @@ def map_(
 ) -> int:
     """Draw the map NAME, such as nrl_audio, of the results in DIR.
 
-    A map of voxels is drawn in cuts, one of a surface on its meshes, from two sides.
+    A map of voxels is drawn in cuts, one of a surface on its meshes, from two sides, one of CIFTI
+    in both ways.
     """
     _check_output(output)
     from pyhrf.results import Results

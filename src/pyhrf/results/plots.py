@@ -27,7 +27,7 @@ from pyhrf.results.panels import (
 from pyhrf.results.report_volumes import background_image
 from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
-from pyhrf.results.surfaces import has_volume, refuse_cuts, surfaces_of
+from pyhrf.results.surfaces import has_volume, refuse_cuts, surfaces_of, voxels_of
 
 __all__ = ["convergence_figure", "hrf_figure", "overview_figures", "save_figure", "save_map_figure"]
 
@@ -259,7 +259,7 @@ def save_map_figure(
 ) -> None:
     """Draw a map and save it: of voxels with nilearn, on the anatomy or the mean BOLD.
 
-    A map of nodes is drawn on its meshes, each from two sides.
+    A map of nodes is drawn on its meshes, each from two sides, and the voxels of CIFTI in cuts.
 
     Parameters
     ----------
@@ -298,14 +298,15 @@ def save_map_figure(
         return
     if anatomy is not None or display is not None:
         refuse_cuts(results)
-    surfaces = surfaces_of(results)
-    if not surfaces:
+    surfaces, voxels = surfaces_of(results), voxels_of(results)
+    meshes = results.provenance["study"]["data"].get("meshes", ())
+    if not surfaces and (meshes or voxels is None):
         raise InputError(
             f"the mesh of {results.directory} is no longer where the run found it: put it back at "
-            f"{', '.join(results.provenance['study']['data'].get('meshes', ()))}"
+            f"{', '.join(meshes)}"
         )
     with mpl.rc_context({"text.parse_math": False}):
-        figure = surface_figure(surfaces, values, name, threshold or 0.0)
+        figure = surface_figure(surfaces, values, name, threshold or 0.0, voxels)
     save_figure(figure, path)
 
 

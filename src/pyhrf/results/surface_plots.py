@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.results.surfaces import MapSurface
+from pyhrf.results.surfaces import MapSurface, MapVoxels
 from pyhrf.results.thinning import thinned
+from pyhrf.results.voxel_plots import draw_voxels
 
 __all__ = ["surface_figure"]
 
@@ -26,19 +27,27 @@ _MOST_NODES = 1 << 16  # of a mesh; more are smaller than a dot of the figure, a
 
 
 def surface_figure(
-    surfaces: list[MapSurface], values: NDArray[Any], title: str, threshold: float
+    surfaces: list[MapSurface],
+    values: NDArray[Any],
+    title: str,
+    threshold: float,
+    voxels: MapVoxels | None = None,
 ) -> Figure:
     """Draw each mesh from two sides, the outer side of a hemisphere first; large ones thinned.
+
+    Voxels beside the meshes are drawn in three cuts below them, in the same colours.
 
     Parameters
     ----------
     surfaces : list of MapSurface
-        At least one.
+        At least one, or voxels.
     values : array, shape (n_positions,)
         The map.
     title : str
     threshold : float
         What is not farther from 0 is grey, as are nodes without a value.
+    voxels : MapVoxels, optional
+        Those of CIFTI.
 
     Returns
     -------
@@ -50,19 +59,28 @@ def surface_figure(
     signed = bool((known < 0).any())
     norm = Normalize(-top if signed else 0, top)
     colours = mpl.colormaps["RdBu_r" if signed else "inferno"]
-    figure = Figure(figsize=(8, 3.1 * len(surfaces) + 0.3), layout="constrained")
-    axes = figure.subplots(len(surfaces), 2, squeeze=False)
-    for surface, row in zip(surfaces, axes, strict=True):
-        on_nodes = surface.on_nodes(values)
-        rgb = np.asarray(colours(norm(on_nodes)))[:, :3]
-        rgb[~(np.abs(on_nodes) > threshold)] = _GREY  # NaN too
+
+    def colour(some: FloatArray) -> FloatArray:
+        rgb: FloatArray = np.asarray(colours(norm(some)))[..., :3]
+        rgb[~(np.abs(some) > threshold)] = _GREY  # NaN too
+        return rgb
+
+    n_rows = len(surfaces) + (voxels is not None)
+    figure = Figure(figsize=(8, 3.1 * n_rows + 0.3), layout="constrained")
+    grid = figure.add_gridspec(n_rows, 6)
+    for row, surface in enumerate(surfaces):
+        rgb = colour(surface.on_nodes(values))
         outer = 270 if "left" in surface.name.lower() else 90
-        for axis, turn in zip(row, (outer, (outer + 180) % 360), strict=True):
+        pair = [figure.add_subplot(grid[row, k : k + 3]) for k in (0, 3)]
+        for axis, turn in zip(pair, (outer, (outer + 180) % 360), strict=True):
             _draw(axis, surface, rgb, math.radians(turn))
-        row[0].set_title(surface.name, fontsize=8, loc="left")
+        pair[0].set_title(surface.name, fontsize=8, loc="left")
+    if voxels is not None:
+        cuts = [figure.add_subplot(grid[-1, k : k + 2]) for k in (0, 2, 4)]
+        draw_voxels(cuts, voxels, values, colour)
     figure.suptitle(title, fontsize=10)
     bar = mpl.cm.ScalarMappable(norm, colours)
-    figure.colorbar(bar, ax=axes, shrink=0.5, aspect=25)
+    figure.colorbar(bar, ax=figure.axes, shrink=0.5, aspect=25)
     return figure
 
 
