@@ -1,4 +1,7 @@
-"""The exceptions of PyHRF; each message names the cause and the cure in one sentence."""
+"""The exceptions of PyHRF; each message names the cause and the cure in one sentence.
+
+Beside them is what PyHRF makes its sentences with, which is no part of what it offers.
+"""
 
 __all__ = ["ConfigError", "EngineError", "InputError", "PyhrfError"]
 
@@ -17,3 +20,16 @@ class ConfigError(PyhrfError):
 
 class EngineError(PyhrfError):
     """An engine could not start, or lost all its workers."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: ``1 scan``, ``2 scans``.
+
+    Parameters
+    ----------
+    number : int
+    noun : str
+        One of them; its plural ends in s, or in es after ch.
+    """
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{number} {noun}{'' if number == 1 else plural}"

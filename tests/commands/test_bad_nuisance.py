@@ -204,8 +204,22 @@ def test_programs__say_when_too_few_scans_are_left(run, study, program):
     path.write_text("0-1")
     refused_by_both(
         *(run, study, program, lambda: path.write_text("0-75"), "--censored", path),
-        expected="for 4 scans|4 scans that are not censored with 3 nuisance",
+        expected="for 4 scans|4 scans that are not censored with 3 nuisance regressors leave too",
     )
+
+
+def test_programs__say_one_scan_and_one_condition_in_the_singular(run, study):
+    path = study.folder / "bad.txt"
+    path.write_text("0-78")
+    for program, expected in (
+        ("jde", "1 scan that is not censored with 1 nuisance regressor leaves too little for 2 c"),
+        ("glm", ".1 condition, drift and mean. for 1 scan, of which"),
+    ):
+        refused(
+            *(run, study, "--censored", path),
+            program=f"pyhrf_{program}_buildcfg",
+            expected=expected,
+        )
 
 
 @pytest.mark.parametrize("program", ["jde", "glm", "rfir"])

@@ -55,7 +55,7 @@ def test_monitor__prints_lines_until_the_run_ends(running):
     first, *rest = done.stdout.splitlines()
     assert first.startswith("1/3 parcels")
     assert rest[-5].startswith("3/3 parcels")
-    expected = ["  host-0: 1 batches, 1 parcels", "  host-1: 2 batches, 2 parcels"]
+    expected = ["  host-0: 1 batch, 1 parcel", "  host-1: 2 batches, 2 parcels"]
     assert rest[-4:] == [*expected, "  host h2 was lost", "ended"]
     assert time.monotonic() - start > 1
 

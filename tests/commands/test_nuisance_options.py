@@ -60,7 +60,7 @@ def test_buildcfg__puts_nuisance_in_the_file(run, study, confounds):
         (
             ["--confounds", "a.tsv", "--confounds", "b.tsv"],
             2,
-            "need as many files with --confounds",
+            "1 run (-f) needs as many files with --confounds",
         ),
         (["--confounds", "nowhere.tsv"], 1, "nowhere.tsv: there is no such file"),
         (["-s", "SPM.mat"], 2, "the paradigm is given twice"),

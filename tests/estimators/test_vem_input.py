@@ -93,6 +93,8 @@ def test_fit_parcel__too_few_positions_is_a_failed_estimate():
     assert estimate.reason == "4 positions, fewer than the 5 that are needed"
     assert not estimate.maps
     np.testing.assert_array_equal(estimate.positions, parcel.positions[:4])
+    one = Parcel(9, parcel.bold[:, :1], np.empty((0, 2), np.int32), parcel.positions[:1])
+    assert estimator.fit_parcel(one).reason == "1 position, fewer than the 5 that are needed"
     mostly_nan = bad(parcel, slice(3, None), np.nan)
     assert estimator.fit_parcel(mostly_nan).reason == (
         "3 of 180 positions can be used (the others are constant or not finite), fewer than the "
@@ -188,7 +190,10 @@ def no_event(name="a"):
         ({"drift_cutoff": 0.0}, "drift_cutoff is 0 s: it must be above 0"),
         ({"drift_cutoff": -5.0}, "drift_cutoff is -5 s"),
         ({"drift_cutoff": np.nan}, "drift_cutoff is nan s"),
-        ({"drift_cutoff": 4.0}, "100 scans with 100 nuisance regressors leave too little for 1"),
+        (
+            {"drift_cutoff": 4.0},
+            "100 scans with 100 nuisance regressors leave too little for 1 condition:",
+        ),
         ({"drift": "polynomial", "drift_order": -1}, "drift_order is -1: it must be 0 or more"),
         ({"drift": "polynomial", "drift_order": 99}, "raise the drift's cut-off"),
         ({"drift": "cosin"}, "drift is 'cosin': it must be one of cosine, polynomial, none"),

@@ -66,7 +66,7 @@ def test_watch__counts_what_earlier_runs_have_done(tmp_path):
     with pytest.raises(Interrupted):
         work(tmp_path, WatchedEngine(lambda: None, end_by=KeyboardInterrupt()))
     watch = Watch(tmp_path)
-    assert watch.how_it_stands() == "interrupted, 1 parcels left; the same command goes on"
+    assert watch.how_it_stands() == "interrupted, 1 parcel left; the same command goes on"
     work(tmp_path, WatchedEngine(watch.look), batches=BATCHES[1:])
     watch.look()
     assert (watch.n_done, watch.n_total) == (4, 4)
@@ -77,7 +77,7 @@ def test_watch__counts_what_earlier_runs_have_done(tmp_path):
 def test_watch__says_that_a_run_failed(tmp_path):
     with pytest.raises(OSError, match="no more"):
         work(tmp_path, WatchedEngine(lambda: None, end_by=OSError("no more")))
-    assert Watch(tmp_path).how_it_stands().startswith("failed, 1 parcels left")
+    assert Watch(tmp_path).how_it_stands().startswith("failed, 1 parcel left")
 
 
 def test_watch__sees_that_a_run_was_killed(tmp_path):

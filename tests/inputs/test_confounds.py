@@ -96,7 +96,7 @@ def test_read_nuisance__refuses_unknown_columns(fmriprep, given, message):
         ("a\n" + "1\n" * 11 + "inf\n", {"columns": "a"}, "column a: a finite value lacks at scan"),
         ("a\n" + "n/a\n" * 12, {"columns": "a"}, "column a: holds no finite value"),
         ("a,a\n" + "1,2\n" * 12, {"columns": "a"}, "the column 'a' needs a name of its own"),
-        ("a,b\n" + "1\n" * 12, {"columns": "a"}, "line 2: has 1 fields for 2 columns"),
+        ("a,b\n" + "1\n" * 12, {"columns": "a"}, "line 2: has 1 field for 2 columns"),
         ("", {"columns": "a"}, "the file is empty"),
         ("a\n" + "1_0\n" * 12, {"columns": "a"}, "line 2, column a: '1_0' is not a number"),
         ("a\n" + "1\n" * 12, {"columns": "motion6"}, "no column 'trans_x' of motion6"),

@@ -328,7 +328,7 @@ def test_read_paradigm__wants_as_many_sessions_as_runs(
         ("session condition onset\n0 a 1\n", ("no column trial_type",)),
         ("onset\tduration\n1\t0\n", ("--event-column",)),
         ("onset\tonset\ttrial_type\n1\t1\ta\n", ("column onset twice",)),
-        ("onset\ttrial_type\n1\ta\n2\n", ("line 3", "1 columns and the header 2")),
+        ("onset\ttrial_type\n1\ta\n2\n", ("line 3", "1 column and the header 2")),
         ("onset\ttrial_type\n1\ta\nx\ta\n", ("line 3, column onset", '"x"')),
         ("onset\ttrial_type\n1\ta\n\ta\n", ("line 3, column onset", '""')),
         ("onset\ttrial_type\n1\ta\n2\t\n", ("line 3, column trial_type", "empty")),

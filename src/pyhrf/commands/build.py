@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
-from pyhrf.errors import ConfigError
+from pyhrf.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from pyhrf.config.study import Contrast, Study
@@ -124,7 +124,7 @@ def _check_usage(options: BuildOptions) -> None:
             raise click.UsageError("the paradigm is given twice: -r or -s, not both")
         if options.paradigm and len(options.paradigm) not in (1, len(options.bold)):
             raise click.UsageError(
-                f"{len(options.bold)} runs (-f) need one paradigm (-r) for all or one for each, "
+                f"{_runs_need(options)} one paradigm (-r) for all or one for each, "
                 f"not {len(options.paradigm)}"
             )
         _check_columns_usage(options)
@@ -167,11 +167,16 @@ def _check_columns_usage(options: BuildOptions) -> None:
         )
 
 
+def _runs_need(options: BuildOptions) -> str:
+    n_runs = len(options.bold)
+    return f"{counted(n_runs, 'run')} (-f) {'needs' if n_runs == 1 else 'need'}"
+
+
 def _check_nuisance_usage(options: BuildOptions) -> None:
     for name, files in (("--confounds", options.confounds), ("--censored", options.censored)):
         if files and len(files) != len(options.bold):
             raise click.UsageError(
-                f"{len(options.bold)} runs (-f) need as many files with {name}, not {len(files)}"
+                f"{_runs_need(options)} as many files with {name}, not {len(files)}"
             )
     if not options.confounds:
         for name, value in (

@@ -13,6 +13,7 @@ import click
 
 from pyhrf.commands.exits import OK
 from pyhrf.commands.options import CONTEXT, FILE
+from pyhrf.errors import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -73,7 +74,9 @@ def _print_lines(watch: WatchAll, *, sleep: Callable[[float], None] = time.sleep
         new = watch.look() or new
     click.echo(_figures(watch.runs))
     for name, host in sorted(watch.hosts.items()):
-        click.echo(f"  {name}: {host.n_batches} batches, {host.n_parcels} parcels")
+        click.echo(
+            f"  {name}: {counted(host.n_batches, 'batch')}, {counted(host.n_parcels, 'parcel')}"
+        )
     for line in _news(watch.runs):
         click.echo(f"  {line}")
     for run in watch.runs:

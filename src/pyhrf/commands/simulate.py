@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pyhrf.commands.options import CONTEXT, FILE
+from pyhrf.errors import counted
 from pyhrf.simulation.examples import EXAMPLES, example_spec
 from pyhrf.simulation.spec import SimulationSpec
 
@@ -90,8 +91,8 @@ def simulate(
     spec = simulated.spec
     runs = "" if spec.n_runs == 1 else f"{spec.n_runs} runs of "
     click.echo(
-        f"{len(simulated.positions)} voxels in {spec.n_parcels} parcels, {runs}{spec.n_scans} "
-        f"scans, {spec.n_conditions} conditions: {directory}"
+        f"{counted(len(simulated.positions), 'voxel')} in {counted(spec.n_parcels, 'parcel')}, "
+        f"{runs}{spec.n_scans} scans, {counted(spec.n_conditions, 'condition')}: {directory}"
     )
     runs_of = zip(paths.bold, paths.paradigm, strict=True)
     files = " ".join(f"-f {bold} -r {events}" for bold, events in runs_of)
@@ -105,8 +106,8 @@ def _simulate_bids(
 
     labels = write_bids(spec, n_subjects, directory, surfaces=surfaces)
     click.echo(
-        f"{len(labels)} participants, {spec.n_runs} runs of {spec.n_scans} scans, "
-        f"{spec.n_conditions} conditions: {directory}"
+        f"{counted(len(labels), 'participant')}, {counted(spec.n_runs, 'run')} of "
+        f"{spec.n_scans} scans, {counted(spec.n_conditions, 'condition')}: {directory}"
     )
     out = directory / "derivatives" / "pyhrf"
     click.echo(f"To analyse: pyhrf bids {directory} {out} participant")

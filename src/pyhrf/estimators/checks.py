@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyhrf.data import FloatArray, Parcel
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 from pyhrf.model.graph import NeighbourGraph, grid_edges
 
 __all__ = [
@@ -106,9 +106,9 @@ def _neighbour_pairs(
 def too_few(n_positions: int, n_usable: int, needed: int) -> str:
     """Say why a parcel has too few positions."""
     if n_usable == n_positions:
-        return f"{n_positions} positions, fewer than the {needed} that are needed"
+        return f"{counted(n_positions, 'position')}, fewer than the {needed} that are needed"
     return (
-        f"{n_usable} of {n_positions} positions can be used (the others are constant or "
+        f"{n_usable} of {counted(n_positions, 'position')} can be used (the others are constant or "
         f"not finite), fewer than the {needed} that are needed"
     )
 

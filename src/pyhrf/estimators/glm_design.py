@@ -22,7 +22,7 @@ from nilearn.glm.first_level import (
 )
 
 from pyhrf.data import Events, Experiment, FloatArray, Run
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 from pyhrf.model.nuisance import DriftKind, independent_columns
 
 __all__ = ["GLMDesign", "GLMModel", "RunDesign", "fir_delays_of", "make_designs"]
@@ -282,15 +282,16 @@ def _check_columns(number: int, matrix: FloatArray, n_conditions: int, model: GL
     )
     if n_columns >= n_scans:
         raise InputError(
-            f"run {number}: the design has {n_columns} columns ({n_conditions} conditions, drift "
-            f"and mean) for {n_scans} scans, of which there must be more than columns: {cure}"
+            f"run {number}: the design has {counted(n_columns, 'column')} "
+            f"({counted(n_conditions, 'condition')}, drift and mean) for "
+            f"{counted(n_scans, 'scan')}, of which there must be more than columns: {cure}"
         )
     norms = np.linalg.norm(matrix, axis=0)
     rank = int(np.linalg.matrix_rank(matrix / np.where(norms > 0, norms, 1.0)))
     if rank < n_columns:
         raise InputError(
-            f"run {number}: the {n_columns} columns of the design say only {rank} different "
-            f"things, so that responses cannot be told apart: {cure}"
+            f"run {number}: the {n_columns} columns of the design say only "
+            f"{counted(rank, 'different thing')}, so that responses cannot be told apart: {cure}"
         )
 
 

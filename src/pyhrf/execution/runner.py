@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pyhrf.data import Estimator
-from pyhrf.errors import EngineError, InputError, PyhrfError
+from pyhrf.errors import EngineError, InputError, PyhrfError, counted
 from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
 from pyhrf.execution.progress import Progress, SilentProgress
 from pyhrf.execution.run_state import ENDED, FAILED, INTERRUPTED, RunState
@@ -155,7 +155,7 @@ def run_batches(
     n_left = len(wanted - done)
     if n_left and not (n_failed and stop_at_first_failure):
         raise EngineError(
-            f"the engine {engine.name} ended with {n_left} parcels left: "
+            f"the engine {engine.name} ended with {counted(n_left, 'parcel')} left: "
             "run the same command again to estimate them"
         )
     return Outcome(len(done), n_failed, n_left, time.monotonic() - start)

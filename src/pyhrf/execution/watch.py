@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 from pyhrf.execution.packing import unpack_statuses
 from pyhrf.execution.run_state import RUNNING, RunState, read_state
 
@@ -166,7 +166,7 @@ class Watch:
             return f"running ({where})"
         left = self.n_total - self.n_done
         if left:
-            return f"{self.state.state}, {left} parcels left; the same command goes on"
+            return f"{self.state.state}, {counted(left, 'parcel')} left; the same command goes on"
         return self.state.state
 
 

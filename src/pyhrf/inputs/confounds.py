@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 from pyhrf.inputs.text import read_text
 
 __all__ = [
@@ -293,14 +293,15 @@ def _read_table(path: Path, n_scans: int) -> dict[str, FloatArray]:
             raise InputError(f"{path}, line 1: the column {name!r} needs a name of its own")
     if len(rows) != n_scans:
         raise InputError(
-            f"{path}: has {len(rows)} rows, but its run has {n_scans} scans: there must be one row "
-            "for each"
+            f"{path}: has {counted(len(rows), 'row')}, but its run has {n_scans} scans: there must "
+            "be one row for each"
         )
     values = np.empty((n_scans, len(names)))
     for scan, (number, fields) in enumerate(rows):
         if len(fields) != len(names):
             raise InputError(
-                f"{path}, line {number}: has {len(fields)} fields for {len(names)} columns"
+                f"{path}, line {number}: has {counted(len(fields), 'field')} for "
+                f"{counted(len(names), 'column')}"
             )
         for k, field in enumerate(fields):
             values[scan, k] = _number(path, number, names[k], field)

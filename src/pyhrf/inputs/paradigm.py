@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pyhrf.data import Events
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 from pyhrf.inputs.text import read_text
 
 __all__ = ["EventColumns", "read_paradigm"]
@@ -157,7 +157,7 @@ def read_paradigm(
     if len(runs) != n_runs:
         raise InputError(
             f"{path}: holds {len(runs)} sessions ({', '.join(map(str, sessions))}) for "
-            f"{n_runs} run{'s' if n_runs > 1 else ''}; give as many BOLD files as sessions"
+            f"{counted(n_runs, 'run')}; give as many BOLD files as sessions"
         )
     return runs
 
@@ -222,8 +222,8 @@ def _parse_csv_line(line: _Line) -> _Event:
     n_fields = len(line.fields)
     if not 3 <= n_fields <= len(_CSV_COLUMNS):
         raise InputError(
-            f"{line.path}, line {line.number}: has {n_fields} columns instead of 3 to 5: "
-            f'{", ".join(_CSV_COLUMNS)} (a name with spaces stands in double quotes: "go left")'
+            f"{line.path}, line {line.number}: has {counted(n_fields, 'column')} instead of 3 to "
+            f'5: {", ".join(_CSV_COLUMNS)} (a name with spaces stands in double quotes: "go left")'
         )
     session, condition = line.fields[:2]
     if not re.fullmatch(r"\d{1,9}", session):
@@ -259,8 +259,8 @@ def _read_bids(
     for line in lines[1:]:
         if len(line.fields) != len(names):
             raise InputError(
-                f"{path}, line {line.number}: has {len(line.fields)} columns and the header "
-                f"{len(names)}"
+                f"{path}, line {line.number}: has {counted(len(line.fields), 'column')} and the "
+                f"header {len(names)}"
             )
         condition = line.fields[places["condition"]]
         if not condition:

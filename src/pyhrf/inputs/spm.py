@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pyhrf.data import Events, FloatArray
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 
 __all__ = ["SpmDesign", "is_spm", "read_spm", "sessions_of"]
 
@@ -83,8 +83,8 @@ def read_spm(path: Path | str, notes: list[str] | None = None) -> SpmDesign:
     n_scans = tuple(int(n) for n in np.atleast_1d(_field(path, spm, "nscan")))
     if len(n_scans) != len(sessions):
         raise InputError(
-            f"{path}: has {len(sessions)} sessions (SPM.Sess) and scans of {len(n_scans)} "
-            "(SPM.nscan); estimate the design again in SPM"
+            f"{path}: has {counted(len(sessions), 'session')} (SPM.Sess) and scans of "
+            f"{len(n_scans)} (SPM.nscan); estimate the design again in SPM"
         )
     runs, confounds = [], []
     for number, session in enumerate(sessions, start=1):
@@ -192,8 +192,8 @@ def _confounds(path: Path, number: int, session: Any, n_scans: int) -> FloatArra
     columns = _vector(label, "values", values).reshape(len(values), -1)
     if len(columns) != n_scans:
         raise InputError(
-            f"{label}: have {len(columns)} rows, but the session has {n_scans} scans (SPM.nscan): "
-            "make the design again in SPM"
+            f"{label}: have {counted(len(columns), 'row')}, but the session has {n_scans} scans "
+            "(SPM.nscan): make the design again in SPM"
         )
     return columns
 
@@ -259,8 +259,8 @@ def sessions_of(
     n_runs, n_sessions = len(scans), len(design.runs)
     if n_sessions not in (1, n_runs):
         raise InputError(
-            f"{label}: holds {n_sessions} sessions for {n_runs} "
-            f"run{'s' if n_runs > 1 else ''}; give as many BOLD files as sessions"
+            f"{label}: holds {n_sessions} sessions for {counted(n_runs, 'run')}; give as many "
+            "BOLD files as sessions"
         )
     given = []
     for number, (path, n_scans) in enumerate(scans.items()):
@@ -273,14 +273,14 @@ def sessions_of(
             )
         confounds = design.confounds[session]
         if confounds is not None and notes is not None:
-            what = (
-                f"{label}, session {session + 1}: its {confounds.shape[1]} regressors (SPM.Sess.C)"
-            )
+            regressors = counted(confounds.shape[1], "regressor")
+            what = f"{label}, session {session + 1}: its {regressors} (SPM.Sess.C)"
+            are = "is" if confounds.shape[1] == 1 else "are"
             if n_sessions == n_runs:
-                notes.append(f"{what} are taken as confounds")
+                notes.append(f"{what} {are} taken as confounds")
             elif number == 0:
                 notes.append(
-                    f"{what} are of one session, and not taken over for {n_runs} runs; give the "
+                    f"{what} {are} of one session, and not taken over for {n_runs} runs; give the "
                     "confounds of each run (--confounds)"
                 )
         events = _rescaled(design, session, tr)

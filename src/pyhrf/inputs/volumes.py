@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pyhrf.data import FloatArray
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 
 __all__ = ["Volume", "grid_difference", "open_volume"]
 
@@ -206,7 +206,9 @@ def _check_shape(path: Path, shape: tuple[int, ...], n_dims: int) -> tuple[int, 
             "join the scans into one 4D file"
         )
     if len(shape) != n_dims:
-        raise InputError(f"{path}: has {len(shape)} dimensions ({sizes}) instead of {n_dims}")
+        raise InputError(
+            f"{path}: has {counted(len(shape), 'dimension')} ({sizes}) instead of {n_dims}"
+        )
     if min(shape) < 1:
         raise InputError(f"{path}: holds no value: its size is {sizes}")
     return shape

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from pyhrf.data import Experiment, FloatArray, Run
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.nuisance import DriftKind, experiment_nuisance
 
@@ -123,11 +123,13 @@ def _check_design(experiment: Experiment, X: FloatArray, P: FloatArray) -> None:
     # a censored scan has a column of its own
     n_nuisance = P.shape[1] - (len(P) - n_scans)
     if n_scans - n_nuisance < len(experiment.conditions) + 2:
-        kept = "" if n_scans == len(P) else " that are not censored"
+        kept = "that is" if n_scans == 1 else "that are"
+        kept = "" if n_scans == len(P) else f" {kept} not censored"
+        leave = "leaves" if n_scans == 1 else "leave"
         raise InputError(
-            f"{n_scans} scans{kept} with {n_nuisance} nuisance regressors leave too little for "
-            f"{len(experiment.conditions)} conditions: raise the drift's cut-off, take fewer "
-            "confounds, censor less or give more scans"
+            f"{counted(n_scans, 'scan')}{kept} with {counted(n_nuisance, 'nuisance regressor')} "
+            f"{leave} too little for {counted(len(experiment.conditions), 'condition')}: raise the "
+            "drift's cut-off, take fewer confounds, censor less or give more scans"
         )
     for condition, block in zip(experiment.conditions, X.transpose(1, 0, 2), strict=True):
         if not block.any():

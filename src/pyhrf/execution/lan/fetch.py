@@ -13,6 +13,7 @@ from typing import cast
 
 import asyncssh
 
+from pyhrf.errors import counted
 from pyhrf.execution.engine import Batch, BatchResult, is_internal_error
 from pyhrf.execution.packing import unpack_estimates
 from pyhrf.execution.remote.ssh import HostError, connect
@@ -130,7 +131,11 @@ async def _fetch(
                 _tell_why(tell, host, folder, error)
     if results:
         n_parcels = sum(len(parcels) for parcels in results)
-        tell(f"{n_parcels} parcels were finished by an earlier run and are fetched")
+        parcels = counted(n_parcels, "parcel")
+        if n_parcels == 1:
+            tell(f"{parcels} was finished by an earlier run and is fetched")
+        else:
+            tell(f"{parcels} were finished by an earlier run and are fetched")
     return list(results.values())
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from pyhrf.errors import EngineError
+from pyhrf.errors import EngineError, counted
 from pyhrf.execution.dask.pool import Pool
 from pyhrf.execution.dask.run import DaskRun
 from pyhrf.execution.dask.settings import DASK_SETTINGS
@@ -141,7 +141,7 @@ class QueueRun(DaskRun):
             self._prepare_folder(pool)
             _log.info("the script of each job:\n%s", plan.jobs.script("JOB"))
             await self._submit_missing()
-            jobs = "1 job" if len(self._jobs) == 1 else f"{len(self._jobs)} jobs"
+            jobs = counted(len(self._jobs), "job")
             numbers = ", ".join(job.number for job in self._jobs.values())
             self._tell(f"{jobs} submitted to {plan.kind.title}, {plan.jobs.name}: {numbers}")
             watching = asyncio.create_task(self._watch())

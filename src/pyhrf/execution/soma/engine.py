@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pyhrf.config.settings import ClusterSettings
 from pyhrf.data import Estimator
-from pyhrf.errors import ConfigError, EngineError
+from pyhrf.errors import ConfigError, EngineError, counted
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
 from pyhrf.execution.news import TellsNews
@@ -128,7 +128,10 @@ class SomaEngine(TellsNews):
             self._tell(f"{error}; what was pushed from there is used")
         parcels = {estimate.parcel for result in results for estimate in result.estimates}
         if parcels:
-            self._tell(f"{len(parcels)} parcels were finished on the cluster by earlier runs")
+            were = "was" if len(parcels) == 1 else "were"
+            self._tell(
+                f"{counted(len(parcels), 'parcel')} {were} finished on the cluster by earlier runs"
+            )
         return results
 
     def _fetch(self, notes: Notes) -> list[BatchResult]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pyhrf.errors import EngineError
+from pyhrf.errors import EngineError, counted
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.packing import pack_parcels
@@ -111,7 +111,8 @@ class SomaRun:
         notes.save(place.notes_folder)
         again = "" if notes.round == 1 else " again"
         place.tell(
-            f"workflow {notes.workflow} ({name}) on {place.name}: {len(jobs)} jobs submitted{again}"
+            f"workflow {notes.workflow} ({name}) on {place.name}: "
+            f"{counted(len(jobs), 'job')} submitted{again}"
         )
 
     def _job(self, name: str, what: str) -> dict[str, Any]:
@@ -243,8 +244,9 @@ class SomaRun:
             self._silent_since = time.monotonic()
         elif time.monotonic() - self._silent_since > _SILENT_SECONDS:
             self._silent_since = float("inf")
+            jobs_are = f"{counted(len(odd), 'job')} {'is' if len(odd) == 1 else 'are'}"
             self._place.tell(
-                f"the scheduler of {self._place.name} does not tell how {len(odd)} jobs are: "
+                f"the scheduler of {self._place.name} does not tell how {jobs_are}: "
                 "pyhrf check cluster says why"
             )
 
