@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from bids_sets import SPACE, SPEC, change_json, derivatives_of, func, run_bids, tree
 
@@ -320,6 +321,26 @@ def test_bids__fd_threshold_censors(
     ended = run_bids(capfd, made_set, out.with_name("all"), *words, 1e-6)
     assert ended.code == 1
     assert "censor less" in ended.err
+
+
+def test_bids__scans_that_fmriprep_marks_are_censored_where_confounds_are_read(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for path in func(dataset, "01").glob("*_desc-confounds_timeseries.tsv"):
+        table = pd.read_csv(path, sep="\t", na_values="n/a")
+        table["non_steady_state_outlier00"] = (table.index == 0).astype(float)
+        table.to_csv(path, sep="\t", na_rep="n/a", index=False)
+    words = (*SMALL, "--participant-label", "01")
+    ended = run_bids(capfd, dataset, out, *words)
+    assert ended.code == 0
+    assert "; fMRIPrep marks it as not in steady state" in ended.err
+    runs = json.loads((native(out) / "run.json").read_text())["runs"]
+    assert {(run["n_censored"], run["n_not_steady"]) for run in runs} == {(1, 1)}
+    ended = run_bids(capfd, dataset, out.with_name("none"), *words, "--confound-columns", "none")
+    assert ended.code == 0
+    assert "fMRIPrep marks" not in ended.err
+    runs = json.loads((native(out.with_name("none")) / "run.json").read_text())["runs"]
+    assert {run["n_censored"] for run in runs} == {0}
 
 
 def test_bids__names_that_would_share_a_file_are_refused(
