@@ -89,5 +89,4 @@ def assert_same(
         np.testing.assert_allclose(other.conditions[name], scale * values, rtol=rtol, atol=rtol)
     for name, value in one.summary.items():
         if name != "free_energy":
-            near = pytest.approx(value, rel=rtol, abs=rtol, nan_ok=True)
-            assert other.summary[name] == near, name
+            assert other.summary[name] == pytest.approx(value, rel=rtol, abs=rtol), name
