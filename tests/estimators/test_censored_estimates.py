@@ -79,7 +79,7 @@ def test_censored_last_scans__are_as_a_shorter_run(name, data):
     for what, values in both(other).items():
         # maps are single precision
         tolerance = 1e-5 if what.startswith("map") else 1e-8
-        scale = np.nan_to_num(np.abs(values)).max()
+        scale = np.nanmax(np.abs(values))
         np.testing.assert_allclose(
             both(one)[what], values, rtol=tolerance, atol=tolerance * scale, err_msg=what
         )
@@ -192,7 +192,7 @@ def test_outlying_scans__are_counted_unless_they_are_censored(data, name):
         out = np.isin(np.arange(run.n_scans), censored)
         experiment = Experiment(conditions, (replace(run, censored=out),))
         summary = ESTIMATORS[name](experiment, **MODEL).fit(bold, edges=parcel.edges).summary
-        found.append((summary["n_outlying_scans"], summary["outlying_scan"]))
+        found.append((summary["n_outlying_scans"], summary.get("outlying_scan")))
     assert found[0][0] == 2
     assert found[1] == (1, 50)
-    np.testing.assert_array_equal(found[2], (0, np.nan))
+    assert found[2] == (0, None)

@@ -137,12 +137,14 @@ class ParcelEstimator(ABC):
         return replace(estimate, summary={**estimate.summary, **self._outliers(bold)})
 
     def _outliers(self, bold: Bold) -> dict[str, float]:
-        """Count the scans that lie far off the others, and number the farthest from 0."""
+        """Count the scans that lie far off the others; if there are any, number the farthest."""
         lengths = [int(run.kept.sum()) for run in self.experiment.runs]
         looked_at = bold if self._kept.all() else bold[self._kept]
         n_outlying, worst = outlying_scans(looked_at, lengths)
-        number = float(np.flatnonzero(self._kept)[worst]) if n_outlying else float("nan")
-        return {"n_outlying_scans": float(n_outlying), "outlying_scan": number}
+        if not n_outlying:
+            return {"n_outlying_scans": 0.0}
+        scan = np.flatnonzero(self._kept)[worst]
+        return {"n_outlying_scans": float(n_outlying), "outlying_scan": float(scan)}
 
     @abstractmethod
     def _estimate(
