@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+import nibabel as nib
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from pyhrf.analysis.prepare import prepare
 from pyhrf.config.study import RunFiles, Study
@@ -72,3 +74,55 @@ def test_key__says_which_run_has_which_file(folder):
 def test_key__does_not_know_where_files_lie(folder, tmp_path):
     moved = shutil.copytree(folder, tmp_path / "moved")
     assert key(moved, "aab", confounds="aba") == key(folder, "aab", confounds="aba")
+
+
+def write_spm(path, onsets, *, n_scans, tr):
+    """Write a design of one session and one condition as SPM does."""
+
+    def cell(value):
+        array = np.empty((1, 1), dtype=object)
+        array[0, 0] = value
+        return array
+
+    def struct(**fields):
+        array = np.empty((1, 1), dtype=[(name, object) for name in fields])
+        array[0, 0] = tuple(fields.values())
+        return array
+
+    nothing = np.empty((0, 0))
+    condition = struct(
+        name=cell("cond1"),
+        ons=np.array(onsets)[:, None],
+        dur=np.zeros((len(onsets), 1)),
+        P={"name": "none", "P": nothing},
+    )
+    spm = {
+        "xY": {"RT": tr},
+        "nscan": float(n_scans),
+        "xBF": {"UNITS": "secs", "T": 16, "T0": 1},
+        "Sess": struct(U=condition, C={"C": nothing, "name": nothing}),
+    }
+    savemat(path, {"SPM": spm})
+
+
+@pytest.mark.parametrize("paradigm", ["events-a.tsv", "SPM.mat"])
+def test_key__knows_when_scans_begin(folder, paradigm):
+    n_scans = nib.load(folder / "bold1.nii.gz").shape[3]
+    write_spm(folder / "SPM.mat", [10.0, 40.0, 90.0], n_scans=n_scans, tr=1.0)
+
+    def key_of(start):
+        files = {"bold": folder / "bold1.nii.gz", "paradigm": folder / paradigm}
+        study = Study.build(
+            data={
+                "kind": "volume",
+                "runs": [RunFiles(**files, start_time=start)],
+                "parcellation": folder / "parcellation.nii.gz",
+                "tr": 1.0,
+            },
+            output=folder / "out",
+        )
+        with study_data(study, fresh=False, tell=print) as data:
+            return dict(prepare(study, data).key)
+
+    assert key_of(0.5) == key_of(0.5)
+    assert key_of(0.5) != key_of(0.0)

@@ -151,19 +151,18 @@ def _contents_of_events(dataset: Dataset) -> dict[str, str]:
     """Give a checksum of the events of each run in place of their file's.
 
     A file has more than is read of it: other columns, comments. Of an SPM.mat, its confounds are
-    read too.
+    read too: its own checksum stays, beside that of the events, which `start_time` may have moved.
     """
     contents = {}
     for number, run in enumerate(dataset.experiment.runs, start=1):
         role = f"paradigm of run {number}"
-        if is_spm(dataset.roles[role]):
-            continue
         digest = hashlib.sha256()
         for condition, events in sorted(run.events.items()):
             digest.update(json.dumps([condition, len(events.onsets)]).encode())
             for values in (events.onsets, events.durations, events.amplitudes):
                 digest.update(values.astype("<f8").tobytes())
-        contents[f"content of {role}"] = digest.hexdigest()
+        name = f"events of run {number}" if is_spm(dataset.roles[role]) else f"content of {role}"
+        contents[name] = digest.hexdigest()
     return contents
 
 
