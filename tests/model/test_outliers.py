@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from pyhrf.model.outliers import deviations, outlying_scans
 
@@ -59,6 +62,19 @@ def test_outlying_scans__responses_of_all_positions_are_none():
 def test_outlying_scans__of_short_or_constant_data():
     assert outlying_scans(np.ones((9, 3)), [9]) == (0, -1)
     assert outlying_scans(np.ones((50, 3)), [50]) == (0, -1)
-    few = np.ones((50, 1))
-    few[7] = 2
+    few = np.zeros((50, 3))
+    few[7] = 100
     assert outlying_scans(few, [50]) == (1, 7)
+
+
+def test_outlying_scans__of_integers_with_few_levels():
+    rng = np.random.default_rng(3)
+    bold = np.round(rng.normal(100, 0.3, (200, 40)))
+    assert outlying_scans(bold, [200]) == (0, -1)
+    bold[5] += 8
+    assert outlying_scans(bold, [200]) == (1, 5)
+
+
+@given(arrays(np.float32, (24, 4), elements=st.floats(-1e6, 1e6, width=32)))
+def test_deviations__are_finite(bold):
+    assert np.isfinite(deviations(bold, [12, 12])).all()

@@ -24,6 +24,7 @@ def deviations(bold: NDArray[Any], run_lengths: Sequence[int]) -> FloatArray:
     A run's mean over positions, beyond the two middle values of the three scans before and the
     three after (of the six nearest at its ends), in units of the noise of one position: the median
     over positions of the robust sd of changes from scan to scan, by the square root of 2.
+    Where most changes are 0, as in integers of few levels, it is their root mean square instead.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def deviations(bold: NDArray[Any], run_lengths: Sequence[int]) -> FloatArray:
     Returns
     -------
     float64 array, shape (n_scans,)
-        With its sign; 0 in runs of fewer than ten scans.
+        With its sign; 0 in runs of fewer than ten scans, or without any change in most positions.
     """
     found = np.zeros(len(bold))
     some = np.unique(np.linspace(0, bold.shape[1] - 1, _N_LOOKED_AT).astype(int))
@@ -45,8 +46,9 @@ def deviations(bold: NDArray[Any], run_lengths: Sequence[int]) -> FloatArray:
         first += length
         if length < 10:
             continue
-        changes = np.abs(np.diff(bold[scans][:, some].astype(np.float64), axis=0))
-        noise = 1.4826 * float(np.median(np.median(changes, axis=0))) / np.sqrt(2)
+        noise = _noise(bold[scans][:, some].astype(np.float64))
+        if noise == 0.0:
+            continue
         mean = bold[scans].mean(axis=1, dtype=np.float64)
         start = np.clip(np.arange(length) - 3, 0, length - 7)
         place = start[:, None] + np.arange(6)
@@ -54,8 +56,17 @@ def deviations(bold: NDArray[Any], run_lengths: Sequence[int]) -> FloatArray:
         around = np.sort(mean[place], axis=1)
         lower, upper = around[:, 2], around[:, 3]
         beyond = np.where(mean > upper, mean - upper, np.minimum(mean - lower, 0.0))
-        found[scans] = beyond / max(noise, np.finfo(float).tiny)
+        found[scans] = beyond / noise
     return found
+
+
+def _noise(values: FloatArray) -> float:
+    """Measure the noise of a position by the changes from scan to scan."""
+    changes = np.diff(values, axis=0)
+    robust = float(np.median(1.4826 * np.median(np.abs(changes), axis=0)))
+    if robust == 0.0:
+        robust = float(np.median(np.sqrt(np.mean(changes**2, axis=0))))
+    return robust / np.sqrt(2)
 
 
 def outlying_scans(bold: NDArray[Any], run_lengths: Sequence[int]) -> tuple[int, int]:
