@@ -10,9 +10,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from bids_sets import SPACE, func, run_bids
+from scipy import ndimage
 
 from pyhrf.bids.app import analyse_bids
 from pyhrf.bids.options import BidsOptions
+from pyhrf.bids.parcels import without_islands
+from pyhrf.parcellation.edit import split_mask
 
 NAME = f"sub-01_task-sim_{SPACE}"
 SMALL = ("participant", "-x", "serial", "--parcellation", 30)
@@ -107,3 +110,17 @@ def test_bids__parcels_are_made_once(
     options = BidsOptions(bids_dir=dataset, out_dir=out, parcellation=30, participants=("01",))
     with pytest.raises(AssertionError, match="cut again"):
         analyse_bids(options, engine="serial", tell=lambda _: None)
+
+
+@pytest.mark.parametrize("size", [5, 8, 20])
+def test_without_islands__drops_what_has_no_neighbour_alone(size):
+    mask = np.random.default_rng(4).random((14, 14, 14)) < 0.45
+    labels, notes = without_islands(split_mask(mask, size=size), smallest=5)
+    pieces, _ = ndimage.label(mask)
+    islands = mask & (np.bincount(pieces.ravel())[pieces] < 5)
+    assert islands.any()
+    np.testing.assert_array_equal(labels > 0, mask & ~islands)
+    assert np.unique(labels[labels > 0], return_counts=True)[1].min() >= 5
+    assert notes == [
+        f"{islands.sum()} of the positions lie on islands of fewer than 5 and are in no parcel"
+    ]

@@ -17,11 +17,11 @@ from pyhrf.inputs.bids_names import read_json
 from pyhrf.inputs.labels import whole_labels
 from pyhrf.inputs.volumes import Volume, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume
-from pyhrf.parcellation.edit import split_mask
+from pyhrf.parcellation.edit import merge_small, split_mask
 from pyhrf.parcellation.resample import resample_labels
 from pyhrf.results import Grid
 
-__all__ = ["digest_of", "drop_islands", "make_parcels", "provide_parcels", "read_atlas"]
+__all__ = ["digest_of", "make_parcels", "provide_parcels", "read_atlas", "without_islands"]
 
 Labels = NDArray[np.int32]
 
@@ -57,8 +57,9 @@ def make_parcels(
     if isinstance(parcellation, int):
         if brain is None or not brain.any():
             raise InputError(f"{masks[0]}: the masks of the runs have no voxel in common")
-        labels = split_mask(brain, size=parcellation)
-        notes = drop_islands(labels, smallest=min(parcellation, smallest))
+        labels, notes = without_islands(
+            split_mask(brain, size=parcellation), smallest=min(parcellation, smallest)
+        )
         if not labels.any():
             raise InputError(
                 f"{masks[0]}: no connected piece of what the masks of the runs have in common has "
@@ -101,29 +102,36 @@ def read_atlas(path: Path) -> tuple[Volume, Labels]:
     return atlas, whole_labels(path, read_volume(atlas), place="voxel").astype(np.int32)
 
 
-def drop_islands(labels: Labels, *, smallest: int) -> list[str]:
-    """Leave out parcels too small to be estimated, which would fail in every run.
+def without_islands(
+    labels: Labels, *, smallest: int, edges: NDArray[Any] | None = None
+) -> tuple[Labels, list[str]]:
+    """Leave no parcel that is too small to be estimated, and would fail in every run.
 
     Parameters
     ----------
     labels : int32 array
-        Parcels that were cut; small ones become background.
+        Parcels that were cut.
     smallest : int
-        Positions of a parcel at least.
+        Positions of a parcel at least. What is smaller joins a neighbour, which may then be larger
+        than what was asked for; without neighbours it becomes background.
+    edges : int array, shape (n_edges, 2), optional
+        Neighbours, where they are not those of voxels.
 
     Returns
     -------
-    list of str
-        A note, if any was left out.
+    labels : int32 array
+    notes : list of str
+        One if any position was left out.
     """
-    islands = (labels > 0) & (np.bincount(labels.ravel())[labels] < smallest)
+    merged = merge_small(labels, smallest=smallest, edges=edges)
+    islands = (merged > 0) & (np.bincount(merged.ravel())[merged] < smallest)
     n_left_out = int(np.count_nonzero(islands))
-    labels[islands] = 0
     if not n_left_out:
-        return []
+        return merged, []
+    merged[islands] = 0
     where = "lies on an island" if n_left_out == 1 else "lie on islands"
     verb = "is" if n_left_out == 1 else "are"
-    return [
+    return merged, [
         f"{n_left_out} of the positions {where} of fewer than {smallest} and {verb} in no parcel"
     ]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyhrf.bids.files import keep_first, scratch_beside, write_json
 from pyhrf.bids.meshes import by_hemisphere
 from pyhrf.bids.options import BidsOptions
-from pyhrf.bids.parcels import digest_of, drop_islands, read_atlas
+from pyhrf.bids.parcels import digest_of, read_atlas, without_islands
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import kind_of
 from pyhrf.inputs.bids_names import BidsName, read_json
@@ -175,8 +175,9 @@ def provide_surface_parcels(
     usable = np.logical_and.reduce([_has_signal(one.values) for one in series])
     if not usable.any():
         raise InputError(f"{bold[0]}: no node has a signal that is finite and varies in all runs")
-    labels = split_mask(usable, size=size, edges=edges)
-    notes = drop_islands(labels, smallest=smallest)
+    labels, notes = without_islands(
+        split_mask(usable, size=size, edges=edges), smallest=smallest, edges=edges
+    )
     if not labels.any():
         raise InputError(
             f"{bold[0]}: no piece of connected nodes with a signal has as many as a parcel needs "
