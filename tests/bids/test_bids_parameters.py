@@ -11,6 +11,7 @@ from pyhrf import ConfigError
 from pyhrf.bids.options import BidsOptions
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import write_study
+from pyhrf.inputs.paradigm import EventColumns
 
 RUN = {"bold": Path("b.nii"), "paradigm": Path("e.tsv"), "confounds": Path("c.tsv")}
 DATA = {"kind": "volume", "runs": [RUN], "parcellation": Path("p.nii")}
@@ -49,6 +50,16 @@ def test_study__takes_all_parameters_of_a_file_but_its_data(study_file: Path) ->
     assert study.data.scaling == "percent"
     assert (study.confounds.columns, study.confounds.fd_threshold) == ("motion24", 0.9)
     assert [contrast.name for contrast in study.contrasts] == ["a"]
+
+
+def test_columns__are_those_of_the_options_or_else_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "study.xml"
+    data = {**DATA, "event_column": "stimulus", "amplitude_column": "loudness"}
+    write_study(Study.build(data=data), path)
+    assert options().columns == EventColumns()
+    assert options(study_file=path).columns == EventColumns("stimulus", "loudness")
+    given = options(study_file=path, event_column="trial_type", amplitude_column="height")
+    assert given.columns == EventColumns("trial_type", "height")
 
 
 def test_study__options_win(study_file: Path) -> None:

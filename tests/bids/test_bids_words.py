@@ -57,7 +57,7 @@ def test_bids__a_missing_column_is_given_by_an_option_alone(
 ) -> None:
     ended = run_bids(capfd, dataset, tmp_path / "out", *SMALL, "--event-column", "trial")
     assert ended.code == 1
-    assert "the one of the conditions with --event-column; " in ended.err
+    assert "the one of the conditions with --event-column\n" in ended.err
     ended = run_bids(capfd, dataset, tmp_path / "out", *SMALL, "--amplitude-column", "height")
     assert ended.code == 1
     assert "the one of the amplitudes with --amplitude-column\n" in ended.err

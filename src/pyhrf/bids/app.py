@@ -17,6 +17,7 @@ from pyhrf.bids.studies import make_study
 from pyhrf.config.settings import Settings
 from pyhrf.config.study import Study
 from pyhrf.errors import PyhrfError
+from pyhrf.inputs.paradigm import EventColumns
 from pyhrf.results import Results
 from pyhrf.study_data import Tell
 
@@ -65,13 +66,14 @@ def analyse_bids(
         prepared = _prepare(options, tell)
         studies, answer = prepared.studies, prepared.answer
 
+        columns, usual = options.columns, EventColumns()
         of_all = [
             f"the {what} of events are those of the column {column}"
-            for what, column in (
-                ("conditions", options.event_column),
-                ("amplitudes", options.amplitude_column),
+            for what, column, asked in (
+                ("conditions", columns.condition, options.event_column is not None),
+                ("amplitudes", columns.amplitude, options.amplitude_column is not None),
             )
-            if column is not None
+            if asked or column not in (usual.condition, usual.amplitude)
         ]
 
         def done(name: str, results: Results) -> None:
@@ -238,9 +240,11 @@ _IN_OUR_WORDS = {
     r"\bchoose one \(-u DIR\)": "choose an OUT_DIR",
     # It would begin anew with everyone.
     r"use --fresh to": "use --fresh, for a few participants with --participant-label, to",
-    # Of a study file, what it says of the data is not taken; and no option gives the TR.
+    # The option does it with a study file and without; no option gives the TR; and events files
+    # of a data set have a header.
     r" \(<event_column>( and <amplitude_column>)? of a study file\)": "",
     r" \(<amplitude_column> of a study file\)": "",
+    r"; PyHRF's own five columns have no header": "",
     r"give it with -I\b": "mend it there, or give RepetitionTime in the JSON file of the run",
 }
 """What other commands say, and what is said here, where some of their options are not."""

@@ -52,7 +52,8 @@ class BidsOptions:
     meshes : tuple of Path
         Meshes of surface data, one for each hemisphere; those that are not given are looked for.
     event_column, amplitude_column : str, optional
-        Columns of the events files, as `pyhrf.inputs.paradigm.EventColumns` has them.
+        Columns of the events files, as `pyhrf.inputs.paradigm.EventColumns` has them; by default
+        those of the study file.
     confound_columns : str, optional
     fd_threshold : float, optional
         As in a study.
@@ -66,7 +67,7 @@ class BidsOptions:
         By default that of the study file, or ``vem``.
     n_iterations : int, optional
     study_file : Path, optional
-        A study whose parameters are taken, but for its data and its output.
+        A study whose parameters are taken, but for its output and the files of its data.
     """
 
     bids_dir: Path
@@ -113,10 +114,12 @@ class BidsOptions:
 
     @property
     def columns(self) -> EventColumns:
-        """Which columns of events files are read."""
-        usual = EventColumns()
-        condition = usual.condition if self.event_column is None else self.event_column
-        return EventColumns(condition, self.amplitude_column)
+        """Which columns of events files are read: those asked for, or of the study file."""
+        data = self.base.data
+        return EventColumns(
+            data.event_column if self.event_column is None else self.event_column,
+            data.amplitude_column if self.amplitude_column is None else self.amplitude_column,
+        )
 
     @property
     def smallest(self) -> int:

@@ -205,8 +205,8 @@ def _parcellation(
     "study_file",
     type=FILE,
     metavar="XML",
-    help="Study file, as pyhrf_jde_buildcfg writes it: all its parameters are taken, but not its "
-    "data; other options win.",
+    help="Study file, as pyhrf_jde_buildcfg writes it: all its parameters are taken, but no "
+    "file of its data; other options win.",
 )
 @engine_option("Where to work, as for pyhrf jde estim: all participants are one pool of work.")
 @n_jobs_option("--n-cpus", "--n_cpus", "--nprocs")
