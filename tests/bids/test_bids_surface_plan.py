@@ -141,14 +141,34 @@ def test_plan__surfaces_begin_when_their_volumes_do(data: DataSet, plan: Plannin
         ("run-1_space-T1w_desc-preproc_bold", 0.7),
         (f"run-1_{MNI}_desc-preproc_bold", 0.7),
         ("run-1_hemi-R_space-fsaverage5_bold", 0.9),
-        ("run-2_space-T1w_desc-preproc_bold", 0.2),
+        ("run-2_space-T1w_desc-preproc_bold", None),
         (f"run-2_{MNI}_desc-preproc_bold", 0.3),
     ):
-        (folder / f"sub-01_task-x_{name}.json").write_text(json.dumps({"StartTime": start}))
+        about = {} if start is None else {"StartTime": start}
+        (folder / f"sub-01_task-x_{name}.json").write_text(json.dumps(about))
     left, right = plan().studies.values()
-    # What two volumes say differently is not known of the surface.
-    assert [run.start for run in left.runs] == [0.7, 0]
-    assert [run.start for run in right.runs] == [0.9, 0]
+    # A volume that says nothing does not contradict the others.
+    assert [run.start for run in left.runs] == [0.7, 0.3]
+    assert [run.start for run in right.runs] == [0.9, 0.3]
+
+
+def test_plan__volumes_that_begin_at_several_times_tell_no_surface(
+    data: DataSet, plan: Planning
+) -> None:
+    folder = data.root / FUNC
+    surface(data, "sub-01_task-x", *gii())
+    for name, start in (
+        ("space-T1w_desc-preproc_bold", 0.2),
+        (f"{MNI}_desc-preproc_bold", 0.3),
+        ("hemi-R_space-fsaverage5_bold", 0.2),
+    ):
+        (folder / f"sub-01_task-x_{name}.json").write_text(json.dumps({"StartTime": start}))
+    made = plan()
+    # The right hemisphere says it itself.
+    assert [study.entities["hemi"] for study in made.studies.values()] == ["R"]
+    (error,) = made.failed.values()
+    for word in ("hemi-L_space-fsaverage5_bold.func.gii", "0.2", "0.3", "give StartTime"):
+        assert word in str(error)
 
 
 def test_plan__a_volume_is_not_told_when_another_begins(data: DataSet, plan: Planning) -> None:

@@ -289,7 +289,9 @@ class BidsData:
             )
         if mask is not None and space_of(mask) != space_of(bold):
             mask = None
-        of_bold = {**self._timing(bold), **self._derived.metadata(derived, "bold")}
+        of_bold = self._derived.metadata(derived, "bold")
+        if of_bold.get("StartTime") is None:
+            of_bold = {**of_bold, **self._timing(bold)}
         both = {**self._raw.metadata(acquired, "bold"), **of_bold}
         return BidsRun(
             bold=bold,
@@ -304,14 +306,23 @@ class BidsData:
         """Read in JSON of its volumes when a run on a surface began: not all surfaces say it."""
         if kind_of(bold) == "volume":
             return {}
-        found = [
-            read_json(name.path).get("StartTime")
+        said = {
+            name.path: read_json(name.path).get("StartTime")
             for name in self._derived.names_in(bold.path.parent)
             if (name.suffix, name.extension) == ("bold", ".json")
             and name.entities.get("desc") == "preproc"
             and _acquired(name) == _acquired(bold)
-        ]
-        return {"StartTime": found[0]} if found and found.count(found[0]) == len(found) else {}
+        }
+        starts = [(path, start) for path, start in said.items() if start is not None]
+        for path, start in starts[1:]:
+            first_path, first = starts[0]
+            if start != first:
+                raise InputError(
+                    f"{bold.path}: its JSON gives no StartTime, and those of the volumes of the "
+                    f"run disagree ({first!r} in {first_path.name}, {start!r} in {path.name}): "
+                    "give StartTime, in seconds, in the JSON file of this series"
+                )
+        return {"StartTime": starts[0][1]} if starts else {}
 
 
 def _is_preprocessed(name: BidsName) -> bool:
