@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Generator, Sequence
 
 import pytest
@@ -11,7 +12,7 @@ from execution_fakes import FakeEstimator, load
 from pyhrf.errors import InputError
 from pyhrf.execution.engine import Batch, BatchResult, work_batch
 from pyhrf.execution.journal import Journal
-from pyhrf.execution.run_state import ENDED, RunState, read_state, write_state
+from pyhrf.execution.run_state import ENDED, SILENCE, RunState, read_state, write_state
 from pyhrf.execution.runner import Interrupted, run_batches
 from pyhrf.execution.watch import MEMBERS, Watch, WatchAll
 
@@ -93,6 +94,38 @@ def test_watch__sees_that_a_run_was_killed(tmp_path):
     write_state(tmp_path / ".journal", state.replaced(host="elsewhere"))
     assert watch.look()
     assert watch.goes_on
+
+
+def test_watch__takes_a_run_elsewhere_that_is_silent_for_killed(tmp_path):
+    work(tmp_path, WatchedEngine(lambda: None))
+    state = RunState("local", 2, 9, 0, host="elsewhere", alive=time.time() - SILENCE - 5)
+    write_state(tmp_path / ".journal", state)
+    watch = Watch(tmp_path)
+    assert not watch.goes_on
+    assert "silent for long, perhaps killed" in watch.how_it_stands()
+    write_state(tmp_path / ".journal", state.replaced(alive=time.time()))
+    assert watch.look()
+    assert watch.goes_on
+    # That it still goes on is no news.
+    write_state(tmp_path / ".journal", state.replaced(alive=time.time() + 60))
+    assert not watch.look()
+
+
+def test_run_batches__says_now_and_then_that_it_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("pyhrf.execution.runner.HEARTBEAT", 0.0)
+    monkeypatch.setattr("pyhrf.execution.runner._NEWS_SECONDS", 0.01)
+    said = []
+
+    def look():
+        begin = read_state(tmp_path / ".journal").alive
+        deadline = time.monotonic() + 20
+        while read_state(tmp_path / ".journal").alive == begin:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        said.append(begin)
+
+    work(tmp_path, WatchedEngine(look))
+    assert len(said) == 2
 
 
 def test_watch__takes_nothing_from_the_run(tmp_path):

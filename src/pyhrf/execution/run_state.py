@@ -12,10 +12,26 @@ from pathlib import Path
 
 from pyhrf.execution.durable import write_durably
 
-__all__ = ["ENDED", "FAILED", "INTERRUPTED", "RUNNING", "RunState", "read_state", "write_state"]
+__all__ = [
+    "ENDED",
+    "FAILED",
+    "HEARTBEAT",
+    "INTERRUPTED",
+    "RUNNING",
+    "SILENCE",
+    "RunState",
+    "read_state",
+    "write_state",
+]
 
 RUNNING, ENDED, INTERRUPTED, FAILED = "running", "ended", "interrupted", "failed"
 _FILE = "run-state.json"
+
+HEARTBEAT = 60.0
+"""Seconds after which a run says again that it goes on."""
+
+SILENCE = 900.0
+"""Seconds without a word after which others take a run for killed; clocks may differ a little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,8 @@ class RunState:
         Machine and process of the run.
     news : sequence of str
         What the engine has to tell, such as hosts that were lost.
+    alive : float
+        When it last said that it goes on, seconds since 1970: every `HEARTBEAT`.
     """
 
     engine: str
@@ -51,14 +69,18 @@ class RunState:
     host: str = field(default_factory=platform.node)
     pid: int = field(default_factory=os.getpid)
     news: Sequence[str] = ()
+    alive: float = field(default_factory=time.time, compare=False)
 
     def was_killed(self) -> bool:
         """Tell whether the run says that it goes on though its process is gone.
 
-        Only the machine of the run knows that; on another one the answer is no.
+        Only the machine of the run knows that for sure; on another one it counts as killed when it
+        has been silent for `SILENCE`.
         """
-        if self.state != RUNNING or self.host != platform.node():
+        if self.state != RUNNING:
             return False
+        if self.host != platform.node():
+            return time.time() - self.alive > SILENCE
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:

@@ -16,7 +16,7 @@ from pyhrf.data import Estimator
 from pyhrf.errors import EngineError, InputError, PyhrfError, counted
 from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
 from pyhrf.execution.progress import Progress, SilentProgress
-from pyhrf.execution.run_state import ENDED, FAILED, INTERRUPTED, RunState
+from pyhrf.execution.run_state import ENDED, FAILED, HEARTBEAT, INTERRUPTED, RunState
 
 __all__ = ["Announcing", "Interrupted", "Keeper", "Outcome", "run_batches"]
 
@@ -202,10 +202,10 @@ class _Announcer:
             self._announce(state=end, news=self._news())
 
     def _tell_news(self) -> None:
-        """Pass on what the engine has to tell, whenever there is something new."""
+        """Pass on what the engine has to tell, and now and then that the run goes on."""
         while not self._over.wait(_NEWS_SECONDS):
             news = self._news()
-            if news != self._state.news:
+            if news != self._state.news or time.time() - self._state.alive > HEARTBEAT:
                 with contextlib.suppress(InputError):
                     self._announce(news=news)
 
@@ -213,7 +213,7 @@ class _Announcer:
         return tuple(getattr(self._engine, "news", ()))
 
     def _announce(self, **changes: object) -> None:
-        self._state = self._state.replaced(**changes)
+        self._state = self._state.replaced(**changes, alive=time.time())
         self._journal.announce(self._state)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +162,9 @@ class Watch:
             return "not running"
         where = f"process {self.state.pid} on {self.state.host}"
         if self._killed:
-            return f"killed ({where}); the same command goes on where it was"
+            here = self.state.host == platform.node()
+            how = "killed" if here else "silent for long, perhaps killed"
+            return f"{how} ({where}); the same command goes on where it was"
         if self.goes_on:
             return f"running ({where})"
         left = self.n_total - self.n_done
