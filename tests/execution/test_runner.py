@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 
 import pytest
@@ -108,6 +108,50 @@ def test_run_batches__local_keeps_every_parcel_that_was_finished_before_ctrl_c(t
         child.send_signal(signal.SIGINT)
         assert child.wait(20) == 130
     assert set(worked_on(directory)) == kept(directory)
+
+
+class InterruptedAt(list):
+    """Batches of which the n-th is never given: Ctrl-C comes instead."""
+
+    def __init__(self, batches, n):
+        super().__init__(batches)
+        self.n = n
+
+    def __iter__(self):
+        yield from self[: self.n]
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_run_batches__ctrl_c_between_a_result_and_the_journal_loses_nothing(tmp_path, n):
+    """One thread has two batches in flight: the interruption comes with a result in hand."""
+    log = tmp_path / "worked_on.txt"
+    engine = LocalEngine(1)
+    with Journal(tmp_path / "out", {"study": "1"}) as journal:
+        batches = InterruptedAt(BATCHES, n)
+        results = engine.run(batches, load=load, estimator=FakeEstimator(seconds=0.05, log=log))
+        with pytest.raises(KeyboardInterrupt):
+            deque(map(journal.add, results))
+        assert journal.done()
+        assert set(worked_on(tmp_path / "out")) == journal.done()
+
+
+def test_run_batches__a_result_that_comes_twice_counts_once(tmp_path):
+    class Repeating:
+        name, n_workers, batch_seconds = "repeating", 1, 1.0
+
+        def run(self, batches, *, load, estimator):
+            for batch in batches:
+                result = work_batch(batch, load, estimator)
+                yield result
+                yield result
+
+    with Journal(tmp_path / "out", {"study": "1"}) as journal:
+        outcome = run_batches(
+            Repeating(), BATCHES, journal, load=load, estimator=FakeEstimator(unusable=[1])
+        )
+        assert (outcome.n_done, outcome.n_failed, outcome.n_left) == (10, 1, 0)
+        assert len(journal.history()) == len(BATCHES)
 
 
 def test_run_batches__ctrl_c_does_not_wait_for_a_long_parcel(tmp_path):

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -56,7 +57,7 @@ class LocalEngine:
 
         Two batches for each thread are in flight, so that none waits for the journal. When
         interrupted, the parcels that are being estimated are finished if that takes no more
-        than two seconds.
+        than two seconds; the result that was given last may then be given again.
         """
         waiting = iter(batches)
         # Threads come out of compiled code and wait for the interpreter: by default up to 5 ms,
@@ -70,10 +71,11 @@ class LocalEngine:
                     pool.submit(batch)
                 pool.start(min(self.n_workers, len(batches)))
                 while pool.n_in_flight:
-                    result = pool.get()
+                    result = pool.first()
                     for batch in islice(waiting, 1):
                         pool.submit(batch)
                     yield result
+                    pool.drop_first()
             except KeyboardInterrupt:
                 yield from pool.drain(_GRACE)
                 raise
@@ -92,7 +94,9 @@ class _Pool:
     def __init__(self, load: Load, estimator: Estimator, niceness: int) -> None:
         self._load, self._estimator, self._niceness = load, estimator, niceness
         self._todo: SimpleQueue[Batch | None] = SimpleQueue()
-        self._done: SimpleQueue[BatchResult | BaseException | None] = SimpleQueue()
+        # A signal may come between any two steps here: a result stays until it was taken.
+        self._done: deque[BatchResult | BaseException | None] = deque()
+        self._arrivals: SimpleQueue[None] = SimpleQueue()
         self._stopping = threading.Event()
         self._n_threads = 0
         self.n_in_flight = 0
@@ -106,24 +110,32 @@ class _Pool:
             threading.Thread(target=self._work, name=f"pyhrf-{number}", daemon=True).start()
             self._n_threads += 1
 
-    def get(self) -> BatchResult:
+    def first(self) -> BatchResult:
         """Wait for the next result, or raise what ended the work on a batch."""
-        item = self._done.get()
-        self.n_in_flight -= 1
+        while not self._done:
+            self._arrivals.get()
+        item = self._done[0]
         if isinstance(item, BatchResult):
             return item
         raise item or RuntimeError("a batch was dropped without a reason")
+
+    def drop_first(self) -> None:
+        """Forget the next result, which was taken."""
+        self._done.popleft()
+        self.n_in_flight -= 1
 
     def drain(self, seconds: float) -> Iterator[BatchResult]:
         """Let the threads stop after the parcel they are at, and yield what they have."""
         self._stopping.set()
         deadline = time.monotonic() + seconds
         while self.n_in_flight:
-            try:
-                item = self._done.get(timeout=max(0.0, deadline - time.monotonic()))
-            except Empty:
-                return
-            self.n_in_flight -= 1
+            while not self._done:
+                try:
+                    self._arrivals.get(timeout=max(0.0, deadline - time.monotonic()))
+                except Empty:
+                    return
+            item = self._done[0]
+            self.drop_first()
             if isinstance(item, BatchResult) and item.estimates:
                 yield item
 
@@ -138,7 +150,8 @@ class _Pool:
             nice = os.getpriority(os.PRIO_PROCESS, 0) + self._niceness
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(nice, 19))
         while (batch := self._todo.get()) is not None:
-            self._done.put(self._result(batch))
+            self._done.append(self._result(batch))
+            self._arrivals.put(None)
 
     def _result(self, batch: Batch) -> BatchResult | BaseException | None:
         if self._stopping.is_set():

@@ -130,6 +130,8 @@ def run_batches(
     try:
         with announcer, progress, _stop_signals() as signals:
             for result in _each(results, signals):
+                if done.issuperset(e.parcel for e in result.estimates):
+                    continue  # an interrupted engine may give its last result again
                 journal.add(result)
                 failed = [e for e in result.estimates if e.status == "failed"]
                 done.update(e.parcel for e in result.estimates)
