@@ -167,7 +167,7 @@ def test_plan__volumes_that_begin_at_several_times_tell_no_surface(
     # The right hemisphere says it itself.
     assert [study.entities["hemi"] for study in made.studies.values()] == ["R"]
     (error,) = made.failed.values()
-    for word in ("hemi-L_space-fsaverage5_bold.func.gii", "0.2", "0.3", "give StartTime"):
+    for word in ("hemi-L_space-fsaverage5_bold.func.gii", "0.2", "0.3", "gives no StartTime"):
         assert word in str(error)
 
 

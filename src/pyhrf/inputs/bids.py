@@ -279,8 +279,8 @@ class BidsData:
             required={"desc": "confounds"},
         )
         mask = None
-        of_volumes = _VOLUMES if kind_of(bold) == "volume" else ()
-        for extension in of_volumes:  # of a file and its unpacked copy, the one of fMRIPrep
+        is_volume = kind_of(bold) == "volume"
+        for extension in _VOLUMES if is_volume else ():  # of a file and its unpacked copy, the one of fMRIPrep
             mask = mask or self._derived.inherited(
                 {**derived, "desc": "brain"},
                 ["mask"],
@@ -290,8 +290,9 @@ class BidsData:
         if mask is not None and space_of(mask) != space_of(bold):
             mask = None
         of_bold = self._derived.metadata(derived, "bold")
-        if of_bold.get("StartTime") is None:
-            of_bold = {**of_bold, **self._timing(bold)}
+        start = _seconds(of_bold, "StartTime", bold.path)
+        if start is None:
+            start = 0.0 if is_volume else self._start_of_volumes(bold)
         both = {**self._raw.metadata(acquired, "bold"), **of_bold}
         return BidsRun(
             bold=bold,
@@ -299,30 +300,24 @@ class BidsData:
             confounds=_path(confounds),
             mask=_path(mask),
             tr=_seconds(both, "RepetitionTime", bold.path),
-            start=_seconds(of_bold, "StartTime", bold.path) or 0.0,
+            start=start,
         )
 
-    def _timing(self, bold: BidsName) -> dict[str, Any]:
+    def _start_of_volumes(self, bold: BidsName) -> float:
         """Read in JSON of its volumes when a run on a surface began: not all surfaces say it."""
-        if kind_of(bold) == "volume":
-            return {}
-        said = {
-            name.path: read_json(name.path).get("StartTime")
+        starts = {
+            start: name.path.name
             for name in self._derived.names_in(bold.path.parent)
             if (name.suffix, name.extension) == ("bold", ".json")
             and name.entities.get("desc") == "preproc"
             and _acquired(name) == _acquired(bold)
+            and (start := _seconds(read_json(name.path), "StartTime", name.path)) is not None
         }
-        starts = [(path, start) for path, start in said.items() if start is not None]
-        for path, start in starts[1:]:
-            first_path, first = starts[0]
-            if start != first:
-                raise InputError(
-                    f"{bold.path}: its JSON gives no StartTime, and those of the volumes of the "
-                    f"run disagree ({first!r} in {first_path.name}, {start!r} in {path.name}): "
-                    "give StartTime, in seconds, in the JSON file of this series"
-                )
-        return {"StartTime": starts[0][1]} if starts else {}
+        if len(starts) > 1:
+            found = " and ".join(f"{start:g} in {name}" for start, name in starts.items())
+            text = f"its JSON gives no StartTime, and those of its volumes disagree ({found})"
+            raise InputError(f"{bold.path}: {text}: give it, in seconds, in that JSON")
+        return next(iter(starts), 0.0)
 
 
 def _is_preprocessed(name: BidsName) -> bool:
