@@ -280,7 +280,7 @@ class BidsData:
         )
         mask = None
         is_volume = kind_of(bold) == "volume"
-        for extension in _VOLUMES if is_volume else ():  # of a file and its unpacked copy, the one of fMRIPrep
+        for extension in _VOLUMES if is_volume else ():  # the packed one of fMRIPrep first
             mask = mask or self._derived.inherited(
                 {**derived, "desc": "brain"},
                 ["mask"],
