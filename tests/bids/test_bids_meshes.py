@@ -53,6 +53,21 @@ def test_by_hemisphere__names_the_option_and_what_helps(tmp_path: Path) -> None:
         by_hemisphere([tmp_path / "lh.none.gii"], "-g")
 
 
+@pytest.mark.parametrize(("name", "structure"), [("lh", "CortexRight"), ("hemi-R", "CortexLeft")])
+def test_by_hemisphere__refuses_a_file_that_contradicts_its_name(
+    tmp_path: Path, name: str, structure: str
+) -> None:
+    path = mesh(tmp_path / f"{name}.surf.gii", structure)
+    with pytest.raises(ConfigError, match=f"-g .*{name}.surf.gii: its name says .*{structure}"):
+        by_hemisphere([path], "-g")
+
+
+def test_find_meshes__refuses_one_of_the_other_hemisphere(tmp_path: Path) -> None:
+    theirs = mesh(tmp_path / "sub-01_hemi-L_pial.surf.gii", "CortexRight")
+    with pytest.raises(InputError, match=r"pial.surf.gii: its name says .* L, .* CortexRight"):
+        find_meshes(series(tmp_path, 16), named(theirs), {})
+
+
 def test_find_meshes__the_first_with_as_many_nodes(tmp_path: Path) -> None:
     other = mesh(tmp_path / "sub-01_hemi-L_midthickness.surf.gii", shape=(3, 3))
     right = mesh(tmp_path / "sub-01_hemi-R_pial.surf.gii")

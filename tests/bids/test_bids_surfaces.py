@@ -191,6 +191,19 @@ def test_bids__a_broken_hemisphere_stops_no_other(
     assert f"sub-01/func/{RIGHT}_stat-hrf_statmap.func.gii" in second
 
 
+def test_bids__data_of_the_other_hemisphere_are_refused(
+    surfaces: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wrong = func(surfaces, "01") / "sub-01_task-sim_run-2_hemi-L_space-fsnative_bold.func.gii"
+    wrong.write_bytes(wrong.read_bytes().replace(b"CortexLeft", b"CortexRight"))
+    words = (*WORDS, "--participant-label", "01", "--space", "fsnative", "--parcellation", 8)
+    ended = run_bids(capfd, surfaces, tmp_path / "out", *words)
+    assert ended.code == 3, ended.err
+    assert f"{LEFT} is left out: {wrong}: its name says that it is of the hemisphere L" in ended.err
+    assert f"{RIGHT} is left out" not in ended.err
+    assert not (tmp_path / "out" / ".pyhrf" / LEFT).exists()
+
+
 def test_bids__a_hemisphere_without_atlas_or_mesh_is_named(
     surfaces: Path, atlases: list[Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

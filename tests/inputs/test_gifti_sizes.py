@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyhrf import InputError
-from pyhrf.inputs.surfaces import node_counts, structure_of
+from pyhrf.inputs.surfaces import read_head, structure_of
 
 
 def written(path: Path, *arrays: np.ndarray) -> Path:
@@ -23,30 +23,42 @@ def written(path: Path, *arrays: np.ndarray) -> Path:
     return path
 
 
-def test_node_counts__of_an_array_per_scan_or_of_all(tmp_path: Path) -> None:
+def test_read_head__of_an_array_per_scan_or_of_all(tmp_path: Path) -> None:
     values = np.arange(14, dtype=np.float32).reshape(2, 7)
-    assert node_counts(written(tmp_path / "scans.gii", *values)) == (7,)
-    assert node_counts(written(tmp_path / "all.gii", values)) == (2, 7)
+    assert read_head(written(tmp_path / "scans.gii", *values)) == ((7,), "CortexRight")
+    assert read_head(written(tmp_path / "all.gii", values)) == ((2, 7), "CortexRight")
     packed = tmp_path / "scans.gii.gz"
     packed.write_bytes(gzip.compress((tmp_path / "scans.gii").read_bytes()))
-    assert node_counts(packed) == (7,)
+    assert read_head(packed) == ((7,), "CortexRight")
 
 
-def test_node_counts__looks_no_further(tmp_path: Path) -> None:
+def test_read_head__looks_no_further(tmp_path: Path) -> None:
     whole = written(tmp_path / "a.gii", *np.random.default_rng(1).normal(size=(9, 9000)))
     content = whole.read_bytes()
     whole.write_bytes(content[: len(content) // 2])
-    assert node_counts(whole) == (9000,)
+    assert read_head(whole) == ((9000,), "CortexRight")
 
 
 @pytest.mark.parametrize("content", [b"", b"no XML", b"<GIFTI>", b"<GIFTI></GIFTI>"])
-def test_node_counts__refuses_what_is_no_gifti(tmp_path: Path, content: bytes) -> None:
+def test_read_head__refuses_what_is_no_gifti(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.gii"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"a\.gii"):
-        node_counts(path)
+        read_head(path)
     with pytest.raises(InputError, match="there is no such file"):
-        node_counts(tmp_path / "none.gii")
+        read_head(tmp_path / "none.gii")
+
+
+def test_read_head__takes_the_structure_from_the_first_array_too(tmp_path: Path) -> None:
+    image = nib.load(written(tmp_path / "a.gii", *np.zeros((2, 5), np.float32)))
+    del image.meta["AnatomicalStructurePrimary"]
+    image.to_filename(tmp_path / "none.gii")
+    assert read_head(tmp_path / "none.gii") == ((5,), "")
+    image.meta["Name"] = "AnatomicalStructurePrimary"  # a value, not a name
+    for one, structure in zip(image.darrays, ("CortexLeft", "CortexRight"), strict=True):
+        one.meta["AnatomicalStructurePrimary"] = structure
+    image.to_filename(tmp_path / "left.gii")
+    assert read_head(tmp_path / "left.gii") == ((5,), "CortexLeft")
 
 
 def test_structure_of__a_file(tmp_path: Path) -> None:

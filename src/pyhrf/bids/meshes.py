@@ -10,9 +10,9 @@ from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import kind_of
 from pyhrf.inputs.bids_names import BidsName, check_link
 from pyhrf.inputs.cifti import cifti_surfaces
-from pyhrf.inputs.surfaces import node_counts, open_mesh, structure_of
+from pyhrf.inputs.surfaces import open_mesh, read_head, structure_of
 
-__all__ = ["by_hemisphere", "find_meshes", "shipped_mesh"]
+__all__ = ["by_hemisphere", "check_hemisphere", "find_meshes", "shipped_mesh"]
 
 _HEMISPHERES = {
     "CortexLeft": "L",
@@ -44,18 +44,23 @@ def by_hemisphere(paths: Sequence[Path], option: str) -> dict[str, Path]:
     Raises
     ------
     ConfigError
-        If it cannot be told, or two are of one hemisphere.
+        If it cannot be told, name and file contradict each other, or two are of one hemisphere.
     InputError
         If a file cannot be read.
     """
     found: dict[str, Path] = {}
     for path in paths:
-        hemi = _hemisphere(path)
+        structure = structure_of(path)
+        hemi = _hemisphere(path, structure)
         if hemi is None:
             raise ConfigError(
                 f"{option} {path}: which hemisphere it is of cannot be told: let its name hold "
                 "hemi-L or hemi-R, or begin with lh. or rh."
             )
+        try:
+            check_hemisphere(path, hemi, structure)
+        except InputError as error:
+            raise ConfigError(f"{option} {error}") from error
         if hemi in found:
             raise ConfigError(
                 f"{option} {path}: is a second file of the hemisphere {hemi}, beside {found[hemi]}"
@@ -64,8 +69,32 @@ def by_hemisphere(paths: Sequence[Path], option: str) -> dict[str, Path]:
     return found
 
 
-def _hemisphere(path: Path) -> str | None:
-    structure = structure_of(path)
+def check_hemisphere(path: Path, hemi: str, structure: str) -> None:
+    """Make sure that a file is of the hemisphere of its name.
+
+    Parameters
+    ----------
+    path : Path
+        GIFTI file.
+    hemi : {"L", "R"}
+        As its name says.
+    structure : str
+        As the file says; nothing is known of a structure that is no hemisphere.
+
+    Raises
+    ------
+    InputError
+        If it is of the other one.
+    """
+    if _HEMISPHERES.get(structure, hemi) != hemi:
+        raise InputError(
+            f"{path}: its name says that it is of the hemisphere {hemi}, and the file itself "
+            f"(AnatomicalStructurePrimary) that it is {structure}: give the right file, or mend "
+            "what is wrong of the two"
+        )
+
+
+def _hemisphere(path: Path, structure: str) -> str | None:
     if (said := _IN_NAME.search(path.name)) is not None:
         return said[1] or said[2].upper()
     return _HEMISPHERES.get(structure)
@@ -93,12 +122,13 @@ def find_meshes(
     Raises
     ------
     InputError
-        If there is none, or a file cannot be read.
+        If there is none, it is of another hemisphere than its name says, or a file cannot be read.
     """
     check_link(bold.path)
     if kind_of(bold) == "gifti":
         hemi = bold.entities["hemi"]
-        return (_mesh(bold, hemi, node_counts(bold.path), candidates, given),)
+        sizes, _ = read_head(bold.path)
+        return (_mesh(bold, hemi, sizes, candidates, given),)
     found = []
     for structure, n_nodes in cifti_surfaces(bold.path).items():
         side = _HEMISPHERES.get(structure)
@@ -129,6 +159,7 @@ def _mesh(
         check_link(name.path)
         mesh = open_mesh(name.path)
         if mesh.n_nodes in n_nodes:
+            check_hemisphere(name.path, hemi, mesh.structure)
             return name.path
         seen = f"; {name.path.name} has {mesh.n_nodes} nodes, the data have {max(n_nodes)}"
     space = bold.entities.get("space", "fsnative")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyhrf.bids.meshes import find_meshes
+from pyhrf.bids.meshes import check_hemisphere, find_meshes
 from pyhrf.bids.names import check_labels
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import provide_parcels
@@ -19,6 +19,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.bids import BidsRun
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import time_step
+from pyhrf.inputs.surfaces import read_head
 from pyhrf.inputs.volumes import open_volume
 from pyhrf.results.names import BIDS_RESULTS
 
@@ -130,6 +131,10 @@ def _placed_on_mesh(
     planned: PlannedStudy, options: BidsOptions, given: Given, made: Path
 ) -> _Placed:
     names = [run.bold for run in planned.runs]
+    if planned.kind == "gifti":
+        for name in names:
+            _, structure = read_head(name.path)
+            check_hemisphere(name.path, name.entities["hemi"], structure)
     meshes = find_meshes(names[0], planned.meshes, given.meshes)
     steps: list[float | None] = [run.tr for run in planned.runs]
     if len(set(steps)) == 1 and steps[0] is not None:

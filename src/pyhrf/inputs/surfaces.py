@@ -26,9 +26,9 @@ __all__ = [
     "NodeSeries",
     "is_gifti",
     "mesh_edges",
-    "node_counts",
     "open_mesh",
     "open_nodes",
+    "read_head",
     "read_labels",
     "read_node_map",
     "series_time_step",
@@ -230,8 +230,8 @@ def structure_of(path: Path) -> str:
     return str(next((one for one in said if one), ""))
 
 
-def node_counts(path: Path) -> tuple[int, ...]:
-    """Read how large the first array of a GIFTI file is, and none of its values.
+def read_head(path: Path) -> tuple[tuple[int, ...], str]:
+    """Read what a GIFTI file says before its first values, and none of these.
 
     Parameters
     ----------
@@ -240,8 +240,10 @@ def node_counts(path: Path) -> tuple[int, ...]:
 
     Returns
     -------
-    tuple of int
+    sizes : tuple of int
         The number of nodes; of an array of all scans, that of the scans too, in the file's order.
+    structure : str
+        As `structure_of`.
 
     Raises
     ------
@@ -250,27 +252,45 @@ def node_counts(path: Path) -> tuple[int, ...]:
     """
     from xml.parsers.expat import ExpatError, ParserCreate
 
-    found: list[int] = []
+    sizes: list[int] = []
+    tags: list[str] = []
+    seen: set[str] = set()
+    texts = {"Name": "", "Value": ""}
+    structures: list[str] = []
 
     def begin(tag: str, about: dict[str, str]) -> None:
-        if tag == "DataArray" and not found:
+        tags.append(tag)
+        seen.add(tag)
+        if tag == "DataArray" and not sizes:
             axes = range(int(about["Dimensionality"]))
-            found.extend(int(about[f"Dim{axis}"]) for axis in axes)
+            sizes.extend(int(about[f"Dim{axis}"]) for axis in axes)
+        elif tag in texts:
+            texts[tag] = ""
+
+    def read(text: str) -> None:
+        if tags[-1] in texts:
+            texts[tags[-1]] += text.strip()
+
+    def end(tag: str) -> None:
+        tags.pop()
+        if tag == "Value" and texts["Name"] == _STRUCTURE:
+            structures.append(texts["Value"])
 
     parser = ParserCreate()
-    parser.StartElementHandler = begin
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    parser.CharacterDataHandler = read
     unpacked = gzip.open if path.name.lower().endswith(".gz") else open
     try:
         with unpacked(path, "rb") as file:
-            while not found and (block := file.read(_BLOCK)):
+            while "Data" not in seen and (block := file.read(_BLOCK)):
                 parser.Parse(block)
     except (OSError, EOFError, zlib.error, ExpatError, LookupError, ValueError) as error:
         _load(path)  # which says what is wrong
         raise InputError(f"{path}: this is no sound GIFTI file ({error})") from error
-    if not found:
+    if not sizes:
         _load(path)
         raise InputError(f"{path}: the GIFTI file holds no array of values")
-    return tuple(found)
+    return tuple(sizes), next((one for one in structures if one), "")
 
 
 def read_labels(path: Path | str, mesh: Mesh) -> NDArray[np.int64]:
