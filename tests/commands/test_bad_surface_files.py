@@ -86,7 +86,7 @@ MENDED = {
     "mesh of other data": (
         "-g",
         lambda p: save_gifti(p, *mesh_arrays(20)),
-        r"has 12 nodes, and the mesh .*mesh.surf.gii has 20: give the mesh on which",
+        r"bold.func.gii: has 12 nodes, and the mesh .*mesh.surf.gii has 20: give the mesh on which",
     ),
     "labels of other data": (
         "-k",

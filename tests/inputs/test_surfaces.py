@@ -175,7 +175,7 @@ def test_open_mesh__refuses_what_is_no_mesh(write, points, arrays, intents, mess
 def test_read_labels__refuses_what_is_no_parcellation(write: Write, mesh: Mesh) -> None:
     ones = np.ones(N_NODES, np.int32)
     for arrays, message in [
-        ([ones[:5]], "has 5 nodes"),
+        ([ones[:5]], "has 5 nodes, .*: give a parcellation of the nodes of that mesh$"),
         ([ones, ones], "holds 2 arrays"),
         ([-ones], "negative labels"),
         ([0 * ones], "empty: all its nodes are 0"),

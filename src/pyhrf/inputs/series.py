@@ -104,9 +104,11 @@ def open_series(bold: Sequence[Path], parcellation: Path, meshes: Sequence[Path]
             "its own, or both are one CIFTI file)"
         )
     surface = surfaces[0]
+    # First the data: if the mesh is not theirs, that is what is wrong, and not the parcellation.
+    series = tuple(open_nodes(path, surface) for path in bold)
     labels = read_labels(parcellation, surface)
     return Opened(
-        series=tuple(open_nodes(path, surface) for path in bold),
+        series=series,
         parcels=find_graph_parcels(labels, surface.edges),
         space=surface,
         shape=labels.shape,

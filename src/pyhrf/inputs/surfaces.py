@@ -38,6 +38,7 @@ __all__ = [
 _ENDINGS = (".gii", ".gii.gz")
 _STRUCTURE = "AnatomicalStructurePrimary"
 _BLOCK = 1 << 16
+_OTHER_MESH = "give the mesh on which the data lie (-g)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
             f"{path}: holds one scan where a series is needed; join the scans into one file"
         )
     if values.shape[1] != mesh.n_nodes:
-        raise _other_nodes(path, values.shape[1], mesh)
+        raise _other_nodes(path, values.shape[1], mesh, f"{_OTHER_MESH}; all runs lie on one")
     kept = np.dtype(np.float32) if values.dtype.kind == "f" else values.dtype.newbyteorder("=")
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is left out later
         return NodeSeries(path, values.astype(kept, copy=False), _time_step(path, image))
@@ -313,7 +314,8 @@ def read_labels(path: Path | str, mesh: Mesh) -> NDArray[np.int64]:
         If the file cannot be read, has several arrays or another number of nodes, or holds what
         is no number of a parcel.
     """
-    return whole_labels(Path(path), read_node_map(path, mesh), place="node")
+    values = _node_map(Path(path), mesh, "give a parcellation of the nodes of that mesh")
+    return whole_labels(Path(path), values, place="node")
 
 
 def read_node_map(path: Path | str, mesh: Mesh) -> NDArray[Any]:
@@ -335,7 +337,10 @@ def read_node_map(path: Path | str, mesh: Mesh) -> NDArray[Any]:
     InputError
         If the file cannot be read, or has several arrays or another number of nodes.
     """
-    path = Path(path)
+    return _node_map(Path(path), mesh, _OTHER_MESH)
+
+
+def _node_map(path: Path, mesh: Mesh, cure: str) -> NDArray[Any]:
     image = _load(path)
     arrays = image.get_arrays_from_intent("label") or image.darrays
     if len(arrays) != 1:
@@ -348,7 +353,7 @@ def read_node_map(path: Path | str, mesh: Mesh) -> NDArray[Any]:
     if values.ndim != 1:
         raise InputError(f"{path}: a parcellation has one value per node, not {values.shape}")
     if len(values) != mesh.n_nodes:
-        raise _other_nodes(path, len(values), mesh)
+        raise _other_nodes(path, len(values), mesh, cure)
     return values
 
 
@@ -414,10 +419,9 @@ def _nodes_last(path: Path, values: NDArray[Any], mesh: Mesh) -> NDArray[Any]:
     return values.T if values.shape[0] == mesh.n_nodes else values
 
 
-def _other_nodes(path: Path, n_nodes: int, mesh: Mesh) -> InputError:
+def _other_nodes(path: Path, n_nodes: int, mesh: Mesh, cure: str) -> InputError:
     return InputError(
-        f"{path}: has {n_nodes} nodes, and the mesh {mesh.path} has {mesh.n_nodes}: give the mesh "
-        "on which the data lie (-g)"
+        f"{path}: has {n_nodes} nodes, and the mesh {mesh.path} has {mesh.n_nodes}: {cure}"
     )
 
 
