@@ -388,6 +388,17 @@ def test_analyse_all__refuses_an_output_that_holds_the_state_of_the_run(studies,
         analyse_all(one, directory=tmp_path / "out" / "runs", engine="serial", tell=Told())
 
 
+def test_analyse_all__refuses_more_studies_than_files_may_be_open(studies, tmp_path, monkeypatch):
+    def no_change(*_):
+        raise AssertionError("the limit is not to be touched")
+
+    monkeypatch.setattr("resource.getrlimit", lambda _: (64, 256))
+    monkeypatch.setattr("resource.setrlimit", no_change)
+    with pytest.raises(InputError, match=r"3 analyses .* need 259 open files.* allows 256"):
+        analyse_all(studies, directory=tmp_path, engine="serial")
+    assert not any(study.output.exists() for study in studies.values())
+
+
 def test_cancel_all__only_what_goes_on_without_its_command(studies, tmp_path):
     settings = load_settings()
     with pytest.raises(ConfigError, match="-x local ends with its command"):

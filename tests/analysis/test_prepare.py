@@ -65,10 +65,25 @@ def test_key__says_which_run_has_which_file(folder):
     assert key(folder, "aab") != key(folder, "abb")
     for kind in ("confounds", "censored"):
         assert key(folder, "aaa", **{kind: "aab"}) != key(folder, "aaa", **{kind: "abb"})
-    assert (
-        key(folder, "aab")["content of paradigm of run 3"]
-        != (key(folder, "aab")["content of paradigm of run 1"])
-    )
+    assert key(folder, "aab")["events of run 3"] != (key(folder, "aab")["events of run 1"])
+
+
+def test_key__knows_all_that_is_read_of_events(folder, tmp_path):
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    header = "onset\tduration\ttrial_type\tamplitude\tcomment\n"
+
+    def key_of(*events):
+        rows = "".join("\t".join(event) + "\n" for event in events)
+        (moved / "events-a.tsv").write_text(header + rows)
+        return key(moved, "a")
+
+    one, two = ("10", "0", "cond1", "1", "x"), ("40", "1", "cond2", "1", "x")
+    usual = key_of(one, two)
+    assert key_of(two, one) == usual
+    assert key_of((*one[:4], "other"), two) == usual
+    for column, other in enumerate(["11", "2", "cond9", "3"]):
+        changed = (*one[:column], other, *one[column + 1 :])
+        assert key_of(changed, two)["events of run 1"] != usual["events of run 1"]
 
 
 def test_key__does_not_know_where_files_lie(folder, tmp_path):

@@ -61,7 +61,7 @@ def test_buildcfg__takes_conditions_of_another_column(run, study, usual, renamed
     )
     assert key(weighted) != expected
     assert {name for name, x in key(weighted).items() if x != expected[name]} == {
-        "content of paradigm of run 1"
+        "events of run 1"
     }
     assert key(written(run, study, renamed)) != expected  # one condition: all
 

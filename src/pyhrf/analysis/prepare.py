@@ -139,30 +139,32 @@ def prepare(study: Study, data: StudyData) -> Prepared:
     key = {
         **study.numerical_parameters(),
         # What the files hold counts, not where they lie: the data may be moved between runs.
-        **{f"content of {role}": sums[str(path)] for role, path in dataset.roles.items()},
-        **_contents_of_events(dataset),
+        **{
+            f"content of {role}": sums[str(path)]
+            for role, path in dataset.roles.items()
+            # of other paradigms than an SPM.mat the events are all that is read
+            if not role.startswith("paradigm of run ") or is_spm(path)
+        },
+        **_events(dataset),
         **code_versions(study),
     }
     checksums = {data.home_of(path): sum_ for path, sum_ in sums.items()}
     return Prepared(dataset, estimator, key, checksums)
 
 
-def _contents_of_events(dataset: Dataset) -> dict[str, str]:
-    """Give a checksum of the events of each run in place of their file's.
+def _events(dataset: Dataset) -> dict[str, str]:
+    """Give a checksum of the events of each run, as they are used: moved by `start_time`.
 
-    A file has more than is read of it: other columns, comments. Of an SPM.mat, its confounds are
-    read too: its own checksum stays, beside that of the events, which `start_time` may have moved.
+    A file has more than is read of it: other columns, comments.
     """
     contents = {}
     for number, run in enumerate(dataset.experiment.runs, start=1):
-        role = f"paradigm of run {number}"
         digest = hashlib.sha256()
         for condition, events in sorted(run.events.items()):
             digest.update(json.dumps([condition, len(events.onsets)]).encode())
             for values in (events.onsets, events.durations, events.amplitudes):
                 digest.update(values.astype("<f8").tobytes())
-        name = f"events of run {number}" if is_spm(dataset.roles[role]) else f"content of {role}"
-        contents[name] = digest.hexdigest()
+        contents[f"events of run {number}"] = digest.hexdigest()
     return contents
 
 

@@ -107,7 +107,7 @@ def analyse_all(
             started=datetime.now(UTC),
             command=command or sys.argv,
         )
-        _allow_open_files(len(studies) + _FILES_BESIDE)
+        _allow_open_files(len(studies))
         for name, study in studies.items():
             pool.take(name, study, stack, fresh=fresh)
         pool.work(said, fresh=fresh, verbosity=verbosity)
@@ -211,9 +211,14 @@ def _hold(folder: Path, studies: Mapping[str, Study], stack: ExitStack) -> None:
         ) from error
 
 
-def _allow_open_files(n_files: int) -> None:
+def _allow_open_files(n_studies: int) -> None:
     """Raise the limit of open files where the system lets us: each journal holds a lock."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < n_files:
-        wanted = n_files if hard == resource.RLIM_INFINITY else min(n_files, hard)
+    wanted = n_studies + _FILES_BESIDE
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise InputError(
+            f"{n_studies} analyses at once need {wanted} open files, and this machine allows "
+            f"{hard} (ulimit -Hn): have that raised, or analyse fewer participants at a time"
+        )
+    if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -254,6 +254,8 @@ def _read_bids(
         "amplitude": columns.amplitude or "amplitude",
     }
     places = _find_bids_columns(lines[0], names, columns, called)
+    # A column that was asked for is a modulation: without it nothing is known of the event.
+    needed = ["onset", "condition", *(["amplitude"] if columns.amplitude else [])]
     left_out: list[int] = []
     gaps: dict[str, list[int]] = {what: [] for what in _BIDS_DEFAULTS if what in places}
     for line in lines[1:]:
@@ -265,7 +267,7 @@ def _read_bids(
         condition = line.fields[places["condition"]]
         if not condition:
             raise line.error(columns.condition, f"is empty; write {_MISSING} if there is none")
-        if _MISSING in (condition, line.fields[places["onset"]]):
+        if _MISSING in (line.fields[places[what]] for what in needed):
             left_out.append(line.number)
             continue
         values = {}
@@ -277,9 +279,9 @@ def _read_bids(
         onset = line.number_in(places["onset"], "onset")
         yield _checked(_Event(line, 0, condition, onset, **values))
     if left_out:
-        notes.append(
-            f"{path}: {_rows(left_out)} left out, for onset or {columns.condition} is {_MISSING}"
-        )
+        names_of = [called[what] for what in needed]
+        which = f"{', '.join(names_of[:-1])} or {names_of[-1]}"
+        notes.append(f"{path}: {_rows(left_out)} left out, for {which} is {_MISSING}")
     notes.extend(
         f"{path}: {called[what]} is {_MISSING} in {_rows(lines_without)}, taken as "
         f"{_BIDS_DEFAULTS[what]:g}"
