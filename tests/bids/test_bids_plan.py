@@ -73,7 +73,7 @@ def test_plan__one_without_events_fails_also_alone(data: DataSet, plan: Planning
     data.run("sub-01_task-x")
     data.run("sub-02_task-x", events=False)
     for found in (plan(), plan(participants=("02",))):
-        assert "there are no events of this run" in str(found.failed["sub-02_task-x"])
+        assert "there are no events of this run" in str(found.failed[f"sub-02_task-x_{MNI}"])
     assert list(plan().studies) == [f"sub-01_task-x_{MNI}"]
 
 
@@ -88,16 +88,16 @@ def test_plan__confounds_and_masks(data: DataSet, plan: Planning) -> None:
     data.run("sub-01_task-x")
     folder = data.root / PREP / "sub-01" / "func"
     (folder / "sub-01_task-x_desc-confounds_timeseries.tsv").unlink()
-    assert "no confounds" in str(plan().failed["sub-01_task-x"])
+    assert "no confounds" in str(plan().failed[f"sub-01_task-x_{MNI}"])
     assert plan(confound_columns="none").studies
     assert plan(confound_columns="none", fd_threshold=0.5).failed
     data.touch(f"{PREP}/sub-01/func/sub-01_task-x_desc-confounds_regressors.tsv")  # until 2020
     assert plan().studies
     (folder / f"sub-01_task-x_{MNI}_desc-brain_mask.nii.gz").unlink()
-    assert "no brain mask" in str(plan().failed["sub-01_task-x"])
+    assert "no brain mask" in str(plan().failed[f"sub-01_task-x_{MNI}"])
     data.touch(f"{PREP}/sub-01/func/sub-01_task-x_space-T1w_desc-brain_mask.nii.gz")
     data.touch(f"{PREP}/sub-01/func/sub-01_task-x_desc-brain_mask.nii.gz")
-    assert "no brain mask" in str(plan().failed["sub-01_task-x"])
+    assert "no brain mask" in str(plan().failed[f"sub-01_task-x_{MNI}"])
     atlas = data.root / "atlas.nii.gz"
     nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.int16), np.eye(4)), atlas)
     assert plan(parcellation=atlas).studies
@@ -221,7 +221,7 @@ def test_plan__times_of_the_json_files(data: DataSet, plan: Planning) -> None:
         "2100": "as 2100: it is",
     }.items():
         sidecar.write_text(f'{{"RepetitionTime": {value}}}')
-        assert f"RepetitionTime {said}" in str(plan().failed["sub-01_task-x"])
+        assert f"RepetitionTime {said}" in str(plan().failed[f"sub-01_task-x_{MNI}"])
 
 
 def test_plan__links_to_nothing_are_named(data: DataSet, plan: Planning) -> None:
@@ -233,7 +233,7 @@ def test_plan__links_to_nothing_are_named(data: DataSet, plan: Planning) -> None
         data.run(f"sub-{label}_task-x")
     prep = data.root / PREP
     said = link(prep / "sub-01" / "func" / f"sub-01_task-x_{MNI}_desc-preproc_bold.json")
-    assert said in str(plan().failed["sub-01_task-x"])
+    assert said in str(plan().failed[f"sub-01_task-x_{MNI}"])
     (prep / "sub-02").rename(prep / "gone")
     said = link(prep / "sub-02")
     assert said in str(plan().failed["sub-02"])

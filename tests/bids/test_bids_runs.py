@@ -34,11 +34,11 @@ def test_plan__reconstructions_of_a_scan_count_once(data: DataSet, plan: Plannin
     for n in (1, 2):
         for label in ("norm", "raw"):
             data.run(f"sub-01_task-x_rec-{label}_run-{n}")
-    error = str(plan().failed["sub-01_task-x"])
+    error = str(plan().failed[f"sub-01_task-x_{MNI}"])
     assert "sub-01_task-x_rec-norm_run-1" in error
     assert "rec-raw_run-1" in error
     assert "choose with --rec norm or --rec raw" in error
-    assert "choose with --rec" in str(plan(rec=["raw", "norm"]).failed["sub-01_task-x"])
+    assert "choose with --rec" in str(plan(rec=["raw", "norm"]).failed[f"sub-01_task-x_{MNI}"])
     assert runs_of(plan(rec=["raw"])) == {
         f"sub-01_task-x_rec-raw_{MNI}": [f"sub-01_task-x_rec-raw_run-{n}" for n in (1, 2)]
     }
@@ -52,7 +52,9 @@ def test_plan__acquisitions_of_a_run_are_chosen(entity: str, data: DataSet, plan
     data.run(f"sub-01_task-x_{entity}-mb")
     data.run(f"sub-02_task-x_{entity}-mb")
     found = plan()
-    assert f"choose with --{entity} mb or --{entity} none" in str(found.failed["sub-01_task-x"])
+    assert f"choose with --{entity} mb or --{entity} none" in str(
+        found.failed[f"sub-01_task-x_{MNI}"]
+    )
     assert list(found.studies) == [f"sub-02_task-x_{MNI}"]
     assert runs_of(plan(**{entity: ["none"]}, participants=("01",))) == {
         f"sub-01_task-x_{MNI}": ["sub-01_task-x"]
@@ -76,7 +78,7 @@ def test_plan__directions_are_runs(data: DataSet, plan: Planning) -> None:
 def test_plan__other_names_of_one_scan(data: DataSet, plan: Planning, other: str) -> None:
     data.run("sub-01_task-x_run-1")
     data.touch(f"{FOLDER}/{other}_{MNI}_desc-preproc_bold.nii.gz")
-    assert "take one of them away" in str(plan().failed["sub-01_task-x"])
+    assert "take one of them away" in str(plan().failed[f"sub-01_task-x_{MNI}"])
 
 
 def test_plan__an_unpacked_copy_is_no_run(data: DataSet, plan: Planning, told: list[str]) -> None:

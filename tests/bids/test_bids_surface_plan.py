@@ -72,8 +72,8 @@ def test_plan__hemispheres_of_one_name_fail_by_themselves(
     data.touch(f"{FUNC}/sub-01_task-x_hemi-R_space-fsaverage5_desc-preproc_bold.func.gii")
     made = plan()
     assert list(made.studies) == ["sub-01_task-x_hemi-L_space-fsaverage5"]
-    assert list(made.failed) == ["sub-01_task-x_hemi-R"]
-    assert "may be one scan" in str(made.failed["sub-01_task-x_hemi-R"])
+    assert list(made.failed) == ["sub-01_task-x_hemi-R_space-fsaverage5"]
+    assert "may be one scan" in str(made.failed["sub-01_task-x_hemi-R_space-fsaverage5"])
 
 
 def test_plan__a_run_of_one_hemisphere_is_said(
@@ -82,12 +82,12 @@ def test_plan__a_run_of_one_hemisphere_is_said(
     surface(data, "sub-01_task-x_run-1", *gii())
     surface(data, "sub-01_task-x_run-2", gii()[1])
     assert len(plan().studies) == 2
-    assert told == ["note: sub-01_task-x: the hemisphere L lacks 1 of the runs that the other has"]
+    assert told == ["note: sub-01_task-x: the hemisphere L lacks run-2, which the other has"]
 
 
 def test_plan__a_series_must_name_its_hemisphere(data: DataSet, plan: Planning) -> None:
     surface(data, "sub-01_task-x", "space-fsaverage5_bold.func.gii")
-    assert "which hemisphere" in str(plan().failed["sub-01_task-x"])
+    assert "which hemisphere" in str(plan().failed["sub-01_task-x_space-fsaverage5"])
 
 
 def test_plan__no_mask_is_needed_but_confounds_are(data: DataSet, plan: Planning) -> None:

@@ -64,7 +64,8 @@ class Plan:
         Where it is from.
     studies : dict of str to PlannedStudy
     failed : dict of str to PyhrfError
-        Why a participant and task cannot be analysed, by name.
+        Why a participant and task cannot be analysed, by name; without the space where there are
+        data in none or in several.
     given : Given
         Meshes and parcellations that the user names.
     """
@@ -145,11 +146,12 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
                 if space_of(x) in space and kind_of(x) == kind and options.selection.takes(x)
             ]
             name = f"sub-{label}_task-{task}"
-            for hemi, names in _by_hemisphere(chosen, name, tell).items():
+            for names in _by_hemisphere(chosen, name, tell):
                 try:
                     planned = _plan_study(data, names, space, options, tell)
                 except PyhrfError as error:
-                    failed[name + hemi] = error
+                    one_space = len({space_of(x) for x in names}) == 1
+                    failed[_name_of(names[0], options.selection) if one_space else name] = error
                 else:
                     studies[planned.name] = planned
     return Plan(data, studies, failed, given)
@@ -162,25 +164,29 @@ def _choose_kind(there: Collection[str], of_atlas: str) -> str:
     return next(kind for kind in ("volume", "gifti", "cifti") if kind in there)
 
 
-def _by_hemisphere(names: Sequence[BidsName], study: str, tell: Tell) -> dict[str, list[BidsName]]:
-    """Share GIFTI series out among the hemispheres; others stay together, with an empty key."""
+def _by_hemisphere(names: Sequence[BidsName], study: str, tell: Tell) -> list[list[BidsName]]:
+    """Share GIFTI series out among the hemispheres; others stay together."""
     shared: dict[str, list[BidsName]] = {}
     for name in names:
-        hemi = name.entities.get("hemi", "")
-        shared.setdefault(f"_hemi-{hemi}" if hemi else "", []).append(name)
-    runs = {hemi: {_of_both(name) for name in some} for hemi, some in shared.items()}
+        shared.setdefault(name.entities.get("hemi", ""), []).append(name)
+    runs = {hemi: [_run_in_words(name) for name in some] for hemi, some in shared.items()}
     if any(hemi for hemi in shared):
-        for hemi in ("_hemi-L", "_hemi-R"):
-            if lacking := set().union(*runs.values()) - runs.get(hemi, set()):
+        every = dict.fromkeys(run for some in runs.values() for run in some)
+        for hemi in ("L", "R"):
+            if lacking := [run for run in every if run not in runs.get(hemi, ())]:
+                more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
                 tell(
-                    f"note: {study}: the hemisphere {hemi[-1]} lacks {len(lacking)} of the runs "
-                    "that the other has"
+                    f"note: {study}: the hemisphere {hemi} lacks "
+                    f"{', '.join(lacking[:3])}{more}, which the other has"
                 )
-    return shared or {"": []}
+    return list(shared.values()) or [[]]
 
 
-def _of_both(name: BidsName) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((key, x) for key, x in name.entities.items() if key != "hemi"))
+def _run_in_words(name: BidsName) -> str:
+    """Name a run by what tells it from others of its participant and task, as ``ses-1_run-2``."""
+    common = ("sub", "task", "hemi", "space", "den", "desc")
+    words = [f"{key}-{x}" for key, x in name.entities.items() if key not in common]
+    return "_".join(words) or "its run"
 
 
 def _check_labels(names: Collection[BidsName], selection: Selection, data: BidsData) -> None:
@@ -232,7 +238,7 @@ def _plan_study(
             f"{names[0].path}: its name does not say which hemisphere it is of (hemi-L or hemi-R)"
         )
     entities = _entities_of_study(names[0], options.selection)
-    name = "_".join(f"{key}-{label}" for key, label in entities.items())
+    name = _name_of(names[0], options.selection)
     check_one_space(names)
     single = without_copies(names)
     if len(single) < len(names):
@@ -253,6 +259,11 @@ def _entities_of_study(bold: BidsName, selection: Selection) -> dict[str, str]:
     named = {key: label for key, label in bold.entities.items() if key in {"sub", "task", *asked}}
     # As BIDS orders them: older names have hemi after space.
     return named | {key: bold.entities[key] for key in last if key in bold.entities}
+
+
+def _name_of(bold: BidsName, selection: Selection) -> str:
+    entities = _entities_of_study(bold, selection)
+    return "_".join(f"{key}-{label}" for key, label in entities.items())
 
 
 def _check_run(run: BidsRun, options: BidsOptions) -> None:
