@@ -388,6 +388,30 @@ def test_analyse_all__refuses_an_output_that_holds_the_state_of_the_run(studies,
         analyse_all(one, directory=tmp_path / "out" / "runs", engine="serial", tell=Told())
 
 
+def test_analyse_all__is_watched_while_it_prepares(studies, tmp_path, monkeypatch):
+    seen = []
+
+    def tell(_text):
+        watch = Watch(tmp_path)
+        seen.append((watch.goes_on, watch.how_it_stands().partition(" (")[0]))
+
+    bold = studies["sub-1"].data.runs[0].bold
+    bold.write_bytes(bold.read_bytes()[:-999])
+    analyse_all(studies, directory=tmp_path, engine="serial", tell=tell)
+    assert seen[0] == (True, "preparing")
+    assert Watch(tmp_path).how_it_stands() == "ended"
+    analyse_all(studies, directory=tmp_path, engine="serial", tell=tell)  # nothing is left to do
+    assert not Watch(tmp_path).goes_on
+    monkeypatch.setattr("pyhrf.analysis.pool.prepare", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        analyse_all(studies, directory=tmp_path, engine="serial", tell=tell, fresh=True)
+    assert "interrupted" in Watch(tmp_path).how_it_stands()
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
 def test_analyse_all__refuses_more_studies_than_files_may_be_open(studies, tmp_path, monkeypatch):
     def no_change(*_):
         raise AssertionError("the limit is not to be touched")

@@ -29,6 +29,7 @@ from pyhrf.errors import InputError
 from pyhrf.execution.durable import DirectoryLock, write_durably
 from pyhrf.execution.engine import Detaching, Engine, Keeping
 from pyhrf.execution.engines import make_detaching, make_engine, tell_workflow
+from pyhrf.execution.run_state import preparing
 from pyhrf.execution.watch import MEMBERS, RUNS
 from pyhrf.study_data import Tell
 
@@ -96,6 +97,7 @@ def analyse_all(
         chosen.folder = folder / chosen.name
     with ExitStack() as stack:
         _hold(folder, studies, stack)
+        stack.enter_context(preparing(folder, chosen.name))
         stack.enter_context(warnings_in(folder / LOG_FILE))
         if not isinstance(chosen, Detaching):
             tell_workflow(folder, tell=tell)

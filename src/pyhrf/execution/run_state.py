@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -17,14 +18,17 @@ __all__ = [
     "FAILED",
     "HEARTBEAT",
     "INTERRUPTED",
+    "PREPARING",
     "RUNNING",
     "SILENCE",
     "RunState",
+    "preparing",
     "read_state",
     "write_state",
 ]
 
-RUNNING, ENDED, INTERRUPTED, FAILED = "running", "ended", "interrupted", "failed"
+PREPARING, RUNNING = "preparing", "running"
+ENDED, INTERRUPTED, FAILED = "ended", "interrupted", "failed"
 _FILE = "run-state.json"
 
 HEARTBEAT = 60.0
@@ -48,8 +52,8 @@ class RunState:
         Parcels of the study, with those that earlier runs have done.
     n_before : int
         Parcels that earlier runs have done.
-    state : {"running", "ended", "interrupted", "failed"}
-        A run that was killed still says ``running``.
+    state : {"preparing", "running", "ended", "interrupted", "failed"}
+        A run that was killed still says ``running``, or ``preparing``: before it knows its parcels.
     started : float
         When it began, seconds since 1970.
     host, pid
@@ -71,13 +75,18 @@ class RunState:
     news: Sequence[str] = ()
     alive: float = field(default_factory=time.time, compare=False)
 
+    @property
+    def says_it_goes_on(self) -> bool:
+        """Whether the run has not said how it ended."""
+        return self.state in (PREPARING, RUNNING)
+
     def was_killed(self) -> bool:
         """Tell whether the run says that it goes on though its process is gone.
 
         Only the machine of the run knows that for sure; on another one it counts as killed when it
         has been silent for `SILENCE`.
         """
-        if self.state != RUNNING:
+        if not self.says_it_goes_on:
             return False
         if self.host != platform.node():
             return time.time() - self.alive > SILENCE
@@ -111,3 +120,31 @@ def read_state(folder: Path) -> RunState | None:
         return RunState(**json.loads((folder / _FILE).read_bytes()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+@contextmanager
+def preparing(folder: Path, engine: str) -> Iterator[None]:
+    """Say that a run is being prepared, until it says more of itself, or ends without.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    engine : str
+        Name of the engine.
+    """
+    state = RunState(engine, 0, 0, 0, state=PREPARING)
+    write_state(folder, state)
+    end = FAILED
+    try:
+        yield
+        end = ENDED
+    except KeyboardInterrupt:
+        end = INTERRUPTED
+        raise
+    finally:
+        last = read_state(folder)
+        if last is not None and last.state == PREPARING:
+            # What ended the run counts, not that a full disk cannot take this note.
+            with suppress(OSError):
+                write_state(folder, state.replaced(state=end))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pyhrf.errors import InputError, counted
 from pyhrf.execution.packing import unpack_statuses
-from pyhrf.execution.run_state import RUNNING, RunState, read_state
+from pyhrf.execution.run_state import RunState, read_state
 
 __all__ = ["MEMBERS", "RUNS", "HostTally", "Watch", "WatchAll"]
 
@@ -131,7 +131,7 @@ class Watch:
     @property
     def goes_on(self) -> bool:
         """Whether the run still works."""
-        return self.state is not None and self.state.state == RUNNING and not self._killed
+        return self.state is not None and self.state.says_it_goes_on and not self._killed
 
     @property
     def n_done(self) -> int:
@@ -166,7 +166,7 @@ class Watch:
             how = "killed" if here else "silent for long, perhaps killed"
             return f"{how} ({where}); the same command goes on where it was"
         if self.goes_on:
-            return f"running ({where})"
+            return f"{self.state.state} ({where})"
         left = self.n_total - self.n_done
         if left:
             return f"{self.state.state}, {counted(left, 'parcel')} left; the same command goes on"
@@ -237,4 +237,4 @@ def _when_begun(members: Path) -> tuple[bool, float]:
     state = read_state(members.parent)
     if state is None:
         return (False, 0.0)
-    return (state.state == RUNNING and not state.was_killed(), state.started)
+    return (state.says_it_goes_on and not state.was_killed(), state.started)
