@@ -292,3 +292,44 @@ def test_bids__finds_what_was_put_in_on_the_surface(
             expected = levels[:, :, place].reshape(-1)
             both = np.isfinite(expected)
             assert np.corrcoef(found[both], expected[both])[0, 1] > 0.9
+
+
+def rewritten(path: Path, change: Any) -> None:
+    """Change the values of a GIFTI series, shape (n_scans, n_nodes)."""
+    values = nib.load(path).agg_data().T.copy()
+    change(values)
+    structure = nib.load(path).meta["AnatomicalStructurePrimary"]
+    gifti(path, [*values], ["time series"] * len(values), structure)
+
+
+def test_bids__parcels_are_cut_by_the_scans_that_are_not_censored(
+    surfaces: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = func(surfaces, "01")
+    for path in folder.glob("*_hemi-?_space-fsnative_bold.func.gii"):
+        rewritten(path, lambda values: values[0].fill(np.nan))
+    for path in folder.glob("*_desc-confounds_timeseries.tsv"):
+        lines = path.read_text().splitlines()
+        marks = ["non_steady_state_outlier00", "1", *["0"] * (len(lines) - 2)]
+        rows = [f"{line}\t{mark}\n" for line, mark in zip(lines, marks, strict=True)]
+        path.write_text("".join(rows))
+    out = tmp_path / "out"
+    words = ("--participant-label", "01", "--parcellation", 8, "--space", "fsnative")
+    ended = run_bids(capfd, surfaces, out, *WORDS, *words)
+    assert ended.code == 0, ended.err
+    found = nib.load(out / "sub-01" / "func" / f"{LEFT}_desc-parcels_dseg.label.gii").agg_data()
+    assert found[-1] == 0
+    assert sorted(np.bincount(found)[1:].tolist()) == [7, 8]
+
+
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_bids__names_the_run_without_a_signal_on_the_mesh(
+    surfaces: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], value: float
+) -> None:
+    broken = func(surfaces, "01") / "sub-01_task-sim_run-2_hemi-R_space-fsnative_bold.func.gii"
+    rewritten(broken, lambda values: values.fill(value))
+    words = ("--participant-label", "01", "--parcellation", 8, "--space", "fsnative")
+    ended = run_bids(capfd, surfaces, tmp_path / "out", *WORDS, *words)
+    assert ended.code == 3, ended.err
+    named = f"{RIGHT} is left out: {broken}: its data are constant or not finite at all nodes"
+    assert named in ended.err

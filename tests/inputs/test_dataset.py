@@ -210,8 +210,17 @@ def test_load__refuses_a_parcellation_that_misses_the_data(
     open_dataset(runs=runs, parcellation=parcellation).read()
     dataset = open_dataset(runs=runs, parcellation=parcellation, nuisance=nuisance)
     for _ in range(2):
-        with pytest.raises(InputError, match=rf"l\.nii: misses the data: all {n} positions"):
+        words = rf"second\.nii: its data are constant or not finite at all {n} positions of"
+        with pytest.raises(InputError, match=words):
             dataset.read()
+    # the atlas is blamed when no run has a signal there
+    silent[labels > 0] = 0
+    runs[:] = [
+        Files(write_nifti(f"{name}.nii", silent), files[0].paradigm) for name in ("third", "fourth")
+    ]
+    dataset = open_dataset(runs=runs, parcellation=parcellation)
+    with pytest.raises(InputError, match=rf"l\.nii: misses the data: all {n} .*third\.nii"):
+        dataset.read()
 
 
 def test_checksums__are_those_of_the_files(files: Study) -> None:

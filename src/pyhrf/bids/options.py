@@ -14,6 +14,7 @@ from pyhrf.config.study import SECTION_OF, ConfoundsConfig, Contrast, EstimatorN
 from pyhrf.config.study_xml import read_study
 from pyhrf.errors import ConfigError
 from pyhrf.inputs.bids import Selection
+from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.paradigm import EventColumns
 
 __all__ = ["ESTIMATORS", "BidsOptions"]
@@ -141,6 +142,22 @@ class BidsOptions:
     def needs_confounds(self) -> bool:
         """Tell whether each run needs its file of confounds."""
         return self._confounds != {"columns": "none", "fd_threshold": None}
+
+    def nuisance_of(self, confounds: Path | None) -> NuisanceFiles:
+        """Give what is known of a run by its file of confounds: nothing if that is not asked for.
+
+        Parameters
+        ----------
+        confounds : Path or None
+            The file.
+
+        Returns
+        -------
+        NuisanceFiles
+        """
+        if not self.needs_confounds:
+            return NuisanceFiles()
+        return NuisanceFiles(confounds=confounds, **self._confounds)
 
     def check_values(self) -> None:
         """Check all that holds whatever the data are.

@@ -146,7 +146,12 @@ def _placed_on_mesh(
     if options.size is None:
         return _Placed(tr, steps, given.atlas_of(names[0]), meshes, [])
     parcels, notes = provide_surface_parcels(
-        made, names, meshes, size=options.size, smallest=options.smallest
+        made,
+        names,
+        meshes,
+        nuisance=[options.nuisance_of(run.confounds) for run in planned.runs],
+        size=options.size,
+        smallest=options.smallest,
     )
     return _Placed(tr, steps, parcels, meshes, notes)
 

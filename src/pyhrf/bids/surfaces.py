@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,9 @@ from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import kind_of
 from pyhrf.inputs.bids_names import BidsName, read_json
 from pyhrf.inputs.cifti import is_cifti, open_cifti
+from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.series import Space
+from pyhrf.inputs.signals import refuse_silent_run, varies
 from pyhrf.inputs.surfaces import NodeSeries, is_gifti, open_mesh, open_nodes
 from pyhrf.parcellation.edit import split_mask
 from pyhrf.results.label_files import ending_of, write_labels
@@ -130,6 +131,7 @@ def provide_surface_parcels(
     runs: Sequence[BidsName],
     meshes: Sequence[Path],
     *,
+    nuisance: Sequence[NuisanceFiles],
     size: int,
     smallest: int,
 ) -> tuple[Path, list[str]]:
@@ -146,6 +148,8 @@ def provide_surface_parcels(
         Series of one hemisphere, or CIFTI.
     meshes : sequence of Path
         On which they lie.
+    nuisance : sequence of NuisanceFiles
+        Of each run; in scans that they censor, no signal is looked for.
     size, smallest : int
         Nodes (and voxels, of CIFTI) of a parcel at most, and at least: islands of fewer belong to
         no parcel.
@@ -160,21 +164,21 @@ def provide_surface_parcels(
     Raises
     ------
     InputError
-        If a file cannot be used, or no node has a signal.
+        If a file cannot be used, or no node has a signal in all runs.
     """
     bold = [name.path for name in runs]
     kind = kind_of(runs[0])
     ending = ".label.gii" if kind == "gifti" else ".dlabel.nii"
     smallest = min(size, smallest)
-    digest = digest_of("", (size, smallest, *meshes, *bold))[:16]
+    censoring = " ".join(str(each.fd_threshold) for each in nuisance)
+    tables = [path for each in nuisance for path in each.paths]
+    digest = digest_of(censoring, (size, smallest, *meshes, *bold, *tables))[:16]
     stem = f"parcels-of-{size}-nodes-{digest}"
     path, about = folder / f"{stem}{ending}", folder / f"{stem}.json"
     if path.is_file() and about.is_file():
         return path, [str(note) for note in read_json(about).get("notes", [])]
     series, space, edges = _opened(kind, bold, meshes)
-    usable = np.logical_and.reduce([_has_signal(one.values) for one in series])
-    if not usable.any():
-        raise InputError(f"{bold[0]}: no node has a signal that is finite and varies in all runs")
+    usable = _usable(series, nuisance)
     labels, notes = without_islands(
         split_mask(usable, size=size, edges=edges), smallest=smallest, edges=edges
     )
@@ -202,7 +206,16 @@ def _opened(
     return tuple(open_nodes(path, mesh) for path in bold), mesh, mesh.edges
 
 
-def _has_signal(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which nodes are finite in all scans and not constant."""
-    finite = np.isfinite(values).all(axis=0)
-    return np.asarray(finite & (values != values[:1]).any(axis=0))
+def _usable(series: Sequence[NodeSeries], nuisance: Sequence[NuisanceFiles]) -> NDArray[np.bool_]:
+    """Tell which nodes have a signal in all runs; refuse data in which none has."""
+    usable = []
+    for one, files in zip(series, nuisance, strict=True):
+        censored = read_nuisance(files, one.n_scans).censored
+        usable.append(varies(one.values if censored is None else one.values[~censored]))
+    in_all = np.logical_and.reduce(usable)
+    if not in_all.any():
+        n_usable = [int(each.sum()) for each in usable]
+        refuse_silent_run([one.path for one in series], n_usable, "all nodes")
+        runs = " in all runs" if len(series) > 1 else ""
+        raise InputError(f"{series[0].path}: no node has a signal that is finite and varies{runs}")
+    return np.asarray(in_all)

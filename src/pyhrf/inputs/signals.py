@@ -14,7 +14,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.series import Series, values_of
 from pyhrf.inputs.voxels import has_level
 
-__all__ = ["refuse_centred", "refuse_silence"]
+__all__ = ["refuse_centred", "refuse_silence", "refuse_silent_run", "varies"]
 
 _AT_ONCE = 1000  # positions
 
@@ -40,19 +40,53 @@ def refuse_silence(
     Raises
     ------
     InputError
-        If all positions are constant or not finite, in one run or another.
+        If all positions are constant or not finite, in one run or another. A run in which all are,
+        and not so in others, is named.
     """
     n_positions = stored[0].shape[1]
+    n_usable = [0] * len(runs)
     # the first few tell, unless the parcellation is that of other data
     for first in range(0, n_positions, _AT_ONCE):
         some = slice(first, first + _AT_ONCE)
-        usable = [_varies(values[run.kept, some]) for run, values in zip(runs, stored, strict=True)]
+        usable = [varies(values[run.kept, some]) for run, values in zip(runs, stored, strict=True)]
         if np.logical_and.reduce(usable).any():
             return
+        n_usable = [n + int(each.sum()) for n, each in zip(n_usable, usable, strict=True)]
+    refuse_silent_run(
+        [series.path for series in bold], n_usable, f"all {n_positions} positions of the parcels"
+    )
+    where = "in one run or another" if any(n_usable) else f"in {bold[0].path}"
     raise InputError(
         f"{parcellation}: misses the data: all {n_positions} positions of its parcels are "
-        f"constant or not finite in {bold[0].path}: give the parcellation of these data"
+        f"constant or not finite {where}: give the parcellation of these data"
     )
+
+
+def refuse_silent_run(paths: Sequence[Path], n_usable: Sequence[int], positions: str) -> None:
+    """Refuse a run without any signal beside runs that have one: it is what is wrong.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The BOLD file of each run.
+    n_usable : sequence of int
+        How many positions are finite and vary in each run.
+    positions : str
+        What was looked at, such as ``all nodes``.
+
+    Raises
+    ------
+    InputError
+        Naming the file of the first such run.
+    """
+    if not any(n_usable):
+        return
+    for path, n in zip(paths, n_usable, strict=True):
+        if n == 0:
+            raise InputError(
+                f"{path}: its data are constant or not finite at {positions}, and those of other "
+                "runs are not: make the file anew, or leave this run out"
+            )
 
 
 def refuse_centred(
@@ -79,8 +113,18 @@ def refuse_centred(
             )
 
 
-def _varies(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which columns are finite and not constant."""
+def varies(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which positions are finite in all scans and not constant.
+
+    Parameters
+    ----------
+    values : array, shape (n_scans, n_positions)
+        Of the scans that are not censored.
+
+    Returns
+    -------
+    bool array, shape (n_positions,)
+    """
     with np.errstate(invalid="ignore"):  # inf - inf
         finite = np.isfinite(values.sum(axis=0, dtype=np.float64))
     return np.asarray(finite & (values != values[:1]).any(axis=0))
