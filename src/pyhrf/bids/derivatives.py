@@ -20,7 +20,7 @@ from pyhrf.bids.describe import (
     MapKind,
 )
 from pyhrf.bids.files import keep_current, scratch_beside, write_json
-from pyhrf.bids.map_files import ending_of_map, label_file, map_step, squared_map
+from pyhrf.bids.map_files import ending_of_map, label_file, map_step, parcel_names, squared_map
 from pyhrf.bids.names import bids_label, condition_labels
 from pyhrf.bids.plan import PlannedStudy
 from pyhrf.bids.studies import WORK, folder_of_inputs
@@ -185,11 +185,12 @@ def write_derivatives(
         **({"Notes": list(notes)} if notes else {}),
         "GeneratedBy": [{"Name": _PROGRAM, "Version": __version__}],
     }
+    names = parcel_names(study.data.parcellation) if study.data.parcellation is not None else {}
     writer = _Writer(folder / planned.name, about, [])
     # Files on their way: the folder of the results is the analysis's own.
     with scratch_beside(folder) as scratch:
-        _write_maps(writer, study, results, scratch)
-    _write_tables(writer, results)
+        _write_maps(writer, study, results, scratch, names)
+    _write_tables(writer, results, names)
     _write_report(writer, out_dir, planned, results)
     _remove_others(writer.files, out_dir, folder_of_inputs(out_dir, planned) / "derivatives.json")
 
@@ -229,7 +230,9 @@ def _sources(planned: PlannedStudy, study: Study, data: BidsData) -> list[str]:
     return uris
 
 
-def _write_maps(writer: _Writer, study: Study, results: Results, scratch: Path) -> None:
+def _write_maps(
+    writer: _Writer, study: Study, results: Results, scratch: Path, names: Mapping[int, str]
+) -> None:
     maps = results.maps()
     labels = condition_labels(_conditions(results))
     unit = "percent of the mean" if study.data.scaling == "percent" else "arbitrary"
@@ -245,7 +248,7 @@ def _write_maps(writer: _Writer, study: Study, results: Results, scratch: Path) 
             # One JSON speaks for the map and its table.
             header = (results.directory / "parcels.tsv").read_bytes()
             about |= _columns(b"index\tname\t" + header, PARCEL_COLUMNS)
-            ending, content = label_file(path, scratch)
+            ending, content = label_file(path, scratch, names)
             writer.put("desc-parcels_dseg", ending, content, about)
         else:
             rest = f"{name}stat-{kind.label}_statmap"
@@ -284,21 +287,21 @@ def _conditions(results: Results) -> list[str]:
     return [str(name) for name in dict.fromkeys(results.conditions["condition"])]
 
 
-def _write_tables(writer: _Writer, results: Results) -> None:
+def _write_tables(writer: _Writer, results: Results, names: Mapping[int, str]) -> None:
     for name, rest in (("hrf", "desc-hrf_table"), ("conditions", "desc-conditions_table")):
         content = (results.directory / f"{name}.tsv").read_bytes()
         writer.put(rest, ".tsv", content, _columns(content, COLUMNS))
     with (results.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     # BIDS wants the columns index and name in the table of a segmentation.
-    content = "".join("\t".join(row) + "\n" for row in _with_names(rows)).encode()
+    content = "".join("\t".join(row) + "\n" for row in _with_names(rows, names)).encode()
     writer.put_table("desc-parcels_dseg", content)
 
 
-def _with_names(rows: Sequence[Sequence[str]]) -> Iterator[list[str]]:
+def _with_names(rows: Sequence[Sequence[str]], names: Mapping[int, str]) -> Iterator[list[str]]:
     yield ["index", "name", *rows[0][1:]]
     for row in rows[1:]:
-        yield [row[0], f"parcel-{row[0]}", *row[1:]]
+        yield [row[0], names.get(int(row[0]), f"parcel-{row[0]}"), *row[1:]]
 
 
 def _columns(table: bytes, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

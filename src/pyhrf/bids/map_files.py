@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pyhrf.inputs.surfaces import Mesh, is_gifti, series_time_step, structure_of
 from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid
 from pyhrf.results.label_files import write_labels
 
-__all__ = ["ending_of_map", "label_file", "map_step", "squared_map"]
+__all__ = ["ending_of_map", "label_file", "map_step", "parcel_names", "squared_map"]
 
 _ENDINGS = (".nii.gz", ".func.gii", ".dscalar.nii", ".dtseries.nii")
 _NO_EDGES = np.empty((0, 2), np.int32)
@@ -71,7 +72,31 @@ def squared_map(path: Path, scratch: Path) -> bytes:
     return written.read_bytes()
 
 
-def label_file(path: Path, scratch: Path) -> tuple[str, bytes]:
+def parcel_names(path: Path) -> dict[int, str]:
+    """Read the names that a parcellation of a surface gives its parcels.
+
+    Parameters
+    ----------
+    path : Path
+        The parcellation, which the analysis could use.
+
+    Returns
+    -------
+    dict of int to str
+        By number, in one line each; empty for volumes and maps, which name none.
+    """
+    table: Mapping[int, str] = {}
+    if is_gifti(path):
+        table = _load(path).labeltable.get_labels_as_dict()
+    elif path.name.endswith(".dlabel.nii"):
+        axis = _load(path).header.get_axis(0)
+        table = {number: name for number, (name, _) in axis.label[0].items()}
+    words = {int(number): " ".join((name or "").split()) for number, name in table.items()}
+    # What PyHRF itself calls a parcel is no name.
+    return {n: name for n, name in words.items() if name not in ("", f"parcel {n}")}
+
+
+def label_file(path: Path, scratch: Path, names: Mapping[int, str]) -> tuple[str, bytes]:
     """Turn the map of parcels into a file of labels: with a name and a colour for each on surfaces.
 
     Parameters
@@ -80,6 +105,8 @@ def label_file(path: Path, scratch: Path) -> tuple[str, bytes]:
         The map.
     scratch : Path
         A folder for files on their way.
+    names : mapping of int to str
+        Of parcels, where they have one.
 
     Returns
     -------
@@ -100,7 +127,7 @@ def label_file(path: Path, scratch: Path) -> tuple[str, bytes]:
         labels, ending = np.asarray(image.dataobj)[0], ".dlabel.nii"
         space = Grayordinates(image.header.get_axis(1), _NO_EDGES)
     made = scratch / f"parcels{ending}"
-    write_labels(made, labels.astype(np.int32), space)
+    write_labels(made, labels.astype(np.int32), space, names)
     return ending, made.read_bytes()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
@@ -18,6 +20,7 @@ from pyhrf.results.maps import Grid
 __all__ = ["ending_of", "write_labels"]
 
 Colour = tuple[float, float, float, float]
+Table = dict[int, tuple[str, Colour]]
 
 
 def ending_of(space: Space) -> str:
@@ -27,7 +30,12 @@ def ending_of(space: Space) -> str:
     return ".label.gii" if isinstance(space, Mesh) else ".dlabel.nii"
 
 
-def write_labels(path: Path, labels: NDArray[np.int32], space: Space) -> None:
+def write_labels(
+    path: Path,
+    labels: NDArray[np.int32],
+    space: Space,
+    names: Mapping[int, str] = MappingProxyType({}),
+) -> None:
     """Write a parcellation; those of surfaces with a colour for each parcel.
 
     Parameters
@@ -38,6 +46,8 @@ def write_labels(path: Path, labels: NDArray[np.int32], space: Space) -> None:
         0 is background.
     space : Volume, Mesh or Grayordinates
         Where they lie.
+    names : mapping of int to str
+        Of parcels of surfaces; others are ``parcel 7`` and such.
     """
     labels = np.ascontiguousarray(labels, np.int32)
     if isinstance(space, Volume):
@@ -46,27 +56,33 @@ def write_labels(path: Path, labels: NDArray[np.int32], space: Space) -> None:
         flat = labels.reshape(-1)
         grid.write(stem, "parcels", [flat], dtype=np.int32, n_samples=None, step=None)
         return
-    image = _gifti(labels, space) if isinstance(space, Mesh) else _cifti(labels, space.axis)
+    table = _table(labels, names)
+    image = (
+        _gifti(labels, space, table)
+        if isinstance(space, Mesh)
+        else _cifti(labels, space.axis, table)
+    )
     with replace_file(path) as file:
         file.write(image.to_bytes())
 
 
-def _colours(labels: NDArray[np.int32]) -> dict[int, tuple[str, Colour]]:
+def _table(labels: NDArray[np.int32], names: Mapping[int, str]) -> Table:
     """Name and colour each parcel; the background is transparent."""
-    table: dict[int, tuple[str, Colour]] = {0: ("background", (0.0, 0.0, 0.0, 0.0))}
+    table: Table = {0: ("background", (0.0, 0.0, 0.0, 0.0))}
     palette = mpl.colormaps["tab20"]
     for number in np.unique(labels[labels > 0]).tolist():
         red, green, blue, _ = palette(number % 20)
-        table[number] = (f"parcel {number}", (float(red), float(green), float(blue), 1.0))
+        name = names.get(number, f"parcel {number}")
+        table[number] = (name, (float(red), float(green), float(blue), 1.0))
     return table
 
 
-def _gifti(labels: NDArray[np.int32], mesh: Mesh) -> Any:
+def _gifti(labels: NDArray[np.int32], mesh: Mesh, named: Table) -> Any:
     from nibabel.gifti import gifti
 
     make: Any = gifti  # without types
     table = make.GiftiLabelTable()
-    for number, (name, colour) in _colours(labels).items():
+    for number, (name, colour) in named.items():
         label = make.GiftiLabel(number, *colour)
         label.label = name
         table.labels.append(label)
@@ -79,11 +95,11 @@ def _gifti(labels: NDArray[np.int32], mesh: Mesh) -> Any:
     )
 
 
-def _cifti(labels: NDArray[np.int32], axis: Any) -> Any:
+def _cifti(labels: NDArray[np.int32], axis: Any, table: Table) -> Any:
     from nibabel.cifti2 import cifti2, cifti2_axes
 
     make: Any = cifti2  # without types
     rows: Any = cifti2_axes
-    image = make.Cifti2Image(labels[None], (rows.LabelAxis(["parcels"], [_colours(labels)]), axis))
+    image = make.Cifti2Image(labels[None], (rows.LabelAxis(["parcels"], [table]), axis))
     image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_LABELS")
     return image
