@@ -124,6 +124,8 @@ def test_bids__files_of_both_hemispheres(
         (["in", "out"], "Missing argument 'participant'"),
         (["in", "out", "participant", "-x", "LAN", "-j", "2"], "number of job slots of -x local"),
         (["in", "out", "participant", "--parcellation", "0"], "at least 1 voxel"),
+        (["in", "out", "participant", "--parcellation", "-5"], "-5 is neither a file nor a size"),
+        (["in", "out", "participant", "--parcellation", "2.5"], "a whole number of voxels, 1 or"),
         (["in", "out", "participant", "--parcellation", "9,lh.gii"], "one number, or files"),
         (["in", "out", "participant", "--parcellation", "lh.gii,"], "one number, or files"),
         (["in", "out", "participant", "--space"], "requires an argument"),

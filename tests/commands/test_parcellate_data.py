@@ -158,6 +158,20 @@ def test_mesh__mask_is_cut_along_its_edges(call, mesh):
     assert np.unique(labels, return_counts=True)[1].max() <= 4
 
 
+def test_mesh__mask_of_many_arrays_or_maps_is_refused_as_a_mask(call, mesh):
+    write_nodes("one.shape.gii", np.ones(20, np.float32))
+    image = nib.load("one.shape.gii")
+    image.add_gifti_data_array(image.darrays[0])
+    image.to_filename("two.shape.gii")
+    axis = BrainModelAxis.from_surface(np.arange(20), 20, name="CortexLeft")
+    two = Cifti2Image(np.ones((2, 20), np.float32), (ScalarAxis(["a", "b"]), axis))
+    two.to_filename("two.dscalar.nii")
+    for source, holds in (("two.shape.gii", "2 arrays"), ("two.dscalar.nii", "2 maps")):
+        code, text = call("mask", source, "-g", mesh)
+        assert code == 1
+        assert f"{source}: holds {holds}, and a parcellation or mask is one: keep that one" in text
+
+
 def test_mesh__cifti_keeps_its_grayordinates(call, mesh):
     axis = BrainModelAxis.from_surface(np.arange(2, 20), 20, name="CortexLeft")
     values = np.ones((1, 18), np.float32)

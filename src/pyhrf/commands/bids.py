@@ -92,6 +92,14 @@ def _with_labels_of(command: Any) -> Any:
     return command
 
 
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 def _parcellation(
     _ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]
 ) -> Path | tuple[Path, ...] | int:
@@ -105,6 +113,12 @@ def _parcellation(
         if int(words[0]) < 1:
             raise click.BadParameter("a parcel has at least 1 voxel")
         return int(words[0])
+    for word in words:
+        if not word.isdecimal() and _is_number(word) and not Path(word).exists():
+            raise click.BadParameter(
+                f"{word} is neither a file nor a size of parcels, which is a whole number of "
+                "voxels, 1 or more"
+            )
     if not all(words) or any(word.isdecimal() for word in words):
         raise click.BadParameter("give one number, or files: of surfaces one for each hemisphere")
     paths = tuple(Path(word) for word in words)

@@ -180,7 +180,7 @@ def open_cifti_map(path: Path, meshes: Sequence[Mesh]) -> tuple[NDArray[Any], Gr
 def _check_one_map(path: Path, n_maps: int) -> None:
     if n_maps != 1:
         raise InputError(
-            f"{path}: holds {n_maps} maps, and one is the parcellation: keep that one in a "
+            f"{path}: holds {n_maps} maps, and a parcellation or mask is one: keep that one in a "
             "file of its own"
         )
 

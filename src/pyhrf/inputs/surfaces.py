@@ -345,7 +345,7 @@ def _node_map(path: Path, mesh: Mesh, cure: str) -> NDArray[Any]:
     arrays = image.get_arrays_from_intent("label") or image.darrays
     if len(arrays) != 1:
         raise InputError(
-            f"{path}: holds {len(arrays)} arrays, and one is the parcellation: keep that one "
+            f"{path}: holds {len(arrays)} arrays, and a parcellation or mask is one: keep that one "
             "in a file of its own"
         )
     values = np.asarray(arrays[0].data)
