@@ -131,11 +131,15 @@ def test_bids__dense_series_are_analysed_as_by_hand(
 
 
 def test_bids__parcels_are_cut_on_the_mesh(
-    surface_set: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    surface_set: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "out"
     words = ("--participant-label", "01", "--parcellation", 8, "--space")
-    ended = run_bids(capfd, surface_set, out, *WORDS, *words, "fsnative")
+    monkeypatch.chdir(surface_set.parent)
+    ended = run_bids(capfd, surface_set.name, out, *WORDS, *words, "fsnative")
     assert ended.code == 0, ended.err
     folder = out / "sub-01" / "func"
     found = nib.load(folder / f"{LEFT}_desc-parcels_dseg.label.gii").agg_data()
@@ -147,6 +151,11 @@ def test_bids__parcels_are_cut_on_the_mesh(
     assert [(row["index"], row["status"]) for row in rows] == [("1", "ok"), ("2", "ok")]
     about = json.loads((folder / f"{LEFT}_desc-parcels_dseg.json").read_text())
     assert "a mesh is sub-01_hemi-L_midthickness.surf.gii" in about["Notes"]
+    assert about["n_positions"]["Description"] == "Nodes in the parcel"
+    mesh = "bids:preprocessed:sub-01/anat/sub-01_hemi-L_midthickness.surf.gii"
+    assert about["SpatialReference"] == mesh
+    for path in folder.glob("*.json"):
+        assert "voxel" not in path.read_text().lower()
     assert {source.rpartition("_")[2] for source in about["Sources"]} == {
         "bold.func.gii",
         "events.tsv",
@@ -158,6 +167,9 @@ def test_bids__parcels_are_cut_on_the_mesh(
     assert "4 of the positions lie on islands of fewer than 5 and are in no parcel" in ended.err
     found = np.asarray(nib.load(folder / f"{DENSE}_desc-parcels_dseg.dlabel.nii").dataobj)[0]
     assert sorted(np.bincount(found).tolist()) == [4, 7, 7, 8, 8]
+    about = json.loads((folder / f"{DENSE}_desc-parcels_dseg.json").read_text())
+    assert about["n_positions"]["Description"] == "Grayordinates in the parcel"
+    assert about["Density"] == "91k is the number of grayordinates, rounded"
     # What is there of the hemispheres stays.
     assert (folder / f"{LEFT}_desc-parcels_dseg.label.gii").is_file()
 

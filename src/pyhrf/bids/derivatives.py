@@ -18,6 +18,8 @@ from pyhrf.bids.describe import (
     PARCEL_COLUMNS,
     PARCEL_MAPS,
     MapKind,
+    density,
+    in_places,
 )
 from pyhrf.bids.files import keep_current, scratch_beside, write_json
 from pyhrf.bids.map_files import ending_of_map, label_file, map_step, parcel_names, squared_map
@@ -122,6 +124,7 @@ class _Writer:
     """Writes the files of one study, each with its JSON; knows which those are."""
 
     stem: Path
+    kind: str
     about: Mapping[str, Any]
     files: list[Path]
 
@@ -129,7 +132,7 @@ class _Writer:
         """Write a file and its JSON."""
         self.put_alone(self._path(rest, extension), content)
         path = self._path(rest, ".json")
-        write_json(path, {**about, **self.about})
+        write_json(path, {**in_places(about, self.kind), **self.about})
         self.files.append(path)
 
     def put_table(self, rest: str, content: bytes) -> None:
@@ -182,11 +185,12 @@ def write_derivatives(
     about = {
         "Estimator": study.estimator,
         "Sources": _sources(planned, study, data),
+        **_places(planned, study, data),
         **({"Notes": list(notes)} if notes else {}),
         "GeneratedBy": [{"Name": _PROGRAM, "Version": __version__}],
     }
     names = parcel_names(study.data.parcellation) if study.data.parcellation is not None else {}
-    writer = _Writer(folder / planned.name, about, [])
+    writer = _Writer(folder / planned.name, planned.kind, about, [])
     # Files on their way: the folder of the results is the analysis's own.
     with scratch_beside(folder) as scratch:
         _write_maps(writer, study, results, scratch, names)
@@ -220,14 +224,29 @@ def _sources(planned: PlannedStudy, study: Study, data: BidsData) -> list[str]:
         paths += [run.bold.path, run.mask, *used]
     uris = []
     for path in dict.fromkeys(path for path in paths if path is not None):
-        # The derivatives may lie in the data set, so that they are asked first.
-        name, root = next(
-            (name, root)
-            for name, root in reversed(_roots(data).items())
-            if path.is_relative_to(root)
-        )
-        uris.append(f"bids:{name}:{path.relative_to(root).as_posix()}")
+        uris += _uris(path, data)
     return uris
+
+
+def _uris(path: Path, data: BidsData) -> list[str]:
+    """Name a file by BIDS URI; none if it lies elsewhere."""
+    # The derivatives may lie in the data set, so that they are asked first.
+    path = path.absolute()
+    roots = [(name, root.absolute()) for name, root in reversed(_roots(data).items())]
+    found = next(((name, root) for name, root in roots if path.is_relative_to(root)), None)
+    return [f"bids:{found[0]}:{path.relative_to(found[1]).as_posix()}"] if found else []
+
+
+def _places(planned: PlannedStudy, study: Study, data: BidsData) -> dict[str, Any]:
+    """Say where the positions lie, where the space of a name does not say it."""
+    about: dict[str, Any] = {}
+    if "den" in planned.entities:
+        about["Density"] = density(planned.entities["den"], planned.kind)
+    if planned.kind == "gifti" and planned.entities.get("space", "fsnative") == "fsnative":
+        uris = [uri for mesh in study.data.meshes for uri in _uris(mesh, data)]
+        if uris:
+            about["SpatialReference"] = uris[0]
+    return about
 
 
 def _write_maps(

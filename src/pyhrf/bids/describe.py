@@ -13,6 +13,8 @@ __all__ = [
     "PARCEL_COLUMNS",
     "PARCEL_MAPS",
     "MapKind",
+    "density",
+    "in_places",
 ]
 
 
@@ -53,6 +55,54 @@ class MapKind:
 def _variance(prefix: str, label: str, text: str) -> MapKind:
     """Say what becomes of a map of standard deviations."""
     return MapKind(prefix, label, text, squared=True, is_variance=True)
+
+
+_PLACES = {"gifti": "node", "cifti": "grayordinate"}
+
+
+def density(label: str, kind: str) -> str:
+    """Say what the label of the entity ``den`` means, as BIDS wants of each file that has it.
+
+    Parameters
+    ----------
+    label : str
+        Such as ``91k``.
+    kind : {"volume", "gifti", "cifti"}
+
+    Returns
+    -------
+    str
+    """
+    return f"{label} is the number of {_PLACES.get(kind, 'voxel')}s, rounded"
+
+
+def in_places(about: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Say of data on a surface where their values are: not in voxels.
+
+    Parameters
+    ----------
+    about : dict
+        What a JSON file says.
+    kind : {"volume", "gifti", "cifti"}
+
+    Returns
+    -------
+    dict
+        With other words in ``Description`` and ``Threshold``, which are ours, at any depth; names
+        stay.
+    """
+    if kind == "volume":
+        return dict(about)
+    place = _PLACES[kind]
+    said: dict[str, Any] = {}
+    for key, value in about.items():
+        if isinstance(value, dict):
+            said[key] = in_places(value, kind)
+        elif key in ("Description", "Threshold") and isinstance(value, str):
+            said[key] = value.replace("voxel", place).replace("Voxel", place.capitalize())
+        else:
+            said[key] = value
+    return said
 
 
 _PROBABILITY = "probability"
@@ -133,7 +183,7 @@ PARCEL_MAPS: Mapping[str, MapKind] = {
     "hrf": MapKind(
         "",
         "hrf",
-        "Haemodynamic response of the voxel's parcel, its largest excursion scaled to 1; volumes "
+        "Haemodynamic response of the voxel's parcel, its largest excursion scaled to 1; samples "
         "are times after an event, which RepetitionTime is the step of",
         _NONE,
     ),
