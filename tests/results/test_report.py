@@ -319,6 +319,52 @@ def changed(results: Results, *, used: list[dict] | None = None, **data) -> Resu
     return Results(results.directory)
 
 
+def test_report__of_pyhrf_bids_is_called_as_its_files(results):
+    path = results.directory / "run.json"
+    run = json.loads(path.read_text())
+    run["study"]["output"] = "/out/.pyhrf/sub-01_task-av_space-T1w"
+    bold = "/d/sub-01_ses-a_task-av_space-T1w_desc-preproc_bold.nii"
+    run["study"]["data"]["runs"] = [{"bold": bold, "paradigm": "e.tsv"}]
+    path.write_text(json.dumps(run))
+    page = write_report(results.directory).read_text("utf-8")
+    assert "<title>sub-01_task-av_space-T1w – PyHRF report</title>" in page
+
+
+def test_report__levels_where_active_are_of_parcels_where_something_is(results):
+    rows = [
+        {"parcel": k, "condition": name, "mean_active": level, "fraction_active": share}
+        for name, levels in {"a": (30, 0.001, 20, 0.002, 0.003), "b": (1, 2, 3, 4, 5)}.items()
+        for k, level in enumerate(levels)
+        for share in [0.5 if level >= 20 else 0.01]
+    ]
+    path = results.directory / "conditions.tsv"
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+    page = write_report(results.directory).read_text("utf-8")
+    (table,) = re.findall(r'id="conditions">.*?<table>(.*?)</table>', page, re.S)
+    lines = [re.findall("<t[dh][^>]*>(.*?)</t[dh]>", row) for row in table.split("</tr>")]
+    assert lines[0][1:] == [
+        "level where active",
+        "active share",
+        "parcels with more than 5 % active",
+    ]
+    assert lines[1:3] == [["a", "25", "0.01", "2"], ["b", "n/a", "0.01", "0"]]
+
+
+@pytest.mark.parametrize("n_parcels", [1, 3, 4, 5])
+def test_hrf_figure__has_times_below_the_lowest_panel_of_each_column(tmp_path, n_parcels):
+    results = make_report_results(tmp_path / "many", n_parcels=n_parcels, lost=())
+    figure = hrf_figure(results)
+    figure.draw_without_rendering()
+    panels = [axis for axis in figure.axes if axis.axison]
+    assert len(panels) == n_parcels
+    lowest = {}
+    for axis in panels:
+        lowest[round(axis.get_position().x0, 3)] = axis
+    for axis in panels:
+        labels = [label for label in axis.get_xticklabels() if label.get_visible()]
+        assert bool(labels) == (axis in lowest.values())
+
+
 BIDS_RUN = (
     "/d/sub-01/func/sub-01_task-av_run-{}_space-MNI152NLin2009cAsym_res-2_desc-preproc_bold.nii"
 )

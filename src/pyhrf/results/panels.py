@@ -59,6 +59,8 @@ def parcel_panels(
     axes = figure.subplots(n_rows, n_columns, sharex=shared, sharey=shared, squeeze=False)
     for axis in axes.flat[len(numbers) :]:
         axis.set_axis_off()
+    for axis in axes.flat[max(0, len(numbers) - n_columns) : len(numbers)]:
+        axis.tick_params(axis="x", labelbottom=True)  # the lowest of its column, above a gap too
     panels = dict(zip(numbers, axes.flat, strict=False))
     for number, axis in panels.items():
         axis.set_title(f"parcel {number}", fontsize=8)

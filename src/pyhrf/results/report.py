@@ -43,6 +43,7 @@ _PARCEL_FIGURES = (
     "n_iterations",
     "converged",
 )
+_LEAST_ACTIVE = 0.05  # share of a parcel's positions, of which a level where active is one
 _MOST_POINTS = 60  # of a criterion that is drawn small
 _FILES = {
     "hrf.tsv": "the responses, one row per sample",
@@ -180,11 +181,20 @@ def _conditions(results: Results) -> list[dict[str, Any]]:
     if table.empty:
         return []
     wanted = [name for name in ("mean_nrl", "mean_active", "fraction_active") if name in table]
-    medians = table.groupby("condition", sort=False)[wanted].median().dropna(axis=1, how="all")
-    return [
-        {"condition": str(name)} | {column: row[column] for column in wanted if column in medians}
-        for name, row in medians.iterrows()
-    ]
+    table = table[["condition", *wanted]].dropna(axis=1, how="all")
+    has_shares = "mean_active" in table and "fraction_active" in table
+    if has_shares:
+        # Of a parcel where nothing is active this level is none: most would pull the median to 0.
+        active = table["fraction_active"] > _LEAST_ACTIVE
+        table = table.assign(mean_active=table["mean_active"].where(active), n_active=active)
+    rows = []
+    for name, of_one in table.groupby("condition", sort=False):
+        row: dict[str, Any] = {"condition": str(name)}
+        row |= {column: of_one[column].median() for column in wanted if column in table}
+        if has_shares:
+            row["n_active"] = int(of_one["n_active"].sum())
+        rows.append(row)
+    return rows
 
 
 def _overview(results: Results) -> list[str]:

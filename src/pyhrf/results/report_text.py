@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pyhrf.inputs.bids_names import parse_name
+from pyhrf.results.names import BIDS_RESULTS
 from pyhrf.results.report_sources import command_of, parcellation_of
 from pyhrf.results.results import Results
 
@@ -75,9 +76,13 @@ _GLM_MODELS = {
 def name_of(results: Results) -> str:
     """Name what was analysed, by its files: where the results lie changes nothing in a report.
 
-    Of BIDS files it is what the names of the runs have in common, of others the first and the last
-    of them, with the folders of the first.
+    Of results of ``pyhrf bids`` it is the name that they were given, of other BIDS files what the
+    names of the runs have in common, of others the first and the last of them, with the folders of
+    the first.
     """
+    output = Path(results.provenance["study"].get("output", ""))
+    if output.parent.name == BIDS_RESULTS:
+        return output.name
     data = results.provenance["study"]["data"]
     if data["kind"] == "simulation":
         return f"example data “{data['example']}”"
