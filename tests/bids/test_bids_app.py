@@ -316,7 +316,7 @@ def test_bids__fd_threshold_censors(
     words = (*SMALL, "--participant-label", "01", "--fd-threshold")
     ended = run_bids(capfd, made_set, out, *words, 0.5)
     assert ended.code == 0
-    assert "scans censored" in ended.err
+    assert "of 120 scans of 2 runs censored" in ended.err
     # But for the first scan, of which there is no displacement.
     ended = run_bids(capfd, made_set, out.with_name("all"), *words, 1e-6)
     assert ended.code == 1
@@ -333,7 +333,9 @@ def test_bids__scans_that_fmriprep_marks_are_censored_where_confounds_are_read(
     words = (*SMALL, "--participant-label", "01")
     ended = run_bids(capfd, dataset, out, *words)
     assert ended.code == 0
-    assert "; fMRIPrep marks it as not in steady state" in ended.err
+    assert ended.err.count("fMRIPrep marks") == 1
+    assert f"2 of {2 * SPEC.n_scans} scans of 2 runs censored" in ended.err
+    assert "; fMRIPrep marks them as not in steady state" in ended.err
     runs = json.loads((native(out) / "run.json").read_text())["runs"]
     assert {(run["n_censored"], run["n_not_steady"]) for run in runs} == {(1, 1)}
     ended = run_bids(capfd, dataset, out.with_name("none"), *words, "--confound-columns", "none")

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.confounds import STRATEGIES, NuisanceFiles, chosen_columns, read_nuisance
+from pyhrf.inputs.confounds import (
+    STRATEGIES,
+    Nuisance,
+    NuisanceFiles,
+    censored_notes,
+    chosen_columns,
+    read_nuisance,
+)
 
 N = 12
 
@@ -57,7 +64,9 @@ def test_read_nuisance__censors_what_moved_and_what_is_listed(fmriprep, tmp_path
     listed.write_text("0 # the first\n2-3, 9\n")
     notes: list[str] = []
     files = NuisanceFiles(confounds=path, censored=listed, fd_threshold=0.5)
-    _, censored, n_not_steady = read_nuisance(files, N, notes)
+    found = read_nuisance(files, N, notes)
+    _, censored, n_not_steady = found
+    notes += censored_notes([files], [found])
     assert np.flatnonzero(censored).tolist() == [0, 2, 3, 4, 9]
     assert "5 of 12 scans censored (42 %)" in notes[0]
     assert n_not_steady == 0
@@ -173,7 +182,9 @@ def test_read_nuisance__takes_as_many_outliers_as_a_run_has(fmriprep, columns, e
         assert len(notes) == 1
         assert "no such outliers" in notes.pop()
     marked(fmriprep, {name: scan for scan, name in enumerate(OUTLIERS)})
-    confounds, censored, n_not_steady = read_nuisance(files, N, notes)
+    found = read_nuisance(files, N, notes)
+    confounds, censored, n_not_steady = found
+    notes += censored_notes([files], [found])
     np.testing.assert_allclose(confounds, table[["csf", *expected]].to_numpy(), rtol=1e-12)
     assert np.flatnonzero(censored).tolist() == [2]
     assert n_not_steady == 1
@@ -188,15 +199,35 @@ DUMMIES = {"non_steady_state_outlier00": 0, "non_steady_state_outlier01": 1}
 
 def test_read_nuisance__notes_which_censored_scans_are_not_steady(fmriprep, tmp_path):
     path, listed, notes = marked(fmriprep, DUMMIES), tmp_path / "bad.txt", []
-    read_nuisance(NuisanceFiles(confounds=path, columns="none"), N, notes)
+    files = NuisanceFiles(confounds=path, columns="none")
+    notes += censored_notes([files], [read_nuisance(files, N, notes)])
     assert "2 of 12 scans censored (17 %); fMRIPrep marks them as not" in notes[-1]
     listed.write_text("1 5")
     files = NuisanceFiles(confounds=path, columns="none", censored=listed, fd_threshold=0.5)
-    confounds, censored, n_not_steady = read_nuisance(files, N, notes)
+    found = read_nuisance(files, N, notes)
+    confounds, censored, n_not_steady = found
+    notes += censored_notes([files], [found])
     assert confounds is None
     assert np.flatnonzero(censored).tolist() == [0, 1, 4, 5, 9]
     assert n_not_steady == 2
     assert "5 of 12 scans censored (42 %); fMRIPrep marks 2 of them as not" in notes[-1]
+
+
+def test_censored_notes__are_one_for_all_runs():
+    files = [NuisanceFiles(confounds=Path(f"{run}.tsv")) for run in "abc"]
+    first, two = np.arange(20) == 0, np.arange(10) < 2
+    none = Nuisance(None, None, 0)
+    one = Nuisance(None, first, 1)
+    assert censored_notes(files, [none, none, none]) == []
+    assert censored_notes(files, [none, one, none])[0].startswith("b.tsv: 1 of 20 scans censored (")
+    steady = "as not in steady state (non_steady_state_outlier*)"
+    assert censored_notes(files, [one, none, one]) == [
+        f"2 of 40 scans of 2 runs censored (5 %); fMRIPrep marks them {steady}"
+    ]
+    assert censored_notes(files, [one, Nuisance(None, two, 0), one]) == [
+        "4 of 50 scans of 3 runs censored (8 %), most in b.tsv (2 of 10); fMRIPrep marks 2 of them "
+        + steady
+    ]
 
 
 def test_read_nuisance__a_value_may_lack_where_fmriprep_marks_the_scan(fmriprep):

@@ -25,6 +25,7 @@ __all__ = [
     "STRATEGIES",
     "Nuisance",
     "NuisanceFiles",
+    "censored_notes",
     "chosen_columns",
     "read_nuisance",
 ]
@@ -79,6 +80,11 @@ class NuisanceFiles:
     def paths(self) -> tuple[Path, ...]:
         """The files that are given."""
         return tuple(path for path in (self.confounds, self.censored) if path is not None)
+
+    @property
+    def label(self) -> str:
+        """Their names."""
+        return ", ".join(str(path) for path in self.paths)
 
 
 class Nuisance(NamedTuple):
@@ -148,7 +154,7 @@ def read_nuisance(files: NuisanceFiles, n_scans: int, notes: list[str] | None = 
             f"a column {FD_COLUMN}"
         )
     n_not_steady = int(not_steady.sum())
-    _check_censored(files, censored, n_not_steady, notes)
+    _check_censored(files, censored, n_not_steady)
     names = [name for name in names if not _is_censored(name, table[name], censored)]
     confounds = None
     if files.confounds is not None and names:
@@ -156,27 +162,56 @@ def read_nuisance(files: NuisanceFiles, n_scans: int, notes: list[str] | None = 
     return Nuisance(confounds, censored if censored.any() else None, n_not_steady)
 
 
-def _check_censored(
-    files: NuisanceFiles, censored: NDArray[np.bool_], n_not_steady: int, notes: list[str] | None
-) -> None:
-    """Refuse a run without scans; note how many are censored."""
-    label = ", ".join(str(path) for path in files.paths)
-    n_scans, n_censored = len(censored), int(censored.sum())
+def _check_censored(files: NuisanceFiles, censored: NDArray[np.bool_], n_not_steady: int) -> None:
+    """Refuse a run without scans."""
+    if not censored.all():
+        return
+    cure = "censor less" if files.fd_threshold is None else "raise the FD threshold"
+    why = f" ({_marked(n_not_steady, len(censored))})" if n_not_steady else ""
+    raise InputError(
+        f"{files.label}: all {len(censored)} scans of the run are censored{why}: leave the run "
+        f"out, or {cure}"
+    )
+
+
+def censored_notes(files: Sequence[NuisanceFiles], read: Sequence[Nuisance]) -> list[str]:
+    """Say how many scans are censored, in one note for all runs.
+
+    Parameters
+    ----------
+    files : sequence of NuisanceFiles
+    read : sequence of Nuisance
+        What `read_nuisance` gave of each.
+
+    Returns
+    -------
+    list of str
+        Empty if no scan is; of several such runs, that of most is named if they are not alike.
+    """
+    runs = [
+        (int(each.censored.sum()), len(each.censored), where.label)
+        for where, each in zip(files, read, strict=True)
+        if each.censored is not None
+    ]
+    if not runs:
+        return []
+    n_censored, n_scans = sum(run[0] for run in runs), sum(run[1] for run in runs)
+    percent = f"({100 * n_censored / n_scans:.0f} %)"
+    note = f"{runs[0][2]}: {n_censored} of {n_scans} scans censored {percent}"
+    if len(runs) > 1:
+        note = f"{n_censored} of {n_scans} scans of {len(runs)} runs censored {percent}"
+        most = max(runs, key=lambda run: run[0] / run[1])
+        if len({run[:2] for run in runs}) > 1:
+            note += f", most in {most[2]} ({most[0]} of {most[1]})"
+    n_not_steady = sum(each.n_not_steady for each in read)
+    return [f"{note}; {_marked(n_not_steady, n_censored)}" if n_not_steady else note]
+
+
+def _marked(n_not_steady: int, n_censored: int) -> str:
     which = f"{n_not_steady} of them"
     if n_not_steady == n_censored:
         which = "it" if n_censored == 1 else "them"
-    marked = f"fMRIPrep marks {which} as not in steady state ({_NOT_STEADY})"
-    if n_censored == n_scans:
-        cure = "censor less" if files.fd_threshold is None else "raise the FD threshold"
-        why = f" ({marked})" if n_not_steady else ""
-        raise InputError(
-            f"{label}: all {n_scans} scans of the run are censored{why}: leave the run out, or "
-            f"{cure}"
-        )
-    if n_censored and notes is not None:
-        percent = 100 * n_censored / n_scans
-        note = f"{label}: {n_censored} of {n_scans} scans censored ({percent:.0f} %)"
-        notes.append(f"{note}; {marked}" if n_not_steady else note)
+    return f"fMRIPrep marks {which} as not in steady state ({_NOT_STEADY})"
 
 
 def _is_censored(name: str, values: FloatArray, censored: NDArray[np.bool_]) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
-from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
+from pyhrf.inputs.confounds import NuisanceFiles, censored_notes, read_nuisance
 from pyhrf.inputs.modulations import off_centre
 from pyhrf.inputs.paradigm import EventColumns, read_paradigm
 from pyhrf.inputs.scan_time import check_conditions, moved, within_scan_time
@@ -284,6 +284,7 @@ def open_dataset(
         read_nuisance(each, volume.n_scans, notes)
         for each, volume in zip(nuisance, bold, strict=True)
     ]
+    notes.extend(censored_notes(nuisance, read))
     conditions = check_conditions(paradigms, kept, files)
     notes.extend(off_centre(conditions, kept))
     return Dataset(
