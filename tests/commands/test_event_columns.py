@@ -60,9 +60,7 @@ def test_buildcfg__takes_conditions_of_another_column(run, study, usual, renamed
         run, study, renamed, "--event-column", "stimulus", "--amplitude-column", "weight"
     )
     assert key(weighted) != expected
-    assert {name for name, x in key(weighted).items() if x != expected[name]} == {
-        "events of run 1"
-    }
+    assert {name for name, x in key(weighted).items() if x != expected[name]} == {"events of run 1"}
     assert key(written(run, study, renamed)) != expected  # one condition: all
 
 
