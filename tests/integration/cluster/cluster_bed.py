@@ -583,11 +583,19 @@ class Bed:
             self.start_node(node, wait=False)
         if lost or self.jobs():
             wait_until(lambda: not self.jobs(), seconds=40, what=f"an empty queue: {self.jobs()}")
-            self._wait_for_nodes(*self.nodes)
+        self._take_back_drained()
+        self._wait_for_nodes(*self.nodes)
         for user in _UIDS:
             self._furnish(user)
         for path in (self.folder / "shared").iterdir():
             _remove(path)
+
+    def _take_back_drained(self) -> None:
+        """Have Slurm use nodes again that it has put aside, as when a task was slow to die."""
+        for line in self.slurm("sinfo", "-h", "-N", "-o", "%N %t").splitlines():
+            node, state = line.split()
+            if state.startswith("dr"):
+                self.slurm("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
     def _furnish(self, user: str) -> None:
         """Make the home of a user as new; what was compiled stays."""

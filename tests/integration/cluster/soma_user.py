@@ -82,7 +82,12 @@ def wait_for_jobs(bed: Bed, *, running: int) -> dict[str, list[int]]:
             states.setdefault(state, []).append(number)
         return states
 
-    wait_until(lambda: len(by_state()["RUNNING"]) >= running, seconds=40, what="running jobs")
+    try:
+        wait_until(lambda: len(by_state()["RUNNING"]) >= running, seconds=90, what="running jobs")
+    except AssertionError as error:
+        said = (bed.home(CLIENT) / "stderr").read_text()
+        nodes = bed.slurm("sinfo", "-h", "-N", "-o", "%N %t %E")
+        raise AssertionError(f"{error}: {by_state()}\n{nodes}\nthe client said: {said}") from None
     return by_state()
 
 
