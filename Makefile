@@ -31,9 +31,8 @@ docs: .environment-docs ## the documentation site, into the folder site/
 
 # Both processes, and the programs that tests start, share the compiled modules, whoever starts make.
 unit integration: export PYTHONDONTWRITEBYTECODE :=
-# One process more than cores: some tests wait for programs.
 unit: .environment-test ## the fast tests
-	$(pytest) -n $(shell expr $(JOBS) + 1) -m "not integration"
+	$(pytest) -n $(JOBS) -m "not integration"
 
 integration: .environment-test ## the tests on real data and with real programs
 	$(pytest) -n $(JOBS) --dist loadgroup -m integration
