@@ -36,10 +36,9 @@ def warnings_of(results: Results) -> list[str]:
         )
     if outlying := outlying_warning(results):
         found.append(outlying)
-    weak = good[good["hrf_quality"] < LOW_QUALITY]
-    if len(weak):
+    if results.weak:
         found.append(
-            f"of the response in {_some(weak['parcel'].tolist())} the data say little "
+            f"of the response in {_some(results.weak)} the data say little "
             f"(hrf_quality below {LOW_QUALITY:g}): what is drawn there is mostly the prior"
         )
     return found
