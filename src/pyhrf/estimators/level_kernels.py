@@ -9,7 +9,13 @@ from pyhrf.estimators.field_kernels import site_logit
 from pyhrf.estimators.kernel_cache import entry, inner
 from pyhrf.estimators.vem_state import Hyper, ParcelData, State
 
-__all__ = ["log_odds", "update_levels", "update_mixtures"]
+__all__ = [
+    "log_odds",
+    "own_precision",
+    "shared_levels",
+    "update_levels",
+    "update_mixtures",
+]
 
 # Step of the mixtures as a multiple of the way to their optimum: below twice it still climbs, and
 # saves a quarter of the iterations.
@@ -34,32 +40,120 @@ def _class_terms(state: State) -> FloatArray:
 
 
 @inner
-def _level(
-    m: int, b: float, Gamma: FloatArray, others: FloatArray, weight: float, terms: FloatArray
-) -> tuple[float, float, float, float, float]:
-    """Give a level's two Gaussians given the other conditions' levels, and the log Bayes factor.
+def shared_levels(factors: FloatArray, level: FloatArray) -> FloatArray:
+    """``(F' A)'``, shape (n_conditions, n_factors)."""
+    V, M = level.shape
+    total = np.zeros((M, factors.shape[1]))
+    for v in range(V):
+        for m in range(M):
+            for k in range(factors.shape[1]):
+                total[m, k] += factors[v, k] * level[v, m]
+    return total
 
-    ``1/c_i = Gamma_mm / s + 1/v_i``, ``k_i = c_i (l + mu_i / v_i)``, and the log evidence of
+
+@inner
+def own_precision(data: ParcelData, state: State) -> FloatArray:
+    """Diagonal of ``Q``: the precision of each position's noise given that of all others."""
+    own = np.empty(len(state.noise))
+    for v in range(len(own)):
+        total = 1.0 / state.noise[v]
+        for k in range(data.factors.shape[1]):
+            total -= data.factors[v, k] * data.factors[v, k]
+        own[v] = total
+    return own
+
+
+@inner
+def _shared_residuals(
+    data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray
+) -> FloatArray:
+    """``(F' (b - A Gamma))'``, shape (n_conditions, n_factors)."""
+    M = b.shape[1]
+    if data.factors.shape[1] == 0:
+        return np.zeros((M, 0))
+    total = shared_levels(data.factors, b)
+    levels = shared_levels(data.factors, state.level)
+    products = Gamma[data.rho_index[0]]
+    for m in range(M):
+        for n in range(M):
+            for k in range(data.factors.shape[1]):
+                total[m, k] -= products[m, n] * levels[n, k]
+    return total
+
+
+@inner
+def _level(
+    m: int,
+    b: float,
+    Gamma: FloatArray,
+    levels: FloatArray,
+    weight: float,
+    own: float,
+    pull: float,
+    terms: FloatArray,
+) -> tuple[float, float, float, float, float, float]:
+    """Give a level's two Gaussians given all other levels, and the log Bayes factor.
+
+    With ``l = [Q (b - A Gamma)]_vm + Q_vv Gamma_mm a_vm``, which the level itself is not in,
+    ``1/c_i = Q_vv Gamma_mm + 1/v_i``, ``k_i = c_i (l + mu_i / v_i)``, and the log evidence of
     class ``i`` is ``log(c_i / v_i)/2 + k_i^2 / 2 c_i - mu_i^2 / 2 v_i``.
+
+    Parameters
+    ----------
+    levels : array, shape (n_conditions,)
+        Of this position.
+    weight, own : float
+        ``1 / noise`` and ``Q_vv``.
+    pull : float
+        ``[F F' (b - A Gamma)]_vm``.
 
     Returns
     -------
     tuple of float
-        Log Bayes factor of active against inactive, means ``k_0, k_1``, variances ``c_0, c_1``.
+        Log Bayes factor of active against inactive, means ``k_0, k_1``, variances ``c_0, c_1``,
+        and ``l``.
     """
-    drive = b + Gamma[m, m] * others[m]
-    for n in range(others.shape[0]):
-        drive -= Gamma[m, n] * others[n]
-    drive *= weight
-    tight0 = Gamma[m, m] * weight + terms[m, 0]
-    tight1 = Gamma[m, m] * weight + terms[m, 1]
+    residual = b
+    for n in range(levels.shape[0]):
+        residual -= Gamma[m, n] * levels[n]
+    drive = weight * residual - pull + own * Gamma[m, m] * levels[m]
+    tight0 = Gamma[m, m] * own + terms[m, 0]
+    tight1 = Gamma[m, m] * own + terms[m, 1]
     pull1 = drive + terms[m, 2]
     c0 = 1.0 / tight0
     c1 = 1.0 / tight1
     k0 = c0 * drive
     k1 = c1 * pull1
     evidence = np.log(tight0 * c1) + terms[m, 4] + k1 * pull1 - terms[m, 3] - k0 * drive
-    return 0.5 * evidence, k0, k1, c0, c1
+    return 0.5 * evidence, k0, k1, c0, c1, drive
+
+
+@inner
+def _either_side(
+    evidence: float, k1: float, c1: float, drive: float, shift: float
+) -> tuple[float, float, float, float, float]:
+    """Give the active class that lies around ``mu`` or ``-mu``, each with probability 1/2.
+
+    The two evidences differ by ``2 c_1 l mu / v_1``.
+
+    Returns
+    -------
+    tuple of float
+        Log Bayes factor, mean of the level, mean and variance of ``sign * level``, and the
+        probability of the side of ``mu``.
+    """
+    gap = 2.0 * c1 * drive * shift
+    side = 1.0 / (1.0 + np.exp(-gap))
+    # log(1/2 + exp(-gap)/2), of the smaller of the two
+    if gap > 0.0:
+        evidence += np.log(0.5 + 0.5 * np.exp(-gap))
+    else:
+        evidence += np.log(0.5 + 0.5 * np.exp(gap)) - gap
+    other = c1 * (drive - shift)
+    mean = side * k1 + (1.0 - side) * other
+    folded = side * k1 - (1.0 - side) * other
+    variance = c1 + side * k1 * k1 + (1.0 - side) * other * other - folded * folded
+    return evidence, mean, folded, variance, side
 
 
 @entry
@@ -73,11 +167,17 @@ def log_odds(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -
     V, M = b.shape
     evidence = np.empty((V, M))
     terms = _class_terms(state)
+    own = own_precision(data, state)
+    shared = _shared_residuals(data, state, b, Gamma)
+    factors = data.factors
     for v in range(V):
         products, levels = Gamma[data.rho_index[v]], state.level[v]
         weight = 1.0 / state.noise[v]
         for m in range(M):
-            evidence[v, m] = _level(m, b[v, m], products, levels, weight, terms)[0]
+            pull = 0.0
+            for k in range(factors.shape[1]):
+                pull += factors[v, k] * shared[m, k]
+            evidence[v, m] = _level(m, b[v, m], products, levels, weight, own[v], pull, terms)[0]
     return evidence
 
 
@@ -88,16 +188,36 @@ def update_levels(
     """Levels and labels of all positions, one after the other (`field_kernels`)."""
     V, M = b.shape
     terms = _class_terms(state)
+    own = own_precision(data, state)
+    shared = _shared_residuals(data, state, b, Gamma)
     # arrays as variables: reached through their tuple in the loop, each costs a count of its uses
     neighbours, start, alpha, beta = data.neighbours, data.start, hyper.alpha, hyper.beta
+    factors = data.factors
+    n_factors = factors.shape[1]
     p, level, level_var = state.p, state.level, state.level_var
-    class_mean, class_var = state.class_mean, state.class_var
+    class_mean, class_var, side = state.class_mean, state.class_var, state.side
+    before, pull = np.empty(M), np.zeros(M)
+    for m in range(M):
+        side[m] = 0.0
     for v in range(V):
         products, levels = Gamma[data.rho_index[v]], level[v]
         weight = 1.0 / state.noise[v]
         first, last = start[v], start[v + 1]
+        if n_factors:
+            for m in range(M):
+                before[m] = levels[m]
+                total = 0.0
+                for k in range(n_factors):
+                    total += factors[v, k] * shared[m, k]
+                pull[m] = total
         for m in range(M):
-            evidence, k0, k1, c0, c1 = _level(m, b[v, m], products, levels, weight, terms)
+            evidence, k0, k1, c0, c1, drive = _level(
+                m, b[v, m], products, levels, weight, own[v], pull[m], terms
+            )
+            mean1, var1 = k1, c1
+            if hyper.two_sided:
+                evidence, mean1, k1, c1, here = _either_side(evidence, k1, c1, drive, terms[m, 2])
+                var1 = c1 + k1 * k1 - mean1 * mean1
             spins = 0.0
             free = 0.0
             for k in range(first, last):
@@ -112,9 +232,23 @@ def update_levels(
             class_mean[v, m, 1] = k1
             class_var[v, m, 0] = c0
             class_var[v, m, 1] = c1
-            levels[m] = active * k1 + (1.0 - active) * k0
-            spread = active * (1.0 - active) * (k1 - k0) ** 2
-            level_var[v, m] = active * c1 + (1.0 - active) * c0 + spread
+            moved = active * mean1 + (1.0 - active) * k0 - levels[m]
+            levels[m] += moved
+            spread = active * (1.0 - active) * (mean1 - k0) ** 2
+            level_var[v, m] = active * var1 + (1.0 - active) * c0 + spread
+            if hyper.two_sided:
+                side[m] += active * (2.0 * here - 1.0)
+            if n_factors:
+                # what this level adds to the shared residual, as the next conditions see it
+                for n in range(m + 1, M):
+                    pull[n] -= (weight - own[v]) * products[n, m] * moved
+        if n_factors:
+            for m in range(M):
+                change = 0.0
+                for n in range(M):
+                    change += products[m, n] * (levels[n] - before[n])
+                for k in range(n_factors):
+                    shared[m, k] -= factors[v, k] * change
 
 
 @inner

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pyhrf.estimators.mcmc_kernels import run_chain
 from pyhrf.estimators.mcmc_problem import FieldPrior, MCMCProblem, Settings
 from pyhrf.estimators.mcmc_state import Chain, Design, Draws, Hyper, ParcelMoments, Steps
-from pyhrf.estimators.vem_solver import VEMSolution, solve_vem
+from pyhrf.estimators.vem_fit import VEMSolution
+from pyhrf.estimators.vem_independent import solve_independent
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.statistics import Moments, grid_energy, parcel_moments, without_nuisance
 
@@ -75,7 +76,7 @@ def solve_mcmc(
         If a chain leaves the finite numbers.
     """
     settings = problem.settings
-    found = solve_vem(problem.vem, bold, graph)
+    found = solve_independent(problem.vem, bold, graph)
     Y = without_nuisance(problem.vem.projector, bold)
     moments = moments_of(parcel_moments(problem.vem.projector, Y), problem.design, graph)
     hyper = _priors(found, problem.field, graph)

@@ -6,6 +6,7 @@ import numpy as np
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import entry
+from pyhrf.estimators.level_kernels import own_precision
 from pyhrf.estimators.linalg_kernels import inverse_and_log_det
 from pyhrf.estimators.vem_kernels import hrf_precision
 from pyhrf.estimators.vem_state import ParcelData, Prior, State
@@ -19,8 +20,8 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
 
     The iterations treat the conditions' levels one by one. Each level's prior is replaced by the
     Gaussian that, with the likelihood of that level alone, gives its posterior variance:
-    precision ``1 / var - Gamma_mm / s``, at least 0 where two classes lie far apart. With the
-    likelihood of all levels that makes ``inv(Gamma / s + diag(precision))``, in which no level may
+    precision ``1 / var - Q_vv Gamma_mm``, at least 0 where two classes lie far apart. With the
+    likelihood of all levels that makes ``inv(Q_vv Gamma + diag(precision))``, in which no level may
     have less than its own variance.
 
     Returns
@@ -31,10 +32,11 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
     covariance = np.empty((V, M, M))
     precision = np.empty((M, M))
     stretch = np.empty(M)
+    own = own_precision(data, state)
     for v in range(V):
         for m in range(M):
             for n in range(M):
-                precision[m, n] = Gamma[data.rho_index[v], m, n] / state.noise[v]
+                precision[m, n] = Gamma[data.rho_index[v], m, n] * own[v]
         for m in range(M):
             # a small part of the likelihood's precision keeps collinear conditions invertible
             site = 1.0 / state.level_var[v, m] - precision[m, m]
@@ -56,7 +58,7 @@ def hrf_covariance(data: ParcelData, prior: Prior, state: State, redundancy: flo
 
     As separate factors, HRF and levels each take the other for known. The linear response of
     the levels to the HRF (Giordano et al. 2018, JMLR 19(51)) takes from the HRF's precision
-    ``sum_v cov(X'r) var(a_v) / s_v^2 = sum_v var(a_v) G / s_v``: just what the variance of the
+    ``sum_v cov(X'r) var(a_v) Q_vv^2 = sum_v var(a_v) Q_vv G``: just what the variance of the
     levels had put there. What else it takes lies along the HRF's scale, which is fixed by norm.
 
     Returns

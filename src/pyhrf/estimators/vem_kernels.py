@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import entry, inner
-from pyhrf.estimators.level_kernels import update_levels, update_mixtures
+from pyhrf.estimators.level_kernels import (
+    own_precision,
+    shared_levels,
+    update_levels,
+    update_mixtures,
+)
 from pyhrf.estimators.linalg_kernels import inverse_and_log_det
 from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 
@@ -108,19 +113,30 @@ def _residuals(
 def hrf_precision(
     data: ParcelData, prior: Prior, state: State, redundancy: float, level_var: FloatArray
 ) -> FloatArray:
-    """``R_inv / v_h + sum_rho,mn W_mn G_mn / redundancy``, ``W_mn = sum_v E[a_vm a_vn] / s_v``."""
+    """``R_inv / v_h + sum_rho,mn W_mn G_mn / redundancy``, ``W = A' Q A + sum_v Q_vv var(a_v)``."""
     V, M, D = data.B.shape
     n_rho, n_pairs = prior.G.shape[:2]
     W = np.zeros((n_rho, n_pairs))
+    own = own_precision(data, state)
     for v in range(V):
         i = data.rho_index[v]
         weight = 1.0 / (redundancy * state.noise[v])
         pair = 0
         for m in range(M):
-            W[i, pair] += weight * (state.level[v, m] ** 2 + level_var[v, m])
+            W[i, pair] += weight * state.level[v, m] ** 2 + own[v] / redundancy * level_var[v, m]
             pair += 1
             for n in range(m + 1, M):
                 W[i, pair] += 2.0 * weight * state.level[v, m] * state.level[v, n]
+                pair += 1
+    if data.factors.shape[1]:
+        shared = shared_levels(data.factors, state.level)
+        pair = 0
+        for m in range(M):
+            for n in range(m, M):
+                total = 0.0
+                for k in range(data.factors.shape[1]):
+                    total += shared[m, k] * shared[n, k]
+                W[data.rho_index[0], pair] -= (1.0 if n == m else 2.0) * total / redundancy
                 pair += 1
     precision = np.empty((D, D))
     for d in range(D):
@@ -139,16 +155,20 @@ def hrf_precision(
 def _update_hrf(data: ParcelData, prior: Prior, state: State, redundancy: float) -> float:
     """HRF given levels and noise; return ``log det Sigma``.
 
-    ``Sigma`` is the inverse of `hrf_precision`, ``h = Sigma sum_vm a_vm B_vm / s_v`` over the
+    ``Sigma`` is the inverse of `hrf_precision`, ``h = Sigma sum_vm (Q A)_vm B_vm`` over the
     redundancy, and then ``v_h = (h' R_inv h + tr R_inv Sigma) / n_hrf``.
     """
     V, M, D = data.B.shape
     precision = hrf_precision(data, prior, state, redundancy, state.level_var)
     Sigma, log_det = inverse_and_log_det(precision)
     rhs = np.zeros(D)
+    shared = shared_levels(data.factors, state.level)
     for v in range(V):
         for m in range(M):
-            weight = state.level[v, m] / (redundancy * state.noise[v])
+            weight = state.level[v, m] / state.noise[v]
+            for k in range(data.factors.shape[1]):
+                weight -= data.factors[v, k] * shared[m, k]
+            weight /= redundancy
             for d in range(D):
                 rhs[d] += weight * data.B[v, m, d]
     energy = 0.0
@@ -246,21 +266,49 @@ def _second_moment(state: State) -> FloatArray:
 
 
 @inner
+def _shared_squares(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -> float:
+    """Part of the expected squares that is shared, ``E|F' (y - sum_m a_m X_m h)|^2``.
+
+    Up to a constant, ``|F' y|^2``.
+    """
+    V, M = b.shape
+    factors, level_var = data.factors, state.level_var
+    products = Gamma[data.rho_index[0]]
+    projected = shared_levels(factors, b)
+    levels = shared_levels(factors, state.level)
+    total = 0.0
+    for k in range(factors.shape[1]):
+        for m in range(M):
+            fitted = 0.0
+            for n in range(M):
+                fitted += products[m, n] * levels[n, k]
+            total += levels[m, k] * (fitted - 2.0 * projected[m, k])
+    for v in range(V):
+        square = 0.0
+        for k in range(factors.shape[1]):
+            square += factors[v, k] * factors[v, k]
+        for m in range(M):
+            total += square * products[m, m] * level_var[v, m]
+    return total
+
+
+@inner
 def _free_energy(
     data: ParcelData,
     prior: Prior,
     state: State,
     hyper: Hyper,
     residual: FloatArray,
+    shared: float,
     log_det_Sigma: float,
 ) -> float:
-    """Free energy, up to the constants of data, design and field."""
+    """Free energy, up to the constants of data, design, field and shared noise."""
     V, M = state.p.shape
     D = state.h.shape[0]
     p, mu, variance = state.p, state.mu, state.v
     class_mean, class_var = state.class_mean, state.class_var
     start, neighbours = data.start, data.neighbours
-    total = _mixture_log_prior(state, hyper, 0.0)
+    total = _mixture_log_prior(state, hyper, 0.0) + 0.5 * shared
     for v in range(V):
         total += 0.5 * prior.log_det[data.rho_index[v]]
         total -= 0.5 * prior.n_free * np.log(state.noise[v])
@@ -332,16 +380,19 @@ def run_vem(
     for iteration in range(len(trace)):
         update_levels(data, state, hyper, b, Gamma)
         update_mixtures(state, hyper)
-        _residuals(data, state, b, Gamma, residual)
-        for v in range(V):
-            state.noise[v] = residual[v] / prior.n_free
+        if data.factors.shape[1] == 0:
+            # noise that is shared has been measured beforehand
+            _residuals(data, state, b, Gamma, residual)
+            for v in range(V):
+                state.noise[v] = residual[v] / prior.n_free
         log_det_Sigma = _update_hrf(data, prior, state, hyper.redundancy[0])
         log_scale = _rescale(state, hyper)
         log_det_Sigma += 2.0 * D * log_scale
         Gamma = _contract(prior.G, _second_moment(state), data.occupied, M)
         b = project(data.B, state.h)
         _residuals(data, state, b, Gamma, residual)
-        trace[iteration] = _free_energy(data, prior, state, hyper, residual, log_det_Sigma)
+        shared = _shared_squares(data, state, b, Gamma)
+        trace[iteration] = _free_energy(data, prior, state, hyper, residual, shared, log_det_Sigma)
         moved = 0.0
         norm = 0.0
         for d in range(D):

@@ -12,14 +12,41 @@ from pyhrf.estimators.vem_kernels import contract_design
 from pyhrf.estimators.vem_state import Prior
 from pyhrf.model.checks import NoiseKind, checked_design
 from pyhrf.model.hrf import canonical_hrf, prior_precision
+from pyhrf.model.noise_spectrum import CosineBasis, cosine_basis, to_cosines
 from pyhrf.model.nuisance import DriftKind
 from pyhrf.model.statistics import DesignStatistics, Projector, design_statistics
 
-__all__ = ["VEMProblem", "experiment_problem", "make_problem"]
+__all__ = ["CosineDesign", "VEMProblem", "experiment_problem", "make_problem"]
 
 # Grid of lag-1 autocorrelations, and the peak times of the HRFs to begin with, seconds.
 AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
+# Directions of the HRF's prior that a response is made of when the noise is measured.
+N_RESPONSES = 4
 START_PEAKS = (3.5, 4.25, 5.0, 6.0, 7.0, 8.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CosineDesign:
+    """The design in the cosine basis of its runs, for noise that positions share.
+
+    Attributes
+    ----------
+    basis : CosineBasis
+    X : array, shape (n_scans, n_conditions * n_hrf)
+        The design, without its nuisance.
+    Q : array, shape (n_scans, n_nuisance)
+        The nuisance.
+    responses : array, shape (n_responses, n_hrf)
+        Directions in which HRFs vary most under their prior, the first one most.
+    white : bool
+        Whether the noise has the same variance at all frequencies.
+    """
+
+    basis: CosineBasis
+    X: FloatArray
+    Q: FloatArray
+    responses: FloatArray
+    white: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +73,8 @@ class VEMProblem:
         As in `run_vem`.
     beta : float or None
         Strength of the field; None to choose it, with its log odds, per condition.
+    cosines : CosineDesign or None
+        For noise that positions share; None takes the noise of each for its own.
     """
 
     projector: Projector
@@ -58,6 +87,7 @@ class VEMProblem:
     n_iterations: int
     tolerance: float
     beta: float | None
+    cosines: CosineDesign | None = None
 
     @property
     def n_conditions(self) -> int:
@@ -117,15 +147,33 @@ def experiment_problem(
             kept=experiment.kept,
         )
         times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
+        R_inv = prior_precision(n_hrf, dt)
         return make_problem(
             projector,
             design,
-            R_inv=prior_precision(n_hrf, dt),
+            R_inv=R_inv,
             starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
             n_iterations=n_iterations,
             tolerance=tolerance,
             beta=beta,
+            cosines=_cosine_design(experiment, projector, R_inv, white=noise == "white"),
         )
+
+
+def _cosine_design(
+    experiment: Experiment, projector: Projector, R_inv: FloatArray, *, white: bool
+) -> CosineDesign:
+    basis = cosine_basis(experiment)
+    n_nuisance = projector.Q.shape[1]
+    cosines = to_cosines(projector.Z, basis.run_lengths)
+    directions = np.linalg.eigh(R_inv)[1]
+    return CosineDesign(
+        basis,
+        np.ascontiguousarray(cosines[:, n_nuisance:]),
+        np.ascontiguousarray(cosines[:, :n_nuisance]),
+        np.ascontiguousarray(directions[:, :N_RESPONSES].T),
+        white,
+    )
 
 
 def make_problem(
@@ -137,6 +185,7 @@ def make_problem(
     n_iterations: int,
     tolerance: float,
     beta: float | None,
+    cosines: CosineDesign | None = None,
 ) -> VEMProblem:
     """Compute what does not depend on the data.
 
@@ -148,7 +197,7 @@ def make_problem(
         Inverse prior covariance of the HRF, up to its scale.
     starts : array, shape (n_starts, n_hrf)
         HRFs to begin with.
-    n_iterations, tolerance, beta
+    n_iterations, tolerance, beta, cosines
         As in `VEMProblem`.
     """
     n_conditions = design.C.shape[2] // starts.shape[1]
@@ -174,4 +223,5 @@ def make_problem(
         n_iterations=n_iterations,
         tolerance=tolerance,
         beta=beta,
+        cosines=cosines,
     )

@@ -49,6 +49,10 @@ class ParcelData(NamedTuple):
         Grid values that occur.
     start, neighbours : int32 arrays
         As in `pyhrf.model.graph.NeighbourGraph`.
+    factors : array, shape (n_positions, n_factors)
+        ``F`` of the noise that positions share: the precision of the noise between positions is
+        ``Q = diag(1 / noise) - F F'``. Without columns their noise is independent; with them all
+        have the same autocorrelation.
     """
 
     B: FloatArray
@@ -57,6 +61,7 @@ class ParcelData(NamedTuple):
     occupied: NDArray[np.bool_]
     start: NDArray[np.int32]
     neighbours: NDArray[np.int32]
+    factors: FloatArray
 
 
 class Hyper(NamedTuple):
@@ -77,6 +82,10 @@ class Hyper(NamedTuple):
     redundancy : array, shape (1,)
         How often the positions count the same noise: the weight of the HRF's divergence from its
         prior (generalised variational inference, Knoblauch et al. 2022, JMLR 23(132)).
+    two_sided : bool
+        Whether an active level may as well lie around ``-mu``, before the sign of the active
+        class is known. Class means and variances are then those of ``sign * level``, and the
+        free energy is not exact.
     """
 
     beta: FloatArray
@@ -85,6 +94,7 @@ class Hyper(NamedTuple):
     variance: FloatArray
     weight: float
     redundancy: FloatArray
+    two_sided: bool = False
 
 
 class State(NamedTuple):
@@ -103,11 +113,14 @@ class State(NamedTuple):
     level, level_var : arrays, shape (n_positions, n_conditions)
         Mean and variance of the level.
     noise : array, shape (n_positions,)
-        Variance of the noise's innovations.
+        Variance of the noise's innovations; of the part that is not shared, where there are
+        `ParcelData.factors`.
     mu : array, shape (n_conditions,)
         Mean of the active class.
     v : array, shape (2, n_conditions)
         Variances of the inactive and the active class.
+    side : array, shape (n_conditions,)
+        Active positions around ``mu`` less those around ``-mu``, if `Hyper.two_sided`.
     """
 
     h: FloatArray
@@ -121,3 +134,4 @@ class State(NamedTuple):
     noise: FloatArray
     mu: FloatArray
     v: FloatArray
+    side: FloatArray

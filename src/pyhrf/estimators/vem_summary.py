@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
-from pyhrf.estimators.vem_solver import VEMSolution
+from pyhrf.estimators.vem_fit import VEMSolution
 from pyhrf.estimators.vem_state import State
 from pyhrf.model.hrf import hrf_shape, scaled_to_peak
 
@@ -56,7 +56,7 @@ def summarise(
     hrf, hrf_sd, height = normalised_hrf(state.h, solution.hrf_covariance)
     rng = np.random.default_rng((seed, parcel.number))
     level = state.level * height
-    covariance = _level_covariance(solution, height)
+    covariance = _level_covariance(solution, level, height)
     delta = _thresholds(state, height, ppm_threshold)
     estimated = _condition_maps(state, height, delta, conditions)
     for m, condition in enumerate(conditions):
@@ -68,7 +68,7 @@ def summarise(
         estimated[f"contrast_{name}"] = mean
         estimated[f"contrast_sd_{name}"] = sd
         estimated[f"contrast_ppm_{name}"] = ndtr(mean / sd)
-    estimated["noise_sd"] = np.sqrt(state.noise / (1 - solution.rho**2))
+    estimated["noise_sd"] = solution.noise_sd
     estimated["ar1"] = solution.rho
     return ParcelEstimate(
         parcel=parcel.number,
@@ -184,14 +184,20 @@ def _condition_maps(
     return maps
 
 
-def _level_covariance(solution: VEMSolution, height: float) -> FloatArray:
-    """Covariance of the levels, with that of least squares as far as the HRF is not known.
+def _level_covariance(solution: VEMSolution, level: FloatArray, height: float) -> FloatArray:
+    """Covariance of the levels: what the posterior says with the HRF known, and the HRF's error.
 
-    Where nothing responds there is no HRF, and a level has no height; the posterior, which takes
-    the HRF's scale for known, would call it exactly 0.
+    An HRF that is too high at its peak makes all levels too small, by the same part. Where
+    nothing responds there is no HRF, and a level has no height; the posterior, which takes the
+    HRF's scale for known, would call it exactly 0: the covariance of least squares is added as
+    far as the HRF is not known.
     """
-    unknown = 1.0 - solution.quality
-    return solution.covariance * height**2 + unknown * solution.plain_covariance
+    peak = int(np.argmax(np.abs(solution.state.h)))
+    relative = solution.hrf_covariance[peak, peak] / height**2
+    known = solution.quality
+    covariance = solution.covariance * height**2
+    covariance += known * relative * level[:, :, None] * level[:, None, :]
+    return covariance + (1.0 - known) ** 2 * solution.plain_covariance
 
 
 def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ __all__ = [
     "design_statistics",
     "grid_energy",
     "noise_redundancy",
+    "pair_blocks",
     "parcel_moments",
     "without_nuisance",
 ]
@@ -152,17 +153,33 @@ def design_statistics(
         PP, PX = S[:n_nuisance, :n_nuisance], S[:n_nuisance, n_nuisance:]
         inv_PP[i] = np.linalg.inv(PP)
         C[i] = np.linalg.solve(PP, PX)
-        full = (S[n_nuisance:, n_nuisance:] - PX.T @ C[i]).reshape(
-            n_conditions, n_hrf, n_conditions, n_hrf
-        )
-        blocks = full[upper[0], :, upper[1], :]
-        G[i] = ((blocks + blocks.transpose(0, 2, 1)) / 2).reshape(len(blocks), -1)
+        G[i] = pair_blocks(S[n_nuisance:, n_nuisance:] - PX.T @ C[i], n_conditions)
         log_det[i] = len(run_lengths) * np.log1p(-(r**2)) - np.linalg.slogdet(PP)[1]
     censored = np.empty(0, np.intp) if kept is None else np.flatnonzero(~kept)
     projector = Projector(Q, Z, np.hstack([Z, UZ]), ends, last, censored)
     return projector, DesignStatistics(
         np.asarray(rho, dtype=float), G, C, inv_PP, log_det, n_scans - n_nuisance
     )
+
+
+def pair_blocks(products: FloatArray, n_conditions: int) -> FloatArray:
+    """Take the blocks of the pairs of conditions ``m <= n`` out of products of the design.
+
+    Parameters
+    ----------
+    products : array, shape (n_conditions * n_hrf, n_conditions * n_hrf)
+    n_conditions : int
+
+    Returns
+    -------
+    array, shape (n_pairs, n_hrf * n_hrf)
+        Symmetrised.
+    """
+    n_hrf = len(products) // n_conditions
+    upper = np.triu_indices(n_conditions)
+    full = products.reshape(n_conditions, n_hrf, n_conditions, n_hrf)
+    blocks = full[upper[0], :, upper[1], :]
+    return np.asarray(((blocks + blocks.transpose(0, 2, 1)) / 2).reshape(len(blocks), -1))
 
 
 def cross_products(projector: Projector, design: DesignStatistics) -> FloatArray:
