@@ -77,6 +77,7 @@ def make_problem(seed: int = 0, *, n_conditions: int = M, edges: object = EDGES)
             np.zeros(len(RHO), dtype=np.bool_),
             graph.start,
             graph.neighbours,
+            np.zeros((V, 0)),
         ),
         design,
         moments,
@@ -124,6 +125,7 @@ def random_state(seed: int, n_conditions: int = M) -> State:
         noise=rng.uniform(0.5, 3.0, V),
         mu=rng.normal(size=n_conditions),
         v=rng.uniform(0.3, 2.0, (2, n_conditions)),
+        side=np.zeros(n_conditions),
     )
     return collapsed(state)
 

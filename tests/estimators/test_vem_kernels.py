@@ -37,8 +37,16 @@ def residuals(problem, state):
 
 def free_energy(problem, state):
     log_det = np.linalg.slogdet(state.Sigma)[1]
+    b = kernels.project(problem.data.B, state.h)
+    shared = kernels._shared_squares(problem.data, state, b, gamma_of(problem, state))
     return kernels._free_energy(
-        problem.data, problem.prior, state, problem.hyper, residuals(problem, state), log_det
+        problem.data,
+        problem.prior,
+        state,
+        problem.hyper,
+        residuals(problem, state),
+        shared,
+        log_det,
     )
 
 

@@ -29,7 +29,7 @@ from pyhrf.estimators.vem_state import ParcelData, Prior
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.noise_spectrum import (
     autocorrelation,
-    prefers_autoregression,
+    gain_over_autoregression,
     to_cosines,
     updated_spectrum,
 )
@@ -51,8 +51,9 @@ N_SPECTRA = (3, 2)
 LEAST_LEFT = (1 / 3, 20)
 # Residuals this small beside the data are rounding.
 LEAST_NOISE = 1e-6
-# Gain in log likelihood, for each position, from which on noise counts as shared.
-LEAST_GAIN = 0.5
+# Gains in log likelihood for each position that are asked for: of noise that is shared, and of a
+# spectrum over AR(1).
+LEAST_GAIN = (0.5, 3.0)
 # Directions of HRFs, the present one first, whose responses are taken out when the noise is
 # measured again.
 N_RESPONSES_LATER = 3
@@ -63,6 +64,7 @@ START_ACTIVE = 0.3
 START_ERROR = 0.7
 # Iterations before and after the field is chosen, in each round; the last one converges.
 ROUNDS = ((8, 7), (8, 7), (8, 0))
+COARSE_BETAS, COARSE_ALPHAS = np.array([0.35, 0.55, 0.7, 0.9]), np.array([0.0, -1.0])
 BETAS = np.array([0.0, 0.2, 0.35, 0.45, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9])
 ALPHAS = np.array([0.0, -0.5, -1.0, -1.5, -2.0])
 FIRST_BETA = 0.55
@@ -130,21 +132,19 @@ class SharedFit(Fit):
         if np.sum(residual**2, axis=0).min() <= LEAST_NOISE * np.sum(white.Y**2, axis=0).min():
             return None
         fit.measure(responses, white)
-        own = fit.noise.gain <= LEAST_GAIN * Y.shape[1]
-        if own and (
-            design.white
-            or prefers_autoregression(
-                design.basis,
-                fit.spectrum,
-                residual**2 * fit.spectrum[:, None],
-                expected,
-                problem.design.rho,
+        of_spectrum = 0.0
+        if not design.white:
+            squares = residual**2 * fit.spectrum[:, None]
+            of_spectrum = gain_over_autoregression(
+                design.basis, fit.spectrum, squares, expected, problem.design.rho
             )
-        ):
+        of_sharing = fit.noise.gain + min(of_spectrum, 0.0)
+        n_positions = Y.shape[1]
+        if of_sharing <= LEAST_GAIN[0] * n_positions and of_spectrum <= LEAST_GAIN[1] * n_positions:
             return None
-        for _ in range(N_SPECTRA[1]):
+        for left in reversed(range(N_SPECTRA[1])):
             fit.update_spectrum(responses, shared=True)
-            fit.measure(responses, fit.whitened())
+            fit.measure(responses, fit.whitened(), again=left > 0)
         fit.n_responses = min(n_responses, N_RESPONSES_LATER)
         return fit
 
@@ -179,24 +179,34 @@ class SharedFit(Fit):
             squares = np.mean(residual**2 / np.sum(residual**2, axis=0), axis=1) * expected.sum()
         self.spectrum = updated_spectrum(self.design.basis, self.spectrum, squares, expected)
 
-    def measure(self, responses: FloatArray, white: _Whitened) -> None:
-        """Estimate the covariance of what responses leave of whitened data."""
+    def measure(self, responses: FloatArray, white: _Whitened, *, again: bool = False) -> None:
+        """Estimate the covariance of what responses leave of whitened data.
+
+        Parameters
+        ----------
+        responses, white
+        again : bool
+            Whether the shrinkage is that of the last time.
+        """
         columns = np.hstack([white.nuisance, _regressors(white.X, responses)])
-        self.spectra = fold_spectra(_free_rows(columns, white.Y))
-        self.noise = shared_noise(self.spectra)
-        self.white = white
+        rows = _free_rows(columns, white.Y)
+        self.spectra = fold_spectra(rows, n_folds=0) if again else fold_spectra(rows)
+        self.noise = shared_noise(self.spectra, self.noise if again else None)
+        self.white, self.responses = white, responses
 
     def solve(self) -> VEMSolution:
         """Start and iterate."""
         self._fill()
         self._start()
         for index, (before, after) in enumerate(ROUNDS):
+            last = index == len(ROUNDS) - 1
             if index:
-                self._measure_again()
+                self._measure_again(shrinkage=last)
             # before the signs are known the free energy is not exact
             self.iterate(before, until_settled=index > 0)
             if self.problem.beta is None:
-                self.choose_field(BETAS, ALPHAS, counted=COUNTED, nothing_bonus=NOTHING_BONUS)
+                fields = (BETAS, ALPHAS) if last else (COARSE_BETAS, COARSE_ALPHAS)
+                self.choose_field(*fields, counted=COUNTED, nothing_bonus=NOTHING_BONUS)
             if after:
                 self.iterate(after, until_settled=index > 0)
             if index == 0:
@@ -257,14 +267,14 @@ class SharedFit(Fit):
         self.hyper.mean[:] *= sign
         self.hyper = self.hyper._replace(two_sided=False)
 
-    def _measure_again(self) -> None:
-        """Measure the noise on what the HRF, as far as it is known, leaves."""
+    def _measure_again(self, *, shrinkage: bool) -> None:
+        """Measure the noise, perhaps its shrinkage too, on what the HRF so far known leaves."""
         state = self.state
         Sigma = hrf_covariance(self.data, self.prior, state, 1.0)
         vectors: FloatArray = np.linalg.eigh(np.outer(state.h, state.h) + Sigma)[1]
         responses = vectors.T[::-1][: self.n_responses]
         self.update_spectrum(responses, shared=True)
-        self.measure(responses, self.whitened())
+        self.measure(responses, self.whitened(), again=not shrinkage)
         self._fill()
         state.noise[:] = 1 / self.noise.diagonal
 
@@ -280,8 +290,9 @@ class SharedFit(Fit):
         return np.full(self.Y.shape[1], rho)
 
     def noise_sd(self) -> FloatArray:
-        """As in `Fit`."""
-        return np.sqrt(self.noise.variance * self.spectrum.mean())
+        """As in `Fit`; of what the responses leave of the data, not whitened."""
+        residual, expected = _residual(self.white, self.responses)
+        return np.sqrt(self.spectrum @ residual**2 / expected.sum())
 
     def level_covariance(self) -> FloatArray:
         """As in `Fit`, and every level at least as uncertain as it is beside all other positions.

@@ -20,7 +20,7 @@ __all__ = [
     "CosineBasis",
     "autocorrelation",
     "cosine_basis",
-    "prefers_autoregression",
+    "gain_over_autoregression",
     "to_cosines",
     "updated_spectrum",
 ]
@@ -160,17 +160,17 @@ def autocorrelation(basis: CosineBasis, spectrum: FloatArray) -> float:
     return float(spectrum @ np.cos(np.pi * place) / spectrum.sum())
 
 
-def prefers_autoregression(
+def gain_over_autoregression(
     basis: CosineBasis,
     spectrum: FloatArray,
     squares: FloatArray,
     expected: FloatArray,
     rho: FloatArray,
-) -> bool:
-    """Tell whether an AR(1) spectrum for each position beats one spectrum for all.
+) -> float:
+    """Tell by how much one spectrum for all beats AR(1), of each position or of all.
 
-    By Whittle's likelihood of the coefficients, each with its best variance, and Akaike's price
-    of a parameter.
+    By Whittle's likelihood of the coefficients, each position with its best variance, and
+    Akaike's price of a parameter.
 
     Parameters
     ----------
@@ -182,13 +182,20 @@ def prefers_autoregression(
         As for `updated_spectrum`.
     rho : array, shape (n_rho,)
         Autocorrelations to choose from.
+
+    Returns
+    -------
+    float
+        Nats; below 0 if AR(1) is better.
     """
     n_positions = squares.shape[1]
     place = np.concatenate([np.arange(n) / n for n in basis.run_lengths])
     spectra = 1 / (1 - 2 * rho[:, None] * np.cos(np.pi * place) + rho[:, None] ** 2)
-    own = _whittle(spectra, squares, expected).max(axis=0).sum()
-    common = _whittle(spectrum[None], squares, expected).sum()
-    return bool(own - n_positions >= common - basis.n_bands)
+    likelihood = _whittle(spectra, squares, expected)
+    of_each = float(likelihood.max(axis=0).sum()) - n_positions
+    of_all = float(likelihood.sum(axis=1).max()) - 1
+    common = float(_whittle(spectrum[None], squares, expected).sum()) - basis.n_bands
+    return common - max(of_each, of_all)
 
 
 def _whittle(spectra: FloatArray, squares: FloatArray, expected: FloatArray) -> FloatArray:

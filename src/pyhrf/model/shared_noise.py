@@ -111,29 +111,38 @@ class FoldSpectra:
         """Whether eigenvectors are kept as weights of rows."""
         return self.Z.shape[0] <= self.Z.shape[1]
 
+    def others(self, fold: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Rows that are not in a fold."""
+        inside = np.zeros(len(self.Z), dtype=np.bool_)
+        inside[fold] = True
+        return np.flatnonzero(~inside)
 
-def fold_spectra(rows: FloatArray) -> FoldSpectra:
+
+def fold_spectra(rows: FloatArray, *, n_folds: int = N_FOLDS) -> FoldSpectra:
     """Decompose the residuals without each fold.
 
     Parameters
     ----------
     rows : array, shape (n_free, n_positions)
         Residuals, whitened in time and turned so that their rows are independent.
+    n_folds : int
+        None, where the shrinkage is known.
     """
     n, V = rows.shape
     sd = np.sqrt(np.mean(rows**2, axis=0))
     Z = rows / sd
-    folds = [np.arange(first, n, N_FOLDS) for first in range(min(N_FOLDS, n))]
     by_rows = n <= V
     gram = Z @ Z.T if by_rows else Z.T @ Z
-    values, vectors = [], []
-    for fold in folds:
-        others = np.setdiff1d(np.arange(n), fold)
+    spectra = FoldSpectra(sd, Z, [], [], [], gram)
+    for first in range(min(n_folds, n)):
+        fold = np.arange(first, n, n_folds)
+        others = spectra.others(fold)
         inner = gram[np.ix_(others, others)] if by_rows else gram - Z[fold].T @ Z[fold]
-        found = _spectrum(inner, len(others), by_rows=by_rows)
-        values.append(found[0])
-        vectors.append(found[1])
-    return FoldSpectra(sd, Z, folds, values, vectors, gram)
+        values, vectors = _spectrum(inner, len(others), by_rows=by_rows)
+        spectra.folds.append(fold)
+        spectra.values.append(values)
+        spectra.vectors.append(vectors)
+    return spectra
 
 
 def _spectrum(inner: FloatArray, n: int, *, by_rows: bool) -> tuple[FloatArray, FloatArray]:
@@ -164,13 +173,34 @@ def _shrunk(
     return np.where(stay[:, None], np.maximum(values, shrunk), shrunk), rest
 
 
-def shared_noise(spectra: FoldSpectra) -> SharedNoise:
+def shared_noise(spectra: FoldSpectra, like: SharedNoise | None = None) -> SharedNoise:
     """Estimate the covariance of the rows.
 
     Parameters
     ----------
     spectra : FoldSpectra
+    like : SharedNoise, optional
+        Whose shrinkage and scale are taken; by default the folds choose them.
     """
+    n, V = spectra.Z.shape
+    if like is None:
+        n_kept, shrinkage, scale, gain = _chosen(spectra)
+    else:
+        n_kept, shrinkage, scale, gain = like.n_kept, like.shrinkage, like.scale, like.gain
+    by_rows = spectra.by_rows
+    values, vectors = _spectrum(spectra.gram, n, by_rows=by_rows)
+    shrunk, rest = _shrunk(values, V, np.array([n_kept]), np.array([shrinkage]))
+    all_others = 1 / (float(rest[0, 0]) * scale)
+    precision = 1 / (shrunk[0, 0] * scale)
+    few = precision < (1 - _NEGLIGIBLE) * all_others
+    directions = spectra.Z.T @ vectors[:, few] if by_rows else vectors[:, few]
+    return SharedNoise(
+        spectra.sd, all_others, directions, precision[few], n_kept, shrinkage, scale, gain
+    )
+
+
+def _chosen(spectra: FoldSpectra) -> tuple[int, float, float, float]:
+    """Find what foretells the folds best: `n_kept`, `shrinkage`, `scale` and `gain`."""
     n, V = spectra.Z.shape
     kept = KEPT[min(n, V) / 3 > KEPT]
     log_det = np.zeros((len(kept), len(SHRINKAGE)))
@@ -187,22 +217,10 @@ def shared_noise(spectra: FoldSpectra) -> SharedNoise:
     scale = squares / (n * V)
     score = -0.5 * (log_det + n * V * np.log(scale))
     k, s = np.unravel_index(int(np.argmax(score)), score.shape)
-    by_rows = spectra.by_rows
-    values, vectors = _spectrum(spectra.gram, n, by_rows=by_rows)
-    shrunk, rest = _shrunk(values, V, kept[[k]], SHRINKAGE[[s]])
-    outside_scale = scale[k, s] ** _OUTSIDE
-    all_others = 1 / (float(rest[0, 0]) * outside_scale)
-    precision = 1 / (shrunk[0, 0] * outside_scale)
-    few = precision < (1 - _NEGLIGIBLE) * all_others
-    directions = spectra.Z.T @ vectors[:, few] if by_rows else vectors[:, few]
-    return SharedNoise(
-        spectra.sd,
-        all_others,
-        directions,
-        precision[few],
+    return (
         int(kept[k]),
         float(SHRINKAGE[s]),
-        float(outside_scale),
+        float(scale[k, s] ** _OUTSIDE),
         float(score[k, s] - score[0, -1]),
     )
 
@@ -211,7 +229,7 @@ def _squares_in_directions(spectra: FoldSpectra, index: int) -> FloatArray:
     """Squares of a fold's rows along the eigenvectors of the others, summed over the rows."""
     fold = spectra.folds[index]
     if spectra.by_rows:
-        others = np.setdiff1d(np.arange(len(spectra.Z)), fold)
+        others = spectra.others(fold)
         along = spectra.gram[np.ix_(fold, others)] @ spectra.vectors[index]
     else:
         along = spectra.Z[fold] @ spectra.vectors[index]
@@ -246,7 +264,7 @@ def held_out_ratio(spectra: FoldSpectra, noise: SharedNoise, level: FloatArray) 
         shrunk, rest = _shrunk(values, V, np.array([noise.n_kept]), np.array([noise.shrinkage]))
         more = 1 / rest[0, 0] - 1 / shrunk[0, 0]
         if spectra.by_rows:
-            others = np.setdiff1d(np.arange(len(spectra.Z)), fold)
+            others = spectra.others(fold)
             A_in, Z_in = vectors.T @ Z_A[others], spectra.gram[np.ix_(fold, others)] @ vectors
         else:
             A_in, Z_in = vectors.T @ A, spectra.Z[fold] @ vectors
