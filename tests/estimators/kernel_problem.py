@@ -94,6 +94,37 @@ def make_problem(seed: int = 0, *, n_conditions: int = M, edges: object = EDGES)
     return Problem(Dense(X, P, Y), design, moments, data, prior, hyper)
 
 
+def make_shared_problem(seed: int = 0, *, n_factors: int = 2, **given: object) -> Problem:
+    """The same with noise that positions share, and one autocorrelation."""
+    problem = make_problem(seed, **given)  # type: ignore[arg-type]
+    data = with_autocorrelation(problem.data, problem.design, problem.moments, np.full(V, 2))
+    # diag(1 / noise) - F F' stays positive for the noise of `random_state`: at least 1/3
+    factors = 0.25 * np.random.default_rng(seed + 7).normal(size=(V, n_factors))
+    factors *= min(1.0, 0.5 / np.linalg.norm(factors, 2))
+    return problem._replace(data=data._replace(factors=factors))
+
+
+def noise_precision(problem: Problem, state: State) -> np.ndarray:
+    """``Q``, the precision of the noise between positions."""
+    return np.diag(1 / state.noise) - problem.data.factors @ problem.data.factors.T
+
+
+def expected_shared_log_likelihood(problem: Problem, state: State) -> float:
+    """The same as `expected_log_likelihood`, of all positions at once."""
+    X, P, Y = problem.dense
+    U = null_space(P.T)
+    rho = RHO[problem.data.rho_index[0]]
+    Q = noise_precision(problem, state)
+    covariance = np.kron(np.linalg.inv(Q), U.T @ noise_covariance(rho) @ U)
+    likelihood = multivariate_normal(np.zeros(len(covariance)), covariance)
+    h_nodes = nodes(state.h, state.Sigma)
+    a_nodes = nodes(state.level.ravel(), np.diag(state.level_var.ravel()))
+    a_nodes = a_nodes.reshape(len(a_nodes), V, -1)
+    means = np.einsum("nmd,hd,avm->havn", X, h_nodes, a_nodes).reshape(-1, V, len(Y))
+    gaps = (Y.T - means) @ U
+    return float(likelihood.logpdf(gaps.reshape(len(gaps), -1)).mean())
+
+
 def with_autocorrelation(
     data: ParcelData, design: DesignStatistics, moments: Moments, rho_index: np.ndarray
 ) -> ParcelData:
@@ -252,9 +283,11 @@ def hrf_divergence(problem: Problem, state: State) -> float:
 
 
 def dense_free_energy(problem: Problem, state: State) -> float:
-    """Free energy, but for constants of design, data and field."""
+    """Free energy, but for constants of design, data, field and shared noise."""
+    shared = problem.data.factors.shape[1] > 0
+    likelihood = expected_shared_log_likelihood if shared else expected_log_likelihood
     return (
-        expected_log_likelihood(problem, state)
+        likelihood(problem, state)
         + field_terms(problem, state)
         - level_terms(state)
         + mixture_log_prior(state, problem.hyper)

@@ -4,7 +4,9 @@ from kernel_problem import (
     V,
     gamma_of,
     make_problem,
+    make_shared_problem,
     marginal_precision,
+    noise_precision,
     random_state,
 )
 
@@ -49,3 +51,28 @@ def test_hrf_covariance__is_that_of_known_levels():
         precision = precision + design.T @ L @ design / (1.7 * state.noise[v])
     found = hrf_covariance(problem.data, problem.prior, state, 1.7)
     np.testing.assert_allclose(found, np.linalg.inv(precision), rtol=1e-9)
+
+
+def test_hrf_covariance__is_that_of_known_levels_and_shared_noise():
+    problem, state = make_shared_problem(4), random_state(4)
+    X, P, _ = problem.dense
+    L = marginal_precision(P, RHO[problem.data.rho_index[0]])
+    Q = noise_precision(problem, state)
+    design = np.einsum("nmd,vm->vnd", X, state.level)
+    information = np.einsum("vnd,nk,wke,vw->de", design, L, design, Q) / 1.7
+    found = hrf_covariance(problem.data, problem.prior, state, 1.7)
+    expected = np.linalg.inv(problem.prior.R_inv / state.v_h[0] + information)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_posterior_covariances__of_shared_noise_are_those_beside_known_positions():
+    problem, state = make_shared_problem(2), random_state(2)
+    state.mu[:] = 0.0
+    state.v[1] = state.v[0]
+    b, Gamma = kernels.project(problem.data.B, state.h), gamma_of(problem, state)
+    level_kernels.update_levels(problem.data, state, problem.hyper, b, Gamma)
+    found = posterior_covariances(problem.data, state, Gamma)
+    Q = noise_precision(problem, state)
+    for v in range(V):
+        precision = Q[v, v] * Gamma[problem.data.rho_index[v]] + np.diag(1 / state.v[0])
+        np.testing.assert_allclose(found[v], np.linalg.inv(precision), rtol=1e-9)

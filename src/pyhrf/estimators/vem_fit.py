@@ -180,11 +180,14 @@ class Fit(ABC):
         """Posterior covariance of each position's levels."""
         return posterior_covariances(self.data, self.state, self.Gamma())
 
+    def hrf_covariance(self) -> FloatArray:
+        """Posterior covariance of the HRF."""
+        return hrf_covariance(self.data, self.prior, self.state, float(self.hyper.redundancy[0]))
+
     def solution(self, converged: bool) -> VEMSolution:
         """Put together what was found."""
         state = self.state
-        redundancy = float(self.hyper.redundancy[0])
-        Sigma = hrf_covariance(self.data, self.prior, state, redundancy)
+        Sigma = self.hrf_covariance()
         energy = float(state.h @ state.h)
         return VEMSolution(
             state=state,
@@ -196,7 +199,7 @@ class Fit(ABC):
             beta=self.hyper.beta,
             alpha=self.hyper.alpha,
             trace=np.concatenate(self.traces),
-            redundancy=redundancy,
+            redundancy=float(self.hyper.redundancy[0]),
             noise_sd=self.noise_sd(),
             hyper=self.hyper,
             n_iterations=self.n_iterations,

@@ -11,7 +11,7 @@ from pyhrf.data import Experiment, FloatArray
 from pyhrf.estimators.vem_kernels import contract_design
 from pyhrf.estimators.vem_state import Prior
 from pyhrf.model.checks import NoiseKind, checked_design
-from pyhrf.model.hrf import canonical_hrf, prior_precision
+from pyhrf.model.hrf import canonical_hrf, prior_precision, rougher_part
 from pyhrf.model.noise_spectrum import CosineBasis, cosine_basis, to_cosines
 from pyhrf.model.nuisance import DriftKind
 from pyhrf.model.statistics import DesignStatistics, Projector, design_statistics
@@ -38,6 +38,8 @@ class CosineDesign:
         The nuisance.
     responses : array, shape (n_responses, n_hrf)
         Directions in which HRFs vary most under their prior, the first one most.
+    rougher : array, shape (n_hrf, n_hrf)
+        As of `pyhrf.model.hrf.rougher_part`.
     white : bool
         Whether the noise has the same variance at all frequencies.
     """
@@ -46,6 +48,7 @@ class CosineDesign:
     X: FloatArray
     Q: FloatArray
     responses: FloatArray
+    rougher: FloatArray
     white: bool
 
 
@@ -156,12 +159,12 @@ def experiment_problem(
             n_iterations=n_iterations,
             tolerance=tolerance,
             beta=beta,
-            cosines=_cosine_design(experiment, projector, R_inv, white=noise == "white"),
+            cosines=_cosine_design(experiment, projector, R_inv, dt, white=noise == "white"),
         )
 
 
 def _cosine_design(
-    experiment: Experiment, projector: Projector, R_inv: FloatArray, *, white: bool
+    experiment: Experiment, projector: Projector, R_inv: FloatArray, dt: float, *, white: bool
 ) -> CosineDesign:
     basis = cosine_basis(experiment)
     n_nuisance = projector.Q.shape[1]
@@ -172,6 +175,7 @@ def _cosine_design(
         np.ascontiguousarray(cosines[:, n_nuisance:]),
         np.ascontiguousarray(cosines[:, :n_nuisance]),
         np.ascontiguousarray(directions[:, :N_RESPONSES].T),
+        rougher_part(len(R_inv), dt),
         white,
     )
 

@@ -278,6 +278,18 @@ class SharedFit(Fit):
         self._fill()
         state.noise[:] = 1 / self.noise.diagonal
 
+    def hrf_covariance(self) -> FloatArray:
+        """Return the squared error to expect of the HRF, which may be rougher than its prior.
+
+        With data of precision ``A`` and the prior's precision ``P``, the estimate of a response
+        ``h`` lacks ``Sigma P h`` of it: a covariance ``T`` beyond the prior's adds
+        ``Sigma P T P Sigma`` to ``Sigma = inv(A + P)``.
+        """
+        Sigma = super().hrf_covariance()
+        v_h = self.state.v_h[0]
+        lacking = Sigma @ self.prior.R_inv / v_h
+        return Sigma + v_h * lacking @ self.design.rougher @ lacking.T
+
     def plain_covariance(self) -> FloatArray:
         """As in `Fit`."""
         h = self.problem.starts[START_HRF]

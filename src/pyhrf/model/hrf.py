@@ -11,7 +11,14 @@ from scipy.special import gammaln
 
 from pyhrf.data import FloatArray
 
-__all__ = ["HRFShape", "canonical_hrf", "hrf_shape", "prior_precision", "scaled_to_peak"]
+__all__ = [
+    "HRFShape",
+    "canonical_hrf",
+    "hrf_shape",
+    "prior_precision",
+    "rougher_part",
+    "scaled_to_peak",
+]
 
 # The prior, chosen on simulations of many kinds (validation/). Of the smooth part: seconds, log
 # units, seconds. Of the family: times to peak and undershoots, and its share of the variance.
@@ -20,6 +27,8 @@ FAMILY_PEAKS = np.linspace(3.0, 9.0, 13)
 FAMILY_WIDTHS = (0.8, 1.0, 1.25)
 FAMILY_UNDERSHOOTS = (0.0, 0.17, 0.35)
 FAMILY_SHARE = 0.8
+# What error bars allow for beside the prior: a share of smooth functions that turn more quickly.
+ROUGH_SHARE, ROUGH_WIDTH = 0.2, 0.29
 # Figures of the shape are read at this step, seconds.
 SHAPE_STEP = 0.1
 
@@ -61,10 +70,31 @@ def prior_precision(n_hrf: int, dt: float) -> FloatArray:
     return np.asarray((precision + precision.T) / 2)
 
 
-def _smooth_covariance(t: FloatArray) -> FloatArray:
+def rougher_part(n_hrf: int, dt: float) -> FloatArray:
+    """Covariance of what a response may have beyond the prior, up to the same scale.
+
+    True responses are not drawn from the prior: those that turn more quickly are estimated too
+    smooth, the more so the less the data say. Error bars that hold for them too are those of a
+    prior with this part added.
+
+    Parameters
+    ----------
+    n_hrf, dt
+        As for `prior_precision`.
+
+    Returns
+    -------
+    array, shape (n_hrf, n_hrf)
+    """
+    t = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
+    reference = np.mean(np.diag(_smooth_covariance(np.arange(1.0, 25.0))))
+    return ROUGH_SHARE * _smooth_covariance(t, ROUGH_WIDTH) / reference
+
+
+def _smooth_covariance(t: FloatArray, width: float = WIDTH) -> FloatArray:
     """Covariance of the smooth functions at times `t`, shape (n_times, n_times)."""
     u = np.log1p(t / WARP)
-    r = np.sqrt(5) * np.abs(u[:, None] - u) / WIDTH
+    r = np.sqrt(5) * np.abs(u[:, None] - u) / width
     envelope = t / DECAY * np.exp(1 - t / DECAY)
     covariance = np.outer(envelope, envelope) * (1 + r + r**2 / 3) * np.exp(-r)
     # a millionth of independent variance keeps the inverse well-conditioned at a small dt
