@@ -20,7 +20,7 @@ from validation.metrics import (
 )
 from validation.outcome import Outcome
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "active_pairs", "evaluate"]
 
 NORMAL_95 = 1.96
 
@@ -44,7 +44,7 @@ class Evaluation:
 def evaluate(data: Simulated, outcome: Outcome, seconds: float) -> Evaluation:
     """Compare what a method says with what was put into the data."""
     curve = reliability(outcome.probability, data.labels)
-    silent = ~_active_pairs(data)[:, data.parcel_of - 1]
+    silent = ~active_pairs(data)[:, data.parcel_of - 1]
     figures = {
         **_hrf_figures(data, outcome),
         "auc": mean_area(outcome.score, data.labels, data.parcel_of),
@@ -58,7 +58,7 @@ def evaluate(data: Simulated, outcome: Outcome, seconds: float) -> Evaluation:
     return Evaluation(figures, curve)
 
 
-def _active_pairs(data: Simulated) -> np.ndarray:
+def active_pairs(data: Simulated) -> np.ndarray:
     """Which condition activates which parcel, bool (n_conditions, n_parcels)."""
     pairs = np.zeros((len(data.labels), len(data.hrf)), dtype=bool)
     conditions, positions = np.nonzero(data.labels)
@@ -68,7 +68,7 @@ def _active_pairs(data: Simulated) -> np.ndarray:
 
 def _hrf_figures(data: Simulated, outcome: Outcome) -> dict[str, float]:
     """Error of the HRFs of the parcels in which there is any activation."""
-    active = _active_pairs(data).any(axis=0)
+    active = active_pairs(data).any(axis=0)
     errors = [
         hrf_error(*found, HRF_TIME, truth)
         for found, truth, wanted in zip(outcome.hrfs, data.hrf, active, strict=True)
@@ -83,7 +83,7 @@ def _hrf_figures(data: Simulated, outcome: Outcome) -> dict[str, float]:
 
 def _error_bars(data: Simulated, outcome: Outcome) -> dict[str, float]:
     """How often the truth lies within the errors that PyHRF gives."""
-    active = _active_pairs(data).any(axis=0)
+    active = active_pairs(data).any(axis=0)
     figures = {}
     for name, width in (("68", 1.0), ("95", NORMAL_95)):
         samples, peaks = [], []

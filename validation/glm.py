@@ -27,7 +27,7 @@ from pyhrf.simulation.simulate import HRF_TIME, Simulated
 from validation.mixture import activation_probability
 from validation.outcome import Outcome
 
-__all__ = ["fit_glm", "smooth_within_mask"]
+__all__ = ["HIGH_PASS", "Model", "fit_glm", "run_design", "smooth_within_mask"]
 
 Model = Literal["canonical", "derivatives", "fir"]
 
@@ -61,7 +61,7 @@ def fit_glm(data: Simulated, *, model: Model, fwhm: float) -> Outcome:
     names = data.experiment.conditions
     labels, results, sizes, start = [], [], [], 0
     for run in data.experiment.runs:
-        design, width = _design(run, names, model)
+        design, width = run_design(run, names, model)
         part = bold[start : start + run.n_scans].astype(np.float64)
         label, result = run_glm(part, design, noise_model="ar1")
         labels.append(label)
@@ -69,7 +69,7 @@ def fit_glm(data: Simulated, *, model: Model, fwhm: float) -> Outcome:
         sizes.append(design.shape[1])
         start += run.n_scans
     z = np.empty((len(names), bold.shape[1]))
-    effects = []
+    effects, variances = [], []
     for row in range(len(names)):
         mine = slice(row * width, (row + 1) * width)
         weights = [np.squeeze(np.eye(size)[mine]) for size in sizes]
@@ -80,12 +80,27 @@ def fit_glm(data: Simulated, *, model: Model, fwhm: float) -> Outcome:
             contrast = compute_fixed_effect_contrast(labels, results, weights, stat_type=kind)
         z[row] = contrast.z_score()
         effects.append(np.atleast_2d(contrast.effect_size()))
+        variances.append(contrast.effect_variance())
     negative = data.spec.negative_fraction > 0 and model == "canonical"
+    height = _height(data, model)
     return Outcome(
         score=np.abs(z) if negative else z,
         probability=np.stack([activation_probability(row, two_sided=negative) for row in z]),
+        level=height * np.concatenate(effects) if height else None,
+        level_sd=height * np.sqrt(np.stack(variances)) if height else None,
         hrfs=_parcel_hrfs(data, np.stack(effects), z, model),
     )
+
+
+def _height(data: Simulated, model: Model) -> float | None:
+    """Height of the canonical response to an impulse, of which a coefficient is the multiple.
+
+    None for the other models, and where events last: nilearn's impulse is as long as its step.
+    """
+    events = [one for run in data.experiment.runs for one in run.events.values()]
+    if model != "canonical" or any(one.durations.any() for one in events):
+        return None
+    return float(spm_hrf(data.experiment.runs[0].tr, 50).max())
 
 
 def smooth_within_mask(data: Simulated, fwhm: float) -> FloatArray:
@@ -106,7 +121,7 @@ def smooth_within_mask(data: Simulated, fwhm: float) -> FloatArray:
     return np.asarray(smoothed.T)
 
 
-def _design(run: Run, conditions: tuple[str, ...], model: Model) -> tuple[FloatArray, int]:
+def run_design(run: Run, conditions: tuple[str, ...], model: Model) -> tuple[FloatArray, int]:
     """Design matrix of one run, and how many columns each condition has; its conditions first."""
     times = run.tr * np.arange(run.n_scans)
     columns = []

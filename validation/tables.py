@@ -12,7 +12,7 @@ import pandas as pd
 from validation.metrics import Reliability
 from validation.scenarios import SCENARIOS
 
-__all__ = ["Results", "markdown", "write_tables"]
+__all__ = ["Results", "markdown", "markdown_table", "number", "write_tables"]
 
 _ON_THE_ESTIMATORS = """RFIR has no classes, nor has the GLM: their probabilities are those of a
 mixture that is fitted to the z values. The GLM is not smoothed here."""
@@ -112,17 +112,17 @@ def _against_peers(results: Results) -> str:
             name, value = _best(means, scenario, column, high=high)
             mine = _one(means, scenario, "jde", column)
             white = _one(means, scenario, "jde-white", column)
-            row += [_number(mine, bold=_wins(mine, value, high=high)), _number(white)]
-            row.append(f"{_number(value)} {name}".strip())
-        row.append(_number(_one(means, scenario, "jde", "seconds"), 2))
-        row.append(_number(_one(means, scenario, "jde-white", "seconds"), 2))
-        row.append(_number(_one(means, scenario, "glm-canonical", "seconds"), 2))
+            row += [number(mine, bold=_wins(mine, value, high=high)), number(white)]
+            row.append(f"{number(value)} {name}".strip())
+        row.append(number(_one(means, scenario, "jde", "seconds"), 2))
+        row.append(number(_one(means, scenario, "jde-white", "seconds"), 2))
+        row.append(number(_one(means, scenario, "glm-canonical", "seconds"), 2))
         rows.append(row)
     header = ["scenario", "what differs"]
     for figure in ("HRF error", "AUC", "Brier"):
         header += [f"{figure}: JDE", "white", "best GLM"]
     header += ["CPU s: JDE", "white", "GLM"]
-    return "## Against the GLM\n\n" + _table(header, rows)
+    return "## Against the GLM\n\n" + markdown_table(header, rows)
 
 
 def _wins(mine: float, other: float, *, high: bool) -> bool:
@@ -154,14 +154,14 @@ def _honesty(results: Results) -> str:
         [
             scenario,
             *(
-                (f"{v:.1e}" if "fall" in column else _number(v, 1 if column == "iterations" else 3))
+                (f"{v:.1e}" if "fall" in column else number(v, 1 if column == "iterations" else 3))
                 for column in HONESTY
                 for v in [_one(means, scenario, "jde", column)]
             ),
         ]
         for scenario in results.scenarios
     ]
-    return "## Is JDE honest?\n\n" + _table(["scenario", *HONESTY.values()], rows)
+    return "## Is JDE honest?\n\n" + markdown_table(["scenario", *HONESTY.values()], rows)
 
 
 def _losses(results: Results) -> str:
@@ -191,12 +191,12 @@ def estimators_table(results: Results) -> str:
         "seconds": "CPU s",
     }
     rows = [
-        [scenario, name, *(_number(_one(means, scenario, method, c)) for c in columns)]
+        [scenario, name, *(number(_one(means, scenario, method, c)) for c in columns)]
         for scenario in results.scenarios
         for method, name in ESTIMATORS.items()
         if method in results.methods
     ]
-    return f"## The estimators\n\n{_ON_THE_ESTIMATORS}\n\n" + _table(
+    return f"## The estimators\n\n{_ON_THE_ESTIMATORS}\n\n" + markdown_table(
         ["scenario", "estimator", *columns.values()], rows
     )
 
@@ -214,20 +214,22 @@ def _everything(results: Results) -> str:
         "seconds": "CPU s",
     }
     rows = [
-        [scenario, method, *(_number(_one(means, scenario, method, c)) for c in columns)]
+        [scenario, method, *(number(_one(means, scenario, method, c)) for c in columns)]
         for scenario, method in means.index
     ]
-    return "## Every method\n\n" + _table(["scenario", "method", *columns.values()], rows)
+    return "## Every method\n\n" + markdown_table(["scenario", "method", *columns.values()], rows)
 
 
-def _number(value: float, digits: int = 3, *, bold: bool = False) -> str:
+def number(value: float, digits: int = 3, *, bold: bool = False) -> str:
+    """Write a figure for a table; a dash where there is none."""
     if np.isnan(value):
         return "–"
     text = f"{value:.{digits}f}"
     return f"**{text}**" if bold else text
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table in Markdown."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"

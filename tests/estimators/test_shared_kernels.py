@@ -104,7 +104,7 @@ def test_log_odds__are_those_of_one_level_beside_all_others(seed):
     problem, state = make_shared_problem(seed), random_state(seed)
     state.Sigma[:] = 0.0
     b, Gamma = kernels.project(problem.data.B, state.h), gamma_of(problem, state)
-    found = level_kernels.log_odds(problem.data, copy_of(state), b, Gamma)
+    found = level_kernels.log_odds(problem.data, copy_of(state), False, b, Gamma)
     for v in range(V):
         for m in range(M):
             precision, pull = site(problem, state, v, m)

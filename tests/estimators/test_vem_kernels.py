@@ -240,7 +240,7 @@ def test_update_levels__finds_the_exact_posterior_of_one_condition():
     evidence = np.array([[log_evidence(problem, state, v, q) for q in (0, 1)] for v in range(V)])
     b, Gamma = kernels.project(problem.data.B, state.h), gamma_of(problem, state)
     np.testing.assert_allclose(
-        level_kernels.log_odds(problem.data, copy_of(state), b, Gamma)[:, 0],
+        level_kernels.log_odds(problem.data, copy_of(state), False, b, Gamma)[:, 0],
         evidence[:, 1] - evidence[:, 0],
         rtol=1e-6,
     )

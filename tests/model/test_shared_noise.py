@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyhrf.model import shared_noise as module
-from pyhrf.model.shared_noise import fold_spectra, held_out_ratio, shared_noise
+from pyhrf.model.shared_noise import (
+    fold_spectra,
+    held_out_ratio,
+    shared_correlation,
+    shared_noise,
+)
 
 
 def precision(noise):
@@ -134,3 +139,16 @@ def test_shared_noise__follows_any_scaling_of_the_data(factor, seed):
     rows, _ = draws(np.random.default_rng(seed), 30, 25)
     one, other = shared_noise(fold_spectra(rows)), shared_noise(fold_spectra(factor * rows))
     np.testing.assert_allclose(precision(other) * factor**2, precision(one), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "V"), [(100, 40), (40, 100)])
+def test_shared_correlation__is_one_for_independent_noise_only(n, V):
+    rng = np.random.default_rng(8)
+    ratios = [shared_correlation(rng.normal(size=(n, V)), n) for _ in range(200)]
+    assert np.mean(ratios) == pytest.approx(1, abs=0.02)
+    assert np.std(ratios) == pytest.approx(2 / V, rel=0.25)
+    rows, _ = draws(rng, n, V, size=0.5)
+    correlation = np.corrcoef(rows.T)
+    mean = np.mean(correlation[~np.eye(V, dtype=bool)] ** 2) * n
+    assert shared_correlation(rows, n) == pytest.approx(mean, rel=0.15)
+    assert shared_correlation(rows, n) > 2

@@ -157,7 +157,9 @@ def _either_side(
 
 
 @entry
-def log_odds(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -> FloatArray:
+def log_odds(
+    data: ParcelData, state: State, two_sided: bool, b: FloatArray, Gamma: FloatArray
+) -> FloatArray:
     """Log Bayes factor of active against inactive of every position, without the field.
 
     Returns
@@ -177,7 +179,12 @@ def log_odds(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -
             pull = 0.0
             for k in range(factors.shape[1]):
                 pull += factors[v, k] * shared[m, k]
-            evidence[v, m] = _level(m, b[v, m], products, levels, weight, own[v], pull, terms)[0]
+            found, _, k1, _, c1, drive = _level(
+                m, b[v, m], products, levels, weight, own[v], pull, terms
+            )
+            if two_sided:
+                found = _either_side(found, k1, c1, drive, terms[m, 2])[0]
+            evidence[v, m] = found
     return evidence
 
 

@@ -148,7 +148,7 @@ class Fit(ABC):
             HRF and a mixture that were fitted to the same noise.
         """
         b = self.data.B @ self.state.h
-        evidence = log_odds(self.data, self.state, b, self.Gamma())
+        evidence = log_odds(self.data, self.state, self.hyper.two_sided, b, self.Gamma())
         graph = (self.data.start, self.data.neighbours)
         scores = leave_one_out_scores(evidence, *graph, betas, alphas, N_SWEEPS) / counted
         scores -= 0.5 * (((betas - BETA_PRIOR[0]) / BETA_PRIOR[1]) ** 2)[None, :, None]

@@ -8,8 +8,6 @@ part of the responses, which would then pass for noise.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dgeqrf, dormqr
@@ -38,6 +36,7 @@ from pyhrf.model.shared_noise import (
     SharedNoise,
     fold_spectra,
     held_out_ratio,
+    shared_correlation,
     shared_noise,
 )
 from pyhrf.model.statistics import pair_blocks, without_nuisance
@@ -54,6 +53,9 @@ LEAST_NOISE = 1e-6
 # Gains in log likelihood for each position that are asked for: of noise that is shared, and of a
 # spectrum over AR(1).
 LEAST_GAIN = (0.5, 3.0)
+# Mean squared correlation beside that of independent noise, up to which noise is not looked at any
+# further: so much, and as much more in parcels of so many positions.
+NOTABLE = (1.15, 8.0)
 # Directions of HRFs, the present one first, whose responses are taken out when the noise is
 # measured again.
 N_RESPONSES_LATER = 3
@@ -70,22 +72,6 @@ ALPHAS = np.array([0.0, -0.5, -1.0, -1.5, -2.0])
 FIRST_BETA = 0.55
 COUNTED = 1.5
 NOTHING_BONUS = 6.0
-
-
-class _Whitened(NamedTuple):
-    """Design and data as white noise would have them, the nuisance taken out.
-
-    Attributes
-    ----------
-    nuisance : array, shape (n_scans, n_nuisance)
-        Orthonormal.
-    X : array, shape (n_scans, n_conditions * n_hrf)
-    Y : array, shape (n_scans, n_positions)
-    """
-
-    nuisance: FloatArray
-    X: FloatArray
-    Y: FloatArray
 
 
 class SharedFit(Fit):
@@ -127,33 +113,51 @@ class SharedFit(Fit):
         responses = design.responses[:n_responses]
         for _ in range(N_SPECTRA[0]):
             fit.update_spectrum(responses)
-        white = fit.whitened()
-        residual, expected = _residual(white, responses)
-        if np.sum(residual**2, axis=0).min() <= LEAST_NOISE * np.sum(white.Y**2, axis=0).min():
+        residual, expected = fit.residual(responses)
+        rest = np.sum(residual**2, axis=0)
+        if np.any(rest <= LEAST_NOISE * np.sum(Y**2 / fit.spectrum[:, None], axis=0)):
             return None
-        fit.measure(responses, white)
         of_spectrum = 0.0
         if not design.white:
             squares = residual**2 * fit.spectrum[:, None]
             of_spectrum = gain_over_autoregression(
                 design.basis, fit.spectrum, squares, expected, problem.design.rho
             )
-        of_sharing = fit.noise.gain + min(of_spectrum, 0.0)
         n_positions = Y.shape[1]
+        beyond = shared_correlation(residual, expected.sum()) - NOTABLE[1] / n_positions
+        if beyond <= NOTABLE[0] and of_spectrum <= LEAST_GAIN[1] * n_positions:
+            return None
+        fit.measure(responses)
+        of_sharing = fit.noise.gain + min(of_spectrum, 0.0)
         if of_sharing <= LEAST_GAIN[0] * n_positions and of_spectrum <= LEAST_GAIN[1] * n_positions:
             return None
         for left in reversed(range(N_SPECTRA[1])):
             fit.update_spectrum(responses, shared=True)
-            fit.measure(responses, fit.whitened(), again=left > 0)
+            fit.measure(responses, again=left > 0)
         fit.n_responses = min(n_responses, N_RESPONSES_LATER)
         return fit
 
-    def whitened(self) -> _Whitened:
-        """Divide by the spectrum and take out the nuisance."""
-        weight = 1 / np.sqrt(self.spectrum)[:, None]
-        nuisance = np.linalg.qr(self.design.Q * weight)[0]
-        X, Y = self.design.X * weight, self.Y * weight
-        return _Whitened(nuisance, X - nuisance @ (nuisance.T @ X), Y - nuisance @ (nuisance.T @ Y))
+    def _columns(self, responses: FloatArray) -> FloatArray:
+        """Nuisance and regressors of the responses, whitened."""
+        X = self.design.X
+        regressors = X.reshape(len(X), -1, responses.shape[1]) @ responses.T
+        columns = np.hstack([self.design.Q, regressors.reshape(len(X), -1)])
+        return columns / np.sqrt(self.spectrum)[:, None]
+
+    def residual(self, responses: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Take nuisance and responses out of whitened data.
+
+        Returns
+        -------
+        array, shape (n_scans, n_positions)
+            What is left.
+        array, shape (n_scans,)
+            The expected square of white noise there.
+        """
+        fitted = np.linalg.qr(self._columns(responses))[0]
+        Y = self.Y / np.sqrt(self.spectrum)[:, None]
+        expected = np.maximum(1 - np.sum(fitted**2, axis=1), 0.0)
+        return Y - fitted @ (fitted.T @ Y), expected
 
     def update_spectrum(self, responses: FloatArray, *, shared: bool = False) -> None:
         """Take a step towards the spectrum of what responses leave.
@@ -168,7 +172,7 @@ class SharedFit(Fit):
         """
         if self.design.white:
             return
-        residual, expected = _residual(self.whitened(), responses)
+        residual, expected = self.residual(responses)
         if shared:
             scaled = residual / self.noise.sd
             weight = self.noise.rest - self.noise.precision
@@ -179,20 +183,19 @@ class SharedFit(Fit):
             squares = np.mean(residual**2 / np.sum(residual**2, axis=0), axis=1) * expected.sum()
         self.spectrum = updated_spectrum(self.design.basis, self.spectrum, squares, expected)
 
-    def measure(self, responses: FloatArray, white: _Whitened, *, again: bool = False) -> None:
+    def measure(self, responses: FloatArray, *, again: bool = False) -> None:
         """Estimate the covariance of what responses leave of whitened data.
 
         Parameters
         ----------
-        responses, white
+        responses : array, shape (n_responses, n_hrf)
         again : bool
             Whether the shrinkage is that of the last time.
         """
-        columns = np.hstack([white.nuisance, _regressors(white.X, responses)])
-        rows = _free_rows(columns, white.Y)
+        rows = _free_rows(self._columns(responses), self.Y / np.sqrt(self.spectrum)[:, None])
         self.spectra = fold_spectra(rows, n_folds=0) if again else fold_spectra(rows)
         self.noise = shared_noise(self.spectra, self.noise if again else None)
-        self.white, self.responses = white, responses
+        self.responses = responses
 
     def solve(self) -> VEMSolution:
         """Start and iterate."""
@@ -218,8 +221,12 @@ class SharedFit(Fit):
 
     def _fill(self) -> None:
         """Compute the statistics at the present noise."""
-        M, X, Y = self.problem.n_conditions, self.white.X, self.white.Y
-        n_positions = Y.shape[1]
+        M, n_positions = self.problem.n_conditions, self.Y.shape[1]
+        weight = 1 / np.sqrt(self.spectrum)[:, None]
+        nuisance = np.linalg.qr(self.design.Q * weight)[0]
+        X, Y = self.design.X * weight, self.Y * weight
+        X -= nuisance @ (nuisance.T @ X)
+        Y -= nuisance @ (nuisance.T @ Y)
         products = X.T @ X
         self.G = products.reshape(M, len(products) // M, M, -1)
         prior = self.problem.prior
@@ -274,7 +281,7 @@ class SharedFit(Fit):
         vectors: FloatArray = np.linalg.eigh(np.outer(state.h, state.h) + Sigma)[1]
         responses = vectors.T[::-1][: self.n_responses]
         self.update_spectrum(responses, shared=True)
-        self.measure(responses, self.whitened(), again=not shrinkage)
+        self.measure(responses, again=not shrinkage)
         self._fill()
         state.noise[:] = 1 / self.noise.diagonal
 
@@ -303,7 +310,7 @@ class SharedFit(Fit):
 
     def noise_sd(self) -> FloatArray:
         """As in `Fit`; of what the responses leave of the data, not whitened."""
-        residual, expected = _residual(self.white, self.responses)
+        residual, expected = self.residual(self.responses)
         return np.sqrt(self.spectrum @ residual**2 / expected.sum())
 
     def level_covariance(self) -> FloatArray:
@@ -328,20 +335,6 @@ class SharedFit(Fit):
             covariance[:, m, :] *= stretch[:, None]
             covariance[:, :, m] *= stretch[:, None]
         return covariance
-
-
-def _regressors(X: FloatArray, responses: FloatArray) -> FloatArray:
-    """Regressors of the conditions for each of the responses."""
-    n_hrf = responses.shape[1]
-    return (X.reshape(len(X), -1, n_hrf) @ responses.T).reshape(len(X), -1)
-
-
-def _residual(white: _Whitened, responses: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Take responses out of whitened data; also give the expected square of white noise there."""
-    regressors = np.linalg.qr(_regressors(white.X, responses))[0]
-    residual = white.Y - regressors @ (regressors.T @ white.Y)
-    expected = 1 - np.sum(white.nuisance**2, axis=1) - np.sum(regressors**2, axis=1)
-    return residual, np.maximum(expected, 0.0)
 
 
 def _free_rows(columns: FloatArray, Y: FloatArray) -> FloatArray:

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
-__all__ = ["FoldSpectra", "SharedNoise", "fold_spectra", "held_out_ratio", "shared_noise"]
+__all__ = [
+    "FoldSpectra",
+    "SharedNoise",
+    "fold_spectra",
+    "held_out_ratio",
+    "shared_correlation",
+    "shared_noise",
+]
 
 N_FOLDS = 8
 # Eigenvalues that stay, and the way to their mean that the others go.
@@ -273,3 +280,24 @@ def held_out_ratio(spectra: FoldSpectra, noise: SharedNoise, level: FloatArray) 
         claimed = np.sum(A**2) / rest[0, 0] - float(np.sum(more[:, None] * A_in**2))
         expected += len(fold) * float(claimed) * noise.scale
     return max(found / expected, 1.0) if expected > 0 else 1.0
+
+
+def shared_correlation(residual: FloatArray, n_free: float) -> float:
+    """Compare the mean squared correlation of positions with that of independent noise.
+
+    Parameters
+    ----------
+    residual : array, shape (n_scans, n_positions)
+        Whitened.
+    n_free : float
+        Independent scans in it.
+
+    Returns
+    -------
+    float
+        About 1, with a standard deviation of ``2 / n_positions``, if nothing is shared.
+    """
+    V = residual.shape[1]
+    Z = residual / np.linalg.norm(residual, axis=0)
+    products = Z @ Z.T if len(Z) < V else Z.T @ Z
+    return float((np.sum(products**2) - V) * n_free / (V * max(V - 1, 1)))
