@@ -55,7 +55,7 @@ LEAST_NOISE = 1e-6
 LEAST_GAIN = (0.5, 3.0)
 # Mean squared correlation beside that of independent noise, up to which noise is not looked at any
 # further: so much, and as much more in parcels of so many positions.
-NOTABLE = (1.15, 8.0)
+NOTABLE = (1.02, 6.0)
 # Directions of HRFs, the present one first, whose responses are taken out when the noise is
 # measured again.
 N_RESPONSES_LATER = 3
@@ -71,7 +71,7 @@ BETAS = np.array([0.0, 0.2, 0.35, 0.45, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9])
 ALPHAS = np.array([0.0, -0.5, -1.0, -1.5, -2.0])
 FIRST_BETA = 0.55
 COUNTED = 1.5
-NOTHING_BONUS = 6.0
+NOTHING_BONUS = 5.0
 
 
 class SharedFit(Fit):
@@ -131,9 +131,9 @@ class SharedFit(Fit):
         of_sharing = fit.noise.gain + min(of_spectrum, 0.0)
         if of_sharing <= LEAST_GAIN[0] * n_positions and of_spectrum <= LEAST_GAIN[1] * n_positions:
             return None
-        for left in reversed(range(N_SPECTRA[1])):
+        for _ in range(N_SPECTRA[1]):
             fit.update_spectrum(responses, shared=True)
-            fit.measure(responses, again=left > 0)
+            fit.measure(responses, again=True)
         fit.n_responses = min(n_responses, N_RESPONSES_LATER)
         return fit
 
