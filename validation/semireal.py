@@ -7,7 +7,7 @@ slow drifts are put back, and responses are added in the parcels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from nilearn.glm.first_level.hemodynamic_models import compute_regressor
 from numpy.typing import NDArray
+from scipy.fft import dct, idct
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.stats import gamma
 
@@ -33,6 +34,9 @@ N_CONDITIONS = 5
 FWHM = 2 * np.sqrt(2 * np.log(2))
 BLOB_SD = 4.8
 """Smoothness of the blobs of activation, mm."""
+FIELD_SD = 10.0
+"""Smoothness of the fields that make new maps of noise out of others, mm."""
+FloatFields = Callable[[int], FloatArray]
 INTERVALS = (2.1, 2.7, 3.3, 4.5, 6.0)
 FRACTIONS, CHANCES = (0, 0.1, 0.2, 0.4), (0.4, 0.2, 0.2, 0.2)
 """Active part of a parcel under one condition, and how often it is so."""
@@ -56,6 +60,9 @@ class Variant:
         Smoothing of the data with the responses in them, mm.
     spikes : int
         Scans at which four sd of the noise are added to, or taken from, every voxel.
+    filled : bool
+        Noise is put back into the dimensions of time of which the task was taken out, with the
+        spectrum and the local covariance of the rest. Else these hold no noise at all.
     """
 
     hrf: Literal["wide", "gamma"] = "wide"
@@ -64,10 +71,12 @@ class Variant:
     level_fwhm: float = 0.0
     fwhm: float = 0.0
     spikes: int = 0
+    filled: bool = False
 
 
 VARIANTS: dict[str, Variant] = {
     "plain": Variant(),
+    "filled": Variant(filled=True),
     "level-smooth": Variant(level_fwhm=6.0),
     "cut": Variant(cut=100),
     "gamma": Variant(hrf="gamma"),
@@ -119,7 +128,9 @@ def semireal(name: str, seed: int, amplitude: float, variant: Variant) -> Simula
     # Without smoothing, what lies outside the parcels is never looked at.
     used = brain if variant.fwhm else label > 0
     drift = cosine_drift(n_scans, LOCALIZER_TR, 128.0)
-    noise, slow = _noise_and_drift(volume[used].T.astype(np.float64), drift, rng)
+    # Random numbers of their own, so that responses are those of the other variants.
+    fields = _fields(used, zooms, [seed, len(name), 8]) if variant.filled else None
+    noise, slow = _noise_and_drift(volume[used].T.astype(np.float64), drift, rng, fields)
     if variant.cut:
         label = _cut(label, variant.cut, rng)
     experiment = _draw_experiment(n_scans, rng)
@@ -179,16 +190,67 @@ def _brain(volume: NDArray[Any], label: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _noise_and_drift(
-    bold: FloatArray, drift: FloatArray, rng: np.random.Generator
+    bold: FloatArray,
+    drift: FloatArray,
+    rng: np.random.Generator,
+    fields: FloatFields | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Take the task out: what is left, as large as noise was, and the coefficients of drifts."""
-    Z = np.column_stack([_task(len(bold)), drift])
+    Z = np.column_stack([drift, _task(len(bold))])
     noise = bold - Z @ np.linalg.lstsq(Z, bold, rcond=None)[0]
-    noise *= np.sqrt(len(bold) / (len(bold) - np.linalg.matrix_rank(Z)))
+    if fields is None:
+        noise *= np.sqrt(len(bold) / (len(bold) - np.linalg.matrix_rank(Z)))
+    else:
+        noise += _filling(noise, Z, drift, fields)
     noise = np.roll(noise, int(rng.integers(len(bold))), axis=0) * rng.choice([-1, 1])
     if rng.random() < 0.5:
         noise = noise[::-1]
     return noise, np.linalg.lstsq(drift, bold, rcond=None)[0]
+
+
+def _fields(used: NDArray[np.bool_], zooms: FloatArray, seed: list[int]) -> FloatFields:
+    """Make a function that draws smooth fields of variance one, shape (n_fields, n_positions)."""
+    rng = np.random.default_rng(seed)
+
+    def draw(n_fields: int) -> FloatArray:
+        rough = (rng.standard_normal(used.shape) for _ in range(n_fields))
+        fields = np.array([gaussian_filter(one, FIELD_SD / zooms)[used] for one in rough])
+        return np.asarray(fields / np.sqrt(np.mean(fields**2)))
+
+    return draw
+
+
+def _filling(
+    noise: FloatArray, Z: FloatArray, drift: FloatArray, fields: FloatFields
+) -> FloatArray:
+    """Noise for the dimensions of the task, with the spectrum and local covariance of the rest.
+
+    Maps of noise at other times, shifted to the level of noise at their frequencies, times smooth
+    fields: without these the maps would be sums of those that are there, and the noise of lower
+    rank than it was.
+
+    Parameters
+    ----------
+    noise : array, shape (n_scans, n_positions)
+        What is left without the columns of `Z`.
+    Z : array, shape (n_scans, n_regressors)
+        Drifts and task.
+    drift : array, shape (n_scans, n_drifts)
+        These stay without noise.
+    fields : callable
+        As of `_fields`.
+    """
+    U, s, _ = np.linalg.svd(Z - drift @ (drift.T @ Z), full_matrices=False)
+    task = dct(U[:, s > 1e-6 * s[0]], axis=0, norm="ortho")
+    spectrum = dct(noise, axis=0, norm="ortho")
+    left = 1 - (task**2).sum(axis=1) - (dct(drift, axis=0, norm="ortho") ** 2).sum(axis=1)
+    power = gaussian_filter1d((spectrum**2).mean(axis=1), 3) / gaussian_filter1d(left, 3)
+    maps = spectrum / np.sqrt(power)[:, None]
+    draws = fields(task.shape[1])
+    chosen = np.argsort(-left, kind="stable")[: len(draws)]
+    maps = maps[chosen] / np.sqrt(left[chosen])[:, None] * draws
+    height = np.sqrt(task.T**2 @ power)
+    return np.asarray(idct(task @ (height[:, None] * maps), axis=0, norm="ortho"))
 
 
 def _task(n_scans: int) -> FloatArray:

@@ -31,7 +31,7 @@ def parts(study):
     """Signal (n_scans, n_voxels) and onsets of two runs; responses end before their run does."""
     rng = np.random.default_rng(21)
     n_voxels = int(np.prod(SHAPE))
-    level = {"a": np.where(np.arange(n_voxels) % 2, 4.0, 0.0), "b": np.full(n_voxels, 2.0)}
+    level = {"a": np.where(np.arange(n_voxels) % 2, 2.0, 0.0), "b": np.full(n_voxels, 1.0)}
     found = []
     for n in LENGTHS:
         onsets = {
@@ -39,7 +39,7 @@ def parts(study):
             for name, first in (("a", 3.0), ("b", 9.1))
         }
         time = TR * np.arange(n)
-        signal = 200 + rng.normal(size=(n, n_voxels)) + np.linspace(0, 4, n)[:, None]
+        signal = 200 + rng.normal(size=(n, n_voxels))
         for name, each in onsets.items():
             signal += response(time[:, None] - each).sum(axis=1)[:, None] * level[name]
         found.append((signal.astype(np.float32), onsets))

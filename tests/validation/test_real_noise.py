@@ -59,10 +59,23 @@ def test_semireal__adds_the_response_of_every_event(variant: Variant) -> None:
 
 
 @pytest.mark.usefixtures("recording")
-def test_semireal__leaves_noise_as_large_as_it_was() -> None:
-    data = semireal("subj0", 0, 1e-9, VARIANTS["plain"])
+@pytest.mark.parametrize("name", ["plain", "filled"])
+def test_semireal__leaves_noise_as_large_as_it_was(name: str) -> None:
+    data = semireal("subj0", 0, 1e-9, VARIANTS[name])
     assert data.bold.mean() == pytest.approx(500, abs=0.5)
     assert data.bold.std() == pytest.approx(10, rel=0.05)
+
+
+@pytest.mark.usefixtures("recording")
+def test_semireal__filled_noise_lacks_no_more_than_the_drifts() -> None:
+    rank = {}
+    for name in ("plain", "filled"):
+        data = semireal("subj0", 0, 1e-9, VARIANTS[name])
+        n_drifts = data.drift_basis.shape[1]
+        noise = data.bold - data.drift_basis @ data.drift_coefficients
+        rank[name] = np.linalg.matrix_rank(noise, tol=1e-2)
+    assert rank["filled"] == 110 - n_drifts
+    assert rank["plain"] < 110 - n_drifts - 15
 
 
 @pytest.mark.usefixtures("recording")

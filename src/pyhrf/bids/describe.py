@@ -253,8 +253,11 @@ PARCEL_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "hrf_quality": _column(
         "How far the data determine the response: from 0, not at all, to 1, fully"
     ),
+    "shared_noise": _column(
+        "1 if the noise is that of a parcel whose voxels share it, 0 if each voxel has its own"
+    ),
     "noise_redundancy": _column(
-        "How often voxels count the same noise; 1 if the noise of each is its own"
+        "How much more noise is in sums over voxels than the model says, a ratio of variances"
     ),
     "free_energy": _column("The criterion that VEM raises, at its end"),
     "log_likelihood": _column("Log likelihood of the data, at the end"),

@@ -108,8 +108,9 @@ class NoiseConfig(Section):
 
     kind: Literal["ar1", "white"] = parameter(
         default="ar1",
-        description="Model of the noise at every position: ar1, with a variance and a lag-1 "
-        "autocorrelation of its own, or white, with a variance alone",
+        description="Model of the noise: ar1, with a variance and a lag-1 autocorrelation of its "
+        "own in every position, or white, with a variance alone; jde-vem also measures what "
+        "positions share, and their common spectrum where that is not of the kind ar1",
         allowed="ar1 or white",
     )
 

@@ -25,8 +25,9 @@ class JDEVEM(ParcelEstimator):
 
     ``y_v = sum_m a_vm X_m h + P l_v + b_v`` with a Gaussian prior of smoothness on ``h``, a
     mixture of an inactive and an active class on every ``a_vm``, an Ising field on the labels,
-    and white or AR(1) noise. Model: Makni et al. 2008, Vincent et al. 2010 (IEEE TMI
-    29(4):1059); variational EM: Chaari et al. 2013 (IEEE TMI 32(5):821).
+    and noise that positions share as far as the data show it (``docs/model.md``). Model: Makni et
+    al. 2008, Vincent et al. 2010 (IEEE TMI 29(4):1059); variational EM: Chaari et al. 2013 (IEEE
+    TMI 32(5):821).
 
     Parameters
     ----------
@@ -43,9 +44,11 @@ class JDEVEM(ParcelEstimator):
     drift_order : int
         Degree of the polynomials.
     noise : {"ar1", "white"}
-        Noise model; with ``ar1`` every position has its own autocorrelation.
+        Whether successive scans are correlated. With ``ar1`` every position has its own lag-1
+        autocorrelation or, where positions share noise or its spectrum is another one, all have
+        one spectrum that is estimated; with ``white`` all frequencies have the same variance.
     n_iterations : int
-        Iterations at most, after the 16 at most that prepare noise and field.
+        Iterations at most, after the 38 at most that prepare noise and field.
     tolerance : float
         Iterations end when one adds less than this per level to the free energy, and changes the
         HRF by less than ten times this, relative to its norm.

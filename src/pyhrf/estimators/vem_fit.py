@@ -57,8 +57,10 @@ class VEMSolution:
         Field that was used.
     trace : array, shape (n_iterations,)
         Free energy after every iteration, once the field is fixed.
+    shared : bool
+        Whether the model of the noise is one that positions share.
     redundancy : float
-        How often the positions count the same noise.
+        How much more noise sums over positions hold than the model says.
     noise_sd : array, shape (n_positions,)
         Standard deviation of the noise of each position.
     hyper : Hyper
@@ -77,6 +79,7 @@ class VEMSolution:
     beta: FloatArray
     alpha: FloatArray
     trace: FloatArray
+    shared: bool
     redundancy: float
     noise_sd: FloatArray
     hyper: Hyper
@@ -98,8 +101,11 @@ class Fit(ABC):
         Free energies of the iterations that count.
     n_iterations : int
         All iterations so far.
+    shared : bool
+        Whether the noise is one that positions share.
     """
 
+    shared: bool
     problem: VEMProblem
     data: ParcelData
     prior: Prior
@@ -199,6 +205,7 @@ class Fit(ABC):
             beta=self.hyper.beta,
             alpha=self.hyper.alpha,
             trace=np.concatenate(self.traces),
+            shared=self.shared,
             redundancy=float(self.hyper.redundancy[0]),
             noise_sd=self.noise_sd(),
             hyper=self.hyper,

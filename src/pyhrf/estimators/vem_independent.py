@@ -73,6 +73,8 @@ def solve_independent(
 class _IndependentFit(Fit):
     """One parcel on its way, with an autocorrelation for each position."""
 
+    shared = False
+
     def __init__(
         self, problem: VEMProblem, bold: NDArray[np.floating], graph: NeighbourGraph
     ) -> None:

@@ -77,6 +77,8 @@ NOTHING_BONUS = 5.0
 class SharedFit(Fit):
     """One parcel on its way, with the noise that its positions share."""
 
+    shared = True
+
     def __init__(
         self, problem: VEMProblem, design: CosineDesign, Y: FloatArray, graph: NeighbourGraph
     ) -> None:

@@ -81,6 +81,7 @@ def summarise(
             "converged": float(solution.converged),
             **_shape_summary(hrf, solution.hrf_covariance / height**2, dt, rng),
             "hrf_quality": solution.quality,
+            "shared_noise": float(solution.shared),
             "noise_redundancy": solution.redundancy,
             "free_energy": float(solution.trace[-1]),
         },

@@ -259,7 +259,22 @@ def _nuisance(results: Results) -> str:
     }[noise["kind"]]
     return (
         f"{removed} part of the model as nuisance{_confounds(results)}. The noise was "
-        f"modelled as {model}."
+        f"modelled as {model}{_shared_noise(results)}."
+    )
+
+
+def _shared_noise(results: Results) -> str:
+    """Say in how many parcels positions share their noise."""
+    if "shared_noise" not in results.parcels:
+        return ""
+    shared = results.parcels["shared_noise"].dropna()
+    if not shared.any():
+        return ""
+    spectrum = results.provenance["study"]["noise"]["kind"] == "ar1"
+    common = "one spectrum and a shrunk" if spectrum else "a shrunk"
+    return (
+        f"; in {int(shared.sum())} of {len(shared)} parcels, in which positions share noise, with "
+        f"{common} covariance between positions, both estimated from the residuals"
     )
 
 
