@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,22 @@ def _localizer(name: str) -> Iterator[Fold]:
     ]
     yield Fold(halves[0], halves[1])
     yield Fold(halves[1], halves[0])
+
+
+def _localizer_in_four(name: str) -> Iterator[Fold]:
+    """Each quarter of the scans is foretold from all that is not beside it."""
+    bold_name, label_name = LOCALIZER[name]
+    volume, _ = read_image(bold_name)
+    label, _ = read_image(label_name)
+    label = np.where(np.ptp(volume, axis=3) > 0, label.astype(np.int64), 0)
+    onsets = read_onsets("paradigm_loc_av.csv")
+    n_scans = volume.shape[3]
+    gap = int(np.ceil(DROPPED / LOCALIZER_TR))
+    ends = np.linspace(0, n_scans, 5).astype(int)
+    for first, last in pairwise(ends):
+        parts = ((0, first - gap), (last + gap, n_scans))
+        training = [_half(volume, onsets, a, b) for a, b in parts if b - a > 0]
+        yield Fold(_part(training, label), _part([_half(volume, onsets, first, last)], label))
 
 
 def _half(
@@ -131,6 +148,10 @@ SETS: dict[str, dict[str, Callable[[], Iterator[Fold]]]] = {
     "localizer": {
         "localizer, regions": lambda: _localizer("regions"),
         "localizer, subj0": lambda: _localizer("subj0"),
+    },
+    "quarters": {
+        "localizer in four, regions": lambda: _localizer_in_four("regions"),
+        "localizer in four, subj0": lambda: _localizer_in_four("subj0"),
     },
     "haxby": {"haxby": _haxby},
 }

@@ -106,6 +106,7 @@ def _vem(study: Study, experiment: Experiment, shared: dict[str, Any]) -> StudyE
         n_iterations=vem.n_iterations,
         tolerance=vem.tolerance,
         beta=None if vem.beta == "estimate" else vem.beta,
+        shared_noise=vem.shared_noise,
         ppm_threshold=vem.ppm_threshold,
         min_positions=vem.min_positions,
         seed=study.seed,

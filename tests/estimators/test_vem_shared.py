@@ -8,6 +8,7 @@ from parcel_data import auc, never_falls, small, small_spec, with_bold
 from scipy.ndimage import gaussian_filter
 from scipy.signal import lfilter
 
+from pyhrf.errors import InputError
 from pyhrf.estimators import JDEVEM
 from pyhrf.estimators.vem_independent import solve_independent
 from pyhrf.estimators.vem_solver import solve_vem
@@ -153,3 +154,22 @@ def test_parcels_of_few_voxels_or_many_conditions__are_estimated():
         few = parcel.edges[(parcel.edges < n).all(axis=1)]
         found = JDEVEM(simulated.experiment).fit(parcel.bold[:, :n] + common, edges=few)
         assert all(np.isfinite(values).all() for values in found.maps.values())
+
+
+def test_shared_noise_none__leaves_each_position_its_own_noise(clean):
+    simulated, parcel, levels = clean
+    noise = shared_noise(np.random.default_rng(8), len(parcel.bold))
+    given = data_with(simulated, parcel, levels, noise)
+    found = JDEVEM(simulated.experiment, shared_noise="none").fit_parcel(given)
+    assert found.summary["shared_noise"] == 0
+    estimator = JDEVEM(simulated.experiment)
+    graph = NeighbourGraph.from_edges(given.edges, given.bold.shape[1])
+    other = solve_independent(estimator._problem, given.bold, graph)
+    np.testing.assert_array_equal(found.trace, other.trace)
+    assert estimator.fit_parcel(given).summary["shared_noise"] == 1
+
+
+def test_shared_noise__of_an_unknown_kind_is_refused(clean):
+    simulated, _, _ = clean
+    with pytest.raises(InputError, match="shared_noise is 'some': it must be measured or none"):
+        JDEVEM(simulated.experiment, shared_noise="some")

@@ -138,6 +138,12 @@ class VemConfig(Section):
         "or estimate to have it estimated for every parcel and condition",
         allowed="a number from 0 to 1.2, or estimate",
     )
+    shared_noise: Literal["measured", "none"] = parameter(
+        default="measured",
+        description="Noise that the positions of a parcel share: measured, and modelled where "
+        "there is some, or none, as if the noise of every position were its own",
+        allowed="measured or none",
+    )
     min_positions: int = parameter(
         default=5,
         ge=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,14 +13,19 @@ from pyhrf.errors import InputError, counted
 from pyhrf.model.graph import NeighbourGraph, grid_edges
 
 __all__ = [
+    "SharedNoiseKind",
     "check_beta",
     "check_iterations",
+    "check_shared_noise",
     "check_threshold",
     "contrast_vector",
     "parcel_of_arrays",
     "too_few",
     "usable_positions",
 ]
+
+
+SharedNoiseKind = Literal["measured", "none"]
 
 
 def parcel_of_arrays(
@@ -150,3 +156,11 @@ def check_threshold(ppm_threshold: float | None) -> None:
     """Refuse a threshold of the probability maps that is no number."""
     if ppm_threshold is not None and not np.isfinite(ppm_threshold):
         raise InputError(f"ppm_threshold is {ppm_threshold:g}: it must be a finite level")
+
+
+def check_shared_noise(shared_noise: str) -> None:
+    """Refuse a word that says neither that shared noise is measured nor that there is none."""
+    if shared_noise not in get_args(SharedNoiseKind):
+        raise InputError(
+            f"shared_noise is {shared_noise!r}: it must be {' or '.join(get_args(SharedNoiseKind))}"
+        )

@@ -9,7 +9,13 @@ import numpy as np
 
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
-from pyhrf.estimators.checks import check_beta, check_iterations, check_threshold
+from pyhrf.estimators.checks import (
+    SharedNoiseKind,
+    check_beta,
+    check_iterations,
+    check_shared_noise,
+    check_threshold,
+)
 from pyhrf.estimators.vem_problem import experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
@@ -55,6 +61,9 @@ class JDEVEM(ParcelEstimator):
     beta : float, optional
         Strength of the field, the same everywhere. By default it is chosen for every parcel and
         condition: the one with which neighbours best foretell a position.
+    shared_noise : {"measured", "none"}
+        Whether noise that positions share is measured, and modelled where there is some, or each
+        position is taken to have its own.
     contrasts : mapping of str to mapping of str to float, optional
         Weights of the conditions, by name of the contrast.
     ppm_threshold : float, optional
@@ -99,6 +108,7 @@ class JDEVEM(ParcelEstimator):
         n_iterations: int = 100,
         tolerance: float = 1e-4,
         beta: float | None = None,
+        shared_noise: SharedNoiseKind = "measured",
         contrasts: Mapping[str, Mapping[str, float]] | None = None,
         ppm_threshold: float | None = None,
         min_positions: int = 5,
@@ -107,6 +117,7 @@ class JDEVEM(ParcelEstimator):
         super().__init__(experiment, contrasts, min_positions, given=locals())
         check_iterations(n_iterations, tolerance)
         check_beta(beta)
+        check_shared_noise(shared_noise)
         check_threshold(ppm_threshold)
         self.dt = dt
         self.ppm_threshold = ppm_threshold
@@ -122,6 +133,7 @@ class JDEVEM(ParcelEstimator):
             n_iterations=n_iterations,
             tolerance=tolerance,
             beta=beta,
+            shared=shared_noise == "measured",
         )
 
     def cost(self, n_positions: int) -> float:

@@ -115,6 +115,7 @@ def experiment_problem(
     n_iterations: int,
     tolerance: float,
     beta: float | None,
+    shared: bool = False,
 ) -> VEMProblem:
     """Check what an experiment and the settings of its model say, and compute what they share.
 
@@ -124,6 +125,8 @@ def experiment_problem(
         As in `pyhrf.estimators.JDEVEM`.
     n_iterations, tolerance, beta
         As in `VEMProblem`.
+    shared : bool
+        Whether noise that positions share may be measured.
 
     Raises
     ------
@@ -159,7 +162,9 @@ def experiment_problem(
             n_iterations=n_iterations,
             tolerance=tolerance,
             beta=beta,
-            cosines=_cosine_design(experiment, projector, R_inv, dt, white=noise == "white"),
+            cosines=_cosine_design(experiment, projector, R_inv, dt, white=noise == "white")
+            if shared
+            else None,
         )
 
 
