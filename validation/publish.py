@@ -35,6 +35,8 @@ FIGURES = {
 SECTIONS = {
     "field": "The field: fixed strengths and the one that is chosen",
     "sampler": "Does the sampler draw from its model?",
+    "realnoise": "On the noise of real data",
+    "held_out": "Scans that were held out",
 }
 """What other commands write into the folder of results, and its title."""
 

@@ -77,12 +77,12 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     "plain": Variant(),
     "filled": Variant(filled=True),
-    "level-smooth": Variant(level_fwhm=6.0),
-    "cut": Variant(cut=100),
+    "level-smooth": Variant(level_fwhm=4.0),
+    "cut": Variant(cut=150),
     "gamma": Variant(hrf="gamma"),
-    "negative": Variant(negative=0.3),
-    "spikes": Variant(spikes=5),
-    "smooth": Variant(fwhm=5.0),
+    "negative": Variant(negative=0.5),
+    "spikes": Variant(spikes=3),
+    "smooth": Variant(fwhm=6.0),
 }
 SPIKE = 4.0
 

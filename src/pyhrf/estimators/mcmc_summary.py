@@ -68,6 +68,7 @@ def summarise_draws(
             "converged": float(agreement["rhat"] <= RHAT_AGREED),
             **_shape_summary(hrf["hrf"], sign * h.reshape(total, -1), dt),
             "hrf_quality": float(np.sum(h.mean(axis=(0, 1)) ** 2) / np.mean(np.sum(h**2, axis=2))),
+            "shared_noise": 0.0,
             "noise_redundancy": solution.redundancy,
             "n_chains": float(len(draws)),
             **{name: float(agreement[name]) for name in ("rhat", "ess", "rhat_hrf", "ess_hrf")},
