@@ -39,13 +39,19 @@ class Fold:
     test: Part
 
 
-def _localizer(name: str) -> Iterator[Fold]:
-    """Either half of the scans foretells the other one."""
+def _localizer_data(
+    name: str,
+) -> tuple[NDArray[np.generic], NDArray[np.int64], dict[str, FloatArray]]:
     bold_name, label_name = LOCALIZER[name]
     volume, _ = read_image(bold_name)
     label, _ = read_image(label_name)
     label = np.where(np.ptp(volume, axis=3) > 0, label.astype(np.int64), 0)
-    onsets = read_onsets("paradigm_loc_av.csv")
+    return volume, label, read_onsets("paradigm_loc_av.csv")
+
+
+def _localizer(name: str) -> Iterator[Fold]:
+    """Either half of the scans foretells the other one."""
+    volume, label, onsets = _localizer_data(name)
     n_scans = volume.shape[3]
     gap = int(np.ceil(DROPPED / LOCALIZER_TR))
     middle = (n_scans - gap) // 2
@@ -59,11 +65,7 @@ def _localizer(name: str) -> Iterator[Fold]:
 
 def _localizer_in_four(name: str) -> Iterator[Fold]:
     """Each quarter of the scans is foretold from all that is not beside it."""
-    bold_name, label_name = LOCALIZER[name]
-    volume, _ = read_image(bold_name)
-    label, _ = read_image(label_name)
-    label = np.where(np.ptp(volume, axis=3) > 0, label.astype(np.int64), 0)
-    onsets = read_onsets("paradigm_loc_av.csv")
+    volume, label, onsets = _localizer_data(name)
     n_scans = volume.shape[3]
     gap = int(np.ceil(DROPPED / LOCALIZER_TR))
     ends = np.linspace(0, n_scans, 5).astype(int)

@@ -115,29 +115,37 @@ class SharedFit(Fit):
         responses = design.responses[:n_responses]
         for _ in range(N_SPECTRA[0]):
             fit.update_spectrum(responses)
-        residual, expected = fit.residual(responses)
-        rest = np.sum(residual**2, axis=0)
-        if np.any(rest <= LEAST_NOISE * np.sum(Y**2 / fit.spectrum[:, None], axis=0)):
-            return None
-        of_spectrum = 0.0
-        if not design.white:
-            squares = residual**2 * fit.spectrum[:, None]
-            of_spectrum = gain_over_autoregression(
-                design.basis, fit.spectrum, squares, expected, problem.design.rho
-            )
-        n_positions = Y.shape[1]
-        beyond = shared_correlation(residual, expected.sum()) - NOTABLE[1] / n_positions
-        if beyond <= NOTABLE[0] and of_spectrum <= LEAST_GAIN[1] * n_positions:
-            return None
-        fit.measure(responses)
-        of_sharing = fit.noise.gain + min(of_spectrum, 0.0)
-        if of_sharing <= LEAST_GAIN[0] * n_positions and of_spectrum <= LEAST_GAIN[1] * n_positions:
+        if not fit._finds_sharing(responses):
             return None
         for _ in range(N_SPECTRA[1]):
             fit.update_spectrum(responses, shared=True)
             fit.measure(responses, again=True)
         fit.n_responses = min(n_responses, N_RESPONSES_LATER)
         return fit
+
+    def _finds_sharing(self, responses: FloatArray) -> bool:
+        """Tell whether shared noise, or a common spectrum, is likelier by enough."""
+        residual, expected = self.residual(responses)
+        n_positions = self.Y.shape[1]
+        size = np.sum(self.Y**2 / self.spectrum[:, None], axis=0)
+        if np.any(np.sum(residual**2, axis=0) <= LEAST_NOISE * size):
+            return False
+        of_spectrum = 0.0
+        if not self.design.white:
+            of_spectrum = gain_over_autoregression(
+                self.design.basis,
+                self.spectrum,
+                residual**2 * self.spectrum[:, None],
+                expected,
+                self.problem.design.rho,
+            )
+        other_spectrum = of_spectrum > LEAST_GAIN[1] * n_positions
+        beyond = shared_correlation(residual, expected.sum()) - NOTABLE[1] / n_positions
+        if beyond <= NOTABLE[0] and not other_spectrum:
+            return False
+        self.measure(responses)
+        of_sharing = self.noise.gain + min(of_spectrum, 0.0)
+        return other_spectrum or of_sharing > LEAST_GAIN[0] * n_positions
 
     def _columns(self, responses: FloatArray) -> FloatArray:
         """Nuisance and regressors of the responses, whitened."""
