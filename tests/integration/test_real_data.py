@@ -190,7 +190,7 @@ def test_subj0__gives_two_parcels(shared_data, tmp_path):
 def test_free_energy__never_falls_on_real_data(shared_data, bold, parcellation, noise):
     files = RunFiles(bold=shared_data / bold, paradigm=shared_data / "paradigm_loc.csv")
     dataset = open_dataset(runs=[files], parcellation=shared_data / parcellation, tr=2.4)
-    estimator = JDEVEM(dataset.experiment, noise=noise)
+    estimator = JDEVEM(dataset.experiment, noise=noise, tolerance=1e-8)
     for parcel in dataset.load(list(dataset.parcels)):
         trace = estimator.fit_parcel(parcel).trace
         assert len(trace) > 5

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgeqrf, dormqr
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.posterior_kernels import hrf_covariance
@@ -348,7 +347,15 @@ class SharedFit(Fit):
 
 
 def _free_rows(columns: FloatArray, Y: FloatArray) -> FloatArray:
-    """Turn the data so that columns fill the first rows; return the others, which are free."""
-    factored, tau, _, _ = dgeqrf(columns)
-    turned, _, _ = dormqr("L", "T", factored, tau, Y, 64 * Y.shape[1])
-    return np.ascontiguousarray(turned[columns.shape[1] :])
+    """Turn the data so that columns fill the first rows; return the others, which are free.
+
+    Reflection by reflection, for numpy does not offer more, and scipy's own BLAS does not know of
+    the one thread that engines allow.
+    """
+    reflections, scales = np.linalg.qr(columns, mode="raw")
+    turned = Y.copy()
+    for j, (reflection, scale) in enumerate(zip(reflections, scales, strict=True)):
+        v = reflection[j:].copy()
+        v[0] = 1.0
+        turned[j:] -= np.outer(scale * v, v @ turned[j:])
+    return turned[columns.shape[1] :].copy()
