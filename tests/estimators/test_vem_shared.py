@@ -12,8 +12,9 @@ from pyhrf.errors import InputError
 from pyhrf.estimators import JDEVEM
 from pyhrf.estimators.vem_independent import solve_independent
 from pyhrf.estimators.vem_solver import solve_vem
+from pyhrf.model.design import experiment_design
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.simulation.simulate import simulate
+from pyhrf.simulation.simulate import HRF_TIME, simulate
 
 SHAPE = (8, 8, 6)
 
@@ -40,9 +41,6 @@ def shared_noise(rng, n, *, size=1.0):
 
 def data_with(simulated, parcel, levels, noise, *, amplitude=0.5):
     """BOLD with responses of the simulated HRF at these levels, in noise of sd 1."""
-    from pyhrf.model.design import experiment_design
-    from pyhrf.simulation.simulate import HRF_TIME
-
     X = experiment_design(simulated.experiment, 0.5, 49)
     h = np.interp(0.5 * np.arange(1, 50), HRF_TIME, simulated.hrf[0])
     scale = np.abs(levels).max()

@@ -13,6 +13,7 @@ __all__ = [
     "log_odds",
     "own_precision",
     "shared_levels",
+    "shared_squares",
     "update_levels",
     "update_mixtures",
 ]
@@ -78,6 +79,35 @@ def _shared_residuals(
         for n in range(M):
             for k in range(data.factors.shape[1]):
                 total[m, k] -= products[m, n] * levels[n, k]
+    return total
+
+
+@inner
+def shared_squares(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -> float:
+    """Part of the expected squares that is shared, ``E|F' (y - sum_m a_m X_m h)|^2``.
+
+    Up to a constant, ``|F' y|^2``.
+    """
+    if data.factors.shape[1] == 0:
+        return 0.0
+    V, M = b.shape
+    factors, level_var = data.factors, state.level_var
+    products = Gamma[data.rho_index[0]]
+    projected = shared_levels(factors, b)
+    levels = shared_levels(factors, state.level)
+    total = 0.0
+    for k in range(factors.shape[1]):
+        for m in range(M):
+            fitted = 0.0
+            for n in range(M):
+                fitted += products[m, n] * levels[n, k]
+            total += levels[m, k] * (fitted - 2.0 * projected[m, k])
+    for v in range(V):
+        square = 0.0
+        for k in range(factors.shape[1]):
+            square += factors[v, k] * factors[v, k]
+        for m in range(M):
+            total += square * products[m, m] * level_var[v, m]
     return total
 
 

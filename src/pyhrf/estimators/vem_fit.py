@@ -19,14 +19,23 @@ from pyhrf.estimators.vem_kernels import contract_design, run_vem
 from pyhrf.estimators.vem_problem import VEMProblem
 from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 
-__all__ = ["PRIOR_MEAN", "PRIOR_VARIANCE", "PRIOR_WEIGHT", "Fit", "VEMSolution", "initial_state"]
+__all__ = [
+    "BETAS",
+    "PRIOR_MEAN",
+    "PRIOR_VARIANCE",
+    "PRIOR_WEIGHT",
+    "Fit",
+    "VEMSolution",
+    "initial_state",
+]
 
 # The mixtures' prior: worth so many positions; mean in standard errors of a level, variances
 # of the inactive and the active class in squared standard errors.
 PRIOR_WEIGHT = 5.0
 PRIOR_MEAN = 2.5
 PRIOR_VARIANCE = (0.1, 0.6)
-# The field: what unusual strengths and log odds cost.
+# The field: strengths that are tried, and what unusual ones and log odds cost.
+BETAS = np.array([0.0, 0.2, 0.35, 0.45, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9])
 BETA_PRIOR = (0.5, 0.2)
 ALPHA_COST = 1.0
 # Strength and log odds of "nothing is active".

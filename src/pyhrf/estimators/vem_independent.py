@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.estimators.noise_kernels import best_autocorrelation, fill_statistics
 from pyhrf.estimators.vem_fit import (
+    BETAS,
     PRIOR_MEAN,
     PRIOR_VARIANCE,
     Fit,
@@ -39,7 +40,6 @@ NOISE_ROUND = 25
 NOISE_SETTLED = 0.01
 # The fields that are tried, first few and then all, and by how much "nothing" is favoured.
 COARSE_BETAS, COARSE_ALPHAS = np.array([0.3, 0.5, 0.7]), np.array([0.0])
-BETAS = np.array([0.0, 0.2, 0.35, 0.45, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9])
 ALPHAS = np.array([0.0, -0.5, -1.0])
 NOTHING_BONUS = 2.0
 

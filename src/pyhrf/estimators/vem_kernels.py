@@ -16,6 +16,7 @@ from pyhrf.estimators.kernel_cache import entry, inner
 from pyhrf.estimators.level_kernels import (
     own_precision,
     shared_levels,
+    shared_squares,
     update_levels,
     update_mixtures,
 )
@@ -266,33 +267,6 @@ def _second_moment(state: State) -> FloatArray:
 
 
 @inner
-def _shared_squares(data: ParcelData, state: State, b: FloatArray, Gamma: FloatArray) -> float:
-    """Part of the expected squares that is shared, ``E|F' (y - sum_m a_m X_m h)|^2``.
-
-    Up to a constant, ``|F' y|^2``.
-    """
-    V, M = b.shape
-    factors, level_var = data.factors, state.level_var
-    products = Gamma[data.rho_index[0]]
-    projected = shared_levels(factors, b)
-    levels = shared_levels(factors, state.level)
-    total = 0.0
-    for k in range(factors.shape[1]):
-        for m in range(M):
-            fitted = 0.0
-            for n in range(M):
-                fitted += products[m, n] * levels[n, k]
-            total += levels[m, k] * (fitted - 2.0 * projected[m, k])
-    for v in range(V):
-        square = 0.0
-        for k in range(factors.shape[1]):
-            square += factors[v, k] * factors[v, k]
-        for m in range(M):
-            total += square * products[m, m] * level_var[v, m]
-    return total
-
-
-@inner
 def _free_energy(
     data: ParcelData,
     prior: Prior,
@@ -391,7 +365,7 @@ def run_vem(
         Gamma = _contract(prior.G, _second_moment(state), data.occupied, M)
         b = project(data.B, state.h)
         _residuals(data, state, b, Gamma, residual)
-        shared = _shared_squares(data, state, b, Gamma)
+        shared = shared_squares(data, state, b, Gamma)
         trace[iteration] = _free_energy(data, prior, state, hyper, residual, shared, log_det_Sigma)
         moved = 0.0
         norm = 0.0

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.estimators.posterior_kernels import hrf_covariance
 from pyhrf.estimators.vem_fit import (
+    BETAS,
     PRIOR_MEAN,
     PRIOR_VARIANCE,
     Fit,
@@ -66,7 +67,6 @@ START_ERROR = 0.7
 # Iterations before and after the field is chosen, in each round; the last one converges.
 ROUNDS = ((8, 7), (8, 7), (8, 0))
 COARSE_BETAS, COARSE_ALPHAS = np.array([0.35, 0.55, 0.7, 0.9]), np.array([0.0, -1.0])
-BETAS = np.array([0.0, 0.2, 0.35, 0.45, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9])
 ALPHAS = np.array([0.0, -0.5, -1.0, -1.5, -2.0])
 FIRST_BETA = 0.55
 COUNTED = 1.5
@@ -146,12 +146,16 @@ class SharedFit(Fit):
         of_sharing = self.noise.gain + min(of_spectrum, 0.0)
         return other_spectrum or of_sharing > LEAST_GAIN[0] * n_positions
 
+    def _whitened(self, values: FloatArray) -> FloatArray:
+        """Bring all cosines to the same variance of the noise."""
+        return values / np.sqrt(self.spectrum)[:, None]
+
     def _columns(self, responses: FloatArray) -> FloatArray:
         """Nuisance and regressors of the responses, whitened."""
         X = self.design.X
         regressors = X.reshape(len(X), -1, responses.shape[1]) @ responses.T
         columns = np.hstack([self.design.Q, regressors.reshape(len(X), -1)])
-        return columns / np.sqrt(self.spectrum)[:, None]
+        return self._whitened(columns)
 
     def residual(self, responses: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Take nuisance and responses out of whitened data.
@@ -164,7 +168,7 @@ class SharedFit(Fit):
             The expected square of white noise there.
         """
         fitted = np.linalg.qr(self._columns(responses))[0]
-        Y = self.Y / np.sqrt(self.spectrum)[:, None]
+        Y = self._whitened(self.Y)
         expected = np.maximum(1 - np.sum(fitted**2, axis=1), 0.0)
         return Y - fitted @ (fitted.T @ Y), expected
 
@@ -201,7 +205,7 @@ class SharedFit(Fit):
         again : bool
             Whether the shrinkage is that of the last time.
         """
-        rows = _free_rows(self._columns(responses), self.Y / np.sqrt(self.spectrum)[:, None])
+        rows = _free_rows(self._columns(responses), self._whitened(self.Y))
         self.spectra = fold_spectra(rows, n_folds=0) if again else fold_spectra(rows)
         self.noise = shared_noise(self.spectra, self.noise if again else None)
         self.responses = responses
@@ -256,9 +260,8 @@ class SharedFit(Fit):
         """Begin with levels and HRF without classes; either sign may be that of activation."""
         problem = self.problem
         h = problem.starts[START_HRF] / np.abs(problem.starts[START_HRF]).max()
-        inverse = np.linalg.pinv(np.einsum("d,mdnk,k->mn", h, self.G, h), hermitian=True)
-        own = self.noise.diagonal - np.sum(self.data.factors**2, axis=1)
-        error_var = START_ERROR * float(np.median(1 / own)) * np.diagonal(inverse)
+        inverse = self._least_squares(h)
+        error_var = START_ERROR * float(np.median(1 / self.noise.own)) * np.diagonal(inverse)
         h, level, Sigma, v_h = joint_start(self.data.B, self.G, self.noise, self.prior.R_inv, h)
         self.state, hyper = initial_state(
             problem,
@@ -275,6 +278,10 @@ class SharedFit(Fit):
         if problem.beta is None:
             hyper.beta[:] = FIRST_BETA
         self.hyper = hyper._replace(two_sided=True)
+
+    def _least_squares(self, h: FloatArray) -> FloatArray:
+        """Covariance of levels of least squares with an HRF, in units of the noise's variance."""
+        return np.linalg.pinv(np.einsum("d,mdnk,k->mn", h, self.G, h), hermitian=True)
 
     def _choose_signs(self) -> None:
         """Give the active class of each condition the sign of most positions in it."""
@@ -308,8 +315,7 @@ class SharedFit(Fit):
 
     def plain_covariance(self) -> FloatArray:
         """As in `Fit`."""
-        h = self.problem.starts[START_HRF]
-        inverse = np.linalg.pinv(np.einsum("d,mdnk,k->mn", h, self.G, h), hermitian=True)
+        inverse = self._least_squares(self.problem.starts[START_HRF])
         return inverse * self.noise.variance[:, None, None]
 
     def autocorrelation(self) -> FloatArray:
@@ -332,7 +338,7 @@ class SharedFit(Fit):
         """
         covariance = super().level_covariance()
         Gamma, F = self.Gamma()[0], self.data.factors
-        own = self.noise.diagonal - np.sum(F**2, axis=1)
+        own = self.noise.own
         for m in range(self.problem.n_conditions):
             site = 1 / self.state.level_var[:, m] - Gamma[m, m] * own
             site = np.maximum(site, 1e-3 * Gamma[m, m] * own)

@@ -55,6 +55,11 @@ class CosineBasis:
     band: NDArray[np.intp]
     n_bands: int
 
+    @property
+    def angle(self) -> FloatArray:
+        """Phase by which each cosine moves on from one scan to the next, shape (n_scans,)."""
+        return np.pi * np.concatenate([np.arange(n) / n for n in self.run_lengths])
+
 
 def cosine_basis(experiment: Experiment) -> CosineBasis:
     """Set up the basis for the runs of an experiment.
@@ -156,8 +161,7 @@ def autocorrelation(basis: CosineBasis, spectrum: FloatArray) -> float:
     basis, spectrum
         As for `updated_spectrum`.
     """
-    place = np.concatenate([np.arange(n) / n for n in basis.run_lengths])
-    return float(spectrum @ np.cos(np.pi * place) / spectrum.sum())
+    return float(spectrum @ np.cos(basis.angle) / spectrum.sum())
 
 
 def gain_over_autoregression(
@@ -189,8 +193,7 @@ def gain_over_autoregression(
         Nats; below 0 if AR(1) is better.
     """
     n_positions = squares.shape[1]
-    place = np.concatenate([np.arange(n) / n for n in basis.run_lengths])
-    spectra = 1 / (1 - 2 * rho[:, None] * np.cos(np.pi * place) + rho[:, None] ** 2)
+    spectra = 1 / (1 - 2 * rho[:, None] * np.cos(basis.angle) + rho[:, None] ** 2)
     likelihood = _whittle(spectra, squares, expected)
     of_each = float(likelihood.max(axis=0).sum()) - n_positions
     of_all = float(likelihood.sum(axis=1).max()) - 1

@@ -80,6 +80,11 @@ class SharedNoise:
         return np.ascontiguousarray(scaled / self.sd[:, None])
 
     @property
+    def own(self) -> FloatArray:
+        """Diagonal of the precision: of each position given all others, shape (n_positions,)."""
+        return self.diagonal - np.sum(self.factors**2, axis=1)
+
+    @property
     def variance(self) -> FloatArray:
         """Of the noise of each position, shape (n_positions,)."""
         more = 1 / self.precision - 1 / self.rest
@@ -123,6 +128,12 @@ class FoldSpectra:
         inside = np.zeros(len(self.Z), dtype=np.bool_)
         inside[fold] = True
         return np.flatnonzero(~inside)
+
+    def along(self, index: int) -> FloatArray:
+        """Rows of a fold along the eigenvectors of the others, shape (n_rows, n_values)."""
+        fold = self.folds[index]
+        rows = self.gram[np.ix_(fold, self.others(fold))] if self.by_rows else self.Z[fold]
+        return rows @ self.vectors[index]
 
 
 def fold_spectra(rows: FloatArray, *, n_folds: int = N_FOLDS) -> FoldSpectra:
@@ -214,7 +225,7 @@ def _chosen(spectra: FoldSpectra) -> tuple[int, float, float, float]:
     squares = np.zeros_like(log_det)
     for index, fold in enumerate(spectra.folds):
         values = spectra.values[index]
-        inside = _squares_in_directions(spectra, index)
+        inside = np.sum(spectra.along(index) ** 2, axis=0)
         shrunk, rest = _shrunk(values, V, kept, SHRINKAGE)
         log_det += len(fold) * (np.log(shrunk).sum(axis=2) + (V - len(values)) * np.log(rest))
         outside = max(float(np.sum(spectra.Z[fold] ** 2) - inside.sum()), 0.0)
@@ -230,17 +241,6 @@ def _chosen(spectra: FoldSpectra) -> tuple[int, float, float, float]:
         float(scale[k, s] ** _OUTSIDE),
         float(score[k, s] - score[0, -1]),
     )
-
-
-def _squares_in_directions(spectra: FoldSpectra, index: int) -> FloatArray:
-    """Squares of a fold's rows along the eigenvectors of the others, summed over the rows."""
-    fold = spectra.folds[index]
-    if spectra.by_rows:
-        others = spectra.others(fold)
-        along = spectra.gram[np.ix_(fold, others)] @ spectra.vectors[index]
-    else:
-        along = spectra.Z[fold] @ spectra.vectors[index]
-    return np.asarray(np.sum(along**2, axis=0))
 
 
 def held_out_ratio(spectra: FoldSpectra, noise: SharedNoise, level: FloatArray) -> float:
@@ -270,12 +270,8 @@ def held_out_ratio(spectra: FoldSpectra, noise: SharedNoise, level: FloatArray) 
         values, vectors = spectra.values[index], spectra.vectors[index]
         shrunk, rest = _shrunk(values, V, np.array([noise.n_kept]), np.array([noise.shrinkage]))
         more = 1 / rest[0, 0] - 1 / shrunk[0, 0]
-        if spectra.by_rows:
-            others = spectra.others(fold)
-            A_in, Z_in = vectors.T @ Z_A[others], spectra.gram[np.ix_(fold, others)] @ vectors
-        else:
-            A_in, Z_in = vectors.T @ A, spectra.Z[fold] @ vectors
-        sums = Z_A[fold] / rest[0, 0] - Z_in @ (more[:, None] * A_in)
+        A_in = vectors.T @ (Z_A[spectra.others(fold)] if spectra.by_rows else A)
+        sums = Z_A[fold] / rest[0, 0] - spectra.along(index) @ (more[:, None] * A_in)
         found += float(np.sum(sums**2))
         claimed = np.sum(A**2) / rest[0, 0] - float(np.sum(more[:, None] * A_in**2))
         expected += len(fold) * float(claimed) * noise.scale
