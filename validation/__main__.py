@@ -55,7 +55,7 @@ def main(
     curves: dict[tuple[str, int, str], Reliability] = {}
     for scenario in choose_scenarios(scenarios):
         for seed in range(first_seed, first_seed + seeds):
-            data = simulate(scenario.spec(seed))
+            data = scenario.data(seed)
             for method in methods:
                 outcome, seconds = run_method(method, data)
                 evaluation = evaluate(data, outcome, seconds)

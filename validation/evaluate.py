@@ -51,6 +51,7 @@ def evaluate(data: Simulated, outcome: Outcome, seconds: float) -> Evaluation:
         "brier": float(np.mean((outcome.probability - data.labels) ** 2)),
         "calibration_error": calibration_error(curve),
         "active_in_inactive": _mean(outcome.probability[silent]),
+        "found_in_inactive": _mean((outcome.probability > 0.5)[silent].astype(np.float64)),
         "seconds": seconds,
     }
     if outcome.estimates:

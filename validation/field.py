@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import numpy as np
 
-from pyhrf.simulation.simulate import simulate
 from validation.evaluate import evaluate
 from validation.methods import fit_jde
 from validation.scenarios import Scenario, choose_scenarios
@@ -49,7 +48,7 @@ def _row(scenario: Scenario, names: list[str], seeds: int) -> str:
     cells: dict[str, list[tuple[float, float]]] = {name: [] for name in [*names, "chosen"]}
     chosen: list[float] = []
     for seed in range(seeds):
-        data = simulate(scenario.spec(seed))
+        data = scenario.data(seed)
         for name, cell in cells.items():
             beta = None if name == "chosen" else float(name)
             outcome = fit_jde(data, beta=beta)

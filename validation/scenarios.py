@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pyhrf.simulation.simulate import Simulated, simulate
 from pyhrf.simulation.spec import SimulationSpec, reference_spec
+from validation.shared_noise import SHARED, OtherNoise, with_noise
 
 __all__ = ["SCENARIOS", "Scenario", "choose_scenarios"]
 
@@ -24,21 +26,37 @@ class Scenario:
         Fields of `SimulationSpec` that differ from the reference.
     group : str
         Heading under which tables show it.
+    noise : OtherNoise, optional
+        In the place of the simulator's.
     """
 
     name: str
     text: str
     changes: dict[str, Any] = field(default_factory=dict)
     group: str = "reference"
+    noise: OtherNoise | None = None
 
     def spec(self, seed: int) -> SimulationSpec:
         """Describe its data for one seed."""
         return replace(reference_spec(seed), **self.changes)
 
+    def data(self, seed: int) -> Simulated:
+        """Make its data for one seed."""
+        data = simulate(self.spec(seed))
+        return data if self.noise is None else with_noise(data, self.noise)
+
 
 def _group(group: str, *scenarios: tuple[str, str, dict[str, Any]]) -> list[Scenario]:
     return [Scenario(name, text, changes, group) for name, text, changes in scenarios]
 
+
+def _other(
+    name: str, text: str, noise: OtherNoise, changes: dict[str, Any] | None = None
+) -> Scenario:
+    return Scenario(name, text, changes or {}, "Other noise", noise)
+
+
+MANY = {"n_conditions": 20, "event_interval": 66.0, "n_scans": 400}
 
 SCENARIOS: dict[str, Scenario] = {
     one.name: one
@@ -140,6 +158,35 @@ SCENARIOS: dict[str, Scenario] = {
             ),
             ("drift-strong", "drifts three times as large", {"drift": 3.0}),
         ),
+        _other("shared", "noise that voxels share", SHARED),
+        _other("shared-quarter", "the same, amplitude 1/4", SHARED, {"snr": 0.25}),
+        _other("shared-nothing", "the same, nothing active", SHARED, {"active_fraction": 0.0}),
+        _other("shared-many", "the same, 20 conditions of 12 events", SHARED, MANY),
+        _other("shared-many-quarter", "the same, amplitude 1/4", SHARED, {**MANY, "snr": 0.25}),
+        *(
+            _other(
+                f"smoothed-{fwhm}",
+                f"shared noise, data smoothed by {fwhm} mm",
+                replace(SHARED, fwhm=float(fwhm)),
+            )
+            for fwhm in (4, 6, 8)
+        ),
+        _other("oscillation", "a sine of 80 s, 1 sd", OtherNoise(oscillation=1.0)),
+        _other(
+            "arma",
+            "ARMA(1, 1) noise, TR 0.7 s",
+            OtherNoise(spectrum="arma"),
+            {"tr": 0.7, "n_scans": 570},
+        ),
+        _other(
+            "one-over-f",
+            "1/f noise, TR 0.7 s",
+            OtherNoise(spectrum="long"),
+            {"tr": 0.7, "n_scans": 570},
+        ),
+        _other("spike", "one scan is off by 10 sd", OtherNoise(spikes=(1, 10.0))),
+        _other("spikes", "five scans are off by 4 sd", OtherNoise(spikes=(5, 4.0))),
+        _other("movements", "movements that nobody knows of", OtherNoise(movements=1.0)),
     )
 }
 

@@ -131,6 +131,7 @@ def _wins(mine: float, other: float, *, high: bool) -> bool:
 
 HONESTY = {
     "active_in_inactive": "P(active) where nothing is",
+    "found_in_inactive": "P > .5 there",
     "calibration_error": "calibration error",
     "hrf_cover_68": "HRF in ±1 sd",
     "hrf_cover_95": "±1.96 sd",
