@@ -115,10 +115,11 @@ def data(
     from pyhrf.parcellation.data import parcels_of_data
     from pyhrf.study_data import open_files
 
-    study = study_of(build)
+    notes: list[str] = []
+    study = study_of(build, notes)
     dataset = open_files(study, study.data.runs, study.data.parcellation, study.data.meshes)
     output = _checked(output, dataset.space)
-    for note in dataset.notes:
+    for note in [*notes, *dataset.notes]:
         click.echo(f"note: {note}", err=True)
     labels, n_unusable = parcels_of_data(dataset, size=size, smallest=smallest, n_parcels=n_parcels)
     if n_unusable:

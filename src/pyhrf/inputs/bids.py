@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,6 +10,7 @@ from typing import Any
 
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids_names import BidsName, Tree, check_link, natural, read_json
+from pyhrf.inputs.sidecars import ScanTimes, is_old_fmriprep, scan_times
 
 __all__ = [
     "DEFAULT_SPACE",
@@ -38,7 +38,6 @@ _DERIVED = ("space", "cohort", "res", "den", "hemi", "label", "seg", "desc")
 NO_LABEL = "none"
 """What is asked for to get the files without an entity."""
 
-_MAX_TR = 30.0
 _VOLUMES = (".nii.gz", ".nii")
 _SURFACES = {".func.gii": "gifti", ".dtseries.nii": "cifti"}
 _FSNATIVE = "fsnative"
@@ -57,20 +56,15 @@ class BidsRun:
         Preprocessed BOLD.
     events, confounds, mask : Path or None
         What belongs to it; None if it is not there.
-    tr : float or None
-        ``RepetitionTime`` of the JSON files, seconds.
-    start : float
-        ``StartTime`` of the preprocessed data, seconds: when the first volume was acquired, after
-        the beginning that onsets count from; half the repetition time after slice timing
-        correction to the middle.
+    times : ScanTimes
+        When its scans were acquired, by its JSON files.
     """
 
     bold: BidsName
     events: Path | None
     confounds: Path | None
     mask: Path | None
-    tr: float | None
-    start: float
+    times: ScanTimes
 
     @property
     def entities(self) -> dict[str, str]:
@@ -289,35 +283,43 @@ class BidsData:
             )
         if mask is not None and space_of(mask) != space_of(bold):
             mask = None
-        of_bold = self._derived.metadata(derived, "bold")
-        start = _seconds(of_bold, "StartTime", bold.path)
-        if start is None:
-            start = 0.0 if is_volume else self._start_of_volumes(bold)
-        both = {**self._raw.metadata(acquired, "bold"), **of_bold}
         return BidsRun(
             bold=bold,
             events=_path(events),
             confounds=_path(confounds),
             mask=_path(mask),
-            tr=_seconds(both, "RepetitionTime", bold.path),
-            start=start,
+            times=self.scan_times(bold),
         )
 
-    def _start_of_volumes(self, bold: BidsName) -> float:
-        """Read in JSON of its volumes when a run on a surface began: not all surfaces say it."""
-        starts = {
-            start: name.path.name
-            for name in self._derived.names_in(bold.path.parent)
+    def holds(self, bold: BidsName) -> bool:
+        """Tell whether a file lies in its place of the derivatives."""
+        return self._derived.folder_of(bold.entities) == bold.path.parent
+
+    def scan_times(self, bold: BidsName) -> ScanTimes:
+        """Read in the JSON files when the scans of a BOLD file were acquired.
+
+        Raises
+        ------
+        InputError
+            If one cannot be read, or says what cannot be.
+        """
+        volumes = {
+            name.path.name: read_json(name.path)
+            for name in (
+                () if kind_of(bold) == "volume" else self._derived.names_in(bold.path.parent)
+            )
             if (name.suffix, name.extension) == ("bold", ".json")
             and name.entities.get("desc") == "preproc"
             and _acquired(name) == _acquired(bold)
-            and (start := _seconds(read_json(name.path), "StartTime", name.path)) is not None
         }
-        if len(starts) > 1:
-            found = " and ".join(f"{start:g} in {name}" for start, name in starts.items())
-            text = f"its JSON gives no StartTime, and those of its volumes disagree ({found})"
-            raise InputError(f"{bold.path}: {text}: give it, in seconds, in that JSON")
-        return next(iter(starts), 0.0)
+        about = self.derivatives / DESCRIPTION
+        return scan_times(
+            bold.path,
+            self._derived.metadata(bold.entities, "bold"),
+            raw=self._raw.metadata(_acquired(bold), "bold"),
+            volumes=volumes,
+            is_old=about.is_file() and is_old_fmriprep(read_json(about)),
+        )
 
 
 def _is_preprocessed(name: BidsName) -> bool:
@@ -329,20 +331,6 @@ def _is_preprocessed(name: BidsName) -> bool:
 
 def _path(name: BidsName | None) -> Path | None:
     return None if name is None else name.path
-
-
-def _seconds(metadata: Mapping[str, Any], key: str, bold: Path) -> float | None:
-    value = metadata.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"{bold}: its JSON gives {key} as {value!r}: seconds are needed")
-    if key == "RepetitionTime" and not 0 < value <= _MAX_TR:
-        raise InputError(
-            f"{bold}: its JSON gives {key} as {value:g}: it is in seconds, more than 0 and at most "
-            f"{_MAX_TR:g}"
-        )
-    return float(value)
 
 
 def _there(labels: Sequence[str]) -> str:
