@@ -15,10 +15,12 @@ from pyhrf.bids.parcels import provide_parcels
 from pyhrf.bids.plan import PlannedStudy
 from pyhrf.bids.surfaces import Given, provide_surface_parcels
 from pyhrf.config.study import Study
+from pyhrf.inputs.bids import space_of
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import time_step
 from pyhrf.inputs.sidecars import doubts_of
 from pyhrf.inputs.surfaces import read_head
+from pyhrf.inputs.templates import template_notes
 from pyhrf.inputs.timing import fitting_step, tr_of_files
 from pyhrf.inputs.volumes import open_volume
 from pyhrf.results.names import BIDS_RESULTS
@@ -125,6 +127,9 @@ def _placed_on_grid(
     parcellation, notes = provide_parcels(
         made, volumes[0], masks, parcels, smallest=options.smallest
     )
+    if isinstance(parcels, Path):
+        space = space_of(planned.runs[0].bold).partition(":")[0]
+        notes = [*notes, *template_notes(parcels, space)]
     return _Placed(tr, steps, parcellation, (), notes)
 
 
@@ -146,7 +151,9 @@ def _placed_on_mesh(
         paths = [name.path for name in names]
         tr = tr_of_files(paths, [run.times.tr for run in planned.runs], steps)
     if options.size is None:
-        return _Placed(tr, steps, given.atlas_of(names[0]), meshes, [])
+        atlas = given.atlas_of(names[0])
+        notes = template_notes(atlas, names[0].entities.get("space"))
+        return _Placed(tr, steps, atlas, meshes, notes)
     parcels, notes = provide_surface_parcels(
         made,
         names,

@@ -207,12 +207,15 @@ def study_of(options: BuildOptions, notes: list[str]) -> Study:
     _check_usage(options)
     from pyhrf.config.study import HrfConfig, Study
     from pyhrf.inputs.series import time_step
+    from pyhrf.inputs.templates import space_in_name, template_notes
     from pyhrf.inputs.timing import fitting_step
 
     values: dict[str, Any] = {"estimator": options.estimator, "contrasts": _contrasts(options)}
     if options.bold:
         times = _scan_times(options)
         notes.extend(times.notes)
+        if options.parcellation is not None:
+            notes.extend(template_notes(options.parcellation, space_in_name(options.bold[0])))
         values["data"] = {
             "kind": "surface" if options.meshes else "volume",
             "tr": times.tr,

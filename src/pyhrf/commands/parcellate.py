@@ -218,11 +218,15 @@ def extract(
 def resample(source: Path, onto: Path, output: Path | None) -> None:
     """Bring an atlas onto the grid of the data, each voxel by its nearest neighbour."""
     from pyhrf.inputs.labels import whole_labels
-    from pyhrf.inputs.volumes import open_volume
+    from pyhrf.inputs.templates import space_in_name, template_notes
+    from pyhrf.inputs.volumes import check_oriented, open_volume
     from pyhrf.inputs.voxels import read_volume
     from pyhrf.parcellation.resample import resample_labels
 
     atlas, bold = open_volume(source, n_dims=3), open_volume(onto, n_dims=4)
+    check_oriented(atlas, bold)
+    for note in template_notes(source, space_in_name(onto)):
+        click.echo(f"note: {note}", err=True)
     output = _checked(output, bold)
     labels = whole_labels(source, read_volume(atlas), place="voxel")
 

@@ -9,14 +9,12 @@ from pathlib import Path
 
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
-from pyhrf.inputs.bids_names import parse_name, read_json
+from pyhrf.inputs.bids_names import json_beside, parse_name, read_json
 from pyhrf.inputs.series import time_step
 from pyhrf.inputs.sidecars import ScanTimes, doubts_of, scan_times
 from pyhrf.inputs.timing import tr_of_files
 
 __all__ = ["RunTimes", "times_beside"]
-
-_ENDINGS = (".nii.gz", ".nii", ".func.gii", ".gii.gz", ".gii", ".dtseries.nii")
 
 
 @dataclass(frozen=True)
@@ -92,13 +90,14 @@ def _times_of(path: Path, *, given: bool, notes: list[str]) -> ScanTimes:
     try:
         if (times := _times_by_name(path)) is not None:
             return times
-        for beside in _jsons_of(path):
-            try:
-                about = read_json(beside)
-            except InputError as error:  # perhaps of another program
-                notes.append(f"{error}; it is passed over")
-                return nothing
-            return scan_times(path, about)
+        if (beside := json_beside(path)) is None:
+            return nothing
+        try:
+            about = read_json(beside)
+        except InputError as error:  # perhaps of another program
+            notes.append(f"{error}; it is passed over")
+            return nothing
+        return scan_times(path, about)
     except InputError as error:
         if not given:
             raise
@@ -117,10 +116,3 @@ def _times_by_name(path: Path) -> ScanTimes | None:
     # What was acquired lies around its derivatives, or is the data set itself.
     data = BidsData(roots[min(1, len(roots) - 1)], roots[0], {})
     return data.scan_times(name) if data.holds(name) else None
-
-
-def _jsons_of(path: Path) -> list[Path]:
-    """Name the JSON files with the name of a series that are there."""
-    stems = [path.name[: -len(ending)] for ending in _ENDINGS if path.name.lower().endswith(ending)]
-    there = (path.with_name(f"{stem}.json") for stem in stems)
-    return [json for json in there if json.is_file()]

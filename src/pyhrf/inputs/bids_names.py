@@ -17,7 +17,7 @@ from typing import Any
 
 from pyhrf.errors import InputError
 
-__all__ = ["BidsName", "Tree", "check_link", "natural", "parse_name", "read_json"]
+__all__ = ["BidsName", "Tree", "check_link", "json_beside", "natural", "parse_name", "read_json"]
 
 _ENTITY = re.compile(r"([A-Za-z]+)-([A-Za-z0-9+]+)")
 _INDICES = {"run", "echo", "flip", "inv", "split"}  # 1 and 01 are the same
@@ -84,6 +84,18 @@ def parse_name(path: Path) -> BidsName | None:
     if not dot or not suffix.isalnum():
         return None
     return BidsName(path, entities, suffix, dot + extension)
+
+
+def json_beside(path: Path) -> Path | None:
+    """Find the JSON file of the same name as a file of data; None if there is none."""
+    name, stems = path.name, []
+    for packed in ("", ".gz"):
+        for ending in (".nii", ".gii"):
+            if name.lower().endswith(ending + packed):
+                stem = name[: -len(ending + packed)]
+                stems += [stem, re.sub(r"\.(func|label|shape|dtseries|dlabel|dscalar)$", "", stem)]
+    there = (path.with_name(f"{stem}.json") for stem in stems)
+    return next((json for json in there if json.is_file()), None)
 
 
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:

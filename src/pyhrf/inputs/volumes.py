@@ -15,7 +15,9 @@ import numpy as np
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError, counted
 
-__all__ = ["Volume", "grid_difference", "open_volume"]
+__all__ = ["Volume", "check_oriented", "grid_difference", "open_volume"]
+
+NOT_ORIENTED = "its header does not say how it lies in space (qform_code and sform_code are 0)"
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 takes the first 348
@@ -70,6 +72,11 @@ class Volume:
     def grid(self) -> tuple[int, int, int]:
         """Sizes of the three dimensions of space."""
         return self.shape[0], self.shape[1], self.shape[2]
+
+    @property
+    def oriented(self) -> bool:
+        """Whether the header says how the voxels lie in space; else the affine is made up."""
+        return bool(self.header["qform_code"] > 0 or self.header["sform_code"] > 0)
 
     @property
     def n_scans(self) -> int:
@@ -145,6 +152,24 @@ def grid_difference(volume: Volume, reference: Volume) -> str | None:
     if shifts.max() > _SAME_GRID_MM:
         return f"its affine puts a corner of the grid {shifts.max():.3g} mm away"
     return None
+
+
+def check_oriented(*volumes: Volume) -> None:
+    """Refuse volumes of which the place in space is made up, where it counts.
+
+    Raises
+    ------
+    InputError
+        Naming the first whose header gives no orientation.
+    """
+    for volume in volumes:
+        if not volume.oriented:
+            raise InputError(
+                f"{volume.path}: its header does not say how it lies in space (qform_code and "
+                "sform_code are 0), so that left and right cannot be told; give it its true "
+                "affine with a code above 0, as nibabel's set_sform(affine, 1) or FSL's "
+                "fslcpgeom from an image on the same voxels does"
+            )
 
 
 def _read_start(path: Path) -> tuple[bytes, bool]:
