@@ -177,6 +177,14 @@ def _parcellation(
     "[default: the only one, or MNI152NLin2009cAsym]",
 )
 @click.option(
+    "--desc",
+    default="preproc",
+    callback=lambda _ctx, _param, text: text.removeprefix("desc-"),
+    metavar="LABEL",
+    help="Version of the BOLD data (desc-LABEL), such as smoothAROMAnonaggr or denoised of tedana; "
+    "none has no such label.  [default: preproc]",
+)
+@click.option(
     "--derivatives",
     type=FILE,
     metavar="DIR",
@@ -296,7 +304,7 @@ def _options(given: dict[str, Any]) -> BidsOptions:
     from pyhrf.bids.options import BidsOptions
     from pyhrf.inputs.bids import Selection
 
-    names = ("sessions", "tasks", "runs", "acq", "ce", "rec", "dir", "space")
+    names = ("sessions", "tasks", "runs", "acq", "ce", "rec", "dir", "desc", "space")
     selection = Selection(**{name: given.pop(name) for name in names})
     check = not given.pop("skip_validation")
     return BidsOptions(**given, selection=selection, check=check)
