@@ -121,3 +121,6 @@ def test_bids__analyses_another_version(
     assert "--desc denoised chooses it" in ended.err
     ended = run_bids(capfd, *words, "--participant-label", "01", "--desc", "desc-denoised")
     assert ended.code == 0, ended.err
+    again = run_bids(capfd, *words, "--participant-label", "01", "--desc", "denoised")
+    assert again.code == 0, again.err
+    assert "participants and tasks were analysed before, and nothing was left to do" in again.out

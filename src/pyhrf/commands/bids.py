@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyhrf import __version__
+from pyhrf.commands.done_before import DoneBefore
 from pyhrf.commands.exits import NOT_STARTED, OK, SOME_FAILED
 from pyhrf.commands.logs import logging_to
 from pyhrf.commands.options import (
@@ -286,6 +287,7 @@ def bids(**given: Any) -> int:
         found = cancel_bids(options, engine=engine, settings=settings, tell=tell)
         tell("it is stopped and cleared up" if found else "there is nothing to cancel")
         return OK
+    before = DoneBefore(tell)
     with logging_to(verbosity, settings.log.log_to_file):
         answer = analyse_bids(
             options,
@@ -294,10 +296,13 @@ def bids(**given: Any) -> int:
             fresh=fresh,
             verbosity=verbosity,
             settings=settings,
-            tell=tell,
+            tell=before,
             command=sys.argv,
         )
-    return _report(answer, options, verbosity, monotonic() - start)
+    when = f"analysed in {monotonic() - start:.1f} s"
+    if before.everything:
+        when = "were analysed before, and nothing was left to do"
+    return _report(answer, options, verbosity, when)
 
 
 def _options(given: dict[str, Any]) -> BidsOptions:
@@ -311,7 +316,7 @@ def _options(given: dict[str, Any]) -> BidsOptions:
 
 
 def _report(
-    answer: dict[str, Results | PyhrfError], options: BidsOptions, verbosity: int, seconds: float
+    answer: dict[str, Results | PyhrfError], options: BidsOptions, verbosity: int, when: str
 ) -> int:
     """Say what came of the participants; those left out have been named."""
     from pyhrf.results import Results
@@ -341,9 +346,6 @@ def _report(
     if verbosity >= PROGRESS:
         of_halves = any("_hemi-" in name for name in answer)
         what = "participants, tasks and hemispheres" if of_halves else "participants and tasks"
-        click.echo(
-            f"{len(whole)} of {len(answer)} {what} analysed in {seconds:.1f} s; "
-            f"results are in {options.out_dir}"
-        )
+        click.echo(f"{len(whole)} of {len(answer)} {what} {when}; results are in {options.out_dir}")
     everything = len(whole) == len(answer) and not any(x.failed for x in whole.values())
     return OK if everything else SOME_FAILED
