@@ -232,7 +232,7 @@ def test_open_volume__takes_a_series_along_the_fifth_dimension(
     image = nib.load(path)
     image.header["pixdim"][4:6] = pixdim
     image.header.set_xyzt_units("mm", "sec")
-    nib.save(nib.Nifti1Image(np.array(image.dataobj), None, image.header), path)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj).copy(), None, image.header), path)
     volume = open_volume(path, n_dims=4)
     assert (volume.shape, volume.tr) == (flat.shape, tr)
     everywhere = np.arange(np.prod(volume.grid))

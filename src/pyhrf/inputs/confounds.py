@@ -53,6 +53,8 @@ _MISSING = {"n/a", "na", "nan", ""}
 _SOME_OUTLIERS = [
     pattern.replace("*", f"{k:02}") for pattern in OUTLIERS["outliers"] for k in range(200)
 ]
+_OTHERS = re.compile("cosine|aroma_motion")
+_SOME_OTHERS = [f"{name}{k:02}" for name in ("cosine", "aroma_motion_") for k in range(100)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +281,8 @@ def chosen_columns(
                 raise InputError(f"{label}: no column is like {word!r}; {_near(word, known)}")
             if not wanted and notes is not None:
                 like = " or ".join(patterns)
-                notes.append(f"{label}: no column is like {like}: the run has no such outliers")
+                what = "outliers" if "outlier" in like else "columns"
+                notes.append(f"{label}: no column is like {like}: the run has no such {what}")
         for name in wanted:
             if name not in known:
                 of = f" of {word}" if word in STRATEGIES else ""
@@ -293,8 +296,16 @@ def chosen_columns(
 
 
 def _may_lack(patterns: Sequence[str]) -> bool:
-    """Tell if patterns are of outliers, whose number is another in each run, and may be 0."""
-    return all("outlier" in each and fnmatch.filter(_SOME_OUTLIERS, each) for each in patterns)
+    """Tell if patterns are of columns whose number is another in each run, and may be 0.
+
+    Besides outliers these are cosines slower than fMRIPrep's cut-off, of which a run shorter than
+    half of that has none, and what ICA-AROMA takes for motion.
+    """
+    return all(
+        ("outlier" in each and fnmatch.filter(_SOME_OUTLIERS, each))
+        or (_OTHERS.search(each) and fnmatch.filter(_SOME_OTHERS, each))
+        for each in patterns
+    )
 
 
 def _near(name: str, known: Sequence[str], *, also: Sequence[str] = ()) -> str:
