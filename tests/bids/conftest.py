@@ -56,7 +56,7 @@ def plan(data: DataSet, told: list[str]) -> Planning:
         options = BidsOptions(
             bids_dir=data.root,
             out_dir=data.root.parent / "out",
-            selection=Selection(space=space, **labels),
+            selection=Selection(space=space, desc=values.pop("desc", "preproc"), **labels),
             **values,
         )
         return make_plan(options, told.append)

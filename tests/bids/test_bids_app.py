@@ -258,7 +258,7 @@ def test_bids__onsets_move_with_the_first_scan(
     other = out.with_name("other")
     for n in (1, 2):
         name = f"sub-01_task-sim_run-{n}_{SPACE}_desc-preproc_bold.json"
-        change_json(files / name, StartTime=None)
+        change_json(files / name, StartTime=None, SliceTimingCorrected=False)
         events = dataset / "sub-01" / "func" / f"sub-01_task-sim_run-{n}_events.tsv"
         (header, *lines) = events.read_text().splitlines()
         rows = [line.split("\t", 1) for line in lines]

@@ -211,11 +211,11 @@ def test_plan__times_of_the_json_files(data: DataSet, plan: Planning) -> None:
     data.run("sub-01_task-x")
     (data.root / "task-x_bold.json").write_text('{"RepetitionTime": 2.0, "StartTime": 5}')
     (run,) = plan().studies[f"sub-01_task-x_{MNI}"].runs
-    assert (run.tr, run.start) == (2.0, 0.0)
+    assert (run.times.tr, run.times.start) == (2.0, 0.0)
     sidecar = data.root / PREP / "sub-01" / "func" / f"sub-01_task-x_{MNI}_desc-preproc_bold.json"
     sidecar.write_text('{"RepetitionTime": 2.1, "StartTime": 1.05}')
     (run,) = plan().studies[f"sub-01_task-x_{MNI}"].runs
-    assert (run.tr, run.start) == (2.1, 1.05)
+    assert (run.times.tr, run.times.start) == (2.1, 1.05)
     for value, said in {
         '"2.1 s"': "as '2.1 s': seconds are needed",
         "2100": "as 2100: it is",

@@ -148,8 +148,8 @@ def test_plan__surfaces_begin_when_their_volumes_do(data: DataSet, plan: Plannin
         (folder / f"sub-01_task-x_{name}.json").write_text(json.dumps(about))
     left, right = plan().studies.values()
     # A volume that says nothing does not contradict the others.
-    assert [run.start for run in left.runs] == [0.7, 0.3]
-    assert [run.start for run in right.runs] == [0.9, 0.3]
+    assert [run.times.start for run in left.runs] == [0.7, 0.3]
+    assert [run.times.start for run in right.runs] == [0.9, 0.3]
 
 
 def test_plan__volumes_that_begin_at_several_times_tell_no_surface(
@@ -175,9 +175,11 @@ def test_plan__a_volume_is_not_told_when_another_begins(data: DataSet, plan: Pla
     data.run("sub-01_task-x", "space-T1w", MNI)
     path = data.root / FUNC / "sub-01_task-x_space-T1w_desc-preproc_bold.json"
     path.write_text(json.dumps({"StartTime": 0.7}))
-    assert [run.start for run in plan(space="T1w").studies["sub-01_task-x_space-T1w"].runs] == [0.7]
+    assert [
+        run.times.start for run in plan(space="T1w").studies["sub-01_task-x_space-T1w"].runs
+    ] == [0.7]
     (study,) = plan().studies.values()
-    assert [run.start for run in study.runs] == [0]
+    assert [run.times.start for run in study.runs] == [0]
 
 
 @pytest.mark.parametrize(

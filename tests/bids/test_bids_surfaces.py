@@ -245,8 +245,8 @@ def test_bids__onsets_are_moved_and_the_tr_is_that_of_the_json(
     words = (*WORDS, "--participant-label", "01", "--space", "fsnative", "--parcellation", 8)
     ended = run_bids(capfd, surfaces, tmp_path / "out", *words)
     assert ended.code == 0, ended.err
-    assert f"note: {LEFT}: the scans begin 0.75 s after" in ended.err
-    assert f"note: {RIGHT}: the scans begin" not in ended.err
+    assert f"{LEFT}: note: the scans begin 0.75 s after" in ended.err
+    assert f"{RIGHT}: note: the scans begin" not in ended.err
     study = (tmp_path / "out" / ".pyhrf" / LEFT / "run.json").read_text()
     assert json.loads(study)["study"]["data"]["tr"] == 1.5
 

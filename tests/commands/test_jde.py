@@ -224,6 +224,7 @@ def test_estim__resumes_and_says_so(run, built):
     ended = run("pyhrf_jde_estim", "-c", built.xml)
     assert ended.code == 0
     assert "2 of 2 parcels were already done" in ended.err
+    assert "2 of 2 parcels were estimated before, and nothing was left to do; res" in ended.out
     second = built.snapshot()
     assert {n for n in first if first[n] != second.get(n)} <= {
         "out/run.json",
@@ -373,6 +374,7 @@ def test_estim__logs_an_internal_error_of_one_parcel(run, built, monkeypatch):
     again = run("pyhrf_jde_estim", "-c", built.xml)
     assert again.code == 0
     assert "1 of 2 parcels were already done" in again.err
+    assert "2 of 2 parcels estimated, 1 of them before; this took" in again.out
 
 
 def test_estim__follows_the_log_settings(run, built, monkeypatch):

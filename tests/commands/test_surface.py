@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis, SeriesAxis
 
+from pyhrf import load_study
 from pyhrf.config.study_xml import read_study
 
 
@@ -117,3 +118,13 @@ def test_surface__refuses_the_mesh_of_other_data(run, study, files):
     assert ended.code == 1
     assert "has 12 nodes, and the mesh" in ended.err
     assert len(ended.err.splitlines()) == 1
+
+
+def test_surface__the_json_beside_a_series_says_its_times(run, study, files):
+    beside = study.folder / "bold.json"
+    beside.write_text('{"RepetitionTime": 1.5, "StartTime": 0.75}')
+    del files["-I"]
+    ended = run("pyhrf_jde_buildcfg", *options(files))
+    assert ended.code == 0, ended.err
+    data = load_study(study.xml).data
+    assert (data.tr, data.runs[0].start_time) == (1.5, 0.75)

@@ -281,7 +281,18 @@ def test_read_nuisance__leaves_out_the_scans_that_nilearn_leaves_out(fmriprep, d
     assert left.tolist() == (np.arange(N) if sample_mask is None else sample_mask).tolist()
 
 
-@pytest.mark.parametrize("word", ["motion_outliers*", "outlier*", "motion_outlier_*", "motoin*"])
+@pytest.mark.parametrize("word", ["cosine*", "cosine0*", "aroma_motion_*"])
+def test_read_nuisance__notes_columns_that_a_run_need_not_have(fmriprep, word):
+    notes: list[str] = []
+    files = NuisanceFiles(confounds=fmriprep[1], columns=f"csf {word}")
+    assert read_nuisance(files, N, notes).confounds.shape == (N, 1)
+    assert f"no column is like {word}: the run has no such columns" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["motion_outliers*", "outlier*", "motion_outlier_*", "motoin*", "cosines*", "cosine_*", "cos*"],
+)
 def test_read_nuisance__refuses_a_pattern_that_no_outlier_fits(fmriprep, word):
     with pytest.raises(InputError, match="no column is like"):
         read(fmriprep[1], columns=word)

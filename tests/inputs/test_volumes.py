@@ -221,3 +221,28 @@ def test_grid_difference__names_both_sizes(write_nifti: WriteNifti, labels: np.n
     reference = open_volume(write_nifti("a.nii", labels), n_dims=3)
     other = open_volume(write_nifti("b.nii", labels[1:]), n_dims=3)
     assert grid_difference(other, reference) == "its grid is 4x4x3 voxels instead of 5x4x3"
+
+
+@pytest.mark.parametrize(("pixdim", "tr"), [((0, 2), 2), ((2, 2), 2), ((2, 0), None)])
+def test_open_volume__takes_a_series_along_the_fifth_dimension(
+    write_nifti: WriteNifti, bold: np.ndarray, pixdim: tuple[float, float], tr: float | None
+) -> None:
+    flat = open_volume(write_nifti("flat.nii", bold), n_dims=4)
+    path = write_nifti("a.nii", bold[:, :, :, np.newaxis])
+    image = nib.load(path)
+    image.header["pixdim"][4:6] = pixdim
+    image.header.set_xyzt_units("mm", "sec")
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj).copy(), None, image.header), path)
+    volume = open_volume(path, n_dims=4)
+    assert (volume.shape, volume.tr) == (flat.shape, tr)
+    everywhere = np.arange(np.prod(volume.grid))
+    np.testing.assert_array_equal(read_voxels(volume, everywhere), read_voxels(flat, everywhere))
+
+
+def test_open_volume__vectors_are_no_series(write_nifti: WriteNifti, bold: np.ndarray) -> None:
+    path = write_nifti("a.nii", bold[:, :, :, np.newaxis])
+    image = nib.load(path)
+    image.header.set_intent("vector")
+    nib.save(image, path)
+    with pytest.raises(InputError, match=r"5 dimensions \(5x4x3x1x20\) instead of 4"):
+        open_volume(path, n_dims=4)

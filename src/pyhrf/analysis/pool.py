@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pyhrf.analysis.notes import alike
 from pyhrf.analysis.prepare import open_journal, prepare
 from pyhrf.analysis.takeover import Identity, bring_home_all
 from pyhrf.analysis.work import LOG_FILE, compile_here, show_in_report, write_study
@@ -123,6 +124,7 @@ class Pool:
         self._engine, self._tell = engine, tell
         self._started, self._command = started, command
         self._members: list[Member] = []
+        self._notes: list[tuple[str, str]] = []
         self._cancelled = False
 
     def take(self, name: str, study: Study, stack: ExitStack, *, fresh: bool) -> None:
@@ -131,8 +133,7 @@ class Pool:
             tell = _named(name, self._tell)
             data = own.enter_context(study_data(study, fresh=fresh, tell=tell))
             prepared = prepare(study, data)
-            for note in prepared.dataset.notes:
-                tell(f"note: {note}")
+            self._notes += [(name, note) for note in prepared.dataset.notes]
             if fresh:
                 self._begin_anew(study.output, tell)
             tell_what_goes_on(study.output, self._engine, tell=tell)
@@ -162,6 +163,8 @@ class Pool:
 
     def work(self, said: Said, *, fresh: bool, verbosity: int) -> None:
         """Estimate what is missing in any study, and write each as it is complete."""
+        for note in alike(self._notes):
+            self._tell(note)
         members = self._members
         if not members:
             return

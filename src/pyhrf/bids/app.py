@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from pyhrf.analysis import analyse_all, cancel_all
+from pyhrf.analysis.notes import alike
 from pyhrf.bids.derivatives import check_folder, claim_folder, older_results, write_derivatives
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.plan import Plan, make_plan
@@ -225,8 +226,8 @@ def _prepare(options: BidsOptions, tell: Tell) -> _Prepared:
         except PyhrfError as error:
             leave_out(name, error)
             continue
-        for note in notes[name]:
-            tell(f"note: {name}: {note}")
+    for note in alike((name, note) for name, some in notes.items() for note in some):
+        tell(note)
     return _Prepared(plan, studies, notes, answer)
 
 

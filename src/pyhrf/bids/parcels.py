@@ -15,7 +15,7 @@ from pyhrf.bids.files import keep_first, scratch_beside, write_json
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids_names import read_json
 from pyhrf.inputs.labels import whole_labels
-from pyhrf.inputs.volumes import Volume, grid_difference, open_volume
+from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume
 from pyhrf.parcellation.edit import merge_small, split_mask
 from pyhrf.parcellation.resample import resample_labels
@@ -24,6 +24,8 @@ from pyhrf.results import Grid
 __all__ = ["digest_of", "make_parcels", "provide_parcels", "read_atlas", "without_islands"]
 
 Labels = NDArray[np.int32]
+_HALF = 0.5  # of a voxel, to both sides of its centre
+_SHOWN = 10
 
 
 def make_parcels(
@@ -67,17 +69,21 @@ def make_parcels(
             )
         return labels, notes
     atlas, labels = read_atlas(parcellation)
-    n_parcels = _count(labels)
+    _check_comparable(atlas, bold)
     notes = []
+    n_parcels = _count(labels)
     difference = grid_difference(atlas, bold)
     if difference is not None:
         try:
-            labels = resample_labels(
+            resampled = resample_labels(
                 labels, atlas.affine, target_shape=bold.grid, target_affine=bold.affine
             )
         except InputError as error:
             raise InputError(f"{parcellation}: {error}") from error
         notes.append(f"the atlas is brought onto the BOLD grid by nearest neighbour: {difference}")
+        notes += _lost(labels, resampled, atlas, bold)
+        labels = resampled
+    n_on_grid = _count(labels)
     if brain is not None:
         labels = np.where(brain, labels, 0).astype(np.int32)
     if not labels.any():
@@ -85,9 +91,38 @@ def make_parcels(
             f"{parcellation}: no parcel of the atlas lies in the brain mask {masks[0]}: "
             "are both in the same space?"
         )
-    if (n_left := n_parcels - _count(labels)) > 0:
+    if (n_left := n_on_grid - _count(labels)) > 0:
         notes.append(f"{n_left} of {n_parcels} parcels of the atlas lie outside the brain mask")
     return labels, notes
+
+
+def _lost(labels: Labels, resampled: Labels, atlas: Volume, bold: Volume) -> list[str]:
+    """Say which parcels no voxel of the grid has: those outside, and those between its voxels."""
+    numbers = np.unique(labels[labels != 0])
+    missing = numbers[~np.isin(numbers, resampled)]
+    if not missing.size:
+        return []
+    where = np.argwhere(np.isin(labels, missing))
+    to_grid = np.linalg.inv(bold.affine) @ atlas.affine
+    at = where @ to_grid[:3, :3].T + to_grid[:3, 3]
+    inside = ((at > -_HALF) & (at < np.array(bold.grid) - _HALF)).all(axis=1)
+    small = np.unique(labels[tuple(where[inside].T)])
+    outside = np.setdiff1d(missing, small)
+    return [
+        f"{len(some)} of {len(numbers)} parcels of the atlas {why} "
+        f"({', '.join(map(str, some[:_SHOWN]))}{', ...' if len(some) > _SHOWN else ''})"
+        for some, why in (
+            (small, "are lost, for they are so small that no voxel of the BOLD grid is nearest"),
+            (outside, "lie outside the BOLD grid"),
+        )
+        if len(some)
+    ]
+
+
+def _check_comparable(atlas: Volume, bold: Volume) -> None:
+    """Refuse to bring an atlas to another grid where either place in space is made up."""
+    if grid_difference(atlas, bold) is not None:
+        check_oriented(atlas, bold)
 
 
 def read_atlas(path: Path) -> tuple[Volume, Labels]:
@@ -147,6 +182,8 @@ def _brain(bold: Volume, masks: Sequence[Path]) -> NDArray[Any] | None:
         mask = open_volume(path, n_dims=3)
         difference = grid_difference(mask, bold)
         if difference:
+            if mask.grid == bold.grid:
+                check_oriented(mask, bold)
             raise InputError(f"{path}: does not lie on the grid of {bold.path}: {difference}")
         values = read_volume(mask)
         if not np.isfinite(values).all():
@@ -188,6 +225,8 @@ def provide_parcels(
     InputError
         As `make_parcels`; or if a file cannot be read or written.
     """
+    if not isinstance(parcellation, int):
+        _check_comparable(open_volume(parcellation, n_dims=3), bold)
     where = repr((bold.grid, bold.affine.tolist()))
     needed = (smallest,) if isinstance(parcellation, int) else ()
     digest = digest_of(where, (parcellation, *needed, *masks))[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.runs import check_aligned, check_once, without_copies
@@ -11,19 +12,22 @@ from pyhrf.bids.spaces import check_one_space, choose_space
 from pyhrf.bids.surfaces import Given
 from pyhrf.errors import InputError, PyhrfError
 from pyhrf.inputs.bids import (
+    NO_LABEL,
     BidsData,
     BidsRun,
     Selection,
     is_labelled,
     kind_of,
-    open_bids,
     space_of,
     spaces_of,
 )
+from pyhrf.inputs.bids_folders import open_bids
 from pyhrf.inputs.bids_names import BidsName, check_link, natural
 from pyhrf.study_data import Tell
 
 __all__ = ["Plan", "PlannedStudy", "make_plan"]
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -111,14 +115,9 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
             failed[f"sub-{label}"] = InputError(text)
         else:
             tell(f"note: sub-{label} is left out: {text}")
-    found = {label: data.bold_files(label) for label in subjects}
+    found = _find_bold(data, subjects, options.selection.desc, tell)
+    failed |= _without_bold(found, options, tell)
     everything = [name for names in found.values() for name in names]
-    if not everything:
-        raise InputError(
-            f"{data.derivatives}: no preprocessed BOLD data of these participants are there "
-            "(func/*_desc-preproc_bold.nii.gz, or of a surface func/*_bold.func.gii or "
-            "*_bold.dtseries.nii)"
-        )
     _check_labels(everything, options.selection, data)
     asked = [name for name in everything if options.selection.takes(name)]
     if not asked:
@@ -155,6 +154,46 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
                 else:
                     studies[planned.name] = planned
     return Plan(data, studies, failed, given)
+
+
+def _find_bold(
+    data: BidsData, subjects: Sequence[str], desc: str, tell: Tell
+) -> dict[str, list[BidsName]]:
+    """Find the BOLD files of participants; say which are passed over, once for each reason."""
+    found: dict[str, list[BidsName]] = {}
+    others: dict[str, list[Path]] = {}
+    for label in subjects:
+        found[label], passed_over = data.bold_files(label, desc)
+        for path, reason in passed_over.items():
+            others.setdefault(reason, []).append(path)
+    notes = [
+        f"{paths[0]}{f' and {len(paths) - 1} more are' if paths[1:] else ' is'} passed over: "
+        f"{reason}"
+        for reason, paths in others.items()
+    ]
+    if not any(found.values()):
+        which = f"func/*_desc-{desc}_bold.nii.gz" if desc != NO_LABEL else "func/*_bold.nii.gz"
+        raise InputError(
+            f"{data.derivatives}: no BOLD data of these participants can be taken ({which}, or of "
+            "a surface func/*_bold.func.gii or *_bold.dtseries.nii)"
+            + "".join(f"; {note}" for note in notes[:_SHOWN])
+        )
+    for note in notes:
+        tell(f"note: {note}")
+    return found
+
+
+def _without_bold(
+    found: Mapping[str, Sequence[BidsName]], options: BidsOptions, tell: Tell
+) -> dict[str, PyhrfError]:
+    """Say who has no BOLD file that can be taken; it is an error of those that are asked for."""
+    text = "no BOLD file of this participant can be taken"
+    lacking = [f"sub-{label}" for label, names in found.items() if not names]
+    if options.participants:
+        return {name: InputError(text) for name in lacking}
+    for name in lacking:
+        tell(f"note: {name} is left out: {text}")
+    return {}
 
 
 def _choose_kind(there: Collection[str], of_atlas: str) -> str:

@@ -43,6 +43,8 @@ def choose_space(
     """
     if wanted is not None:
         return _wanted_space([*volumes, *surfaces], wanted)
+    if volumes and surfaces:
+        tell(f"note: volumes are taken; --space takes surfaces ({', '.join(surfaces)})")
     spaces = volumes or surfaces
     kinds = {_without_cohort(space) for space in spaces}
     if len(kinds) == 1:

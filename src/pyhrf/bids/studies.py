@@ -15,11 +15,13 @@ from pyhrf.bids.parcels import provide_parcels
 from pyhrf.bids.plan import PlannedStudy
 from pyhrf.bids.surfaces import Given, provide_surface_parcels
 from pyhrf.config.study import Study
-from pyhrf.errors import InputError
-from pyhrf.inputs.bids import BidsRun
+from pyhrf.inputs.bids import space_of
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.series import time_step
+from pyhrf.inputs.sidecars import doubts_of
 from pyhrf.inputs.surfaces import read_head
+from pyhrf.inputs.templates import template_notes
+from pyhrf.inputs.timing import fitting_step, tr_of_files
 from pyhrf.inputs.volumes import open_volume
 from pyhrf.results.names import BIDS_RESULTS
 
@@ -27,8 +29,6 @@ __all__ = ["WORK", "folder_of_inputs", "make_study"]
 
 WORK = BIDS_RESULTS
 """Folder below OUT_DIR of the results as pyhrf_jde_estim writes them."""
-
-_SHORTEST_START = 1e-3  # seconds; less is no delay
 
 
 def folder_of_inputs(out_dir: Path, planned: PlannedStudy) -> Path:
@@ -71,13 +71,14 @@ def make_study(
     on_surface = planned.kind != "volume"
     placed = (_placed_on_mesh if on_surface else _placed_on_grid)(planned, options, given, made)
     tr, notes = placed.tr, placed.notes
-    if any(_begins_late(run) for run in planned.runs):
-        starts = sorted({run.start for run in planned.runs})
+    if any(run.times.start for run in planned.runs):
+        starts = sorted({run.times.start for run in planned.runs})
         notes.append(
             f"the scans begin {' or '.join(f'{start:g}' for start in starts)} s after the time "
             "that onsets count from (StartTime, by slice timing correction): onsets are moved by "
             "that"
         )
+    notes.extend(doubts_of(run.times for run in planned.runs))
     data = {
         "kind": "surface" if on_surface else "volume",
         "tr": tr,
@@ -89,7 +90,7 @@ def make_study(
             {
                 "bold": run.bold.path,
                 "paradigm": run.events,
-                "start_time": run.start if _begins_late(run) else 0.0,
+                "start_time": run.times.start,
                 "confounds": run.confounds if options.needs_confounds else None,
             }
             for run in planned.runs
@@ -97,8 +98,9 @@ def make_study(
     }
     values: dict[str, Any] = {"output": options.out_dir.absolute() / WORK / planned.name}
     fastest = min((tr or step or math.inf) for step in placed.steps)
-    if options.study_file is None and 2 * fastest < options.base.hrf.dt:
-        values["hrf"] = {"dt": 2 * fastest}
+    step = fitting_step(fastest, options.base.hrf.dt)
+    if options.study_file is None and step is not None:
+        values["hrf"] = {"dt": step}
     return options.study(data=data, **values).with_absolute_paths(), notes
 
 
@@ -116,14 +118,18 @@ class _Placed:
 def _placed_on_grid(
     planned: PlannedStudy, options: BidsOptions, _given: Given, made: Path
 ) -> _Placed:
-    volumes = [open_volume(run.bold.path, n_dims=4) for run in planned.runs]
+    names = [run.bold.path for run in planned.runs]
+    volumes = [open_volume(path, n_dims=4) for path in names]
     steps = [volume.tr for volume in volumes]
-    tr = _repetition_time(planned.runs, steps)
+    tr = tr_of_files(names, [run.times.tr for run in planned.runs], steps)
     masks = [run.mask for run in planned.runs if run.mask is not None]
     parcels = options.atlases[0] if options.size is None else options.size
     parcellation, notes = provide_parcels(
         made, volumes[0], masks, parcels, smallest=options.smallest
     )
+    if isinstance(parcels, Path):
+        space = space_of(planned.runs[0].bold).partition(":")[0]
+        notes = [*notes, *template_notes(parcels, space)]
     return _Placed(tr, steps, parcellation, (), notes)
 
 
@@ -136,15 +142,18 @@ def _placed_on_mesh(
             _, structure = read_head(name.path)
             check_hemisphere(name.path, name.entities["hemi"], structure)
     meshes = find_meshes(names[0], planned.meshes, given.meshes)
-    steps: list[float | None] = [run.tr for run in planned.runs]
+    steps: list[float | None] = [run.times.tr for run in planned.runs]
     if len(set(steps)) == 1 and steps[0] is not None:
         # Asked, a GIFTI file would be read whole, and those of fMRIPrep do not say.
         tr: float | None = steps[0]
     else:
         steps = [time_step(name.path) for name in names]
-        tr = _repetition_time(planned.runs, steps)
+        paths = [name.path for name in names]
+        tr = tr_of_files(paths, [run.times.tr for run in planned.runs], steps)
     if options.size is None:
-        return _Placed(tr, steps, given.atlas_of(names[0]), meshes, [])
+        atlas = given.atlas_of(names[0])
+        notes = template_notes(atlas, names[0].entities.get("space"))
+        return _Placed(tr, steps, atlas, meshes, notes)
     parcels, notes = provide_surface_parcels(
         made,
         names,
@@ -154,30 +163,3 @@ def _placed_on_mesh(
         smallest=options.smallest,
     )
     return _Placed(tr, steps, parcels, meshes, notes)
-
-
-def _repetition_time(runs: Sequence[BidsRun], steps: Sequence[float | None]) -> float | None:
-    """Take the TR of the JSON files where a header lacks one or says another; None for headers'."""
-    if all(
-        step is not None and (run.tr is None or math.isclose(step, run.tr, rel_tol=1e-3))
-        for run, step in zip(runs, steps, strict=True)
-    ):
-        return None
-    bold = runs[0].bold.path
-    trs = {run.tr if run.tr is not None else step for run, step in zip(runs, steps, strict=True)}
-    known = sorted(tr for tr in trs if tr is not None)
-    if len(known) == len(trs) == 1:
-        return known[0]
-    if not known:
-        raise InputError(
-            f"{bold}: neither the header nor a JSON file (RepetitionTime) gives the TR"
-        )
-    raise InputError(
-        f"{bold}: the headers lack the TR of the JSON files or say another one, and "
-        f"the runs have several ({', '.join(f'{tr:g}' for tr in known)} s): mend the headers, or "
-        "take runs of one with --run"
-    )
-
-
-def _begins_late(run: BidsRun) -> bool:
-    return abs(run.start) > _SHORTEST_START

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyhrf import __version__
+from pyhrf.commands.done_before import DoneBefore
 from pyhrf.commands.exits import NOT_STARTED, OK, SOME_FAILED
 from pyhrf.commands.logs import logging_to
 from pyhrf.commands.options import (
@@ -177,6 +178,14 @@ def _parcellation(
     "[default: the only one, or MNI152NLin2009cAsym]",
 )
 @click.option(
+    "--desc",
+    default="preproc",
+    callback=lambda _ctx, _param, text: text.removeprefix("desc-"),
+    metavar="LABEL",
+    help="Version of the BOLD data (desc-LABEL), such as smoothAROMAnonaggr or denoised of tedana; "
+    "none has no such label.  [default: preproc]",
+)
+@click.option(
     "--derivatives",
     type=FILE,
     metavar="DIR",
@@ -278,6 +287,7 @@ def bids(**given: Any) -> int:
         found = cancel_bids(options, engine=engine, settings=settings, tell=tell)
         tell("it is stopped and cleared up" if found else "there is nothing to cancel")
         return OK
+    before = DoneBefore(tell)
     with logging_to(verbosity, settings.log.log_to_file):
         answer = analyse_bids(
             options,
@@ -286,24 +296,27 @@ def bids(**given: Any) -> int:
             fresh=fresh,
             verbosity=verbosity,
             settings=settings,
-            tell=tell,
+            tell=before,
             command=sys.argv,
         )
-    return _report(answer, options, verbosity, monotonic() - start)
+    when = f"analysed in {monotonic() - start:.1f} s"
+    if before.everything:
+        when = "were analysed before, and nothing was left to do"
+    return _report(answer, options, verbosity, when)
 
 
 def _options(given: dict[str, Any]) -> BidsOptions:
     from pyhrf.bids.options import BidsOptions
     from pyhrf.inputs.bids import Selection
 
-    names = ("sessions", "tasks", "runs", "acq", "ce", "rec", "dir", "space")
+    names = ("sessions", "tasks", "runs", "acq", "ce", "rec", "dir", "desc", "space")
     selection = Selection(**{name: given.pop(name) for name in names})
     check = not given.pop("skip_validation")
     return BidsOptions(**given, selection=selection, check=check)
 
 
 def _report(
-    answer: dict[str, Results | PyhrfError], options: BidsOptions, verbosity: int, seconds: float
+    answer: dict[str, Results | PyhrfError], options: BidsOptions, verbosity: int, when: str
 ) -> int:
     """Say what came of the participants; those left out have been named."""
     from pyhrf.results import Results
@@ -333,9 +346,6 @@ def _report(
     if verbosity >= PROGRESS:
         of_halves = any("_hemi-" in name for name in answer)
         what = "participants, tasks and hemispheres" if of_halves else "participants and tasks"
-        click.echo(
-            f"{len(whole)} of {len(answer)} {what} analysed in {seconds:.1f} s; "
-            f"results are in {options.out_dir}"
-        )
+        click.echo(f"{len(whole)} of {len(answer)} {what} {when}; results are in {options.out_dir}")
     everything = len(whole) == len(answer) and not any(x.failed for x in whole.values())
     return OK if everything else SOME_FAILED

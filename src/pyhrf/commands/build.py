@@ -16,6 +16,7 @@ from pyhrf.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from pyhrf.config.study import Contrast, Study
+    from pyhrf.inputs.beside import RunTimes
 
 __all__ = ["BuildOptions", "build_study", "study_of"]
 
@@ -69,12 +70,12 @@ def build_study(options: BuildOptions) -> None:
     from pyhrf.config.settings import load_settings
     from pyhrf.config.study_xml import program_of, write_study
 
-    study = study_of(options).with_absolute_paths()
-    notes: Sequence[str] = ()
+    notes: list[str] = []
+    study = study_of(options, notes).with_absolute_paths()
     if study.data.kind != "simulation":
         from pyhrf.analysis import check_study
 
-        notes = check_study(study)
+        notes += check_study(study)
     level = load_settings().log.level if options.verbosity is None else options.verbosity
     _check_target(options.study_file)
     older = options.study_file.read_bytes() if options.study_file.exists() else None
@@ -187,8 +188,14 @@ def _check_nuisance_usage(options: BuildOptions) -> None:
                 raise click.UsageError(f"{name} goes with --confounds, the file of each run")
 
 
-def study_of(options: BuildOptions) -> Study:
-    """Make the study that options describe, without a look at its data.
+def study_of(options: BuildOptions, notes: list[str]) -> Study:
+    """Make the study that options describe, without a look at the values of its data.
+
+    Parameters
+    ----------
+    options : BuildOptions
+    notes : list of str
+        What the user should be told is appended here.
 
     Raises
     ------
@@ -198,16 +205,23 @@ def study_of(options: BuildOptions) -> Study:
         When options do not go together.
     """
     _check_usage(options)
-    from pyhrf.config.study import Study
+    from pyhrf.config.study import HrfConfig, Study
+    from pyhrf.inputs.series import time_step
+    from pyhrf.inputs.templates import space_in_name, template_notes
+    from pyhrf.inputs.timing import fitting_step
 
     values: dict[str, Any] = {"estimator": options.estimator, "contrasts": _contrasts(options)}
     if options.bold:
+        times = _scan_times(options)
+        notes.extend(times.notes)
+        if options.parcellation is not None:
+            notes.extend(template_notes(options.parcellation, space_in_name(options.bold[0])))
         values["data"] = {
             "kind": "surface" if options.meshes else "volume",
-            "tr": _repetition_time(options),
+            "tr": times.tr,
             "parcellation": options.parcellation,
             "meshes": options.meshes,
-            "runs": _runs(options),
+            "runs": _runs(options, times.starts),
             **_columns(options),
         }
         values["confounds"] = {
@@ -218,6 +232,9 @@ def study_of(options: BuildOptions) -> Study:
             )
             if value is not None
         }
+        step = fitting_step(times.tr or time_step(options.bold[0]), HrfConfig().dt)
+        if step is not None:
+            values["hrf"] = {"dt": step}
     elif options.example or options.percent or options.per_run:
         values["data"] = {"kind": "simulation", "example": options.example or "default"}
     if options.percent:
@@ -227,34 +244,37 @@ def study_of(options: BuildOptions) -> Study:
     values |= _estimator_values(options)
     if options.output is not None:
         values["output"] = options.output
-    if options.bold and (dt := _fitting_step(options)) is not None:
-        values["hrf"] = {"dt": dt}
     return Study.build(**values)
 
 
-def _runs(options: BuildOptions) -> list[dict[str, Path]]:
+def _runs(options: BuildOptions, starts: Sequence[float]) -> list[dict[str, Any]]:
     """Deal files out to the runs."""
     n_runs = len(options.bold)
     paradigms = options.paradigm if options.spm is None else (options.spm,)
     if len(paradigms) == 1:
         paradigms *= n_runs
-    files = {
+    values: dict[str, Sequence[Any]] = {
         "bold": options.bold,
         "paradigm": paradigms,
+        "start_time": starts,
         "confounds": options.confounds,
         "censored": options.censored,
     }
-    given = {name: paths for name, paths in files.items() if paths}
-    return [{name: paths[k] for name, paths in given.items()} for k in range(n_runs)]
+    given = {name: of_runs for name, of_runs in values.items() if of_runs}
+    return [{name: of_runs[k] for name, of_runs in given.items()} for k in range(n_runs)]
 
 
-def _repetition_time(options: BuildOptions) -> float | None:
-    """Take the TR that is given, else that of an SPM.mat; None for those of the headers."""
-    if options.tr is not None or options.spm is None:
-        return options.tr
-    from pyhrf.inputs.spm import read_spm
+def _scan_times(options: BuildOptions) -> RunTimes:
+    """Take the TR that is given, else that of an SPM.mat or of JSON files; None for headers."""
+    from pyhrf.inputs.beside import RunTimes, times_beside
+    from pyhrf.inputs.spm import is_spm, read_spm
 
-    return read_spm(options.spm).tr
+    starts = (0.0,) * len(options.bold)
+    if options.spm is not None:
+        return RunTimes(read_spm(options.spm).tr if options.tr is None else options.tr, starts)
+    if any(is_spm(path) for path in options.paradigm):
+        return RunTimes(options.tr, starts)  # its design has times of its own
+    return times_beside(options.bold, tr=options.tr)
 
 
 def _estimator_values(options: BuildOptions) -> dict[str, Any]:
@@ -274,17 +294,6 @@ def _estimator_values(options: BuildOptions) -> dict[str, Any]:
     if options.estimator == "jde-mcmc" and options.n_iterations is not None:
         given["n_burn_in"] = options.n_iterations // 3
     return {SECTION_OF[options.estimator]: given} if given else {}
-
-
-def _fitting_step(options: BuildOptions) -> float | None:
-    """Return a time step for scans so fast that the default one is over twice the TR."""
-    from pyhrf.config.study import HrfConfig
-    from pyhrf.inputs.series import time_step
-
-    tr = _repetition_time(options) or time_step(options.bold[0])
-    if tr is None or not 0 < 2 * tr < HrfConfig().dt:
-        return None
-    return 2 * tr
 
 
 def _contrasts(options: BuildOptions) -> list[Contrast]:

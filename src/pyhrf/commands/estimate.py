@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 import pyhrf
+from pyhrf.commands.done_before import DoneBefore
 from pyhrf.commands.exits import OK, SOME_FAILED
 from pyhrf.commands.logs import logging_to
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
@@ -89,6 +90,7 @@ def estimate(options: EstimOptions) -> int:
         found = cancel(output, options.engine, settings, tell=tell)
         tell("it is stopped and cleared up" if found else "there is nothing to cancel")
         return OK
+    before = DoneBefore(tell)
     engine = options.engine
     if options.profile and engine != "serial":
         engine = "serial"
@@ -106,10 +108,10 @@ def estimate(options: EstimOptions) -> int:
             stop_at_first_failure=options.stop,
             verbosity=verbosity,
             settings=settings,
-            tell=tell,
+            tell=before,
             command=sys.argv,
         )
-    return _report(results, verbosity, monotonic() - start)
+    return _report(results, before, verbosity, monotonic() - start)
 
 
 def _check_program(study: Study, options: EstimOptions) -> None:
@@ -124,7 +126,7 @@ def _check_program(study: Study, options: EstimOptions) -> None:
         )
 
 
-def _report(results: Results, verbosity: int, seconds: float) -> int:
+def _report(results: Results, before: DoneBefore, verbosity: int, seconds: float) -> int:
     """Say how many parcels were done, which were not, and where the results are."""
     from pyhrf.analysis import LOG_FILE
     from pyhrf.results.report_warnings import outlying_warning
@@ -135,8 +137,13 @@ def _report(results: Results, verbosity: int, seconds: float) -> int:
         named = ", ".join(map(str, numbers))
         click.echo(f"parcel{'s' if len(numbers) > 1 else ''} {named}: {reason}", err=True)
     if verbosity >= PROGRESS:
+        when = f"estimated in {seconds:.1f} s"
+        if before.everything:
+            when = "were estimated before, and nothing was left to do"
+        elif before.n_parcels:
+            when = f"estimated, {before.n_parcels} of them before; this took {seconds:.1f} s"
         click.echo(
-            f"{n_parcels - len(failed)} of {n_parcels} parcels estimated in {seconds:.1f} s; "
+            f"{n_parcels - len(failed)} of {n_parcels} parcels {when}; "
             f"results are in {results.directory}"
         )
         if wandering := _not_converged(results):

@@ -115,10 +115,11 @@ def data(
     from pyhrf.parcellation.data import parcels_of_data
     from pyhrf.study_data import open_files
 
-    study = study_of(build)
+    notes: list[str] = []
+    study = study_of(build, notes)
     dataset = open_files(study, study.data.runs, study.data.parcellation, study.data.meshes)
     output = _checked(output, dataset.space)
-    for note in dataset.notes:
+    for note in [*notes, *dataset.notes]:
         click.echo(f"note: {note}", err=True)
     labels, n_unusable = parcels_of_data(dataset, size=size, smallest=smallest, n_parcels=n_parcels)
     if n_unusable:
@@ -217,11 +218,15 @@ def extract(
 def resample(source: Path, onto: Path, output: Path | None) -> None:
     """Bring an atlas onto the grid of the data, each voxel by its nearest neighbour."""
     from pyhrf.inputs.labels import whole_labels
-    from pyhrf.inputs.volumes import open_volume
+    from pyhrf.inputs.templates import space_in_name, template_notes
+    from pyhrf.inputs.volumes import check_oriented, open_volume
     from pyhrf.inputs.voxels import read_volume
     from pyhrf.parcellation.resample import resample_labels
 
     atlas, bold = open_volume(source, n_dims=3), open_volume(onto, n_dims=4)
+    check_oriented(atlas, bold)
+    for note in template_notes(source, space_in_name(onto)):
+        click.echo(f"note: {note}", err=True)
     output = _checked(output, bold)
     labels = whole_labels(source, read_volume(atlas), place="voxel")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -10,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.bids_names import BidsName, Tree, check_link, natural, read_json
+from pyhrf.inputs.bids_bold import (
+    ALL_PREPROCESSED,
+    NO_LABEL,
+    SURFACES,
+    VOLUMES,
+    is_bold,
+    why_not,
+)
+from pyhrf.inputs.bids_names import BidsName, Tree, natural, parse_name, read_json
+from pyhrf.inputs.sidecars import ScanTimes, is_old_fmriprep, scan_times
 
 __all__ = [
     "DEFAULT_SPACE",
@@ -23,7 +31,6 @@ __all__ = [
     "is_labelled",
     "kind_of",
     "label_of",
-    "open_bids",
     "space_of",
     "spaces_of",
 ]
@@ -35,12 +42,6 @@ NATIVE_SPACE = "func"
 
 # Entities that preprocessing adds to the name of what was acquired.
 _DERIVED = ("space", "cohort", "res", "den", "hemi", "label", "seg", "desc")
-NO_LABEL = "none"
-"""What is asked for to get the files without an entity."""
-
-_MAX_TR = 30.0
-_VOLUMES = (".nii.gz", ".nii")
-_SURFACES = {".func.gii": "gifti", ".dtseries.nii": "cifti"}
 _FSNATIVE = "fsnative"
 """The space of a participant's own meshes, which their names mostly leave out."""
 _MESHES = ("midthickness", "pial", "white")
@@ -57,20 +58,15 @@ class BidsRun:
         Preprocessed BOLD.
     events, confounds, mask : Path or None
         What belongs to it; None if it is not there.
-    tr : float or None
-        ``RepetitionTime`` of the JSON files, seconds.
-    start : float
-        ``StartTime`` of the preprocessed data, seconds: when the first volume was acquired, after
-        the beginning that onsets count from; half the repetition time after slice timing
-        correction to the middle.
+    times : ScanTimes
+        When its scans were acquired, by its JSON files.
     """
 
     bold: BidsName
     events: Path | None
     confounds: Path | None
     mask: Path | None
-    tr: float | None
-    start: float
+    times: ScanTimes
 
     @property
     def entities(self) -> dict[str, str]:
@@ -88,6 +84,8 @@ class Selection:
         Labels.
     acq, ce, rec, dir : collection of str
         Labels of these entities; ``none`` for files that have no such entity.
+    desc : str
+        Version of the preprocessed data: ``none`` for those without.
     space : str or None
         As fMRIPrep writes it, such as ``MNI152NLin2009cAsym`` or with ``:res-2``.
     """
@@ -99,6 +97,7 @@ class Selection:
     ce: Collection[str] = ()
     rec: Collection[str] = ()
     dir: Collection[str] = ()
+    desc: str = ALL_PREPROCESSED
     space: str | None = None
 
     @property
@@ -139,7 +138,7 @@ def space_of(name: BidsName) -> str:
 
 def kind_of(name: BidsName) -> str:
     """Tell what BOLD data are: ``volume``, or of a surface ``gifti`` or ``cifti``."""
-    return _SURFACES.get(name.extension, "volume")
+    return SURFACES.get(name.extension, "volume")
 
 
 def spaces_of(names: Collection[BidsName]) -> list[str]:
@@ -186,19 +185,42 @@ class BidsData:
         chosen = [label for label in known if label in wanted] if wanted else known
         return [x for x in chosen if x in derived], [x for x in chosen if x not in derived]
 
-    def bold_files(self, subject: str) -> list[BidsName]:
-        """Find all preprocessed BOLD series of a participant, without single echoes and phases."""
-        return [
-            name
-            for folder in self._derived.folders(subject)
-            for name in self._derived.names_in(folder)
-            if name.suffix == "bold"
-            and _is_preprocessed(name)
-            and "echo" not in name.entities
-            and name.entities.get("part") not in ("phase", "real", "imag")
-            and "task" in name.entities
-            and name.entities.get("sub") == subject
-        ]
+    def bold_files(
+        self, subject: str, desc: str = ALL_PREPROCESSED
+    ) -> tuple[list[BidsName], dict[Path, str]]:
+        """Find the preprocessed BOLD series of a participant.
+
+        Parameters
+        ----------
+        subject : str
+            Label.
+        desc : str
+            The version of the data: the label of their ``desc``.
+
+        Returns
+        -------
+        taken : list of BidsName
+            Of all spaces; without single echoes and phases.
+        passed_over : dict of Path to str
+            Why others are not taken.
+        """
+        taken: list[BidsName] = []
+        passed_over: dict[Path, str] = {}
+        for folder in self._derived.folders(subject):
+            session = folder.parent.name.removeprefix("ses-")
+            for path in filter(is_bold, self._derived.paths_in(folder)):
+                reason = why_not(
+                    path,
+                    subject=subject,
+                    session=session if folder.parent.name.startswith("ses-") else None,
+                    desc=desc,
+                )
+                name = parse_name(path)
+                if reason or name is None:
+                    passed_over[path] = reason
+                else:
+                    taken.append(name)
+        return taken, passed_over
 
     def mesh_files(self, bold: BidsName) -> list[BidsName]:
         """Find the meshes that may be those of a surface series; the best first.
@@ -280,7 +302,7 @@ class BidsData:
         )
         mask = None
         is_volume = kind_of(bold) == "volume"
-        for extension in _VOLUMES if is_volume else ():  # the packed one of fMRIPrep first
+        for extension in VOLUMES if is_volume else ():  # the packed one of fMRIPrep first
             mask = mask or self._derived.inherited(
                 {**derived, "desc": "brain"},
                 ["mask"],
@@ -289,60 +311,47 @@ class BidsData:
             )
         if mask is not None and space_of(mask) != space_of(bold):
             mask = None
-        of_bold = self._derived.metadata(derived, "bold")
-        start = _seconds(of_bold, "StartTime", bold.path)
-        if start is None:
-            start = 0.0 if is_volume else self._start_of_volumes(bold)
-        both = {**self._raw.metadata(acquired, "bold"), **of_bold}
         return BidsRun(
             bold=bold,
             events=_path(events),
             confounds=_path(confounds),
             mask=_path(mask),
-            tr=_seconds(both, "RepetitionTime", bold.path),
-            start=start,
+            times=self.scan_times(bold),
         )
 
-    def _start_of_volumes(self, bold: BidsName) -> float:
-        """Read in JSON of its volumes when a run on a surface began: not all surfaces say it."""
-        starts = {
-            start: name.path.name
-            for name in self._derived.names_in(bold.path.parent)
+    def holds(self, bold: BidsName) -> bool:
+        """Tell whether a file lies in its place of the derivatives."""
+        return self._derived.folder_of(bold.entities) == bold.path.parent
+
+    def scan_times(self, bold: BidsName) -> ScanTimes:
+        """Read in the JSON files when the scans of a BOLD file were acquired.
+
+        Raises
+        ------
+        InputError
+            If one cannot be read, or says what cannot be.
+        """
+        volumes = {
+            name.path.name: read_json(name.path)
+            for name in (
+                () if kind_of(bold) == "volume" else self._derived.names_in(bold.path.parent)
+            )
             if (name.suffix, name.extension) == ("bold", ".json")
             and name.entities.get("desc") == "preproc"
             and _acquired(name) == _acquired(bold)
-            and (start := _seconds(read_json(name.path), "StartTime", name.path)) is not None
         }
-        if len(starts) > 1:
-            found = " and ".join(f"{start:g} in {name}" for start, name in starts.items())
-            text = f"its JSON gives no StartTime, and those of its volumes disagree ({found})"
-            raise InputError(f"{bold.path}: {text}: give it, in seconds, in that JSON")
-        return next(iter(starts), 0.0)
-
-
-def _is_preprocessed(name: BidsName) -> bool:
-    """Tell whether a BOLD series is one of fMRIPrep's results, which has no desc on surfaces."""
-    if name.extension in _SURFACES:
-        return name.entities.get("desc", "preproc") == "preproc"
-    return name.extension in _VOLUMES and name.entities.get("desc") == "preproc"
+        about = self.derivatives / DESCRIPTION
+        return scan_times(
+            bold.path,
+            self._derived.metadata(bold.entities, "bold"),
+            raw=self._raw.metadata(_acquired(bold), "bold"),
+            volumes=volumes,
+            is_old=about.is_file() and is_old_fmriprep(read_json(about)),
+        )
 
 
 def _path(name: BidsName | None) -> Path | None:
     return None if name is None else name.path
-
-
-def _seconds(metadata: Mapping[str, Any], key: str, bold: Path) -> float | None:
-    value = metadata.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"{bold}: its JSON gives {key} as {value!r}: seconds are needed")
-    if key == "RepetitionTime" and not 0 < value <= _MAX_TR:
-        raise InputError(
-            f"{bold}: its JSON gives {key} as {value:g}: it is in seconds, more than 0 and at most "
-            f"{_MAX_TR:g}"
-        )
-    return float(value)
 
 
 def _there(labels: Sequence[str]) -> str:
@@ -351,89 +360,3 @@ def _there(labels: Sequence[str]) -> str:
         return "there is none at all"
     shown = ", ".join(labels[:20]) + (f", ... ({len(labels)})" if len(labels) > 20 else "")
     return f"there {'is' if len(labels) == 1 else 'are'} {shown}"
-
-
-def open_bids(bids_dir: Path, derivatives: Path | None = None, *, check: bool = True) -> BidsData:
-    """Open a BIDS data set with derivatives of fMRIPrep.
-
-    Parameters
-    ----------
-    bids_dir : Path
-        The data set; or the derivatives themselves, if events lie there too.
-    derivatives : Path, optional
-        By default ``derivatives/fmriprep`` of the data set.
-    check : bool
-        Refuse what is no BIDS data set by its ``dataset_description.json``.
-
-    Returns
-    -------
-    BidsData
-
-    Raises
-    ------
-    InputError
-        If a folder is not there, or is no such data set.
-    """
-    _check_folder(bids_dir, "no data set")
-    description = _description(bids_dir, check=check)
-    if derivatives is None:
-        derivatives = _find_derivatives(bids_dir, description)
-    _check_folder(derivatives, "no derivatives")
-    about = _description(derivatives, check=check)
-    if check and about.get("DatasetType", "derivative") != "derivative":
-        raise InputError(
-            f"{derivatives / DESCRIPTION}: DatasetType is {about['DatasetType']!r}, where "
-            "preprocessed data say derivative: give the folder of fMRIPrep with --derivatives"
-        )
-    if not any(derivatives.glob("sub-*")):
-        raise InputError(f"{derivatives}: holds no participant (folders sub-LABEL)")
-    return BidsData(bids_dir, derivatives, description)
-
-
-def _check_folder(folder: Path, what: str) -> None:
-    if not folder.exists():
-        raise InputError(f"{folder}: {what}: there is no such folder")
-    if not folder.is_dir():
-        raise InputError(f"{folder}: {what}: it is a file; the folder is needed")
-
-
-def _description(folder: Path, *, check: bool) -> dict[str, Any]:
-    path = folder / DESCRIPTION
-    if check:
-        check_link(path)
-    if not check and not path.is_file():
-        return {}
-    if not path.is_file():
-        raise InputError(
-            f"{folder}: is no BIDS data set, for it holds no {DESCRIPTION}; "
-            "--skip-bids-validation takes it as it is"
-        )
-    content = read_json(path)
-    for key in ("Name", "BIDSVersion"):
-        if check and not isinstance(content.get(key), str):
-            raise InputError(
-                f"{path}: the key {key} lacks, which BIDS requires; --skip-bids-validation takes "
-                "the data set as it is"
-            )
-    return content
-
-
-def _find_derivatives(bids_dir: Path, description: Mapping[str, Any]) -> Path:
-    """Find the folder of fMRIPrep, which may be the data set itself."""
-    usual = bids_dir / "derivatives" / "fmriprep"
-    if usual.is_dir():
-        return usual
-    if description.get("DatasetType") == "derivative":
-        return bids_dir
-    others = sorted(path for path in usual.parent.glob("fmriprep*") if path.is_dir())
-    if len(others) == 1:
-        return others[0]
-    if others:
-        named = " and ".join(path.name for path in others[:3])
-        raise InputError(
-            f"{usual.parent}: holds {named}: say which is meant with --derivatives DIR"
-        )
-    raise InputError(
-        f"{bids_dir}: no derivatives of fMRIPrep are there (no derivatives/fmriprep): "
-        "name their folder with --derivatives DIR"
-    )

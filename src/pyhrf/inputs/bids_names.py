@@ -17,7 +17,7 @@ from typing import Any
 
 from pyhrf.errors import InputError
 
-__all__ = ["BidsName", "Tree", "check_link", "natural", "parse_name", "read_json"]
+__all__ = ["BidsName", "Tree", "check_link", "json_beside", "natural", "parse_name", "read_json"]
 
 _ENTITY = re.compile(r"([A-Za-z]+)-([A-Za-z0-9+]+)")
 _INDICES = {"run", "echo", "flip", "inv", "split"}  # 1 and 01 are the same
@@ -86,12 +86,42 @@ def parse_name(path: Path) -> BidsName | None:
     return BidsName(path, entities, suffix, dot + extension)
 
 
+def json_beside(path: Path) -> Path | None:
+    """Find the JSON file of the same name as a file of data; None if there is none."""
+    name, stems = path.name, []
+    for packed in ("", ".gz"):
+        for ending in (".nii", ".gii"):
+            if name.lower().endswith(ending + packed):
+                stem = name[: -len(ending + packed)]
+                stems += [stem, re.sub(r"\.(func|label|shape|dtseries|dlabel|dscalar)$", "", stem)]
+    there = (path.with_name(f"{stem}.json") for stem in stems)
+    return next((json for json in there if json.is_file()), None)
+
+
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
     """Sort key of names with numbers: 2 before 10."""
     return tuple(
         (False, int(part), part) if part.isdecimal() else (True, 0, part)
         for part in re.findall(r"\d+|\D+", text)
     )
+
+
+def why_no_name(path: Path) -> str:
+    """Say why a name is not one of BIDS."""
+    *parts, suffix = path.name.partition(".")[0].split("_")
+    seen: set[str] = set()
+    for part in parts:
+        key, hyphen, label = part.partition("-")
+        if not hyphen:
+            return f"{part!r} in its name is no key-label, as run-2 is"
+        if not key.isalpha() or not re.fullmatch("[A-Za-z0-9+]+", label):
+            return f"{part!r} in its name is not BIDS: key and label are letters and digits"
+        if key in seen:
+            return f"its name has {key}- twice"
+        seen.add(key)
+    if not suffix.isalnum():
+        return f"an underscore is missing in {suffix!r} of its name"
+    return "its name is not one of BIDS"
 
 
 class Tree:
@@ -105,16 +135,20 @@ class Tree:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.paths_in = cache(self._paths_in)
         self.names_in = cache(self._names_in)
 
-    def _names_in(self, folder: Path) -> tuple[BidsName, ...]:
+    def _paths_in(self, folder: Path) -> tuple[Path, ...]:
         if not folder.is_dir():
             return ()
         try:
-            paths = sorted(folder.iterdir(), key=lambda path: natural(path.name))
+            return tuple(sorted(folder.iterdir(), key=lambda path: natural(path.name)))
         except OSError as error:
             raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from error
-        return tuple(name for path in paths if (name := parse_name(path)) is not None)
+
+    def _names_in(self, folder: Path) -> tuple[BidsName, ...]:
+        names = (parse_name(path) for path in self.paths_in(folder))
+        return tuple(name for name in names if name is not None)
 
     def labels(self, entity: str, folder: Path | None = None) -> list[str]:
         """Labels of the folders ``sub-LABEL`` or ``ses-LABEL`` in a folder, in natural order."""

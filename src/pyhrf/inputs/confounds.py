@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError, counted
+from pyhrf.inputs.scan_lists import read_scans
 from pyhrf.inputs.text import read_text
 
 __all__ = [
@@ -52,7 +53,8 @@ _MISSING = {"n/a", "na", "nan", ""}
 _SOME_OUTLIERS = [
     pattern.replace("*", f"{k:02}") for pattern in OUTLIERS["outliers"] for k in range(200)
 ]
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_OTHERS = re.compile("cosine|aroma_motion")
+_SOME_OTHERS = [f"{name}{k:02}" for name in ("cosine", "aroma_motion_") for k in range(100)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +138,7 @@ def read_nuisance(files: NuisanceFiles, n_scans: int, notes: list[str] | None = 
     """
     censored = np.zeros(n_scans, dtype=np.bool_)
     if files.censored is not None:
-        censored[_read_scans(files.censored, n_scans)] = True
+        censored[read_scans(files.censored, n_scans)] = True
     not_steady = np.zeros(n_scans, dtype=np.bool_)
     names: list[str] = []
     table: Mapping[str, FloatArray] = {}
@@ -279,7 +281,8 @@ def chosen_columns(
                 raise InputError(f"{label}: no column is like {word!r}; {_near(word, known)}")
             if not wanted and notes is not None:
                 like = " or ".join(patterns)
-                notes.append(f"{label}: no column is like {like}: the run has no such outliers")
+                what = "outliers" if "outlier" in like else "columns"
+                notes.append(f"{label}: no column is like {like}: the run has no such {what}")
         for name in wanted:
             if name not in known:
                 of = f" of {word}" if word in STRATEGIES else ""
@@ -293,8 +296,16 @@ def chosen_columns(
 
 
 def _may_lack(patterns: Sequence[str]) -> bool:
-    """Tell if patterns are of outliers, whose number is another in each run, and may be 0."""
-    return all("outlier" in each and fnmatch.filter(_SOME_OUTLIERS, each) for each in patterns)
+    """Tell if patterns are of columns whose number is another in each run, and may be 0.
+
+    Besides outliers these are cosines slower than fMRIPrep's cut-off, of which a run shorter than
+    half of that has none, and what ICA-AROMA takes for motion.
+    """
+    return all(
+        ("outlier" in each and fnmatch.filter(_SOME_OUTLIERS, each))
+        or (_OTHERS.search(each) and fnmatch.filter(_SOME_OTHERS, each))
+        for each in patterns
+    )
 
 
 def _near(name: str, known: Sequence[str], *, also: Sequence[str] = ()) -> str:
@@ -420,20 +431,3 @@ def _moved(
             "(the first is 0); fill it"
         )
     return np.asarray(np.nan_to_num(displacement) > threshold)
-
-
-def _read_scans(path: Path, n_scans: int) -> NDArray[np.intp]:
-    """Read the numbers of scans, such as ``0 1 17-20``; the first is 0."""
-    scans: list[int] = []
-    text = read_text(path, what="a list of scans")
-    for number, line in enumerate(text.splitlines(), start=1):
-        for word in line.partition("#")[0].replace(",", " ").split():
-            match = _RANGE.fullmatch(word)
-            first, last = (0, -1) if match is None else (int(match[1]), int(match[2] or match[1]))
-            if not 0 <= first <= last < n_scans:
-                raise InputError(
-                    f"{path}, line {number}: {word!r} is no scan: give numbers from 0 (the first) "
-                    f"to {n_scans - 1}, or ranges such as 17-20"
-                )
-            scans += range(first, last + 1)
-    return np.array(sorted(set(scans)), dtype=np.intp)

@@ -12,7 +12,7 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.inputs.labels import whole_labels
 from pyhrf.inputs.surfaces import Mesh
-from pyhrf.inputs.volumes import Volume
+from pyhrf.inputs.volumes import Volume, check_oriented
 from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 
 __all__ = ["check_nested", "project_labels", "project_series"]
@@ -62,8 +62,10 @@ def project_series(
     Raises
     ------
     InputError
-        If the meshes do not correspond, no node lies in the volume, or the file cannot be read.
+        If the header gives no orientation, the meshes do not correspond, no node lies in the
+        volume, or the file cannot be read.
     """
+    check_oriented(volume)
     n_voxels = int(np.prod(volume.grid))
     stored = read_voxels(volume, np.arange(n_voxels))
     projected = np.empty((volume.n_scans, mesh.n_nodes), np.float32)
@@ -98,9 +100,10 @@ def project_labels(
     Raises
     ------
     InputError
-        If the volume is no parcellation, none of its parcels meets the mesh, the meshes do not
-        correspond, or the file cannot be read.
+        If the volume is no parcellation, its header gives no orientation, none of its parcels
+        meets the mesh, the meshes do not correspond, or the file cannot be read.
     """
+    check_oriented(volume)
     labels = whole_labels(volume.path, read_volume(volume), place="voxel")
     padded, affine = _covering(labels.astype(np.float64), volume, mesh, inner, radius)
     found = _sampled(

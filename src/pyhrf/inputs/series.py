@@ -29,7 +29,7 @@ from pyhrf.inputs.surfaces import (
     read_labels,
     series_time_step,
 )
-from pyhrf.inputs.volumes import Volume, grid_difference, open_volume
+from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 
 __all__ = ["Opened", "Series", "Space", "open_series", "read_stored", "time_step", "values_of"]
@@ -155,6 +155,8 @@ def _open_volumes(bold: Sequence[Path], parcellation: Path) -> Opened:
     for volume in (*volumes[1:], labels_volume):
         difference = grid_difference(volume, volumes[0])
         if difference:
+            if volume.grid == volumes[0].grid:
+                check_oriented(volume, volumes[0])  # else the affine is no reason
             raise InputError(
                 f"{volume.path}: does not lie on the grid of {volumes[0].path}: {difference}; "
                 "resample it (a parcellation by nearest neighbour)"

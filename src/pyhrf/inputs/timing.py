@@ -10,10 +10,11 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.series import Series
 from pyhrf.inputs.spm import SpmDesign
 
-__all__ = ["repetition_times"]
+__all__ = ["fitting_step", "repetition_times", "tr_of_files"]
 
 _MAX_TR = 30.0
 _MIN_TR = 0.01
+_LIKELY_TR = 0.1
 _MS_FROM = 100.0  # a "TR" from here on is surely in milliseconds
 
 
@@ -101,4 +102,63 @@ def _check_tr(tr: float, what: str, *, cure: str) -> None:
             f"(did you mean {tr / 1000:g} s?)"
         )
     if not _MIN_TR <= tr <= _MAX_TR:
-        raise InputError(f"{what} is {tr:g} s, not between {_MIN_TR:g} and {_MAX_TR:g} s: {cure}")
+        meant = f" (did you mean {tr * 1000:g} s? the unit of a header may say milliseconds)"
+        hint = meant if tr < _MIN_TR and _LIKELY_TR <= tr * 1000 <= _MAX_TR else ""
+        raise InputError(
+            f"{what} is {tr:g} s, not between {_MIN_TR:g} and {_MAX_TR:g} s: {cure}{hint}"
+        )
+
+
+def tr_of_files(
+    bold: Sequence[Path], of_json: Sequence[float | None], of_headers: Sequence[float | None]
+) -> float | None:
+    """Take the TR of the JSON files where a header lacks one or says another.
+
+    Parameters
+    ----------
+    bold : sequence of Path
+        One per run.
+    of_json, of_headers : sequence of float or None
+        What its JSON files and its header say, seconds.
+
+    Returns
+    -------
+    float or None
+        None where the headers are right.
+
+    Raises
+    ------
+    InputError
+        If nothing says it, or the JSON files say several where headers are wrong.
+    """
+    if all(
+        step is not None and (tr is None or not _differ(step, tr))
+        for tr, step in zip(of_json, of_headers, strict=True)
+    ):
+        return None
+    trs = {step if tr is None else tr for tr, step in zip(of_json, of_headers, strict=True)}
+    known = sorted(tr for tr in trs if tr is not None)
+    if len(known) == len(trs) == 1:
+        return known[0]
+    if not known:
+        raise InputError(
+            f"{bold[0]}: neither the header nor a JSON file (RepetitionTime) gives the TR"
+        )
+    raise InputError(
+        f"{bold[0]}: the headers lack the TR of the JSON files or say another one, and "
+        f"the runs have several ({', '.join(f'{tr:g}' for tr in known)} s): mend the headers, or "
+        "take runs of one with --run"
+    )
+
+
+def fitting_step(tr: float | None, default: float) -> float | None:
+    """Give a time step of the response for scans so fast that the default is over twice the TR.
+
+    Parameters
+    ----------
+    tr : float or None
+        Seconds. None is given for a TR that cannot be one: it is refused by its name later.
+    default : float
+        Seconds.
+    """
+    return 2 * tr if tr is not None and _MIN_TR <= tr < default / 2 else None

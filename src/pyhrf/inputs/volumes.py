@@ -15,12 +15,16 @@ import numpy as np
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError, counted
 
-__all__ = ["Volume", "grid_difference", "open_volume"]
+__all__ = ["Volume", "check_oriented", "grid_difference", "open_volume"]
+
+NOT_ORIENTED = "its header does not say how it lies in space (qform_code and sform_code are 0)"
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 takes the first 348
 _READ_BYTES = 1 << 20
 _PER_SECOND = {0: 1, 8: 1, 16: 1000, 24: 1000000}  # xyzt_units: unknown, s, ms, us
+_OF_SERIES = 4  # dimensions
+_INTENT_OF_SERIES = 2001  # NIFTI_INTENT_TIME_SERIES
 _SAME_GRID_MM = 1e-2
 
 # nibabel reports every trifle that it mends in a header; nobody needs to see them.
@@ -72,6 +76,11 @@ class Volume:
         return self.shape[0], self.shape[1], self.shape[2]
 
     @property
+    def oriented(self) -> bool:
+        """Whether the header says how the voxels lie in space; else the affine is made up."""
+        return bool(self.header["qform_code"] > 0 or self.header["sform_code"] > 0)
+
+    @property
     def n_scans(self) -> int:
         """Number of scans, 1 for a single volume."""
         return self.shape[3] if len(self.shape) > 3 else 1
@@ -111,7 +120,9 @@ def open_volume(path: Path | str, *, n_dims: int) -> Volume:
 
 
 def _make_volume(path: Path, header: Any, compressed: bool, n_dims: int) -> Volume:
-    shape = _check_shape(path, tuple(int(n) for n in header.get_data_shape()), n_dims)
+    shape = tuple(int(n) for n in header.get_data_shape())
+    flat = n_dims == _OF_SERIES and _is_flat_series(shape, header)
+    shape = _check_shape(path, (*shape[:3], shape[-1]) if flat else shape, n_dims)
     dtype = _check_dtype(path, header)
     slope, inter = _check_scaling(path, header)
     return Volume(
@@ -122,7 +133,7 @@ def _make_volume(path: Path, header: Any, compressed: bool, n_dims: int) -> Volu
         slope=slope,
         inter=inter,
         affine=_check_affine(path, header),
-        tr=_header_tr(header) if n_dims == 4 else None,
+        tr=_header_tr(header, len(header.get_data_shape()) if flat else 4) if n_dims == 4 else None,
         compressed=compressed,
         header=header,
     )
@@ -145,6 +156,24 @@ def grid_difference(volume: Volume, reference: Volume) -> str | None:
     if shifts.max() > _SAME_GRID_MM:
         return f"its affine puts a corner of the grid {shifts.max():.3g} mm away"
     return None
+
+
+def check_oriented(*volumes: Volume) -> None:
+    """Refuse volumes of which the place in space is made up, where it counts.
+
+    Raises
+    ------
+    InputError
+        Naming the first whose header gives no orientation.
+    """
+    for volume in volumes:
+        if not volume.oriented:
+            raise InputError(
+                f"{volume.path}: its header does not say how it lies in space (qform_code and "
+                "sform_code are 0), so that left and right cannot be told; give it its true "
+                "affine with a code above 0, as nibabel's set_sform(affine, 1) or FSL's "
+                "fslcpgeom from an image on the same voxels does"
+            )
 
 
 def _read_start(path: Path) -> tuple[bytes, bool]:
@@ -194,6 +223,15 @@ def _parse_header(path: Path, start: bytes) -> Any:
             )
         return header
     raise InputError(f"{path}: this is not a NIfTI file (.nii or .nii.gz)")
+
+
+def _is_flat_series(shape: tuple[int, ...], header: Any) -> bool:
+    """Tell whether time is a later dimension than the fourth: x, y, z, 1, t.
+
+    So NIfTI has vectors, too, but these say so.
+    """
+    is_series = header["intent_code"] in (0, _INTENT_OF_SERIES)
+    return is_series and len(shape) > _OF_SERIES and set(shape[3:-1]) == {1} and shape[-1] > 1
 
 
 def _check_shape(path: Path, shape: tuple[int, ...], n_dims: int) -> tuple[int, ...]:
@@ -269,10 +307,10 @@ def _is_flat(axes: FloatArray) -> bool:
     return bool(abs(np.linalg.det(axes)) <= 1e-6 * np.prod(sides))
 
 
-def _header_tr(header: Any) -> float | None:
-    """Time between scans in seconds, None if the header gives none."""
+def _header_tr(header: Any, axis: int) -> float | None:
+    """Time between scans in seconds, None if the header gives none for the axis of time."""
     per_second = _PER_SECOND.get(int(header["xyzt_units"]) & 0x38)
-    tr = float(header["pixdim"][4])
+    tr = float(header["pixdim"][axis])
     if per_second is None or not np.isfinite(tr) or tr <= 0:
         return None
     # Stored in single precision: 2.4 would come out as 2.4000000954.
