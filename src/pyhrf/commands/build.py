@@ -118,16 +118,7 @@ def _check_usage(options: BuildOptions) -> None:
             raise click.UsageError("-t and -d simulation are for example data: leave out -f")
         if not options.parcellation:
             raise click.UsageError("-f needs -k, a parcellation on the same grid")
-        if not options.paradigm and options.spm is None:
-            raise click.UsageError("-f needs -r, the paradigm, or -s, an SPM.mat")
-        if options.paradigm and options.spm is not None:
-            raise click.UsageError("the paradigm is given twice: -r or -s, not both")
-        if options.paradigm and len(options.paradigm) not in (1, len(options.bold)):
-            raise click.UsageError(
-                f"{_runs_need(options)} one paradigm (-r) for all or one for each, "
-                f"not {len(options.paradigm)}"
-            )
-        _check_columns_usage(options)
+        _check_paradigm_usage(options)
         _check_nuisance_usage(options)
         if options.kind == "surface" and not options.meshes:
             raise click.UsageError("-d surface needs -g, the mesh on which the data lie")
@@ -154,13 +145,42 @@ def _check_usage(options: BuildOptions) -> None:
             raise click.UsageError(f"{name} goes with BOLD data: give them with -f")
 
 
+def _paradigms(options: BuildOptions) -> dict[str | None, list[Path]]:
+    """Give the files of the paradigm by the condition that -r NAME=FILE names, or None."""
+    found: dict[str | None, list[Path]] = {}
+    for path in options.paradigm:
+        name, is_named, rest = str(path).partition("=")
+        if is_named and not path.exists():
+            if not (name.strip() and rest.strip()):
+                raise click.UsageError(f"-r {path}: must be NAME=FILE, or the path of a file")
+            found.setdefault(name.strip(), []).append(Path(rest.strip()))
+        else:
+            found.setdefault(None, []).append(path)
+    if len(found) > 1 and None in found:
+        raise click.UsageError(
+            f"-r {found[None][0]} names no condition, and another -r does: give a paradigm of all "
+            "conditions, or NAME=FILE for each"
+        )
+    return found
+
+
 def _columns(options: BuildOptions) -> dict[str, str]:
     """Give the columns of events that are asked for, as a study has them."""
     asked = {"event_column": options.event_column, "amplitude_column": options.amplitude_column}
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _check_columns_usage(options: BuildOptions) -> None:
+def _check_paradigm_usage(options: BuildOptions) -> None:
+    if not options.paradigm and options.spm is None:
+        raise click.UsageError("-f needs -r, the paradigm, or -s, an SPM.mat")
+    if options.paradigm and options.spm is not None:
+        raise click.UsageError("the paradigm is given twice: -r or -s, not both")
+    for name, files in _paradigms(options).items():
+        if len(files) not in (1, len(options.bold)):
+            what = "one paradigm (-r)" if name is None else f"one file of {name} (-r {name}=FILE)"
+            raise click.UsageError(
+                f"{_runs_need(options)} {what} for all or one for each, not {len(files)}"
+            )
     if options.spm is not None and _columns(options):
         raise click.UsageError(
             "--event-column and --amplitude-column are for BIDS events files (-r), not for -s"
@@ -232,20 +252,27 @@ def study_of(options: BuildOptions) -> Study:
     return Study.build(**values)
 
 
-def _runs(options: BuildOptions) -> list[dict[str, Path]]:
+def _runs(options: BuildOptions) -> list[dict[str, Any]]:
     """Deal files out to the runs."""
     n_runs = len(options.bold)
-    paradigms = options.paradigm if options.spm is None else (options.spm,)
-    if len(paradigms) == 1:
-        paradigms *= n_runs
-    files = {
+    paradigms = _paradigms(options) if options.spm is None else {None: [options.spm]}
+    of_runs = {
+        name: paths * n_runs if len(paths) == 1 else paths for name, paths in paradigms.items()
+    }
+    files: dict[str, Sequence[Path]] = {
         "bold": options.bold,
-        "paradigm": paradigms,
+        "paradigm": of_runs.pop(None, ()),
         "confounds": options.confounds,
         "censored": options.censored,
     }
     given = {name: paths for name, paths in files.items() if paths}
-    return [{name: paths[k] for name, paths in given.items()} for k in range(n_runs)]
+    return [
+        {
+            **{name: paths[k] for name, paths in given.items()},
+            "times": [{"condition": name, "file": of_runs[name][k]} for name in of_runs],
+        }
+        for k in range(n_runs)
+    ]
 
 
 def _repetition_time(options: BuildOptions) -> float | None:
