@@ -24,6 +24,7 @@ from pyhrf.inputs.signals import refuse_centred, refuse_silence
 from pyhrf.inputs.spm import is_spm, read_spm
 from pyhrf.inputs.timing import repetition_times
 from pyhrf.inputs.voxels import percent_change
+from pyhrf.model.durations import in_one_unit
 from pyhrf.model.levels import levels_per_run
 
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
@@ -288,6 +289,7 @@ def open_dataset(
             zip(files, paradigms, bold, trs, strict=True), start=1
         )
     ]
+    kept = in_one_unit(kept, notes)
     nuisance = nuisance or [NuisanceFiles()] * len(runs)
     read = [
         read_nuisance(each, volume.n_scans, notes)
