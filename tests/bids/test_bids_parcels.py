@@ -127,17 +127,17 @@ def test_without_islands__drops_what_has_no_neighbour_alone(size):
     ]
 
 
-def test_bids__a_mask_that_takes_much_away_is_named(made_set: Path) -> None:
+def test_bids__a_mask_that_takes_much_away_is_named(dataset: Path) -> None:
     grid = open_volume(
-        func(made_set, "01") / f"sub-01_task-sim_run-1_{SPACE}_desc-preproc_bold.nii.gz", n_dims=4
+        func(dataset, "01") / f"sub-01_task-sim_run-1_{SPACE}_desc-preproc_bold.nii.gz", n_dims=4
     )
     masks = [
-        func(made_set, "01") / f"sub-01_task-sim_run-{n}_{SPACE}_desc-brain_mask.nii.gz"
+        func(dataset, "01") / f"sub-01_task-sim_run-{n}_{SPACE}_desc-brain_mask.nii.gz"
         for n in (1, 2)
     ]
     _, notes = make_parcels(grid, masks, 30)
     assert not notes
-    change_masks(made_set, np.s_[:0], np.s_[1:], value=0)
+    change_masks(dataset, np.s_[:0], np.s_[1:], value=0)
     _, notes = make_parcels(grid, masks, 1)
     (note,) = notes
     assert "voxels in common" in note
