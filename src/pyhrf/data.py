@@ -28,7 +28,8 @@ class Events:
     onsets : array, shape (n_events,)
         Seconds after the first scan of the run.
     durations : array, shape (n_events,)
-        Seconds; 0 for an impulse.
+        Seconds; 0 for an impulse, which counts as much as an event of 1 s. In files that mix the
+        two in a condition, an impulse is taken as an event of the shortest duration, 1 s at most.
     amplitudes : array, shape (n_events,)
         Height of each event relative to the others, without unit; 1 if nothing is known.
     """

@@ -50,6 +50,7 @@ def open_files(
             )
             for run in runs
         ],
+        times=[{each.condition: each.file for each in run.times} for run in runs],
         starts=[run.start_time for run in runs],
         columns=EventColumns(study.data.event_column, study.data.amplitude_column),
         percent=study.data.scaling == "percent",

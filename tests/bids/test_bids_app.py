@@ -72,7 +72,8 @@ def test_bids__maps_are_those_of_the_analysis(analysed: Path) -> None:
 
 def test_bids__no_map_of_the_analysis_is_lost(analysed: Path) -> None:
     maps = list((analysed / "sub-01" / "func").glob("*.nii.gz"))
-    assert len(maps) == len(list(native(analysed).glob("*.nii.gz")))
+    # and the mask of what was estimated
+    assert len(maps) == len(list(native(analysed).glob("*.nii.gz"))) + 1
 
 
 def test_bids__every_file_has_its_json(analysed: Path) -> None:
@@ -220,11 +221,34 @@ def test_bids__other_estimators(
     ended = run_bids(capfd, made_set, out, *SMALL, *words, *iterations)
     assert ended.code == 0, ended.err
     maps = list((out / "sub-01" / "func").glob("*.nii.gz"))
-    assert len(maps) == len(list(native(out).glob("*.nii.gz")))
+    assert len(maps) == len(list(native(out).glob("*.nii.gz"))) + 1
     for name in ("cond1", "cond2", "d"):
         for stat in ("effect", "variance"):
             path = out / "sub-01" / "func" / f"{NAME}_contrast-{name}_stat-{stat}_statmap.nii.gz"
             assert np.isfinite(values(path)).all()
+
+
+def test_bids__a_mask_tells_where_there_is_an_estimate(
+    dataset: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bold = func(dataset, "01") / f"sub-01_task-sim_run-1_{SPACE}_desc-preproc_bold.nii.gz"
+    image = nib.load(bold)
+    data = np.asarray(image.dataobj).copy()
+    data[1, 2, 1] = data[1, 2, 1, 0]
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), bold)
+    assert run_bids(capfd, dataset, out, *SMALL, "--participant-label", "01").code == 0
+    folder = out / "sub-01" / "func"
+    mask = folder / f"{NAME}_desc-estimated_mask.nii.gz"
+    effect = folder / f"{NAME}_contrast-cond1_stat-effect_statmap"
+    found, parcels = values(mask), values(folder / f"{NAME}_desc-parcels_dseg.nii.gz")
+    assert set(np.unique(found)) <= {0, 1}
+    np.testing.assert_array_equal(
+        found > 0, (parcels > 0) & np.isfinite(values(f"{effect}.nii.gz"))
+    )
+    assert found.sum() == (parcels > 0).sum() - 1
+    about = json.loads(Path(f"{effect}.json").read_text())
+    assert about["EstimatedMask"] == f"bids::{mask.relative_to(out).as_posix()}"
+    assert json.loads((folder / f"{NAME}_desc-estimated_mask.json").read_text())["Type"] == "ROI"
 
 
 def test_bids__responses_are_found(analysed: Path, made_set: Path) -> None:

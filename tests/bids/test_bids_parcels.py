@@ -14,7 +14,8 @@ from scipy import ndimage
 
 from pyhrf.bids.app import analyse_bids
 from pyhrf.bids.options import BidsOptions
-from pyhrf.bids.parcels import without_islands
+from pyhrf.bids.parcels import make_parcels, without_islands
+from pyhrf.inputs.volumes import open_volume
 from pyhrf.parcellation.edit import split_mask
 
 NAME = f"sub-01_task-sim_{SPACE}"
@@ -124,3 +125,20 @@ def test_without_islands__drops_what_has_no_neighbour_alone(size):
     assert notes == [
         f"{islands.sum()} of the positions lie on islands of fewer than 5 and are in no parcel"
     ]
+
+
+def test_bids__a_mask_that_takes_much_away_is_named(dataset: Path) -> None:
+    grid = open_volume(
+        func(dataset, "01") / f"sub-01_task-sim_run-1_{SPACE}_desc-preproc_bold.nii.gz", n_dims=4
+    )
+    masks = [
+        func(dataset, "01") / f"sub-01_task-sim_run-{n}_{SPACE}_desc-brain_mask.nii.gz"
+        for n in (1, 2)
+    ]
+    _, notes = make_parcels(grid, masks, 30)
+    assert not notes
+    change_masks(dataset, np.s_[:0], np.s_[1:], value=0)
+    _, notes = make_parcels(grid, masks, 1)
+    (note,) = notes
+    assert "voxels in common" in note
+    assert str(masks[1]) in note

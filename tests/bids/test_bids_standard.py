@@ -91,8 +91,9 @@ def test_derivatives__are_named_as_bids_has_it_or_ignored(
         and not any(fnmatch.fnmatch(name.rpartition("/")[2], pattern) for pattern in ignored)
     ]
     assert strange == []
-    # The parcels of volumes: map, table and JSON. The schema does not have surfaces yet.
-    assert sum(map(known, names)) == (3 if space.startswith("MNI") else 0)
+    # Of volumes the parcels, map, table and JSON, and the mask of what was estimated with its JSON.
+    # The schema does not have surfaces yet.
+    assert sum(map(known, names)) == (5 if space.startswith("MNI") else 0)
 
 
 @SPACES

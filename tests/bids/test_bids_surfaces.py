@@ -88,7 +88,11 @@ def test_bids__hemispheres_are_analysed_as_by_hand(
     }.items():
         mine = ours / f"{LEFT}_{end}.func.gii"
         assert mine.read_bytes() == (hand / f"{name}.func.gii").read_bytes()
-    assert len(list(ours.glob(f"{LEFT}_*.gii"))) == len(theirs)
+    assert len(list(ours.glob(f"{LEFT}_*.gii"))) == len(theirs) + 1
+    mask = nib.load(ours / f"{LEFT}_desc-estimated_mask.label.gii").agg_data()
+    effect = nib.load(hand / "nrl_cond1.func.gii").agg_data()
+    in_parcels = nib.load(hand / "parcels.func.gii").agg_data() > 0
+    np.testing.assert_array_equal(mask, in_parcels & np.isfinite(effect))
     variance = nib.load(ours / f"{LEFT}_contrast-cond1_stat-variance_statmap.func.gii")
     sd = nib.load(hand / "nrl_sd_cond1.func.gii").agg_data().astype(np.float64)
     np.testing.assert_allclose(variance.agg_data(), sd**2, rtol=1e-6)

@@ -92,3 +92,41 @@ def test_study__columns_of_a_simulation_are_refused():
         Study.build(data={"kind": "simulation", "event_column": "stimulus"})
     with pytest.raises(pyhrf.ConfigError, match="event_column"):
         Study.build(data={"event_column": ""})
+
+
+@pytest.mark.parametrize(
+    "row", ["{onset} {duration} 1\n", "{onset}:{duration} "], ids=["FSL", "AFNI"]
+)
+def test_buildcfg__takes_a_file_of_times_for_each_condition(run, study, usual, row):
+    expected = key(written(run, study, usual))
+    paradigm = [x for x in study.arguments() if x not in ("-r", str(study.events))]
+    for name in "ab":
+        path = study.folder / f"times of {name}=1.txt"
+        mine = [(onset, duration) for onset, duration, each in ROWS if each == name]
+        path.write_text("".join(row.format(onset=x, duration=y) for x, y in mine))
+        paradigm += ["-r", f"{name}={path}"]
+    ended = run("pyhrf_jde_buildcfg", *paradigm)
+    assert ended.code == 0, ended.err
+    assert '<times condition="a">times of a=1.txt</times>' in study.xml.read_text()
+    # Equal events are the same study, whatever files they stand in.
+    assert key(pyhrf.load_study(study.xml)) == expected
+
+
+def test_buildcfg__a_file_may_have_an_equal_sign_in_its_name(run, study, usual):
+    path = usual.rename(study.folder / "cond=all.tsv")
+    assert written(run, study, path).data.runs[0].paradigm == path
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-r", "a=a.txt", "-r", "b.txt"], "-r b.txt names no condition"),
+        (["-r", "a=a.txt", "-r", "a=b.txt"], "1 run (-f) needs one file of a (-r a=FILE)"),
+        (["-r", "=a.txt"], "must be NAME=FILE"),
+    ],
+)
+def test_buildcfg__refuses_files_of_times_that_do_not_go_together(run, study, options, words):
+    others = [x for x in study.arguments() if x not in ("-r", str(study.events))]
+    ended = run("pyhrf_jde_buildcfg", *others, *options)
+    assert ended.code == 2
+    assert words in ended.err

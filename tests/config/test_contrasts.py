@@ -212,3 +212,15 @@ def test_read_contrasts__refuses_what_is_no_file_or_no_text(tmp_path):
     (tmp_path / "x.json").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(ConfigError, match="not a JSON text in UTF-8"):
         read_contrasts(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("expression", ["2 - 1", "1 - '2'", "1 - 1"])
+def test_parse_contrast__tells_how_conditions_called_by_numbers_are_written(expression):
+    with pytest.raises(ConfigError, match=r"write quotes around them: '[12]'"):
+        parse_contrast(expression, ["1", "2"], name="c")
+    assert parse_contrast("'2' - '1'", ["1", "2"], name="c") == {"1": -1, "2": 1}
+
+
+def test_parse_contrast__knows_an_accent_in_both_ways_of_writing():
+    weights = parse_contrast("pre\u0301 - b", ["b", "pr\u00e9"], name="c")
+    assert weights == {"b": -1, "pr\u00e9": 1}

@@ -321,3 +321,27 @@ def test_read_nuisance__a_line_where_values_lack_is_no_header(tmp_path, first):
     path.write_text(first + "\n" + "2\t1\n" * (N - 1))
     confounds, _, _ = read(path, columns="1 2")
     np.testing.assert_array_equal(confounds, np.tile([2.0, 1.0], (N, 1)))
+
+
+def test_read_nuisance__says_which_columns_mostly_lack(tmp_path: Path) -> None:
+    path = tmp_path / "confounds.tsv"
+    rows = [f"{'n/a' if k < N - 3 else k}\t{'n/a' if k < 2 else k}\t{k % 5}" for k in range(N)]
+    path.write_text("late\tderived\tplain\n" + "\n".join(rows) + "\n")
+    notes: list[str] = []
+    files = NuisanceFiles(confounds=path, columns="all")
+    read_nuisance(files, N, notes)
+    (note,) = notes
+    assert note.startswith(f"{path}: late lacks the values of the first {N - 3} of {N} scans")
+    # what lacks at censored scans is not filled
+    censored = tmp_path / "censored.txt"
+    censored.write_text(f"0-{N - 4}")
+    notes.clear()
+    read_nuisance(NuisanceFiles(confounds=path, columns="all", censored=censored), N, notes)
+    assert not notes
+
+
+def test_read_nuisance__asks_about_a_header_of_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "confounds.tsv"
+    path.write_text("0\t1\n" + "".join(f"{k / 7}\t{k % 3}\n" for k in range(N)))
+    with pytest.raises(InputError, match=r"has 13 rows.* if the first line \(0, 1\) is a header"):
+        read_nuisance(NuisanceFiles(confounds=path, columns="all"), N)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def read_text(tmp_path: Path, text: str, n_runs: int = 1) -> list[dict[str, list
 numbers = st.floats(-1e4, 1e4).map(lambda x: x + 0.0)
 names = st.text(
     st.characters(categories=["L", "N"], include_characters="-_ .:'()é"), min_size=1, max_size=8
-).filter(lambda name: name == name.strip())
+).filter(lambda name: name == unicodedata.normalize("NFC", name.strip()))
 tables = st.dictionaries(
     st.tuples(st.integers(0, 3), names, numbers),
     st.tuples(st.floats(0, 1e3), st.floats(-10, 10)),
@@ -325,9 +326,9 @@ def test_read_paradigm__wants_as_many_sessions_as_runs(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("onset\tduration\n1\t0\n", ("no column trial_type", "onset, duration")),
+        ("onset\tduration\tface\n1\t0\t3\n", ("no column trial_type", "onset, duration, face")),
         ("session condition onset\n0 a 1\n", ("no column trial_type",)),
-        ("onset\tduration\n1\t0\n", ("--event-column",)),
+        ("onset\tduration\tface\n1\t0\t3\n", ("--event-column",)),
         ("onset\tonset\ttrial_type\n1\t1\ta\n", ("column onset twice",)),
         ("onset\ttrial_type\n1\ta\n2\n", ("line 3", "1 column and the header 2")),
         ("onset\ttrial_type\n1\ta\nx\ta\n", ("line 3, column onset", '"x"')),

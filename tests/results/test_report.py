@@ -212,6 +212,19 @@ def test_chosen_maps__leaves_errors_and_quantiles_to_the_files():
     ]
 
 
+@pytest.mark.parametrize("word", ["p", "t", "z", "F", "sd", "effect", "ppm", "q025"])
+def test_chosen_maps__show_the_levels_of_what_is_called_as_a_map_is(word):
+    name = f"{word}_high"
+    of_condition = [f"{map_}_{name}" for map_ in ("nrl", "nrl_sd", "nrl_q025", "nrl_q975", "ppm")]
+    of_contrast = [f"{map_}_{name}" for map_ in ("contrast", "contrast_sd", "contrast_ppm")]
+    assert chosen_maps([*of_condition, *of_contrast]) == [
+        (f"contrast_{name}", "levels"),
+        (f"nrl_{name}", "levels"),
+        (f"contrast_ppm_{name}", "probability"),
+        (f"ppm_{name}", "probability"),
+    ]
+
+
 def test_methods__say_what_was_set(results):
     text = " ".join(methods_of(results))
     for part in ("1 run", "2 s", "2 conditions", "3 parcels", "128 s", "2 of 3 parcels"):

@@ -246,6 +246,7 @@ _IN_OUR_WORDS = {
     r" \(<event_column>( and <amplitude_column>)? of a study file\)": "",
     r" \(<amplitude_column> of a study file\)": "",
     r"; PyHRF's own five columns have no header": "",
+    r": give such a file for each condition, as -r .*": "; events files have a header",
     r"give it with -I\b": "mend it there, or give RepetitionTime in the JSON file of the run",
 }
 """What other commands say, and what is said here, where some of their options are not."""

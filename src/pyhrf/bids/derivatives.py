@@ -22,7 +22,14 @@ from pyhrf.bids.describe import (
     in_places,
 )
 from pyhrf.bids.files import keep_current, scratch_beside, write_json
-from pyhrf.bids.map_files import ending_of_map, label_file, map_step, parcel_names, squared_map
+from pyhrf.bids.map_files import (
+    ending_of_map,
+    estimated_mask,
+    label_file,
+    map_step,
+    parcel_names,
+    squared_map,
+)
 from pyhrf.bids.names import bids_label, condition_labels
 from pyhrf.bids.plan import PlannedStudy
 from pyhrf.bids.studies import WORK, folder_of_inputs
@@ -31,6 +38,7 @@ from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
 from pyhrf.inputs.bids_names import natural, read_json
 from pyhrf.results import Results
+from pyhrf.results.maps import LEFT_OUT
 from pyhrf.results.names import file_stem
 
 __all__ = ["check_folder", "claim_folder", "older_results", "write_derivatives"]
@@ -38,8 +46,12 @@ __all__ = ["check_folder", "claim_folder", "older_results", "write_derivatives"]
 _PROGRAM = "PyHRF"
 _BIDS_VERSION = "1.10.0"
 _OF_SURFACES = ("hemi-*", "den-*", "space-fsLR*")
-_IGNORED = ("*_statmap.*", "*_table.*", "*.html", *(f"*_{x}_dseg.*" for x in _OF_SURFACES))
-"""What the schema of BIDS does not know yet; of segmentations it knows volumes."""
+_IGNORED = (
+    *("*_statmap.*", "*_table.*", "*.html"),
+    *(f"*_{x}_{suffix}.*" for suffix in ("dseg", "mask") for x in _OF_SURFACES),
+)
+"""What the schema of BIDS does not know yet; of segmentations and masks it knows volumes."""
+_MASK = "desc-estimated_mask"
 _LINK = re.compile(r'href="([\w.-]+)"')
 
 
@@ -135,6 +147,16 @@ class _Writer:
         write_json(path, {**in_places(about, self.kind), **self.about})
         self.files.append(path)
 
+    def put_mask(self, maps: Mapping[str, Path], scratch: Path) -> Path:
+        """Write the mask of what was estimated; return its path."""
+        ending, content = estimated_mask(maps["parcels"], maps.get(LEFT_OUT), scratch)
+        text = (
+            "1 in each voxel that has an estimate, 0 elsewhere. Maps are NaN in voxels of parcels "
+            "that have none, and 0 outside of all parcels: a group analysis must leave out both"
+        )
+        self.put(_MASK, ending, content, {"Description": text, "Type": "ROI"})
+        return self._path(_MASK, ending)
+
     def put_table(self, rest: str, content: bytes) -> None:
         """Write a table whose JSON is that of a map."""
         self.put_alone(self._path(rest, ".tsv"), content)
@@ -193,7 +215,9 @@ def write_derivatives(
     writer = _Writer(folder / planned.name, planned.kind, about, [])
     # Files on their way: the folder of the results is the analysis's own.
     with scratch_beside(folder) as scratch:
-        _write_maps(writer, study, results, scratch, names)
+        mask = writer.put_mask(results.maps(), scratch)
+        about_mask = {"EstimatedMask": f"bids::{mask.relative_to(out_dir).as_posix()}"}
+        _write_maps(writer, study, results, scratch, names, about_mask)
     _write_tables(writer, results, names)
     _write_report(writer, out_dir, planned, results)
     _remove_others(writer.files, out_dir, folder_of_inputs(out_dir, planned) / "derivatives.json")
@@ -250,7 +274,12 @@ def _places(planned: PlannedStudy, study: Study, data: BidsData) -> dict[str, An
 
 
 def _write_maps(
-    writer: _Writer, study: Study, results: Results, scratch: Path, names: Mapping[int, str]
+    writer: _Writer,
+    study: Study,
+    results: Results,
+    scratch: Path,
+    names: Mapping[int, str],
+    about_mask: Mapping[str, str],
 ) -> None:
     maps = results.maps()
     labels = condition_labels(_conditions(results))
@@ -271,7 +300,7 @@ def _write_maps(
             writer.put("desc-parcels_dseg", ending, content, about)
         else:
             rest = f"{name}stat-{kind.label}_statmap"
-            writer.put(rest, ending_of_map(path), content, about)
+            writer.put(rest, ending_of_map(path), content, {**about, **about_mask})
 
 
 def _what(

@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyhrf.inputs.cifti import Grayordinates, cifti_time_step
 from pyhrf.inputs.surfaces import Mesh, is_gifti, series_time_step, structure_of
 from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid
 from pyhrf.results.label_files import write_labels
 
-__all__ = ["ending_of_map", "label_file", "map_step", "parcel_names", "squared_map"]
+__all__ = [
+    "ending_of_map",
+    "estimated_mask",
+    "label_file",
+    "map_step",
+    "parcel_names",
+    "squared_map",
+]
 
 _ENDINGS = (".nii.gz", ".func.gii", ".dscalar.nii", ".dtseries.nii")
 _NO_EDGES = np.empty((0, 2), np.int32)
@@ -116,15 +124,66 @@ def label_file(path: Path, scratch: Path, names: Mapping[int, str]) -> tuple[str
     """
     if path.name.endswith(".nii.gz"):
         return ".nii.gz", path.read_bytes()
+    return _labels_like(path, _values(path), scratch, names)
+
+
+def estimated_mask(parcels: Path, left_out: Path | None, scratch: Path) -> tuple[str, bytes]:
+    """Make the mask of the positions that have an estimate.
+
+    Parameters
+    ----------
+    parcels, left_out : Path
+        Maps of PyHRF; without the second all positions of parcels are estimated.
+    scratch : Path
+        A folder for files on their way.
+
+    Returns
+    -------
+    ending : str
+        As of `label_file`.
+    content : bytes
+        1 where there is an estimate, 0 elsewhere.
+    """
+    mask = _values(parcels) > 0
+    if left_out is not None:
+        mask &= _values(left_out) == 0
+    labels = mask.astype(np.int32)
+    if not parcels.name.endswith(".nii.gz"):
+        return _labels_like(parcels, labels, scratch, {1: "estimated"})
+    image = _load(parcels)
+    written = Grid(labels, image.affine, image.header).write(
+        scratch / "estimated",
+        "estimated",
+        [labels.reshape(-1)],
+        dtype=np.int32,
+        n_samples=None,
+        step=None,
+    )
+    return ".nii.gz", written.read_bytes()
+
+
+def _values(path: Path) -> NDArray[Any]:
+    """Read a map of one sample."""
+    image = _load(path)
+    if is_gifti(path):
+        return np.asarray(image.darrays[0].data)
+    values = np.asarray(image.dataobj)
+    return values[0] if path.name.endswith(".dscalar.nii") else values
+
+
+def _labels_like(
+    path: Path, labels: NDArray[Any], scratch: Path, names: Mapping[int, str]
+) -> tuple[str, bytes]:
+    """Write labels where a map of a surface lies."""
     image = _load(path)
     space: Mesh | Grayordinates
     if is_gifti(path):
-        labels, ending = np.asarray(image.darrays[0].data), ".label.gii"
+        ending = ".label.gii"
         # Only what the map says counts: the structure.
         nowhere = np.empty((0, 3))
         space = Mesh(path, nowhere, nowhere.astype(np.int32), _NO_EDGES, structure_of(path))
     else:
-        labels, ending = np.asarray(image.dataobj)[0], ".dlabel.nii"
+        ending = ".dlabel.nii"
         space = Grayordinates(image.header.get_axis(1), _NO_EDGES)
     made = scratch / f"parcels{ending}"
     write_labels(made, labels.astype(np.int32), space, names)

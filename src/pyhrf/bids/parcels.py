@@ -26,6 +26,7 @@ __all__ = ["digest_of", "make_parcels", "provide_parcels", "read_atlas", "withou
 Labels = NDArray[np.int32]
 _HALF = 0.5  # of a voxel, to both sides of its centre
 _SHOWN = 10
+_USUALLY_SHARED = 0.8  # of the voxels of a mask: fewer, and a run is cut off, moved or elsewhere
 
 
 def make_parcels(
@@ -55,7 +56,7 @@ def make_parcels(
     InputError
         If a file cannot be used, or the atlas misses the brain.
     """
-    brain = _brain(bold, masks)
+    brain, of_masks = _brain(bold, masks)
     if isinstance(parcellation, int):
         if brain is None or not brain.any():
             raise InputError(f"{masks[0]}: the masks of the runs have no voxel in common")
@@ -67,11 +68,11 @@ def make_parcels(
                 f"{masks[0]}: no connected piece of what the masks of the runs have in common has "
                 f"as many voxels as a parcel needs ({smallest})"
             )
-        return labels, notes
+        return labels, [*of_masks, *notes]
     atlas, labels = read_atlas(parcellation)
     _check_comparable(atlas, bold)
-    notes = []
     n_parcels = _count(labels)
+    notes = of_masks
     difference = grid_difference(atlas, bold)
     if difference is not None:
         try:
@@ -175,9 +176,10 @@ def _count(labels: Labels) -> int:
     return int(np.count_nonzero(np.unique(labels)))
 
 
-def _brain(bold: Volume, masks: Sequence[Path]) -> NDArray[Any] | None:
-    """Find the voxels that all masks hold."""
+def _brain(bold: Volume, masks: Sequence[Path]) -> tuple[NDArray[Any] | None, list[str]]:
+    """Find the voxels that all masks hold; note a mask that takes many away from the others."""
     brain: NDArray[Any] | None = None
+    sizes = []
     for path in masks:
         mask = open_volume(path, n_dims=3)
         difference = grid_difference(mask, bold)
@@ -188,8 +190,19 @@ def _brain(bold: Volume, masks: Sequence[Path]) -> NDArray[Any] | None:
         values = read_volume(mask)
         if not np.isfinite(values).all():
             raise InputError(f"{path}: the mask holds NaN or infinite values")
+        sizes.append(int(np.count_nonzero(values > 0)))
         brain = values > 0 if brain is None else brain & (values > 0)
-    return brain
+    if brain is None:
+        return None, []
+    n_left, usual = int(brain.sum()), float(np.median(sizes))
+    if n_left >= _USUALLY_SHARED * usual:
+        return brain, []
+    least = int(np.argmin(sizes))
+    return brain, [
+        f"the masks of the runs have only {n_left} voxels in common, where one has {usual:.0f} in "
+        f"the median; the smallest, of {sizes[least]}, is {masks[least]}: if that run is amiss, "
+        "leave it out with --run"
+    ]
 
 
 def provide_parcels(

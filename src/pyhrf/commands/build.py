@@ -119,16 +119,7 @@ def _check_usage(options: BuildOptions) -> None:
             raise click.UsageError("-t and -d simulation are for example data: leave out -f")
         if not options.parcellation:
             raise click.UsageError("-f needs -k, a parcellation on the same grid")
-        if not options.paradigm and options.spm is None:
-            raise click.UsageError("-f needs -r, the paradigm, or -s, an SPM.mat")
-        if options.paradigm and options.spm is not None:
-            raise click.UsageError("the paradigm is given twice: -r or -s, not both")
-        if options.paradigm and len(options.paradigm) not in (1, len(options.bold)):
-            raise click.UsageError(
-                f"{_runs_need(options)} one paradigm (-r) for all or one for each, "
-                f"not {len(options.paradigm)}"
-            )
-        _check_columns_usage(options)
+        _check_paradigm_usage(options)
         _check_nuisance_usage(options)
         if options.kind == "surface" and not options.meshes:
             raise click.UsageError("-d surface needs -g, the mesh on which the data lie")
@@ -155,13 +146,42 @@ def _check_usage(options: BuildOptions) -> None:
             raise click.UsageError(f"{name} goes with BOLD data: give them with -f")
 
 
+def _paradigms(options: BuildOptions) -> dict[str | None, list[Path]]:
+    """Give the files of the paradigm by the condition that -r NAME=FILE names, or None."""
+    found: dict[str | None, list[Path]] = {}
+    for path in options.paradigm:
+        name, is_named, rest = str(path).partition("=")
+        if is_named and not path.exists():
+            if not (name.strip() and rest.strip()):
+                raise click.UsageError(f"-r {path}: must be NAME=FILE, or the path of a file")
+            found.setdefault(name.strip(), []).append(Path(rest.strip()))
+        else:
+            found.setdefault(None, []).append(path)
+    if len(found) > 1 and None in found:
+        raise click.UsageError(
+            f"-r {found[None][0]} names no condition, and another -r does: give a paradigm of all "
+            "conditions, or NAME=FILE for each"
+        )
+    return found
+
+
 def _columns(options: BuildOptions) -> dict[str, str]:
     """Give the columns of events that are asked for, as a study has them."""
     asked = {"event_column": options.event_column, "amplitude_column": options.amplitude_column}
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _check_columns_usage(options: BuildOptions) -> None:
+def _check_paradigm_usage(options: BuildOptions) -> None:
+    if not options.paradigm and options.spm is None:
+        raise click.UsageError("-f needs -r, the paradigm, or -s, an SPM.mat")
+    if options.paradigm and options.spm is not None:
+        raise click.UsageError("the paradigm is given twice: -r or -s, not both")
+    for name, files in _paradigms(options).items():
+        if len(files) not in (1, len(options.bold)):
+            what = "one paradigm (-r)" if name is None else f"one file of {name} (-r {name}=FILE)"
+            raise click.UsageError(
+                f"{_runs_need(options)} {what} for all or one for each, not {len(files)}"
+            )
     if options.spm is not None and _columns(options):
         raise click.UsageError(
             "--event-column and --amplitude-column are for BIDS events files (-r), not for -s"
@@ -250,18 +270,25 @@ def study_of(options: BuildOptions, notes: list[str]) -> Study:
 def _runs(options: BuildOptions, starts: Sequence[float]) -> list[dict[str, Any]]:
     """Deal files out to the runs."""
     n_runs = len(options.bold)
-    paradigms = options.paradigm if options.spm is None else (options.spm,)
-    if len(paradigms) == 1:
-        paradigms *= n_runs
+    paradigms = _paradigms(options) if options.spm is None else {None: [options.spm]}
+    of_runs = {
+        name: paths * n_runs if len(paths) == 1 else paths for name, paths in paradigms.items()
+    }
     values: dict[str, Sequence[Any]] = {
         "bold": options.bold,
-        "paradigm": paradigms,
+        "paradigm": of_runs.pop(None, ()),
         "start_time": starts,
         "confounds": options.confounds,
         "censored": options.censored,
     }
-    given = {name: of_runs for name, of_runs in values.items() if of_runs}
-    return [{name: of_runs[k] for name, of_runs in given.items()} for k in range(n_runs)]
+    given = {name: found for name, found in values.items() if found}
+    return [
+        {
+            **{name: found[k] for name, found in given.items()},
+            "times": [{"condition": name, "file": of_runs[name][k]} for name in of_runs],
+        }
+        for k in range(n_runs)
+    ]
 
 
 def _scan_times(options: BuildOptions) -> RunTimes:
@@ -272,7 +299,7 @@ def _scan_times(options: BuildOptions) -> RunTimes:
     starts = (0.0,) * len(options.bold)
     if options.spm is not None:
         return RunTimes(read_spm(options.spm).tr if options.tr is None else options.tr, starts)
-    if any(is_spm(path) for path in options.paradigm):
+    if any(is_spm(path) for files in _paradigms(options).values() for path in files):
         return RunTimes(options.tr, starts)  # its design has times of its own
     return times_beside(options.bold, tr=options.tr)
 

@@ -65,7 +65,7 @@ def jde() -> None:
     type=FILE,
     multiple=True,
     help='Paradigm: CSV of session "condition" onset duration amplitude, or BIDS events TSV; '
-    "one per run, or one for all.",
+    "one per run, or one for all. NAME=FILE is FSL's three columns or AFNI's times of a condition.",
 )
 @event_column_options
 @click.option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +83,8 @@ def parse_contrast(expression: str, conditions: Sequence[str], *, name: str) -> 
     >>> parse_contrast("(a + b)/2 - c", ["a", "b", "c"], name="ab-c")
     {'a': 0.5, 'b': 0.5, 'c': -1.0}
     """
+    # Names of conditions are written so: macOS and Windows write an accent in different ways.
+    expression = unicodedata.normalize("NFC", expression)
     where = f"contrast {name}: {expression.strip()!r}"
     if not expression.strip():
         raise ConfigError(f"contrast {name}: the expression is empty: write one such as a - b")
@@ -94,11 +97,14 @@ def parse_contrast(expression: str, conditions: Sequence[str], *, name: str) -> 
     if form.constant != 0:
         raise ConfigError(
             f"{where} has the constant term {form.constant:g}: only multiples of conditions "
-            "may be added"
+            f"may be added{_cure_of_numbers(tokens, conditions)}"
         )
     weights = {key: form.weights[key] for key in conditions if form.weights.get(key)}
     if not weights:
-        raise ConfigError(f"{where} is zero: it must give a weight to at least one condition")
+        raise ConfigError(
+            f"{where} is zero: it must give a weight to at least one condition"
+            f"{_cure_of_numbers(tokens, conditions)}"
+        )
     return weights
 
 
@@ -230,6 +236,15 @@ def _complaint(expression: str, conditions: Sequence[str], furthest: int) -> str
     rest = expression[furthest:].strip()
     place = f"at {rest!r}" if rest else "at its end"
     return f"cannot be understood {place}: write one such as 0.5*a + 0.5*b - c"
+
+
+def _cure_of_numbers(tokens: Sequence[_Token], conditions: Sequence[str]) -> str:
+    """Tell which numbers are called as a condition is, if any."""
+    named = [token.text for token in tokens if token.kind == "number" and token.text in conditions]
+    if not named:
+        return ""
+    quoted = " and ".join(f"'{name}'" for name in dict.fromkeys(named))
+    return f"; for the conditions of these names write quotes around them: {quoted}"
 
 
 class _Parser:

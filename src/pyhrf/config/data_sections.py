@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from pyhrf.config.parameters import (
     FilePath,
@@ -17,7 +18,7 @@ from pyhrf.config.parameters import (
     parameter,
 )
 
-__all__ = ["MAX_TR", "DataConfig", "RunFiles"]
+__all__ = ["MAX_TR", "ConditionTimes", "DataConfig", "RunFiles"]
 
 MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a mistake
 
@@ -36,6 +37,23 @@ def _check_start(start: float) -> float:
     return start
 
 
+class ConditionTimes(Section):
+    """The times of one condition, in a file of their own."""
+
+    condition: PlainText = parameter(
+        form="attribute",
+        min_length=1,
+        description="Name of the condition",
+        allowed="a name that is not empty",
+    )
+    file: FilePath = parameter(
+        form="text",
+        description="FSL's three columns, onset, duration and weight; or AFNI's onsets, a row for "
+        "each run that names the file",
+        allowed="the path of a file",
+    )
+
+
 class RunFiles(Section):
     """Files of one run."""
 
@@ -43,10 +61,16 @@ class RunFiles(Section):
         description="BOLD data: 4D NIfTI, or of a surface GIFTI or CIFTI time series",
         allowed="the path of a file (.nii, .nii.gz, .gii)",
     )
-    paradigm: FilePath = parameter(
+    paradigm: FilePath | None = parameter(
+        default=None,
         description="Paradigm: CSV of five columns session, condition, onset, duration, "
         "amplitude; or BIDS events TSV; or the SPM.mat of SPM5, SPM8 or SPM12",
         allowed="the path of a file (.csv, .tsv, .mat, .mat.gz)",
+        empty="the times of each condition are in a file of their own",
+    )
+    times: tuple[ConditionTimes, ...] = parameter(
+        default=(),
+        description="Times of one condition, in the place of a paradigm; one such element for each",
     )
     start_time: Annotated[float, AfterValidator(_check_start)] = parameter(
         default=0.0,
@@ -72,11 +96,30 @@ class RunFiles(Section):
         empty="no list of censored scans",
     )
 
+    @model_validator(mode="after")
+    def _check_paradigm(self) -> Self:
+        names = [each.condition for each in self.times]
+        for name in names:
+            if names.count(name) > 1:
+                raise cross_check_error(
+                    RunFiles, ("times",), name, "another element <times> has this condition too"
+                )
+        if self.paradigm is None and not names:
+            missing = InitErrorDetails(type="missing", loc=("paradigm",), input={})
+            raise ValidationError.from_exception_data("RunFiles", [missing])
+        if self.paradigm is not None and names:
+            rule = "a run has either <paradigm> or <times>, a file for each condition"
+            raise cross_check_error(RunFiles, ("paradigm",), self.paradigm, rule)
+        return self
+
     def moved(self, move: Callable[[Path], Path]) -> RunFiles:
         """Make a copy with other paths."""
         given = {name: getattr(self, name) for name in type(self).model_fields}
         paths = {name: move(path) for name, path in given.items() if isinstance(path, Path)}
-        return RunFiles(**{**given, **paths})
+        times = tuple(
+            ConditionTimes(condition=each.condition, file=move(each.file)) for each in self.times
+        )
+        return RunFiles(**{**given, **paths, "times": times})
 
 
 class DataConfig(Section):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import fnmatch
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.errors import InputError, counted
+from pyhrf.errors import InputError
+from pyhrf.inputs.confound_table import read_table
 from pyhrf.inputs.scan_lists import read_scans
-from pyhrf.inputs.text import read_text
 
 __all__ = [
     "FD_COLUMN",
@@ -48,13 +46,13 @@ OUTLIERS: Mapping[str, tuple[str, ...]] = {
 """Patterns of fMRIPrep's columns of one outlier scan each, of which a run may have none."""
 
 FD_COLUMN = "framewise_displacement"
-_MISSING = {"n/a", "na", "nan", ""}
 # A pattern of outliers is one that fits these, or would if there were some.
 _SOME_OUTLIERS = [
     pattern.replace("*", f"{k:02}") for pattern in OUTLIERS["outliers"] for k in range(200)
 ]
 _OTHERS = re.compile("cosine|aroma_motion")
 _SOME_OTHERS = [f"{name}{k:02}" for name in ("cosine", "aroma_motion_") for k in range(100)]
+_USUALLY_LACKING = 2  # values: of a second derivative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +141,7 @@ def read_nuisance(files: NuisanceFiles, n_scans: int, notes: list[str] | None = 
     names: list[str] = []
     table: Mapping[str, FloatArray] = {}
     if files.confounds is not None:
-        table = _read_table(files.confounds, n_scans)
+        table = read_table(files.confounds, n_scans)
         for name in fnmatch.filter(table, _NOT_STEADY):
             not_steady |= np.nan_to_num(table[name]) != 0
         censored |= not_steady
@@ -231,6 +229,8 @@ def _chosen_values(
 ) -> FloatArray:
     """Give some columns, shape (n_scans, n_confounds), filled; note those that say nothing."""
     columns = [_filled(path, name, table[name], censored) for name in names]
+    if notes is not None:
+        notes.extend(_filled_notes(path, {name: table[name] for name in names}, censored))
     still = [
         name for name, column in zip(names, columns, strict=True) if not np.ptp(column[~censored])
     ]
@@ -240,6 +240,23 @@ def _chosen_values(
             "constant, and so nothing beside the mean of the run"
         )
     return np.column_stack(columns)
+
+
+def _filled_notes(
+    path: Path, columns: Mapping[str, FloatArray], censored: NDArray[np.bool_]
+) -> Iterator[str]:
+    """Say which columns lack more than the first values of a derivative."""
+    lacking: dict[int, list[str]] = {}
+    for name, values in columns.items():
+        n_lacking = int(np.count_nonzero(~np.isfinite(values) & ~censored))
+        if n_lacking > _USUALLY_LACKING:
+            lacking.setdefault(n_lacking, []).append(name)
+    for n_lacking, names in lacking.items():
+        yield (
+            f"{path}: {', '.join(names)} {'lacks' if len(names) == 1 else 'lack'} the values of "
+            f"the first {n_lacking} of {len(censored)} scans, which are given the first value that "
+            "is there: leave the column out, or fill it"
+        )
 
 
 def chosen_columns(
@@ -314,82 +331,6 @@ def _near(name: str, known: Sequence[str], *, also: Sequence[str] = ()) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"there are {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}"
-
-
-def _read_table(path: Path, n_scans: int) -> dict[str, FloatArray]:
-    """Read columns by name, NaN where a value lacks; without a header they are numbered from 1."""
-    lines = [
-        (number, line)
-        for number, line in enumerate(
-            read_text(path, what="a table of confounds").splitlines(), start=1
-        )
-        if line.strip()
-    ]
-    if not lines:
-        raise InputError(f"{path}: the file is empty; a line per scan is needed")
-    separator = next((each for each in "\t,;" if each in lines[0][1]), None)
-    rows = [(number, _fields(line, separator)) for number, line in lines]
-    names = rows[0][1]
-    if all(_is_value(field) for field in names):
-        names = [str(k) for k in range(1, len(names) + 1)]
-    else:
-        rows = rows[1:]
-    for name in names:
-        if not name or names.count(name) > 1:
-            raise InputError(f"{path}, line 1: the column {name!r} needs a name of its own")
-    if len(rows) != n_scans:
-        raise InputError(
-            f"{path}: has {counted(len(rows), 'row')}, but its run has {n_scans} scans: there must "
-            "be one row for each"
-        )
-    values = np.empty((n_scans, len(names)))
-    for scan, (number, fields) in enumerate(rows):
-        if len(fields) != len(names):
-            raise InputError(
-                f"{path}, line {number}: has {counted(len(fields), 'field')} for "
-                f"{counted(len(names), 'column')}"
-            )
-        for k, field in enumerate(fields):
-            values[scan, k] = _number(path, number, names[k], field)
-    return {name: values[:, k] for k, name in enumerate(names)}
-
-
-def _fields(line: str, separator: str | None) -> list[str]:
-    if separator is None:
-        return line.split()
-    return [field.strip() for field in next(csv.reader([line], delimiter=separator))]
-
-
-def _is_value(field: str) -> bool:
-    """Tell if a field is a number or says that one lacks, and so is no name of a column."""
-    if field and field.lower() in _MISSING:
-        return True
-    try:
-        _to_float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _to_float(field: str) -> float:
-    if "_" in field:  # which Python allows inside a number
-        raise ValueError(field)
-    return float(field)
-
-
-def _number(path: Path, number: int, name: str, field: str) -> float:
-    """Read a value; NaN for one that lacks or is infinite, which `_filled` judges if it counts."""
-    if field.lower() in _MISSING:
-        return math.nan
-    try:
-        value = _to_float(field)
-    except ValueError:
-        point = re.fullmatch(r"-?\d+,\d+", field) is not None
-        cure = "write the decimals with a point" if point else "write n/a where a value lacks"
-        raise InputError(
-            f"{path}, line {number}, column {name}: {field!r} is not a number; {cure}"
-        ) from None
-    return value if math.isfinite(value) else math.nan
 
 
 def _filled(path: Path, name: str, values: FloatArray, censored: NDArray[np.bool_]) -> FloatArray:

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
+from pyhrf.data import Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
+from pyhrf.inputs.condition_names import name_notes
 from pyhrf.inputs.confounds import NuisanceFiles, censored_notes, read_nuisance
 from pyhrf.inputs.modulations import off_centre
-from pyhrf.inputs.paradigm import EventColumns, read_paradigm
+from pyhrf.inputs.paradigm import EventColumns
+from pyhrf.inputs.run_events import read_events_of, spelled_once
 from pyhrf.inputs.scan_time import check_conditions, moved, within_scan_time
-from pyhrf.inputs.series import Opened, Series, open_series, read_stored, values_of
+from pyhrf.inputs.series import Opened, open_series, read_stored, values_of
 from pyhrf.inputs.signals import refuse_centred, refuse_silence
-from pyhrf.inputs.spm import SpmDesign, is_spm, read_spm, sessions_of
+from pyhrf.inputs.spm import is_spm, read_spm
 from pyhrf.inputs.timing import repetition_times
 from pyhrf.inputs.voxels import percent_change
+from pyhrf.model.durations import in_one_unit
 from pyhrf.model.levels import levels_per_run
 
 __all__ = ["Dataset", "RunPaths", "open_dataset"]
 
 
 class RunPaths(Protocol):
-    """The two files of a run."""
+    """The files of a run."""
 
     @property
     def bold(self) -> Path:
@@ -36,8 +39,8 @@ class RunPaths(Protocol):
         ...
 
     @property
-    def paradigm(self) -> Path:
-        """CSV, BIDS events TSV, or SPM.mat."""
+    def paradigm(self) -> Path | None:
+        """CSV, BIDS events TSV, or SPM.mat; None if the conditions have files of their own."""
         ...
 
 
@@ -204,6 +207,7 @@ def open_dataset(
     hrf_duration: float = 25.0,
     nuisance: Sequence[NuisanceFiles] = (),
     columns: EventColumns | None = None,
+    times: Sequence[Mapping[str, Path]] = (),
     starts: Sequence[float] = (),
     percent: bool = False,
     per_run: bool = False,
@@ -231,6 +235,9 @@ def open_dataset(
         Confounds and censored scans of each run; none at all if left out.
     columns : EventColumns, optional
         Other columns of conditions and amplitudes in BIDS events files.
+    times : sequence of dict of str to Path
+        For each run files of one condition, by its name, of a run that has no paradigm: FSL's three
+        columns, or AFNI's times.
     starts : sequence of float
         When the first scan of each run was acquired, seconds after the time that its onsets count
         from: these are moved by that. 0 if left out.
@@ -261,10 +268,13 @@ def open_dataset(
         [Path(run.bold) for run in runs], Path(parcellation), [Path(mesh) for mesh in meshes]
     )
     bold = opened.series
-    files = _spelled_once([Path(run.paradigm) for run in runs])
+    times = times or [{}] * len(runs)
+    files = spelled_once([run.paradigm for run in runs], times)
     designs = {path: read_spm(path, notes) for path in dict.fromkeys(files) if is_spm(path)}
     trs = repetition_times(bold, files, designs, tr, notes)
-    read_events, of_designs = _read_paradigms(files, designs, bold, trs, columns, notes)
+    read_events, of_designs = read_events_of(
+        files, designs, bold, trs, times=times, columns=columns, notes=notes
+    )
     starts = starts or [0.0] * len(runs)
     paradigms = [moved(*each) for each in zip(read_events, starts, strict=True)]
     kept = [
@@ -272,13 +282,14 @@ def open_dataset(
             events,
             duration=volume.n_scans * run_tr,
             hrf_duration=hrf_duration,
-            label=f"{run.paradigm}, run {number}",
+            label=f"{path}, run {number}",
             notes=notes,
         )
-        for number, (run, events, volume, run_tr) in enumerate(
-            zip(runs, paradigms, bold, trs, strict=True), start=1
+        for number, (path, events, volume, run_tr) in enumerate(
+            zip(files, paradigms, bold, trs, strict=True), start=1
         )
     ]
+    kept = in_one_unit(kept, notes)
     nuisance = nuisance or [NuisanceFiles()] * len(runs)
     read = [
         read_nuisance(each, volume.n_scans, notes)
@@ -286,6 +297,7 @@ def open_dataset(
     ]
     notes.extend(censored_notes(nuisance, read))
     conditions = check_conditions(paradigms, kept, files)
+    notes.extend(name_notes(kept))
     notes.extend(off_centre(conditions, kept))
     return Dataset(
         experiment=Experiment(
@@ -301,7 +313,7 @@ def open_dataset(
         n_spm_confounds=[0 if own is None else own.shape[1] for own in of_designs],
         opened=opened,
         parcellation=Path(parcellation),
-        roles=_roles(runs, nuisance, parcellation, meshes),
+        roles=_roles(runs, times, nuisance, parcellation, meshes),
         notes=notes,
         percent=percent,
         per_run=per_run,
@@ -310,58 +322,25 @@ def open_dataset(
 
 def _roles(
     runs: Sequence[RunPaths],
+    times: Sequence[Mapping[str, Path]],
     nuisance: Sequence[NuisanceFiles],
     parcellation: Path | str,
     meshes: Sequence[Path | str],
 ) -> dict[str, Path]:
     """Name each file by what it is."""
     roles = {f"BOLD of run {number}": Path(run.bold) for number, run in enumerate(runs, start=1)}
-    for number, (run, each) in enumerate(zip(runs, nuisance, strict=True), start=1):
-        roles[f"paradigm of run {number}"] = Path(run.paradigm)
+    of_runs = zip(runs, times, nuisance, strict=True)
+    for number, (run, own_times, each) in enumerate(of_runs, start=1):
+        if run.paradigm is not None:
+            roles[f"paradigm of run {number}"] = Path(run.paradigm)
+        for condition, path in own_times.items():
+            roles[f"paradigm of run {number}, {condition}"] = path
         if each.confounds is not None:
             roles[f"confounds of run {number}"] = each.confounds
         if each.censored is not None:
             roles[f"censored scans of run {number}"] = each.censored
     roles["parcellation"] = Path(parcellation)
     return roles | {f"mesh {number}": Path(mesh) for number, mesh in enumerate(meshes, start=1)}
-
-
-def _spelled_once(paths: Sequence[Path]) -> list[Path]:
-    """Give a file that several runs name the same path in each: the first that is written."""
-    first: dict[Path, Path] = {}
-    return [first.setdefault(path.resolve(), path) for path in paths]
-
-
-def _read_paradigms(
-    paths: Sequence[Path],
-    designs: Mapping[Path, SpmDesign],
-    bold: Sequence[Series],
-    trs: Sequence[float],
-    columns: EventColumns | None,
-    notes: list[str],
-) -> tuple[list[dict[str, Events]], list[FloatArray | None]]:
-    """Read each paradigm file once and deal its sessions out to the runs that name it.
-
-    Returns
-    -------
-    list of dict of str to Events
-    list of array, shape (n_scans, n_confounds), or None
-        The confounds that an SPM.mat holds.
-    """
-    waiting: dict[Path, Iterator[tuple[dict[str, Events], FloatArray | None]]] = {}
-    for path in dict.fromkeys(paths):
-        mine = [series for series, each in zip(bold, paths, strict=True) if each == path]
-        if path in designs:
-            (columns or EventColumns()).refuse_for(path, "is an SPM.mat")
-            scans = {series.path: series.n_scans for series in mine}
-            tr = trs[paths.index(path)]  # one for all its runs: that of the design, or the given
-            given = sessions_of(designs[path], scans, tr=tr, label=str(path), notes=notes)
-            waiting[path] = iter(given)
-        else:
-            sessions = read_paradigm(path, n_runs=len(mine), notes=notes, columns=columns)
-            waiting[path] = iter([(events, None) for events in sessions])
-    events, confounds = zip(*(next(waiting[path]) for path in paths), strict=True)
-    return list(events), list(confounds)
 
 
 def _beside(confounds: FloatArray | None, more: FloatArray | None) -> FloatArray | None:

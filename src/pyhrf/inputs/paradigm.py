@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from pyhrf.data import Events
 from pyhrf.errors import InputError, counted
-from pyhrf.inputs.text import read_text
+from pyhrf.inputs.condition_names import NO_VALUE, clean_name, same_letters, says_missing
+from pyhrf.inputs.event_lines import Line, is_number, read_lines
+from pyhrf.inputs.headless import refuse_other_formats
 
-__all__ = ["EventColumns", "read_paradigm"]
+__all__ = ["EventColumns", "grouped_events", "read_paradigm"]
 
 _CSV_COLUMNS = ("session", "condition", "onset", "duration", "amplitude")
-_MISSING = "n/a"
+_ONLY_CONDITION = "events"
+# Columns of BIDS that name no condition: where there is no other one, all events are of one.
+_NO_CONDITION = {"onset", "duration", "amplitude", "response_time", "sample", "hed"}
 _BIDS_DEFAULTS = {"duration": 0.0, "amplitude": 1.0}  # of what may lack
-_WORDS = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\s"]\S*))(?P<end>\s+|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +64,20 @@ class EventColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """One line of the file, cut into fields."""
-
-    path: Path
-    number: int
-    fields: tuple[str, ...]
-
-    def error(self, column: str, text: str) -> InputError:
-        return InputError(f"{self.path}, line {self.number}, column {column}: {text}")
-
-    def number_in(self, index: int, column: str) -> float:
-        """Read a finite number."""
-        text = self.fields[index]
-        try:
-            value = math.nan if "_" in text else float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            cure = "; write the decimals with a point" if re.fullmatch(r"-?\d+,\d+", text) else ""
-            raise self.error(column, f'"{text}" is not a finite number{cure}')
-        return value
-
-
-@dataclass(frozen=True, slots=True)
 class _Event:
     """One event, and the line it stands on."""
 
-    line: _Line
+    line: Line
     session: int
-    condition: str
+    written: str
     onset: float
     duration: float = 0.0
     amplitude: float = 1.0
+
+    @property
+    def condition(self) -> str:
+        """Its name, in one way of writing."""
+        return clean_name(self.written)
 
 
 def read_paradigm(
@@ -111,8 +93,9 @@ def read_paradigm(
     ``session "condition" onset [duration [amplitude]]``, separated by spaces, tabs, commas or
     semicolons; its sessions, in ascending order, are the runs. A BIDS events TSV has a header with
     ``onset`` and ``trial_type``, perhaps ``duration`` and ``amplitude``, and serves one run;
-    ``columns`` says which others hold conditions and amplitudes. Blank lines and lines that begin
-    with ``#`` are passed over.
+    ``columns`` says which others hold conditions and amplitudes; all events are of one condition
+    where no column could name one. Blank lines are passed over, and comments, which begin with
+    ``#``: in a BIDS file, which has none, only what cannot be read as a row is one, and noted.
 
     Parameters
     ----------
@@ -139,16 +122,23 @@ def read_paradigm(
     path = Path(path)
     notes = [] if notes is None else notes
     columns = EventColumns() if columns is None else columns
-    lines = _read_lines(path)
-    names = [name.lower() for name in lines[0].fields]
+    lines, comments = read_lines(path)
+    names = [clean_name(name).lower() for name in lines[0].fields]
     # A session's number comes first in PyHRF's columns: there a condition may be called "onset".
     if "onset" in names and not names[0].isdecimal():
-        events = list(_read_bids(lines, names, columns, notes))
+        rows = _rows_below(lines, comments, names, notes)
+        events = list(_read_bids(lines[0], rows, names, columns, notes))
     else:
         columns.refuse_for(path, "has the columns of PyHRF without a header")
+        refuse_other_formats(lines, comments, n_runs=n_runs)
         events = [_parse_csv_line(line) for line in lines]
     if not events:
         raise InputError(f"{path}: holds no event")
+    notes.extend(
+        f'{path}: the name "{name}" is written in two ways that look the same (its accents '
+        "composed or not), and taken as one condition"
+        for name in same_letters(event.written for event in events)
+    )
     _refuse_duplicates(events)
     sessions = sorted({event.session for event in events})
     runs = [_group([e for e in events if e.session == session]) for session in sessions]
@@ -162,70 +152,14 @@ def read_paradigm(
     return runs
 
 
-def _read_lines(path: Path) -> list[_Line]:
-    text = read_text(path, what="a paradigm file")
-    numbered = [
-        (number, line)
-        for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    if not numbered:
-        raise InputError(f"{path}: the file is empty; events are needed")
-    separator = _find_separator(numbered[0][1])
-    return [_Line(path, number, _split(path, number, line, separator)) for number, line in numbered]
-
-
-def _find_separator(line: str) -> str | None:
-    """Tell how a line is separated; None stands for any white space."""
-    bare = re.sub(r'"[^"]*"', "", line)
-    # Semicolons go first, for a comma may then be a decimal one.
-    for separator in (";", "\t", ","):
-        if separator in bare.strip():
-            return separator
-    return None
-
-
-def _split(path: Path, number: int, line: str, separator: str | None) -> tuple[str, ...]:
-    """Cut a line into fields; double quotes protect separators, and a double one is a quote."""
-    if separator is None:
-        line, pattern = line.strip(), _WORDS
-    else:
-        pattern = _fields_between(separator)
-    fields: list[str] = []
-    place, more = 0, True
-    while more:
-        match = pattern.match(line, place)
-        if match is None:
-            raise InputError(f'{path}, line {number}: a quote (") is not closed or stands alone')
-        quoted = match["quoted"]
-        fields.append((match["plain"] if quoted is None else quoted.replace('""', '"')).strip())
-        place, more = match.end(), bool(match["end"])
-    while len(fields) > 1 and not fields[-1] and separator != "\t":
-        fields.pop()  # spreadsheets end lines with separators
-    return tuple(fields)
-
-
-@cache
-def _fields_between(separator: str) -> re.Pattern[str]:
-    """Make the pattern of a field and the separator after it."""
-    if separator == "\t":  # white space itself
-        return re.compile(
-            r' *(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\t"][^\t]*|)) *(?P<end>\t|$)'
-        )
-    return re.compile(
-        rf'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^{separator}"][^{separator}]*|))\s*'
-        rf"(?P<end>{separator}|$)"
-    )
-
-
-def _parse_csv_line(line: _Line) -> _Event:
+def _parse_csv_line(line: Line) -> _Event:
     n_fields = len(line.fields)
     if not 3 <= n_fields <= len(_CSV_COLUMNS):
         raise InputError(
             f"{line.path}, line {line.number}: has {counted(n_fields, 'column')} instead of 3 to "
             f'5: {", ".join(_CSV_COLUMNS)} (a name with spaces stands in double quotes: "go left")'
         )
-    session, condition = line.fields[:2]
+    session, condition = line.text_in(0), line.text_in(1)
     if not re.fullmatch(r"\d{1,9}", session):
         raise line.error("session", f'"{session}" is not a whole number')
     if not condition:
@@ -242,37 +176,70 @@ def _parse_csv_line(line: _Line) -> _Event:
     )
 
 
+def _rows_below(
+    lines: Sequence[Line], comments: Sequence[Line], names: Sequence[str], notes: list[str]
+) -> list[Line]:
+    """Give the rows below a header, among them those that begin with # and are events."""
+    header, rows = lines[0], list(lines[1:])
+    onset = names.index("onset")
+    below = [line for line in comments if line.number > header.number]
+    events = [x for x in below if len(x.fields) == len(names) and is_number(x.fields[onset])]
+    others = [line.number for line in below if line not in events]
+    if events:
+        numbers = [line.number for line in events]
+        notes.append(
+            f"{header.path}: {_rows(numbers)} read as events though they begin with #, for BIDS "
+            "has no comments: remove them if they are meant as such"
+        )
+    if others:
+        notes.append(f"{header.path}: {_rows(others)} passed over, for they begin with #")
+    return sorted([*rows, *events], key=lambda line: line.number)
+
+
 def _read_bids(
-    lines: list[_Line], names: list[str], columns: EventColumns, notes: list[str]
+    header: Line,
+    rows: Sequence[Line],
+    names: list[str],
+    columns: EventColumns,
+    notes: list[str],
 ) -> Iterator[_Event]:
     """Read the lines under a header; what is ``n/a`` is left out or gets its default."""
-    path = lines[0].path
+    path = header.path
     called = {
         "onset": "onset",
         "condition": columns.condition,
         "duration": "duration",
         "amplitude": columns.amplitude or "amplitude",
     }
-    places = _find_bids_columns(lines[0], names, columns, called)
+    places = _find_bids_columns(header, names, columns, called)
+    if "condition" not in places:
+        notes.append(
+            f"{path}: has no column {columns.condition} nor another one that could name "
+            f'conditions: all events are taken as one condition, "{_ONLY_CONDITION}"'
+        )
     # A column that was asked for is a modulation: without it nothing is known of the event.
     needed = ["onset", "condition", *(["amplitude"] if columns.amplitude else [])]
     left_out: list[int] = []
+    words: set[str] = set()
     gaps: dict[str, list[int]] = {what: [] for what in _BIDS_DEFAULTS if what in places}
-    for line in lines[1:]:
+    for line in rows:
         if len(line.fields) != len(names):
             raise InputError(
                 f"{path}, line {line.number}: has {counted(len(line.fields), 'column')} and the "
                 f"header {len(names)}"
             )
-        condition = line.fields[places["condition"]]
+        texts = {what: line.text_in(place) for what, place in places.items()}
+        condition = texts.setdefault("condition", _ONLY_CONDITION)
         if not condition:
-            raise line.error(columns.condition, f"is empty; write {_MISSING} if there is none")
-        if _MISSING in (line.fields[places[what]] for what in needed):
+            raise line.error(columns.condition, f"is empty; write {NO_VALUE} if there is none")
+        missing = [x for x in texts if says_missing(texts[x], number=x != "condition")]
+        words.update(texts[what] for what in missing)
+        if set(missing).intersection(needed):
             left_out.append(line.number)
             continue
         values = {}
         for what, lines_without in gaps.items():
-            if line.fields[places[what]] == _MISSING:
+            if what in missing:
                 lines_without.append(line.number)
             else:
                 values[what] = line.number_in(places[what], called[what])
@@ -281,27 +248,31 @@ def _read_bids(
     if left_out:
         names_of = [called[what] for what in needed]
         which = f"{', '.join(names_of[:-1])} or {names_of[-1]}"
-        notes.append(f"{path}: {_rows(left_out)} left out, for {which} is {_MISSING}")
+        notes.append(f"{path}: {_rows(left_out)} left out, for {which} is {NO_VALUE}")
     notes.extend(
-        f"{path}: {called[what]} is {_MISSING} in {_rows(lines_without)}, taken as "
+        f"{path}: {called[what]} is {NO_VALUE} in {_rows(lines_without)}, taken as "
         f"{_BIDS_DEFAULTS[what]:g}"
         for what, lines_without in gaps.items()
         if lines_without
     )
+    if others := sorted(words - {NO_VALUE}):
+        notes.append(f"{path}: {' and '.join(others)} is read as {NO_VALUE}, what is not there")
 
 
 def _find_bids_columns(
-    header: _Line, names: list[str], columns: EventColumns, called: Mapping[str, str]
+    header: Line, names: list[str], columns: EventColumns, called: Mapping[str, str]
 ) -> dict[str, int]:
     """Find the columns by what they hold; those that are there."""
     there = ", ".join(header.fields)
-    if columns.condition.lower() not in names:
+    condition = clean_name(columns.condition).lower()
+    is_usual = columns.condition == EventColumns().condition
+    if condition not in names and not (is_usual and _NO_CONDITION.issuperset(names)):
         raise InputError(
             f"{header.path}: the header has no column {columns.condition} but {there}; name the "
             "one of the conditions with --event-column (<event_column> of a study file); PyHRF's "
             "own five columns have no header"
         )
-    if columns.amplitude is not None and columns.amplitude.lower() not in names:
+    if columns.amplitude is not None and clean_name(columns.amplitude).lower() not in names:
         raise InputError(
             f"{header.path}: the header has no column {columns.amplitude} but {there}; name the "
             "one of the amplitudes with --amplitude-column (<amplitude_column> of a study file)"
@@ -309,9 +280,8 @@ def _find_bids_columns(
     for name in called.values():
         if names.count(name.lower()) > 1:
             raise InputError(f"{header.path}: the header has the column {name} twice")
-    return {
-        what: names.index(name.lower()) for what, name in called.items() if name.lower() in names
-    }
+    words = {what: clean_name(name).lower() for what, name in called.items()}
+    return {what: names.index(word) for what, word in words.items() if word in names}
 
 
 def _rows(numbers: list[int]) -> str:
@@ -326,7 +296,7 @@ def _checked(event: _Event) -> _Event:
 
 
 def _refuse_duplicates(events: list[_Event]) -> None:
-    seen: dict[tuple[int, str, float], _Line] = {}
+    seen: dict[tuple[int, str, float], Line] = {}
     for event in events:
         key = event.session, event.condition, event.onset
         if key in seen:
@@ -337,13 +307,23 @@ def _refuse_duplicates(events: list[_Event]) -> None:
         seen[key] = event.line
 
 
-def _group(events: list[_Event]) -> dict[str, Events]:
-    grouped = {}
-    for condition in sorted({event.condition for event in events}):
-        mine = sorted((e for e in events if e.condition == condition), key=lambda e: e.onset)
-        grouped[condition] = Events(
-            onsets=np.array([event.onset for event in mine]),
-            durations=np.array([event.duration for event in mine]),
-            amplitudes=np.array([event.amplitude for event in mine]),
+def _group(events: Sequence[_Event]) -> dict[str, Events]:
+    conditions = sorted({event.condition for event in events})
+    return {
+        condition: grouped_events(
+            (e.onset, e.duration, e.amplitude) for e in events if e.condition == condition
         )
-    return grouped
+        for condition in conditions
+    }
+
+
+def grouped_events(events: Iterable[tuple[float, float, float]]) -> Events:
+    """Give events of one condition in order of onset.
+
+    Parameters
+    ----------
+    events : iterable of tuple
+        Onset, duration and amplitude of each.
+    """
+    onsets, durations, amplitudes = zip(*sorted(events, key=lambda event: event[0]), strict=True)
+    return Events(np.array(onsets), np.array(durations), np.array(amplitudes))

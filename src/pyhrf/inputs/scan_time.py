@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pyhrf.data import Events
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 
 __all__ = ["check_conditions", "moved", "within_scan_time"]
 
+_LONG_ONSET = 3600.0  # seconds; hardly a run goes on for an hour
 _LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
 
 
@@ -55,6 +56,7 @@ def within_scan_time(
         Conditions that have an event left.
     """
     kept = {}
+    notes.extend(_doubted_onsets(events, duration, label))
     for condition, these in events.items():
         inside = (these.onsets + these.durations > -hrf_duration) & (these.onsets < duration)
         if inside.any():
@@ -75,6 +77,19 @@ def within_scan_time(
                 f"{', ...' if outside.size > 5 else ''} s"
             )
     return kept
+
+
+def _doubted_onsets(events: Mapping[str, Events], duration: float, label: str) -> Iterator[str]:
+    """Ask about onsets of which most come after the last scan."""
+    onsets = np.concatenate([these.onsets for these in events.values()])
+    n_late = int(np.count_nonzero(onsets >= duration))
+    if 2 * n_late > len(onsets):
+        milliseconds = onsets.max() / 1000 < duration
+        ask = "are these milliseconds?" if milliseconds else "do these count from another time?"
+        yield (
+            f"{label}: {n_late} of {counted(len(onsets), 'event')} begin after the last scan, at "
+            f"{duration:g} s: onsets are seconds after the first scan of their run: {ask}"
+        )
 
 
 def check_conditions(
@@ -99,9 +114,11 @@ def check_conditions(
         path = next(p for p, run in zip(paths, read, strict=True) if condition in run)
         mine = [run[condition] for run in kept if condition in run]
         if not mine:
+            onsets = np.concatenate([run[condition].onsets for run in read if condition in run])
+            ask = "are these milliseconds?" if onsets.min() >= _LONG_ONSET else "is the TR right?"
             raise InputError(
                 f'{path}: the condition "{condition}" has no event within the scan time; onsets '
-                "are seconds after the first scan of their run (is the TR right?)"
+                f"are seconds after the first scan of their run ({ask})"
             )
         if not any(events.amplitudes.any() for events in mine):
             raise InputError(f'{path}: all events of "{condition}" have the amplitude 0')

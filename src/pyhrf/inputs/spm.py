@@ -15,6 +15,7 @@ import numpy as np
 
 from pyhrf.data import Events, FloatArray
 from pyhrf.errors import InputError, counted
+from pyhrf.inputs.condition_names import clean_name
 
 __all__ = ["SpmDesign", "is_spm", "read_spm", "sessions_of"]
 
@@ -158,7 +159,7 @@ def _events(
     """Give the events of a session by condition, seconds."""
     found: dict[str, Events] = {}
     for condition in _several(getattr(session, "U", np.empty(0))):
-        name = (_names(getattr(condition, "name", ())) or [""])[0].strip()
+        name = clean_name((_names(getattr(condition, "name", ())) or [""])[0].strip())
         label = f'{path}, session {number}, condition "{name}"'
         if not name or name in found:
             raise InputError(f"{label}: each condition needs a name of its own")

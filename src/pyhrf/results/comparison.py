@@ -26,7 +26,10 @@ NOT_COMPARED = ("parcels", "hrf", "time_to_peak", "left_out")
 HRF_COLUMNS = ("parcel", "first", "second", "distance", "correlation", "first_peak", "second_peak")
 MAP_COLUMNS = ("map", "first", "second", "n_voxels", "correlation", "slope", "difference")
 # What follows the kind in the name of a map that is no level itself, but says something of one.
-_DERIVED = ("sd", "q025", "q975", "ppm", "effect", "t", "z", "p", "F")
+_DERIVED = {
+    "nrl": ("sd", "q025", "q975"),
+    "contrast": ("sd", "ppm", "effect", "effect_variance", "t", "z", "p", "F", "F_z", "F_p"),
+}
 
 
 @dataclass(frozen=True)
@@ -141,13 +144,23 @@ def level_maps(names: Iterable[str], kinds: tuple[str, ...] = ("nrl",)) -> list[
     kinds : tuple of str
         ``nrl`` for those of conditions, ``contrast`` for those of contrasts.
     """
+    names = list(names)
     return [
         name
         for name in names
         for kind in kinds
-        if name.startswith(f"{kind}_")
-        and not any(name.startswith(f"{kind}_{other}_") for other in _DERIVED)
+        if name.startswith(f"{kind}_") and not _is_derived(name, kind, names)
     ]
+
+
+def _is_derived(name: str, kind: str, names: Sequence[str]) -> bool:
+    """Tell a map that says something of a level from the level of what is called ``sd_high``."""
+    words = _DERIVED[kind]
+    if not any(name.startswith(f"{kind}_{word}_") for word in words):
+        return False
+    # a level has such maps of its own
+    own = name.removeprefix(f"{kind}_")
+    return not any(f"{kind}_{word}_{own}" in names for word in words)
 
 
 def _named(results: Sequence[Results]) -> dict[str, Results]:

@@ -60,7 +60,9 @@ def chosen_maps(names: Iterable[str]) -> list[tuple[str, str]]:
     chosen: dict[str, str] = {}
     for prefix, kind in _KINDS:
         among = levels if prefix in ("nrl", "contrast") else names
-        chosen |= {name: kind for name in among if name.startswith(f"{prefix}_")}
+        mine = [name for name in among if name.startswith(f"{prefix}_")]
+        # the level of a contrast called ppm_high is one
+        chosen |= {name: kind for name in mine if name not in chosen}
     chosen |= {name: kind for name, kind in _OTHERS if name in names}
     return list(chosen.items())
 
