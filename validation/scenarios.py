@@ -8,7 +8,7 @@ from typing import Any
 
 from pyhrf.simulation.simulate import Simulated, simulate
 from pyhrf.simulation.spec import SimulationSpec, reference_spec
-from validation.shared_noise import SHARED, OtherNoise, with_noise
+from validation.other_noise import SHARED, OtherNoise, with_noise
 
 __all__ = ["SCENARIOS", "Scenario", "choose_scenarios"]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from validation.other_noise import SHARED, OtherNoise, with_noise
 from validation.scenarios import SCENARIOS
-from validation.shared_noise import SHARED, OtherNoise, with_noise
 
 from pyhrf.simulation.simulate import Simulated, simulate
 from pyhrf.simulation.spec import SimulationSpec
