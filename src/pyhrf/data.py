@@ -13,6 +13,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pyhrf.errors import InputError
+
 __all__ = ["Estimator", "Events", "Experiment", "FloatArray", "Parcel", "ParcelEstimate", "Run"]
 
 FloatArray = NDArray[np.float64]
@@ -37,6 +39,25 @@ class Events:
     onsets: FloatArray
     durations: FloatArray
     amplitudes: FloatArray
+
+    def __post_init__(self) -> None:
+        for name in ("onsets", "durations", "amplitudes"):
+            try:
+                values = np.asarray(getattr(self, name), dtype=np.float64)
+            except (TypeError, ValueError):
+                raise InputError(f"{name} of events must be an array of numbers") from None
+            if values.ndim != 1 or len(values) != np.size(self.onsets):
+                raise InputError(
+                    f"{name} of events have the shape {values.shape}: onsets, durations and "
+                    "amplitudes must be as many, in arrays of one dimension"
+                )
+            if not np.isfinite(values).all():
+                raise InputError(f"{name} of events must be finite, and one is NaN or infinite")
+            object.__setattr__(self, name, values)
+        if (self.durations < 0).any():
+            raise InputError(
+                f"durations of events must be 0 or more, and one is {self.durations.min():g} s"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,19 @@ class Run:
     confounds: FloatArray | None = None
     censored: NDArray[np.bool_] | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.n_scans, int | np.integer) or self.n_scans < 1:
+            raise InputError(
+                f"n_scans of a run is {self.n_scans!r}: it must be a whole number above 0"
+            )
+        if not isinstance(self.tr, int | float | np.number) or not 0 < self.tr < np.inf:
+            raise InputError(
+                f"tr of a run is {self.tr!r}: it must be a finite number of seconds above 0"
+            )
+        for name, events in self.events.items():
+            if not isinstance(events, Events):
+                raise InputError(f"events of the condition {name!r} of a run must be Events")
+
     @property
     def kept(self) -> NDArray[np.bool_]:
         """Which scans count, shape (n_scans,)."""
@@ -85,6 +119,18 @@ class Experiment:
 
     conditions: tuple[str, ...]
     runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        names: object = self.conditions  # of whatever type a caller gave
+        if not isinstance(names, tuple | list) or not all(isinstance(x, str) for x in names):
+            raise InputError(f"conditions of an experiment are {names!r}: give a tuple of names")
+        if len(set(self.conditions)) < len(self.conditions):
+            raise InputError("conditions of an experiment must have different names")
+        runs: object = self.runs
+        if not isinstance(runs, tuple | list) or not all(isinstance(run, Run) for run in runs):
+            raise InputError("runs of an experiment must be a tuple of Run")
+        object.__setattr__(self, "conditions", tuple(self.conditions))
+        object.__setattr__(self, "runs", tuple(self.runs))
 
     @property
     def n_scans(self) -> int:

@@ -77,3 +77,12 @@ def test_bids__conditions_of_signs_get_files_of_their_own(
         ours = {"word+": "word_", "word-": "word-"}[name]
         native = out / ".pyhrf" / NAME / f"nrl_{ours}.nii.gz"
         assert Path(f"{stem}.nii.gz").read_bytes() == native.read_bytes()
+
+
+def test_check_labels__refuses_labels_that_are_too_long_for_a_file() -> None:
+    study = "sub-01_task-sim_space-MNI152NLin2009cAsym"
+    check_labels({"x" * 140}, [], study=study)
+    with pytest.raises(
+        ConfigError, match=r"label of 150 characters, .* begin with sub-01_task-sim"
+    ):
+        check_labels({"x" * 150}, [], study=study)

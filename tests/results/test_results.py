@@ -241,6 +241,13 @@ def test_check_names__refuses_two_maps_in_one_file(conditions, contrasts, expect
         check_names(conditions, contrasts)
 
 
+@pytest.mark.parametrize("name", ["x" * 230, "\u00e9" * 115])
+def test_check_names__refuses_names_that_are_too_long_for_a_file(name):
+    with pytest.raises(ConfigError, match=r"has a name of 230 bytes, .* room for 209: shorten it"):
+        check_names([name])
+    check_names([name[: len(name) * 200 // 230]])
+
+
 def test_check_names__accepts_equal_names_of_a_condition_and_a_contrast():
     check_names(("audio", "video", "hrf", "noise_sd"), ("audio", "audio-video"))
 

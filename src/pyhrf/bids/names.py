@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from pyhrf.errors import ConfigError
+from pyhrf.results.names import LONGEST_STEM
 
 __all__ = ["bids_label", "check_labels", "condition_labels"]
 
 _WORDS = {"-": " Minus ", "+": " Plus ", ">": " Gt ", "<": " Lt "}
+_AROUND = "_contrast-_stat-effectvariance_statmap"
 _HYPHEN = re.compile("(?<=[A-Za-z0-9])-(?=[A-Za-z0-9])")
 
 
@@ -76,15 +78,23 @@ def _shared(labels: Mapping[str, str]) -> list[str]:
     return [name for name, label in labels.items() if label and counts[label.lower()] > 1]
 
 
-def check_labels(conditions: Iterable[str], contrasts: Iterable[str]) -> None:
+def check_labels(conditions: Iterable[str], contrasts: Iterable[str], *, study: str = "") -> None:
     """Make sure that every map gets a file of its own.
+
+    Parameters
+    ----------
+    conditions, contrasts : iterable of str
+        Their names.
+    study : str
+        How names of files begin.
 
     Raises
     ------
     ConfigError
-        If a name has nothing that a label keeps, or the label of a contrast is that of another
-        one or of a condition.
+        If a name has nothing that a label keeps, its label is too long for the name of a file, or
+        the label of a contrast is that of another one or of a condition.
     """
+    room = LONGEST_STEM - len(study.encode()) - len(_AROUND)
     labels = condition_labels(sorted(conditions))
     taken: dict[str, str] = {}
     named = [
@@ -94,6 +104,11 @@ def check_labels(conditions: Iterable[str], contrasts: Iterable[str]) -> None:
     for what, label in named:
         if not label:
             raise ConfigError(f"{what} needs a letter (a-z) or a digit, for the names of its files")
+        if len(label) > room:
+            raise ConfigError(
+                f"{what} has a label of {len(label)} characters, and names of files that begin "
+                f"with {study} have room for {room}: shorten it"
+            )
         if label.lower() in taken:
             raise ConfigError(
                 f"{taken[label.lower()]} and {what} would both be written as contrast-{label}: "

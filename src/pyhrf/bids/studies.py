@@ -66,7 +66,8 @@ def make_study(
         for events in read_paradigm(run.events or Path(), n_runs=1, columns=options.columns)
         for name in events
     }
-    check_labels(conditions, [contrast.name for contrast in options.all_contrasts()])
+    contrasts = [contrast.name for contrast in options.all_contrasts()]
+    check_labels(conditions, contrasts, study=planned.name)
     made = folder_of_inputs(options.out_dir, planned)
     on_surface = planned.kind != "volume"
     placed = (_placed_on_mesh if on_surface else _placed_on_grid)(planned, options, given, made)

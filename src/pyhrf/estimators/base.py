@@ -20,6 +20,7 @@ __all__ = ["Bold", "BoolArray", "ParcelEstimator"]
 
 Bold = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+_STATISTICS = ("t_", "z_", "F_")
 
 
 class ParcelEstimator(ABC):
@@ -134,6 +135,9 @@ class ParcelEstimator(ABC):
         except (ArithmeticError, np.linalg.LinAlgError) as error:
             reason = f"the computation did not stay finite ({error}): look at the parcel's data"
             return _failed(parcel, reason)
+        estimate = _without_infinite(parcel, usable, estimate)
+        if estimate.status != "ok":
+            return estimate
         return replace(estimate, summary={**estimate.summary, **self._outliers(bold)})
 
     def _outliers(self, bold: Bold) -> dict[str, float]:
@@ -163,6 +167,34 @@ class ParcelEstimator(ABC):
         graph : NeighbourGraph
             Of these positions.
         """
+
+
+def _without_infinite(
+    parcel: Parcel, usable: BoolArray, estimate: ParcelEstimate
+) -> ParcelEstimate:
+    """Leave out positions of infinite values: of numbers that are too large, or of too short runs.
+
+    A statistic may be infinite, where nothing is left to chance.
+    """
+    infinite = {
+        name: np.isinf(values.reshape(len(values), -1)).any(axis=1)
+        for name, values in estimate.maps.items()
+        if not name.removeprefix("contrast_").startswith(_STATISTICS)
+    }
+    bad = np.logical_or.reduce([np.zeros(len(usable), np.bool_), *infinite.values()])
+    if not bad.any():
+        return estimate
+    if bad[usable].all():
+        names = ", ".join(name for name, where in infinite.items() if where.any())
+        return _failed(
+            parcel,
+            f"the computation did not stay finite ({names}): look at the parcel's data, whose "
+            "values may be too large, or a run of too few scans",
+        )
+    maps = {name: values.copy() for name, values in estimate.maps.items()}
+    for values in maps.values():
+        values[bad] = np.nan
+    return replace(estimate, maps=maps)
 
 
 def _failed(parcel: Parcel, reason: str) -> ParcelEstimate:

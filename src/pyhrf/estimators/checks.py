@@ -16,6 +16,7 @@ __all__ = [
     "SharedNoiseKind",
     "check_beta",
     "check_iterations",
+    "check_seed",
     "check_shared_noise",
     "check_threshold",
     "contrast_vector",
@@ -156,6 +157,12 @@ def check_threshold(ppm_threshold: float | None) -> None:
     """Refuse a threshold of the probability maps that is no number."""
     if ppm_threshold is not None and not np.isfinite(ppm_threshold):
         raise InputError(f"ppm_threshold is {ppm_threshold:g}: it must be a finite level")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that the random numbers cannot start from."""
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed is {seed!r}: it must be a whole number, 0 or more")
 
 
 def check_shared_noise(shared_noise: str) -> None:

@@ -137,7 +137,9 @@ def _noise_maps(fits: Sequence[Fit]) -> dict[str, FloatArray]:
     for fit in fits:
         # nilearn's labels of AR(1) models are their coefficients
         rho.append(fit.labels.astype(np.float64))
-        variance.append(fit.dispersion / (1 - rho[-1] ** 2))
+        # of a few scans, or numbers that are too large, a coefficient may be 1: infinite, and seen
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance.append(fit.dispersion / (1 - rho[-1] ** 2))
         w = fit.gather("whitened_residuals")
         left.append(np.sum(w[1:] * w[:-1], axis=0) / np.sum(w**2, axis=0))
     return {
@@ -224,5 +226,6 @@ def _shape(time: FloatArray, hrf: FloatArray) -> dict[str, float]:
 def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Give the values of the usable positions their places among all."""
     spread = np.full((len(usable), *values.shape[1:]), np.nan, dtype=np.float32)
-    spread[usable] = values
+    with np.errstate(over="ignore"):  # infinite: left out by whoever called
+        spread[usable] = values
     return spread

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from pyhrf.data import Experiment, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
-from pyhrf.estimators.checks import check_beta, check_threshold
+from pyhrf.estimators.checks import check_beta, check_seed, check_threshold
 from pyhrf.estimators.mcmc_problem import FieldPrior, MCMCProblem, Settings, compressed_design
 from pyhrf.estimators.mcmc_solver import solve_mcmc
 from pyhrf.estimators.mcmc_summary import summarise_draws
@@ -196,5 +196,4 @@ def _check_chains(n_iterations: int, n_burn_in: int, n_chains: int, start: str, 
         raise InputError(f"n_chains is {n_chains}: it must be at least 1")
     if start not in get_args(StartKind):
         raise InputError(f"start is {start!r}: it must be one of {', '.join(get_args(StartKind))}")
-    if seed < 0:
-        raise InputError(f"seed is {seed}: it must be 0 or more")
+    check_seed(seed)

@@ -13,6 +13,7 @@ from pyhrf.estimators.checks import (
     SharedNoiseKind,
     check_beta,
     check_iterations,
+    check_seed,
     check_shared_noise,
     check_threshold,
 )
@@ -121,6 +122,7 @@ class JDEVEM(ParcelEstimator):
         check_threshold(ppm_threshold)
         self.dt = dt
         self.ppm_threshold = ppm_threshold
+        check_seed(seed)
         self.seed = seed
         self._problem = experiment_problem(
             experiment,

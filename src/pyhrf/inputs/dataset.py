@@ -15,6 +15,7 @@ from pyhrf.data import Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
 from pyhrf.inputs.condition_names import name_notes
 from pyhrf.inputs.confounds import NuisanceFiles, censored_notes, read_nuisance
+from pyhrf.inputs.file_states import FileState, refuse_changed, states_of
 from pyhrf.inputs.modulations import off_centre
 from pyhrf.inputs.paradigm import EventColumns
 from pyhrf.inputs.run_events import read_events_of, spelled_once
@@ -81,6 +82,7 @@ class Dataset:
         notes: Sequence[str],
         n_not_steady: Sequence[int],
         n_spm_confounds: Sequence[int],
+        states: Mapping[Path, FileState],
         percent: bool = False,
         per_run: bool = False,
     ) -> None:
@@ -96,6 +98,7 @@ class Dataset:
         self.n_not_steady = tuple(n_not_steady)
         self.n_spm_confounds = tuple(n_spm_confounds)
         self.roles = dict(roles)
+        self._states = dict(states)
         self.shape = opened.shape
         self.space = opened.space
         self.tr = min(run.tr for run in experiment.runs)
@@ -122,7 +125,8 @@ class Dataset:
         Raises
         ------
         InputError
-            If a file cannot be read to its end, or no position of any parcel has a signal.
+            If a file cannot be read to its end, no position of any parcel has a signal, or a file
+            is not the one that was opened, whose checksum the results bear.
         """
         with self._lock:
             if self._failure:
@@ -137,6 +141,7 @@ class Dataset:
                 refuse_silence(runs, self._series, self._stored, self._parcellation)
                 if self._percent:
                     refuse_centred(runs, self._series, self._stored)
+                refuse_changed(self._states)
             except InputError as error:
                 self._stored = None
                 self._failure = str(error)
@@ -167,7 +172,13 @@ class Dataset:
         return [self._parcel(number) for number in numbers]
 
     def checksums(self) -> dict[str, str]:
-        """Compute the SHA-256 of each input file, by its path."""
+        """Compute the SHA-256 of each input file, by its path.
+
+        Raises
+        ------
+        InputError
+            If one cannot be read, or is not the one that was opened.
+        """
         sums = {}
         for path in self.files:
             try:
@@ -175,6 +186,7 @@ class Dataset:
                     sums[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
                 raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        refuse_changed(self._states)
         return sums
 
     def _parcel(self, number: int) -> Parcel:
@@ -264,11 +276,14 @@ def open_dataset(
         if paths.count(path) > 1:
             raise InputError(f"{path}: this BOLD file is given for two runs; each has its own")
     notes: list[str] = []
+    times = times or [{}] * len(runs)
+    nuisance = nuisance or [NuisanceFiles()] * len(runs)
+    roles = _roles(runs, times, nuisance, parcellation, meshes)
+    states = states_of(roles.values())
     opened = open_series(
         [Path(run.bold) for run in runs], Path(parcellation), [Path(mesh) for mesh in meshes]
     )
     bold = opened.series
-    times = times or [{}] * len(runs)
     files = spelled_once([run.paradigm for run in runs], times)
     designs = {path: read_spm(path, notes) for path in dict.fromkeys(files) if is_spm(path)}
     trs = repetition_times(bold, files, designs, tr, notes)
@@ -290,7 +305,6 @@ def open_dataset(
         )
     ]
     kept = in_one_unit(kept, notes)
-    nuisance = nuisance or [NuisanceFiles()] * len(runs)
     read = [
         read_nuisance(each, volume.n_scans, notes)
         for each, volume in zip(nuisance, bold, strict=True)
@@ -313,7 +327,8 @@ def open_dataset(
         n_spm_confounds=[0 if own is None else own.shape[1] for own in of_designs],
         opened=opened,
         parcellation=Path(parcellation),
-        roles=_roles(runs, times, nuisance, parcellation, meshes),
+        roles=roles,
+        states=states,
         notes=notes,
         percent=percent,
         per_run=per_run,

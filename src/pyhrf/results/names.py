@@ -11,6 +11,7 @@ __all__ = [
     "BIDS_RESULTS",
     "CONDITION_MAPS",
     "CONTRAST_MAPS",
+    "LONGEST_STEM",
     "PARCEL_MAPS",
     "check_names",
     "file_stem",
@@ -31,6 +32,11 @@ CONTRAST_MAPS = (
     *("contrast_p_", "contrast_F_", "contrast_F_z_", "contrast_F_p_"),
 )
 PARCEL_MAPS = ("noise_sd", "ar1", "residual_ar1", "hrf", "time_to_peak", "parcels", "left_out")
+
+
+LONGEST_STEM = 225
+"""Bytes of the name of a map: file systems take 255, of which an ending and a temporary name need
+some."""
 
 
 def file_stem(name: str) -> str:
@@ -62,8 +68,9 @@ def check_names(conditions: Iterable[str], contrasts: Iterable[str] = ()) -> Non
     Raises
     ------
     ConfigError
-        When two names differ only in characters that a file name does not keep, or when one
-        name looks like another's map (a condition ``sd_audio`` beside ``audio``).
+        When two names differ only in characters that a file name does not keep, when one
+        name looks like another's map (a condition ``sd_audio`` beside ``audio``), or when one is
+        too long for the name of a file.
     """
     taken: dict[str, str] = {name: f"the map '{name}'" for name in PARCEL_MAPS}
     _claim(taken, "condition", conditions, CONDITION_MAPS)
@@ -76,6 +83,13 @@ def _claim(
     for name in names:
         if not name.strip():
             raise ConfigError(f"a {kind} has an empty name: give it one")
+        longest = max(prefixes, key=len)
+        if (n := len(file_stem(longest + name).encode())) > LONGEST_STEM:
+            n_most = LONGEST_STEM - len(longest)
+            raise ConfigError(
+                f"the {kind} '{name[:40]}…' has a name of {n - len(longest)} bytes, and the names "
+                f"of its maps have room for {n_most}: shorten it"
+            )
         claims: Mapping[str, str] = {file_stem(p + name): f"{kind} '{name}'" for p in prefixes}
         for stem, owner in claims.items():
             if stem in taken:
