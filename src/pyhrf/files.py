@@ -13,6 +13,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +35,7 @@ _SHOWN = 50  # characters of a name in that of its temporary file: 255 bytes are
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def regular_file(path: Path | str) -> BinaryIO:
+def regular_file(path: Path | str) -> BufferedReader:
     """Open a regular file for reading, through links too; nothing else, which could wait for ever.
 
     Parameters

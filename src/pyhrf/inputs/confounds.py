@@ -52,7 +52,7 @@ _MISSING = {"n/a", "na", "nan", ""}
 _SOME_OUTLIERS = [
     pattern.replace("*", f"{k:02}") for pattern in OUTLIERS["outliers"] for k in range(200)
 ]
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 
 @dataclass(frozen=True, kw_only=True)
