@@ -92,6 +92,8 @@ class StudyData:
             home = self._study.output / EXAMPLE_DATA
             if not home.exists():
                 unfinished = home.with_name(f".{home.name}.tmp")
+                if unfinished.is_symlink():
+                    unfinished.unlink()
                 shutil.rmtree(unfinished, ignore_errors=True)
                 shutil.copytree(self._folder, unfinished)
                 unfinished.rename(home)

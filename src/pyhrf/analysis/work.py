@@ -115,6 +115,8 @@ def show_in_report(results: Results, tell: Tell) -> None:
 @contextmanager
 def warnings_in(path: Path) -> Iterator[None]:
     """Keep warnings and the tracebacks of internal errors in a file, made when there is one."""
+    if path.is_symlink():  # somebody's, to have us write elsewhere
+        path.unlink()
     file = logging.FileHandler(path, delay=True, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     file.setLevel(logging.WARNING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import click
 
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
 from pyhrf.errors import ConfigError, counted
+from pyhrf.files import new_file
 
 if TYPE_CHECKING:
     from pyhrf.config.study import Contrast, Study
@@ -108,8 +110,9 @@ def _keep(older: bytes | None, path: Path) -> Path | None:
     if older is None or not older.strip() or older == path.read_bytes():
         return None
     names = (path.with_name(f"{path.name}.old-{number}") for number in itertools.count(1))
-    kept = next(name for name in names if not name.exists())
-    kept.write_bytes(older)
+    kept = next(name for name in names if not os.path.lexists(name))
+    with new_file(kept) as file:
+        file.write(older)
     return kept
 
 

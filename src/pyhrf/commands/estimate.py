@@ -189,6 +189,8 @@ def _profile(wanted: bool, output: Path) -> Iterator[None]:
     import io
     import pstats
 
+    from pyhrf.results.files import replace_file
+
     profile = cProfile.Profile()
     profile.enable()
     try:
@@ -201,4 +203,5 @@ def _profile(wanted: bool, output: Path) -> Iterator[None]:
     package = re.escape(str(Path(pyhrf.__file__).parent))
     stats.sort_stats("cumulative").print_stats(package, 80)
     stats.sort_stats("tottime").print_stats(40)
-    (output / _PROFILE).write_text(text.getvalue(), "utf-8")
+    with replace_file(output / _PROFILE) as file:
+        file.write(text.getvalue().encode())

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pyhrf.config.messages import did_you_mean
 from pyhrf.config.study import Contrast, Study
 from pyhrf.errors import ConfigError
+from pyhrf.files import read_regular
 
 __all__ = ["parse_contrast", "read_contrasts"]
 
@@ -128,12 +129,12 @@ def read_contrasts(path: Path | str) -> tuple[Contrast, ...]:
     """
     path = Path(path)
     try:
-        pairs = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_Pairs)
+        pairs = json.loads(read_regular(path).decode("utf-8-sig"), object_pairs_hook=_Pairs)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, too
         raise ConfigError(f"{path}: not a JSON text in UTF-8") from error
     if not isinstance(pairs, _Pairs):
         raise ConfigError(f'{path}: must hold one object, {{"name": "expression", ...}}')

@@ -20,6 +20,7 @@ from pydantic import (
 from pyhrf.config.messages import did_you_mean, problem, section_of
 from pyhrf.config.parameters import not_allowed
 from pyhrf.errors import ConfigError
+from pyhrf.files import read_regular
 
 __all__ = [
     "ClusterSettings",
@@ -155,7 +156,7 @@ class LanSettings(_SettingsSection):
             return self.hosts
         path = Path(_home(str(self.hosts)))
         try:
-            lines = path.read_text("utf-8").splitlines()
+            lines = read_regular(path).decode().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not a text in UTF-8"
             raise ConfigError(
@@ -301,7 +302,7 @@ def load_settings(path: Path | str | None = None) -> Settings:
     asked = path or os.environ.get("PYHRF_CONFIG")
     file = Path(asked) if asked else Path(_home(DEFAULT_PATH))
     try:
-        text = file.read_text("utf-8-sig")
+        text = read_regular(file).decode("utf-8-sig")
     except FileNotFoundError as error:
         if not asked:
             return Settings()

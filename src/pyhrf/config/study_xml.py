@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import textwrap
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from pyhrf.config.messages import (
 )
 from pyhrf.config.study import SECTION_OF, Study
 from pyhrf.errors import ConfigError
+from pyhrf.files import read_regular, replacing
 
 __all__ = ["program_of", "read_study", "study_to_xml", "write_study"]
 
@@ -98,13 +98,11 @@ def write_study(study: Study, path: Path | str) -> None:
         },
         output=_relative(study.output, folder),
     )
-    # A write that is cut short must not leave half a file in the place of a good one.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        unfinished.write_bytes(study_to_xml(study).encode())
-        unfinished.replace(path)
+        # A write that is cut short must not leave half a file in the place of a good one.
+        with replacing(path) as file:
+            file.write(study_to_xml(study).encode())
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 
 
@@ -158,7 +156,7 @@ def _parse(path: Path) -> Any:
         remove_pis=True,
     )
     try:
-        root: Any = etree.fromstring(path.read_bytes(), parser)
+        root: Any = etree.fromstring(read_regular(path), parser)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path}: no such file; write one with pyhrf_jde_buildcfg (or glm, rfir for jde), "

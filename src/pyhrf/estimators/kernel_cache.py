@@ -64,9 +64,11 @@ def cache_folder() -> Path:
 def _base() -> Path:
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         return Path(chosen) / "pyhrf"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    # Path.home raises where nobody has given this user a home, as in a container.
+    home = os.path.expanduser("~")  # noqa: PTH111 - see above
+    cache = os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache"
     folder = Path(cache) / "pyhrf"
-    for ancestor in (folder, *folder.parents):
+    for ancestor in (folder, *folder.parents) if folder.is_absolute() else ():
         if ancestor.exists():
             if ancestor.is_dir() and os.access(ancestor, os.W_OK | os.X_OK):
                 return folder

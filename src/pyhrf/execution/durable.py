@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 import platform
+import stat
 from datetime import datetime
 from pathlib import Path
 
 from pyhrf.errors import InputError
+from pyhrf.files import replacing
 
-__all__ = ["TEMPORARY", "DirectoryLock", "sync_directory", "write_durably"]
-
-TEMPORARY = ".tmp"
-"""Suffix of files that are not finished yet."""
+__all__ = ["DirectoryLock", "sync_directory", "write_durably"]
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -36,17 +34,8 @@ def write_durably(path: Path, content: bytes) -> None:
     OSError
         If it cannot be written; nothing is left behind then.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    with replacing(path, durable=True) as file:
+        file.write(content)
 
 
 def sync_directory(directory: Path) -> None:
@@ -80,14 +69,14 @@ class DirectoryLock:
     Raises
     ------
     InputError
-        If another run holds it.
+        If another run holds it, or the name is that of a link, a pipe or a folder.
     OSError
         If the file cannot be opened for writing.
     """
 
     def __init__(self, path: Path, *, owner: Path) -> None:
         while True:
-            self._file = path.open("a+", encoding="utf-8")
+            self._file = os.fdopen(_open_lock(path), "a+", encoding="utf-8")
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -104,7 +93,9 @@ class DirectoryLock:
                     self._file.close()
                     raise
             if self._is_still(path):
-                break
+                if os.fstat(self._file.fileno()).st_nlink == 1:
+                    break
+                path.unlink()  # a file of another name too, which is not ours to write over
             self._file.close()  # the directory was set aside in between
         self._file.truncate(0)
         now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
@@ -121,3 +112,25 @@ class DirectoryLock:
     def release(self) -> None:
         """Let go; more than once does no harm."""
         self._file.close()
+
+
+def _open_lock(path: Path) -> int:
+    """Open the file of a lock; anything else of its name was put there by someone else."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO):
+            raise _no_lock(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_lock(path)
+    return descriptor
+
+
+def _no_lock(path: Path) -> InputError:
+    return InputError(
+        f"{path} is a link or no regular file, and PyHRF writes nothing through it: remove it, or "
+        "choose another output directory with -u"
+    )

@@ -20,10 +20,11 @@ from types import TracebackType
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.execution.durable import TEMPORARY, DirectoryLock, sync_directory, write_durably
+from pyhrf.execution.durable import DirectoryLock, sync_directory, write_durably
 from pyhrf.execution.engine import BatchResult, is_internal_error
 from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
-from pyhrf.execution.run_state import RunState, write_state
+from pyhrf.execution.run_state import STATE_FILE, RunState, write_state
+from pyhrf.files import TEMPORARY, left_by_killed, read_regular
 
 __all__ = ["BatchRecord", "Journal", "check_aside", "folder_of_engine", "held", "set_aside"]
 
@@ -178,18 +179,20 @@ class Journal:
         found: dict[int, ParcelEstimate] = {}
         for path in sorted(set(self._file_of.values())):
             try:
-                estimates, _ = unpack_estimates(path.read_bytes())
+                estimates, _ = unpack_estimates(read_regular(path))
             except (OSError, ValueError) as error:
                 raise InputError(f"{path} can no longer be read ({error}): run again") from error
             found.update((e.parcel, e) for e in estimates if self._file_of[e.parcel] == path)
         return dict(sorted(found.items()))
 
     def _refuse_foreign(self, expected: Collection[str]) -> None:
-        if not self.directory.exists() or (self._folder / _STUDY).exists():
+        if not self.directory.exists():
             return
-        # A folder without study.json is what a run leaves that was killed while it was made.
+        _refuse_link(self._folder)
+        if (self._folder / _STUDY).exists():
+            return
         others = {path.name for path in self.directory.iterdir()} - {_FOLDER, *expected}
-        if others or any(self._folder.glob("batch-*")):
+        if others or not _is_ours(self._folder):
             what = ", ".join(sorted(others)[:3]) or _FOLDER
             raise InputError(
                 f"{self.directory} already holds other files ({what}) and no journal of an "
@@ -200,7 +203,7 @@ class Journal:
         study = self._folder / _STUDY
         if study.exists():
             self._refuse_other_study(study)
-        for leftover in self._folder.glob(f"*{TEMPORARY}"):
+        for leftover in (*self._folder.glob(f"*{TEMPORARY}"), *left_by_killed(self.directory)):
             leftover.unlink()
         # Written in any case: a directory that is read only has to show now, not after the work.
         write_durably(study, _to_json({"format": _FORMAT, "study": self._key}))
@@ -213,9 +216,9 @@ class Journal:
 
     def _refuse_other_study(self, path: Path) -> None:
         try:
-            content = json.loads(path.read_bytes())
-            form, old = content["format"], dict(content["study"])
-        except (ValueError, TypeError, KeyError) as error:
+            content = json.loads(read_regular(path))
+            form, old = content["format"], _texts(content["study"])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise InputError(f"{path} is damaged: {_CURE}") from error
         if form != _FORMAT:
             raise InputError(
@@ -239,8 +242,8 @@ class Journal:
 
     def _read(self, path: Path) -> None:
         try:
-            estimates, about = unpack_estimates(path.read_bytes())
-        except ValueError as error:
+            estimates, about = unpack_estimates(read_regular(path))
+        except (OSError, ValueError) as error:
             self.notes.append(f"{path} is not used, its parcels are estimated again: {error}")
             return
         if about.get("study") != self._digest:
@@ -299,6 +302,7 @@ def held(directory: Path) -> Iterator[None]:
     if not folder.is_dir():
         yield
         return
+    _refuse_link(folder)
     try:
         lock = DirectoryLock(folder / _LOCK, owner=directory)
     except OSError as error:
@@ -320,7 +324,9 @@ def check_aside(directory: Path) -> None:
     directory = Path(directory).resolve()
     if not directory.exists() or not any(directory.iterdir()):
         return
-    if not (directory / _FOLDER).is_dir():
+    folder = directory / _FOLDER
+    _refuse_link(folder)
+    if not (folder.is_dir() and ((folder / _STUDY).exists() or _is_ours(folder))):
         raise InputError(
             f"{directory} holds other files and no journal of an analysis, so it is not set "
             "aside: choose another output directory with -u"
@@ -368,6 +374,32 @@ def set_aside(directory: Path) -> Path | None:
             lock.release()
     except OSError as error:
         raise _not_aside(directory, error.strerror or str(error)) from error
+
+
+def _refuse_link(folder: Path) -> None:
+    """Refuse a journal that lies elsewhere: whoever made the link may not be who runs us."""
+    if folder.is_symlink():
+        raise InputError(
+            f"{folder} is a link, and PyHRF writes nothing through it: remove it, or choose "
+            "another output directory with -u"
+        )
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether a folder without study.json is what a run leaves that was killed as it began."""
+    if not folder.exists():
+        return True
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()} - {_LOCK, STATE_FILE}
+    return all(name.endswith(TEMPORARY) for name in names)
+
+
+def _texts(content: object) -> dict[str, str]:
+    """See that a key is texts by their names."""
+    if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
+        raise TypeError("no names and texts")
+    return content
 
 
 def _to_json(content: object) -> bytes:

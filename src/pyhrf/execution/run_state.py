@@ -21,6 +21,7 @@ __all__ = [
     "PREPARING",
     "RUNNING",
     "SILENCE",
+    "STATE_FILE",
     "RunState",
     "preparing",
     "read_state",
@@ -29,7 +30,9 @@ __all__ = [
 
 PREPARING, RUNNING = "preparing", "running"
 ENDED, INTERRUPTED, FAILED = "ended", "interrupted", "failed"
-_FILE = "run-state.json"
+
+STATE_FILE = "run-state.json"
+"""Name of the file in the folder of a run."""
 
 HEARTBEAT = 60.0
 """Seconds after which a run says again that it goes on."""
@@ -111,13 +114,13 @@ def write_state(folder: Path, state: RunState) -> None:
     OSError
         If it cannot be written.
     """
-    write_durably(folder / _FILE, json.dumps(asdict(state), indent=1).encode())
+    write_durably(folder / STATE_FILE, json.dumps(asdict(state), indent=1).encode())
 
 
 def read_state(folder: Path) -> RunState | None:
     """Read what the last run in a folder said; None if it said nothing that can be understood."""
     try:
-        return RunState(**json.loads((folder / _FILE).read_bytes()))
+        return RunState(**json.loads((folder / STATE_FILE).read_bytes()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 

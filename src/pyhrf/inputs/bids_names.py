@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import InputError
+from pyhrf.files import read_regular
 
 __all__ = ["BidsName", "Tree", "check_link", "json_beside", "natural", "parse_name", "read_json"]
 
@@ -266,7 +267,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     check_link(path)
     try:
-        content = json.loads(path.read_text("utf-8-sig"))
+        content = json.loads(read_regular(path).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

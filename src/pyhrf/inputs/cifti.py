@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
+from pyhrf.files import regular_file
 from pyhrf.inputs.labels import whole_labels
 from pyhrf.inputs.surfaces import Mesh, NodeSeries
 from pyhrf.model.graph import grid_edges
@@ -189,12 +190,14 @@ def _load(path: Path) -> Any:
     import nibabel as nib
 
     load: Any = nib.Cifti2Image.from_filename  # type: ignore[attr-defined, unused-ignore]
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: there is no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder; a CIFTI file is needed")
     if not is_cifti(path):
         raise InputError(f"{path}: this is not a dense CIFTI file ({', '.join(_ENDINGS)})")
     with _sound(path):
-        with path.open("rb") as file:
+        with regular_file(path) as file:
             start = file.read(8)
         if start[4:7] != b"n+2":  # of NIfTI-2, on which the format stands
             raise InputError(f"{path}: this is no CIFTI-2 file: make it anew")
@@ -216,14 +219,14 @@ def _sound(path: Path) -> Iterator[None]:
             # of a matrix that is not as large as the file says
             warnings.filterwarnings("error", "Dataobj shape")
             yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (
         *(ImageFileError, HeaderDataError, WrapStructError, Cifti2HeaderError, ExpatError),
         # its parser trusts that XML says what the format demands
         *(ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError),
-        *(EOFError, MemoryError, UserWarning),
+        *(EOFError, MemoryError, UserWarning, OSError),
     ) as error:
+        if isinstance(error, OSError) and error.strerror:  # nibabel's own have none
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             f"{path}: the CIFTI-2 file is truncated or damaged ({reason}); copy it again"
@@ -240,15 +243,30 @@ def _axes(path: Path, image: Any, *, first: str, or_else: str = "") -> tuple[Any
         raise InputError(
             f"{path}: its axes are {', '.join(kinds)}; needed are {first} and BrainModelAxis"
         )
+    with _sound(path):
+        _check_places(path, axes[1])
     return axes[0], axes[1]
+
+
+def _check_places(path: Path, axis: Any) -> None:
+    """Refuse nodes beyond their mesh and voxels beyond their grid."""
+    for name, _, model in axis.iter_structures():
+        of_mesh = name in model.nvertices
+        places = model.vertex if of_mesh else model.voxel
+        most = model.nvertices[name] if of_mesh else model.volume_shape
+        if len(places) and (places.min() < 0 or (places >= np.asarray(most)).any()):
+            what = "nodes" if of_mesh else "voxels"
+            where = f"mesh of {most} nodes" if of_mesh else f"grid of {most} voxels"
+            raise InputError(
+                f"{path}: holds {what} of {name} beyond its {where}: the file is damaged; make it "
+                "anew"
+            )
 
 
 def _values(path: Path, image: Any, *, exact: bool = False) -> NDArray[Any]:
     """Read a matrix; wide floats become float32 unless they must be exact, as labels must."""
-    try:
+    with _sound(path):
         values = np.asarray(image.dataobj)
-    except (OSError, ValueError, EOFError, OverflowError) as error:
-        raise InputError(f"{path}: the file is truncated or damaged; copy it again") from error
     if values.dtype.kind not in "iuf":
         raise InputError(f"{path}: its values are no real numbers but {values.dtype}")
     narrow = values.dtype.kind == "f" and not exact

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
+from pyhrf.files import regular_file
 from pyhrf.inputs.condition_names import name_notes
 from pyhrf.inputs.confounds import NuisanceFiles, censored_notes, read_nuisance
 from pyhrf.inputs.file_states import FileState, refuse_changed, states_of
@@ -182,7 +183,7 @@ class Dataset:
         sums = {}
         for path in self.files:
             try:
-                with path.open("rb") as file:
+                with regular_file(path) as file:
                     sums[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
                 raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error

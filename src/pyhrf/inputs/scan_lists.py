@@ -15,7 +15,7 @@ from pyhrf.inputs.text import read_text
 
 __all__ = ["read_scans"]
 
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 
 def read_scans(path: Path, n_scans: int) -> NDArray[np.intp]:

@@ -6,9 +6,6 @@ Its files are XML, which cannot be read in part: the values come into memory whe
 
 from __future__ import annotations
 
-import binascii
-import gzip
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.inputs.gifti import STRUCTURE, is_gifti, load_gifti, read_head
 from pyhrf.inputs.labels import whole_labels
 
 __all__ = [
@@ -35,9 +33,6 @@ __all__ = [
     "structure_of",
 ]
 
-_ENDINGS = (".gii", ".gii.gz")
-_STRUCTURE = "AnatomicalStructurePrimary"
-_BLOCK = 1 << 16
 _OTHER_MESH = "give the mesh on which the data lie (-g)"
 
 
@@ -95,11 +90,6 @@ class NodeSeries:
         return len(self.values)
 
 
-def is_gifti(path: Path | str) -> bool:
-    """Tell by its name whether a file is GIFTI (``.gii`` or ``.gii.gz``)."""
-    return str(path).lower().endswith(_ENDINGS)
-
-
 def mesh_edges(triangles: NDArray[Any]) -> NDArray[np.int32]:
     """Give the neighbours on a mesh: the sides of its triangles, each once.
 
@@ -146,7 +136,7 @@ def open_mesh(path: Path | str) -> Mesh:
         that are not there.
     """
     path = Path(path)
-    image = _load(path)
+    image = load_gifti(path)
     points = image.get_arrays_from_intent("pointset")
     triangles = image.get_arrays_from_intent("triangle")
     if len(points) != 1 or len(triangles) != 1:
@@ -168,7 +158,7 @@ def open_mesh(path: Path | str) -> Mesh:
             f"{path}: a triangle names node {wrong}, but the mesh has {len(coordinates)} nodes, "
             "numbered from 0: the file is damaged; make it anew"
         )
-    structure = points[0].meta.get(_STRUCTURE) or image.meta.get(_STRUCTURE) or ""
+    structure = points[0].meta.get(STRUCTURE) or image.meta.get(STRUCTURE) or ""
     triangles = corners.astype(np.int32)
     return Mesh(path, coordinates, triangles, mesh_edges(triangles), str(structure))
 
@@ -194,7 +184,7 @@ def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
         If the file cannot be read, holds no series, or has another number of nodes.
     """
     path = Path(path)
-    image = _load(path)
+    image = load_gifti(path)
     arrays = [np.asarray(one.data) for one in image.darrays]
     for array in arrays:
         if array.dtype.kind not in "iuf":
@@ -215,7 +205,7 @@ def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
 
 def series_time_step(path: Path) -> float | None:
     """Read the time between scans of a GIFTI series, seconds; None if the file does not say."""
-    return _time_step(path, _load(path))
+    return _time_step(path, load_gifti(path))
 
 
 def structure_of(path: Path) -> str:
@@ -226,72 +216,9 @@ def structure_of(path: Path) -> str:
     InputError
         If the file cannot be read.
     """
-    image = _load(path)
-    said = [image.meta.get(_STRUCTURE), *(one.meta.get(_STRUCTURE) for one in image.darrays)]
+    image = load_gifti(path)
+    said = [image.meta.get(STRUCTURE), *(one.meta.get(STRUCTURE) for one in image.darrays)]
     return str(next((one for one in said if one), ""))
-
-
-def read_head(path: Path) -> tuple[tuple[int, ...], str]:
-    """Read what a GIFTI file says before its first values, and none of these.
-
-    Parameters
-    ----------
-    path : Path
-        A series, of one array per scan or of one array of all scans.
-
-    Returns
-    -------
-    sizes : tuple of int
-        The number of nodes; of an array of all scans, that of the scans too, in the file's order.
-    structure : str
-        As `structure_of`.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read.
-    """
-    from xml.parsers.expat import ExpatError, ParserCreate
-
-    sizes: list[int] = []
-    tags: list[str] = []
-    seen: set[str] = set()
-    texts = {"Name": "", "Value": ""}
-    structures: list[str] = []
-
-    def begin(tag: str, about: dict[str, str]) -> None:
-        tags.append(tag)
-        seen.add(tag)
-        if tag == "DataArray" and not sizes:
-            axes = range(int(about["Dimensionality"]))
-            sizes.extend(int(about[f"Dim{axis}"]) for axis in axes)
-        elif tag in texts:
-            texts[tag] = ""
-
-    def read(text: str) -> None:
-        if tags[-1] in texts:
-            texts[tags[-1]] += text.strip()
-
-    def end(tag: str) -> None:
-        tags.pop()
-        if tag == "Value" and texts["Name"] == _STRUCTURE:
-            structures.append(texts["Value"])
-
-    parser = ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = begin, end
-    parser.CharacterDataHandler = read
-    unpacked = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        with unpacked(path, "rb") as file:
-            while "Data" not in seen and (block := file.read(_BLOCK)):
-                parser.Parse(block)
-    except (OSError, EOFError, zlib.error, ExpatError, LookupError, ValueError) as error:
-        _load(path)  # which says what is wrong
-        raise InputError(f"{path}: this is no sound GIFTI file ({error})") from error
-    if not sizes:
-        _load(path)
-        raise InputError(f"{path}: the GIFTI file holds no array of values")
-    return tuple(sizes), next((one for one in structures if one), "")
 
 
 def read_labels(path: Path | str, mesh: Mesh) -> NDArray[np.int64]:
@@ -341,7 +268,7 @@ def read_node_map(path: Path | str, mesh: Mesh) -> NDArray[Any]:
 
 
 def _node_map(path: Path, mesh: Mesh, cure: str) -> NDArray[Any]:
-    image = _load(path)
+    image = load_gifti(path)
     arrays = image.get_arrays_from_intent("label") or image.darrays
     if len(arrays) != 1:
         raise InputError(
@@ -355,42 +282,6 @@ def _node_map(path: Path, mesh: Mesh, cure: str) -> NDArray[Any]:
     if len(values) != mesh.n_nodes:
         raise _other_nodes(path, len(values), mesh, cure)
     return values
-
-
-def _load(path: Path) -> Any:
-    """Read a GIFTI file whole."""
-    from xml.parsers.expat import ExpatError
-
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.gifti.gifti import GiftiImage
-
-    if not path.is_file():
-        what = (
-            "this is a folder; a GIFTI file is needed" if path.is_dir() else "there is no such file"
-        )
-        raise InputError(f"{path}: {what}")
-    if not is_gifti(path):
-        raise InputError(f"{path}: this is not a GIFTI file (.gii), which surface data need")
-    if not path.stat().st_size:
-        raise InputError(f"{path}: the file is empty")
-    try:
-        read: Any = GiftiImage.from_filename
-        image = read(path)
-        for one in image.darrays:
-            if one.data is None:
-                raise InputError(f"{path}: an array of it holds no value: make the file anew")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ExpatError, ImageFileError, EOFError, zlib.error, binascii.Error) as error:
-        raise InputError(
-            f"{path}: the GIFTI file is truncated or damaged ({error}); copy it again"
-        ) from error
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-        # What the parser meets in XML that is well-formed but no GIFTI.
-        raise InputError(f"{path}: this is no sound GIFTI file ({error})") from error
-    if image is None or not image.darrays:
-        raise InputError(f"{path}: the GIFTI file holds no array of values")
-    return image
 
 
 def _joined(path: Path, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 from pyhrf.errors import InputError
+from pyhrf.files import regular_file
 
 __all__ = ["read_text"]
+
+_MOST_BYTES = 256 << 20
+
+csv.field_size_limit(_MOST_BYTES)  # or else csv raises an error of its own in longer fields
 
 
 def read_text(path: Path, *, what: str) -> str:
@@ -24,7 +30,13 @@ def read_text(path: Path, *, what: str) -> str:
         If the file cannot be read or is no such text.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with regular_file(path) as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise InputError(
+                f"{path}: is larger than {_MOST_BYTES >> 20} MB, and no text; {what} is needed"
+            )
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except IsADirectoryError:

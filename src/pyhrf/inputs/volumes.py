@@ -14,6 +14,7 @@ import numpy as np
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError, counted
+from pyhrf.files import regular_file
 
 __all__ = ["Volume", "check_oriented", "grid_difference", "open_volume"]
 
@@ -22,6 +23,8 @@ NOT_ORIENTED = "its header does not say how it lies in space (qform_code and sfo
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 takes the first 348
 _READ_BYTES = 1 << 20
+_MOST_PACKED = 1032  # times that gzip can make a file smaller
+_HARMLESS = 1 << 30  # bytes; an atlas of one label is packed as tightly as that
 _PER_SECOND = {0: 1, 8: 1, 16: 1000, 24: 1000000}  # xyzt_units: unknown, s, ms, us
 _OF_SERIES = 4  # dimensions
 _INTENT_OF_SERIES = 2001  # NIFTI_INTENT_TIME_SERIES
@@ -179,7 +182,7 @@ def check_oriented(*volumes: Volume) -> None:
 def _read_start(path: Path) -> tuple[bytes, bool]:
     """Read the bytes of the header and say whether they were compressed."""
     try:
-        with path.open("rb") as file:
+        with regular_file(path) as file:
             magic = file.read(2)
             file.seek(0)
             if magic != _GZIP_MAGIC:
@@ -215,7 +218,7 @@ def _parse_header(path: Path, start: bytes) -> Any:
         try:
             header = kind(binaryblock=start[:n_bytes], check=False)
             header.check_fix(logger=_trifles, error_level=40)
-        except (HeaderDataError, KeyError, ValueError) as error:
+        except (HeaderDataError, LookupError, ValueError, ArithmeticError) as error:
             raise InputError(f"{path}: the NIfTI header is damaged: {error}") from error
         if header["magic"].item() not in (b"n+1", b"n+2"):
             raise InputError(
@@ -269,12 +272,15 @@ def _check_dtype(path: Path, header: Any) -> np.dtype[Any]:
 
 def _check_offset(path: Path, header: Any) -> int:
     try:
-        return int(header.get_data_offset())
-    except (ValueError, OverflowError) as error:  # NaN or infinite
+        offset = int(header.get_data_offset())
+    except (ValueError, OverflowError):  # NaN or infinite
+        offset = -1
+    if offset < 0:
         raise InputError(
-            f"{path}: the header does not say where the values begin (vox_offset is no number): "
-            "the file is damaged; make it anew"
-        ) from error
+            f"{path}: the header does not say where the values begin (vox_offset is "
+            f"{header['vox_offset']:g}): the file is damaged; make it anew"
+        )
+    return offset
 
 
 def _check_scaling(path: Path, header: Any) -> tuple[float, float]:
@@ -320,16 +326,24 @@ def _header_tr(header: Any, axis: int) -> float | None:
 def _check_size(volume: Volume) -> None:
     """Refuse a file that holds fewer bytes than its header promises."""
     promised = volume.offset + volume.n_scans * volume.scan_bytes
+    size = volume.path.stat().st_size
     if not volume.compressed:
-        there = volume.path.stat().st_size
+        there = size
+    elif promised > _MOST_PACKED * size:
+        there = _MOST_PACKED * size  # at most
     else:
+        if promised > max(_HARMLESS, _MOST_PACKED // 2 * size):
+            raise InputError(
+                f"{volume.path}: would take {promised // size} times its size in memory, as no "
+                "data do: the file is damaged, or made to fill the memory; make it anew"
+            )
         # The last four bytes of a complete gzip file are its uncompressed size (modulo 2**32).
-        with volume.path.open("rb") as file:
+        with regular_file(volume.path) as file:
             file.seek(-4, 2)
             if int.from_bytes(file.read(4), "little") == promised % 2**32:
                 return
         # Not so in a file of several gzip members, or with a tail: then unpack it to see.
-        there = _count_bytes(volume.path)
+        there = _count_bytes(volume.path, promised)
     if there < promised:
         raise InputError(
             f"{volume.path}: the file is truncated: its header promises {promised} bytes and "
@@ -337,12 +351,12 @@ def _check_size(volume: Volume) -> None:
         )
 
 
-def _count_bytes(path: Path) -> int:
-    """Count the bytes that a gzip file unpacks to."""
+def _count_bytes(path: Path, most: int) -> int:
+    """Count the bytes that a gzip file unpacks to, as far as they matter."""
     n_bytes = 0
     try:
-        with gzip.open(path, "rb") as stream:
-            while part := stream.read(_READ_BYTES):
+        with regular_file(path) as file, gzip.GzipFile(fileobj=file) as stream:
+            while n_bytes < most and (part := stream.read(_READ_BYTES)):
                 n_bytes += len(part)
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise InputError(

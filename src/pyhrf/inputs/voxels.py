@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
+from pyhrf.files import regular_file
 from pyhrf.inputs.volumes import Volume
 
 __all__ = ["has_level", "percent_change", "read_volume", "read_voxels", "scaled"]
 
 _READ_BYTES = 1 << 20
+_MOST_TAIL = 1 << 28  # bytes behind the last value: a file that is nothing else is not unpacked
 # Scans picked at a time: small enough to stay in the processor's cache.
 _CHUNK_BYTES = 4 << 20
 
@@ -150,7 +152,7 @@ def _kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def _stream(volume: Volume) -> Iterator[IO[bytes]]:
     """Open a file at its first value; whatever goes wrong in reading becomes an InputError."""
     try:
-        with volume.path.open("rb") as file:
+        with regular_file(volume.path) as file:
             if not volume.compressed:
                 file.seek(volume.offset)
                 yield file
@@ -158,8 +160,9 @@ def _stream(volume: Volume) -> Iterator[IO[bytes]]:
             with gzip.GzipFile(fileobj=file) as stream:
                 stream.seek(volume.offset)
                 yield stream  # type: ignore[misc]  # typeshed: GzipFile is no IO[bytes]
-                while stream.read(_READ_BYTES):
-                    pass  # only at the very end is the checksum compared
+                tail = 0
+                while tail < _MOST_TAIL and (part := stream.read(_READ_BYTES)):
+                    tail += len(part)  # only at the very end is the checksum compared
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(
             f"{volume.path}: the compressed data are damaged ({error}); copy the file again"

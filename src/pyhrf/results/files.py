@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from pyhrf.errors import InputError
+from pyhrf.files import replacing, why_unwritable
 
 __all__ = ["replace_file"]
 
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a file under a temporary name and give it its own when all is written.
-
-    A reader, or a run that is killed, never meets half a file.
+    """Write a file that is there whole or not at all, as `pyhrf.files.replacing` does.
 
     Parameters
     ----------
@@ -34,17 +32,10 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     InputError
         When the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as file:
             yield file
-        temporary.replace(path)
     except OSError as error:
-        cause = error.strerror or error
         raise InputError(
-            f"{path} cannot be written: {cause}; "
-            "make room or choose another output directory with -u"
+            f"{path} cannot be written: {why_unwritable(error)}, or choose another folder"
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

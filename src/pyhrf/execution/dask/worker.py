@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pyhrf.execution.blas import single_blas_thread
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels
 from pyhrf.execution.result_files import collected_log, file_of_batch
+from pyhrf.files import replacing
 
 __all__ = ["Job", "JobPlugin", "file_of_batch", "host_of_worker", "work"]
 
@@ -140,10 +140,9 @@ def _keep(path: Path, packed: bytes) -> list[str]:
     The estimates are on their way all the same: a full disk here costs the safety, not the work.
     """
     # Two hosts that share the folder may be at the same batch.
-    temporary = path.with_name(f"{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(packed)
-        temporary.replace(path)
+        with replacing(path) as file:
+            file.write(packed)
     except OSError as error:
         return [f"{path} cannot be written: {error.strerror or error}"]
     return []

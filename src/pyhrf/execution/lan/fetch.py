@@ -23,7 +23,7 @@ __all__ = ["fetch", "remove"]
 _LOGIN_SECONDS = 10
 _ANSWER_SECONDS = 60
 """How long a listing or a file may take: a file system behind the host may hang."""
-_LEFT = ("batch-*.npz", "batch-*.tmp", "log-*.txt")
+_LEFT = ("batch-*.npz", "*batch-*.tmp", "log-*.txt")
 """What runs leave in their folder, beside scratch space."""
 
 

@@ -109,7 +109,7 @@ class RunFolder:
         names = [self.path / Path(name).name for name in arrived]
         if remove or not self._keeps:
             # Another host may still be at its own files in a folder that they share.
-            names = [*self.path.glob("batch-*.npz"), *self.path.glob("batch-*.tmp")]
+            names = [*self.path.glob("batch-*.npz"), *self.path.glob("*batch-*.tmp")]
             self._clear_after_killed()
         for name in names:
             with contextlib.suppress(OSError):

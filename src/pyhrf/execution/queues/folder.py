@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import platform
 import re
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
+from pyhrf.files import replacing
 
 __all__ = ["NotedJobs", "QueueFolder", "Trouble", "check_plain"]
 
@@ -193,8 +193,5 @@ class QueueFolder:
 
     def _write(self, name: str, content: object) -> None:
         """Write a file that only its owner can read, in full or not at all."""
-        temporary = self.path / f"{name}.{os.uname().nodename}-{os.getpid()}.new"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(content, file)
-        temporary.replace(self.path / name)
+        with replacing(self.path / name, mode=0o600) as file:
+            file.write(json.dumps(content).encode())

@@ -25,7 +25,6 @@ import shlex
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -39,6 +38,7 @@ from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels, unpack_statuses
 from pyhrf.execution.recipe import from_recipe
 from pyhrf.execution.result_files import collected_log, file_of_batch
+from pyhrf.files import replacing
 
 __all__ = [
     "ESTIMATOR",
@@ -178,15 +178,8 @@ def _compile(estimator: Estimator, folder: Path) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file that is there in full or not at all, also when a job runs twice at a time."""
-    temporary = path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path, durable=True) as file:
+        file.write(content)
 
 
 def pack_results(folder: Path) -> None:
@@ -205,11 +198,9 @@ def pack_results(folder: Path) -> None:
         With the end of the error messages of ``ssh``, if the copy failed.
     """
     settings = JobSettings.from_json((folder / JobSettings.FILE).read_bytes())
-    temporary = folder / f"{RESULTS}.{time.time_ns()}.tmp"
-    with tarfile.open(temporary, "w") as archive:
+    with replacing(folder / RESULTS) as file, tarfile.open(fileobj=file, mode="w") as archive:
         for path in sorted(folder.glob("result-*.npz")):
             archive.add(path, arcname=path.name)
-    temporary.replace(folder / RESULTS)
     if settings.push_host and settings.push_path:
         _push(folder / RESULTS, settings.push_host, settings.push_path)
 

@@ -1,0 +1,130 @@
+"""Files that are what they seem: no pipe or device is read, no link is followed in writing.
+
+A folder may be one that others can write too. Who plants a link or a pipe there must not make us
+wait for ever, or write over a file of the user's elsewhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = [
+    "TEMPORARY",
+    "left_by_killed",
+    "new_file",
+    "read_regular",
+    "regular_file",
+    "replacing",
+    "why_unwritable",
+]
+
+TEMPORARY = ".tmp"
+"""Suffix of files that are not finished yet."""
+
+_OURS = re.compile(rf"\..*\.[0-9a-f]{{16}}{re.escape(TEMPORARY)}", re.DOTALL)
+_SHOWN = 50  # characters of a name in that of its temporary file: 255 bytes are the limit
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def regular_file(path: Path | str) -> BufferedReader:
+    """Open a regular file for reading, through links too; nothing else, which could wait for ever.
+
+    Parameters
+    ----------
+    path : Path or str
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened; for a pipe, a socket or a device its ``strerror`` says so.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            text = "it is a pipe or a device; give a file"
+            raise OSError(errno.EINVAL, text, str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path | str) -> bytes:
+    """Read a regular file whole, as `regular_file` opens it."""
+    with regular_file(path) as file:
+        return file.read()
+
+
+def new_file(path: Path, *, mode: int = 0o666) -> BinaryIO:
+    """Make a file for writing where there is none yet, not even a link.
+
+    Raises
+    ------
+    OSError
+        If something is there, or it cannot be made.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, mode), "wb")
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = False, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Write a file under a name that nobody can foretell, and give it its own when it is whole.
+
+    A reader, or a run that is killed, never meets half a file. A link of the name is replaced, and
+    what it points to is left alone.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file is to be; an older one is replaced.
+    durable : bool
+        Have the content on the disk before the file gets its name.
+    mode : int
+        Who may read and write it, less what the umask forbids.
+
+    Yields
+    ------
+    binary file
+        To write into.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left behind then.
+    """
+    temporary = path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(8)}{TEMPORARY}")
+    try:
+        with new_file(temporary, mode=mode) as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def left_by_killed(folder: Path) -> list[Path]:
+    """Find the temporary files of `replacing` in a folder; to be called while nobody writes."""
+    return [path for path in folder.glob(f".*{TEMPORARY}") if _OURS.fullmatch(path.name)]
+
+
+def why_unwritable(error: OSError) -> str:
+    """Say why a file cannot be written, and what helps."""
+    cure = "make room" if error.errno in _NO_ROOM else "let it be written"
+    return f"{error.strerror or error}; {cure}"
