@@ -30,6 +30,7 @@ def left(tmp_path):
     folder = folder_of_engine(output, "cluster")
     (folder / "run").mkdir(parents=True)
     Notes("study", str(folder / "run"), "pyhrf_x").save(folder)
+    (output / ".journal" / "study.json").write_text("{}")
     return output
 
 
@@ -37,7 +38,7 @@ def test_cancel__removes_what_a_killed_run_left(run, built, left):
     ended = run("pyhrf_jde_estim", "-c", built.xml, "-x", "cluster", "--cancel", "-u", left)
     assert ended.code == 0
     assert "it is stopped and cleared up" in ended.err
-    assert [path.name for path in (left / ".journal").iterdir()] == ["lock"]
+    assert {path.name for path in (left / ".journal").iterdir()} == {"lock", "study.json"}
     ended = run("pyhrf_jde_estim", "-c", built.xml, "-x", "cluster", "--cancel", "-u", left)
     assert ended.code == 0
     assert "there is nothing to cancel" in ended.err

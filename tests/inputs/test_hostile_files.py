@@ -21,9 +21,9 @@ import pytest
 
 from pyhrf.errors import InputError
 from pyhrf.inputs.cifti import open_cifti
-from pyhrf.inputs.confounds import _read_scans
 from pyhrf.inputs.gifti import load_gifti, read_head
 from pyhrf.inputs.paradigm import read_paradigm
+from pyhrf.inputs.scan_lists import read_scans
 from pyhrf.inputs.spm import read_spm
 from pyhrf.inputs.surfaces import open_mesh
 from pyhrf.inputs.volumes import open_volume
@@ -102,8 +102,9 @@ def test_spm__that_crashes_or_fills_the_memory_costs_a_sentence(tmp_path):
 
 
 def test_spm__of_the_cases_that_crash_scipy(cases):
+    # what scipy meets in memory decides whether it crashes or raises
     for name in ("bus_error_SPM.mat", "segfault_SPM.mat.gz"):
-        with pytest.raises(InputError, match=f"{name}: the file is damaged.*crash"):
+        with pytest.raises(InputError, match=f"{name}: (the file|is no SPM.mat, or) is damaged"):
             read_spm(cases / "damaged" / name)
 
 
@@ -235,4 +236,4 @@ def test_numbers_of_thousands_of_digits_are_no_fault_of_ours(tmp_path):
             read_paradigm(path, n_runs=1)
     path.write_text("9" * 5000)
     with pytest.raises(InputError, match="is no scan"):
-        _read_scans(path, 10)
+        read_scans(path, 10)
