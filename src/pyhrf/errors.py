@@ -3,6 +3,8 @@
 Beside them is what PyHRF makes its sentences with, which is no part of what it offers.
 """
 
+import re
+
 __all__ = ["ConfigError", "EngineError", "InputError", "PyhrfError"]
 
 
@@ -20,6 +22,25 @@ class ConfigError(PyhrfError):
 
 class EngineError(PyhrfError):
     """An engine could not start, or lost all its workers."""
+
+
+_LONGEST_WORD = 1000  # of a message; paths are shorter
+
+
+def printable(text: str) -> str:
+    r"""Make a text safe for a terminal: what steers it, or cannot be encoded, is shown as ``\x1b``.
+
+    Parameters
+    ----------
+    text : str
+        Of a file or a name, which may come from anyone. Its ends of lines are kept, and a word that
+        is longer than any path is cut.
+    """
+    words = re.sub(rf"(\S{{60}})\S{{{_LONGEST_WORD},}}", r"\1…", text)
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
+        for letter in words
+    )
 
 
 def counted(number: int, noun: str) -> str:

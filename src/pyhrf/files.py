@@ -33,6 +33,7 @@ TEMPORARY = ".tmp"
 _OURS = re.compile(rf"\..*\.[0-9a-f]{{16}}{re.escape(TEMPORARY)}", re.DOTALL)
 _SHOWN = 50  # characters of a name in that of its temporary file: 255 bytes are the limit
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def regular_file(path: Path | str) -> BufferedReader:
@@ -126,5 +127,7 @@ def left_by_killed(folder: Path) -> list[Path]:
 
 def why_unwritable(error: OSError) -> str:
     """Say why a file cannot be written, and what helps."""
-    cure = "make room" if error.errno in _NO_ROOM else "let it be written"
+    cure = "make room" if error.errno in _NO_ROOM else "mend that"
+    if error.errno in _NOT_ALLOWED:
+        cure = "have that allowed"
     return f"{error.strerror or error}; {cure}"

@@ -27,6 +27,7 @@ from pyhrf.commands.options import (
     percent_option,
 )
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity, verbosity_option
+from pyhrf.errors import printable
 
 if TYPE_CHECKING:
     from pyhrf.bids.options import BidsOptions
@@ -281,7 +282,7 @@ def bids(**given: Any) -> int:
     def tell(text: str) -> None:
         # Also at level 0: silence is for runs that need no attention.
         if verbosity >= PROGRESS or " is left out: " in text:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     if cancel:
         found = cancel_bids(options, engine=engine, settings=settings, tell=tell)

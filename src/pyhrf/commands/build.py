@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
-from pyhrf.errors import ConfigError, counted
+from pyhrf.errors import ConfigError, counted, printable
 from pyhrf.files import new_file
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def build_study(options: BuildOptions) -> None:
     kept = _keep(older, options.study_file)
     if as_verbosity(level) >= PROGRESS:
         for note in notes:
-            click.echo(f"note: {note}", err=True)
+            click.echo(printable(f"note: {note}"), err=True)
         if kept is not None:
             click.echo(f"note: the study that was there before is kept in {kept}", err=True)
         command = f"{program_of(study, 'estim')} -c {shlex.quote(str(options.study_file))}"

@@ -20,7 +20,7 @@ from pyhrf.commands.done_before import DoneBefore
 from pyhrf.commands.exits import OK, SOME_FAILED
 from pyhrf.commands.logs import logging_to
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
-from pyhrf.errors import ConfigError
+from pyhrf.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from pyhrf.config.study import Study
@@ -84,7 +84,7 @@ def estimate(options: EstimOptions) -> int:
 
     def tell(text: str) -> None:
         if verbosity >= PROGRESS:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     if options.cancel:
         found = cancel(output, options.engine, settings, tell=tell)
@@ -135,7 +135,8 @@ def _report(results: Results, before: DoneBefore, verbosity: int, seconds: float
     # Also at level 0: silence is for runs that need no attention.
     for reason, numbers in _by_reason(failed).items():
         named = ", ".join(map(str, numbers))
-        click.echo(f"parcel{'s' if len(numbers) > 1 else ''} {named}: {reason}", err=True)
+        text = f"parcel{'s' if len(numbers) > 1 else ''} {named}: {reason}"
+        click.echo(printable(text), err=True)
     if verbosity >= PROGRESS:
         when = f"estimated in {seconds:.1f} s"
         if before.everything:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from pyhrf.errors import PyhrfError
+from pyhrf.errors import PyhrfError, printable
 
 __all__ = ["INTERRUPTED", "NOT_STARTED", "OK", "SOME_FAILED", "run_command"]
 
@@ -60,6 +60,13 @@ def _run(command: click.Command, name: str, args: list[str] | None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         raise
+    except MemoryError:
+        _say(
+            name,
+            "there is not enough memory for this: use a machine with more, or take fewer jobs "
+            "(-j), runs or voxels; what is done is kept",
+        )
+        return NOT_STARTED
     except Exception as error:
         return _say_fault(name, error)
     return code if isinstance(code, int) else OK
@@ -77,7 +84,7 @@ def _say_fault(name: str, error: BaseException) -> int:
 
 
 def _say(name: str, text: str) -> None:
-    click.echo(f"{name}: {text}", err=True)
+    click.echo(printable(f"{name}: {text}"), err=True)
 
 
 def _log_fault() -> Path:

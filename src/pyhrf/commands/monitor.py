@@ -13,7 +13,7 @@ import click
 
 from pyhrf.commands.exits import OK
 from pyhrf.commands.options import CONTEXT, FILE
-from pyhrf.errors import counted
+from pyhrf.errors import counted, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,20 +74,19 @@ def _print_lines(watch: WatchAll, *, sleep: Callable[[float], None] = time.sleep
         new = watch.look() or new
     click.echo(_figures(watch.runs))
     for name, host in sorted(watch.hosts.items()):
-        click.echo(
-            f"  {name}: {counted(host.n_batches, 'batch')}, {counted(host.n_parcels, 'parcel')}"
-        )
+        work = f"{counted(host.n_batches, 'batch')}, {counted(host.n_parcels, 'parcel')}"
+        click.echo(f"  {printable(name)}: {work}")
     for line in _news(watch.runs):
         click.echo(f"  {line}")
     for run in watch.runs:
         whose = f"{run.name}: " if len(watch.runs) > 1 else ""
-        click.echo(f"{whose}{run.how_it_stands()}")
+        click.echo(printable(f"{whose}{run.how_it_stands()}"))
 
 
 def _news(runs: Sequence[Watch]) -> list[str]:
     """Give what the engines have told, each once."""
     lines = (line for run in runs for line in (run.state.news if run.state else ()))
-    return list(dict.fromkeys(lines))
+    return [printable(line) for line in dict.fromkeys(lines)]
 
 
 def _figures(runs: Sequence[Watch]) -> str:
@@ -120,7 +119,7 @@ def _view(watch: WatchAll) -> RenderableType:
     now = time.time()
     for name, host in sorted(watch.hosts.items()):
         table.add_row(
-            escape(name),
+            escape(printable(name)),
             str(host.n_batches),
             str(host.n_parcels),
             f"{host.seconds:.1f} s",
@@ -129,8 +128,11 @@ def _view(watch: WatchAll) -> RenderableType:
     runs = watch.runs
     n_done, n_total = sum(run.n_done for run in runs), sum(run.n_total for run in runs)
     return Group(
-        Text(f"{watch.directory}{_engine(runs[0]) if len(runs) == 1 else ''}", style="bold"),
-        Text(runs[0].how_it_stands()) if len(runs) == 1 else _table_of(runs),
+        Text(
+            printable(f"{watch.directory}{_engine(runs[0]) if len(runs) == 1 else ''}"),
+            style="bold",
+        ),
+        Text(printable(runs[0].how_it_stands())) if len(runs) == 1 else _table_of(runs),
         ProgressBar(total=max(n_total, 1), completed=n_done, width=60),
         Text(_figures(runs)),
         table,
@@ -156,7 +158,9 @@ def _table_of(runs: Sequence[Watch]) -> RenderableType:
     table.add_column("")
     for run in runs:
         how = f"{run.how_it_stands()}{_engine(run)}"
-        table.add_row(escape(run.name), f"{run.n_done}/{run.n_total}", escape(how))
+        table.add_row(
+            escape(printable(run.name)), f"{run.n_done}/{run.n_total}", escape(printable(how))
+        )
     return table
 
 

@@ -47,9 +47,11 @@ def hrf(directory: Path, parcels: str | None, output: Path) -> int:
     _check_output(output)
     from pyhrf.results import Results
     from pyhrf.results.plots import hrf_figure, save_figure
+    from pyhrf.results.results import made_by_analysis
 
     numbers = None if parcels is None else _numbers(parcels)
-    save_figure(hrf_figure(Results(directory), numbers), output)
+    with made_by_analysis(directory):
+        save_figure(hrf_figure(Results(directory), numbers), output)
     return _written(output)
 
 
@@ -86,10 +88,12 @@ def map_(
     _check_output(output)
     from pyhrf.results import Results
     from pyhrf.results.plots import save_map_figure
+    from pyhrf.results.results import made_by_analysis
 
-    save_map_figure(
-        Results(directory), name, output, threshold=threshold, anatomy=anatomy, display=cuts
-    )
+    with made_by_analysis(directory):
+        save_map_figure(
+            Results(directory), name, output, threshold=threshold, anatomy=anatomy, display=cuts
+        )
     return _written(output)
 
 
@@ -106,9 +110,11 @@ def convergence(directory: Path, parcels: str | None, output: Path) -> int:
     _check_output(output)
     from pyhrf.results import Results
     from pyhrf.results.plots import convergence_figure, save_figure
+    from pyhrf.results.results import made_by_analysis
 
     numbers = None if parcels is None else _numbers(parcels)
-    save_figure(convergence_figure(Results(directory), numbers), output)
+    with made_by_analysis(directory):
+        save_figure(convergence_figure(Results(directory), numbers), output)
     return _written(output)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import Parcel, ParcelEstimate, Status
+from pyhrf.files import regular_file
 
 __all__ = [
     "About",
@@ -138,13 +139,21 @@ def unpack_statuses(path: Path) -> tuple[dict[int, Status], About]:
         If the file is cut off, damaged, or of another kind.
     """
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("index.npy") as member:
-            index = json.loads(np.lib.format.read_array(member, allow_pickle=False).tobytes())
-        return {int(e["parcel"]): e["status"] for e in index["estimates"]}, index["about"]
+        with regular_file(path) as file, zipfile.ZipFile(file) as archive:
+            _check_members(archive, path.stat().st_size)
+            with archive.open("index.npy") as member:
+                index = json.loads(np.lib.format.read_array(member, allow_pickle=False).tobytes())
+        return {int(e["parcel"]): e["status"] for e in index["estimates"]}, dict(index["about"])
     except Exception as error:
         raise ValueError(f"not a whole file of estimates ({type(error).__name__}: {error})") from (
             error
         )
+
+
+def _check_members(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse what would fill the memory: nothing here is compressed, so no member is larger."""
+    if sum(member.file_size for member in archive.infolist()) > size:
+        raise ValueError("a member is larger than the file")
 
 
 def _to_npz(members: Mapping[str, NDArray[Any]]) -> bytes:
@@ -158,6 +167,8 @@ def _to_npz(members: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def _unpack(blob: bytes) -> tuple[list[ParcelEstimate], About]:
+    with zipfile.ZipFile(io.BytesIO(blob)) as raw:
+        _check_members(raw, len(blob))
     archive = np.load(io.BytesIO(blob), allow_pickle=False)
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise TypeError("a single array")

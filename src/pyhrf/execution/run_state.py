@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pyhrf.execution.durable import write_durably
+from pyhrf.files import read_regular
 
 __all__ = [
     "ENDED",
@@ -36,6 +37,8 @@ STATE_FILE = "run-state.json"
 
 HEARTBEAT = 60.0
 """Seconds after which a run says again that it goes on."""
+
+_MOST = 1 << 32  # of processes, parcels and seconds since 1970
 
 SILENCE = 900.0
 """Seconds without a word after which others take a run for killed; clocks may differ a little."""
@@ -99,6 +102,8 @@ class RunState:
             return True
         except PermissionError:  # it is there, and another user's
             return False
+        except OverflowError:  # no number of a process
+            return True
         return False
 
     def replaced(self, **changes: object) -> RunState:
@@ -120,9 +125,28 @@ def write_state(folder: Path, state: RunState) -> None:
 def read_state(folder: Path) -> RunState | None:
     """Read what the last run in a folder said; None if it said nothing that can be understood."""
     try:
-        return RunState(**json.loads((folder / STATE_FILE).read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):
+        state = RunState(**json.loads(read_regular(folder / STATE_FILE)))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return state if _is_sound(state) else None
+
+
+def _is_sound(state: RunState) -> bool:
+    """Tell whether what was read can have been written: anyone may have changed the file."""
+    numbers = (state.n_workers, state.n_parcels, state.n_before)
+    return (
+        all(isinstance(text, str) for text in (state.engine, state.host))
+        and state.state in (PREPARING, RUNNING, ENDED, INTERRUPTED, FAILED)
+        and all(type(number) is int and 0 <= number < _MOST for number in numbers)
+        # 0 and below are no process but groups of them, which are always there
+        and (type(state.pid) is int and 0 < state.pid < _MOST)
+        and all(
+            isinstance(when, int | float) and 0 <= when < _MOST
+            for when in (state.started, state.alive)
+        )
+        and isinstance(state.news, list)
+        and all(isinstance(line, str) for line in state.news)
+    )
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import platform
 import time
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from pyhrf.errors import InputError, counted
 from pyhrf.execution.packing import unpack_statuses
 from pyhrf.execution.run_state import RunState, read_state
+from pyhrf.files import read_regular
 
 __all__ = ["MEMBERS", "RUNS", "HostTally", "Watch", "WatchAll"]
 
@@ -70,6 +73,13 @@ class Watch:
         self.directory = Path(directory).absolute()
         self.name = self.directory.name
         self._folder = self.directory / RUNS
+        try:
+            list(self._folder.glob("*"))
+            unreadable = self._folder.is_dir() and not os.access(self._folder, os.R_OK | os.X_OK)
+        except OSError:
+            unreadable = True
+        if unreadable:
+            raise InputError(f"{self._folder} cannot be read: ask its owner to let you read it")
         if not self._folder.is_dir():
             raise InputError(
                 f"{self.directory} holds no journal of an analysis: give the output directory of "
@@ -102,7 +112,15 @@ class Watch:
     def _follow(self, members: Path) -> None:
         """Follow the studies of a run."""
         self._folder = members.parent
-        outputs = json.loads(members.read_bytes())
+        try:
+            outputs = json.loads(read_regular(members))
+        except (OSError, ValueError, RecursionError):
+            outputs = None
+        if not isinstance(outputs, list) or not all(isinstance(one, str) for one in outputs):
+            raise InputError(
+                f"{members} is damaged or cannot be read: it lists the analyses of a run; start "
+                "the run again, which writes it anew"
+            )
         self._journals = [self.directory / output / RUNS for output in outputs]
         more = f" and {len(outputs) - 1} more" if len(outputs) > 1 else ""
         self.name = f"{Path(min(outputs, default='')).name}{more}"
@@ -112,7 +130,8 @@ class Watch:
         try:
             arrived = path.stat().st_mtime
             statuses, about = unpack_statuses(path)
-        except (OSError, ValueError):  # the run itself reports and does not use it
+            seconds = float(about.get("seconds", 0.0))
+        except (OSError, ValueError, TypeError):  # the run itself reports and does not use it
             return
         for parcel, status in statuses.items():
             self._status[path.parent, parcel] = status
@@ -120,7 +139,7 @@ class Watch:
         host = self.hosts.setdefault(str(about.get("host", "")), HostTally())
         host.n_batches += 1
         host.n_parcels += len(statuses)
-        host.seconds += float(about.get("seconds", 0.0))
+        host.seconds += seconds if math.isfinite(seconds) else 0.0
         host.latest = max(host.latest, arrived)
 
     @property

@@ -16,7 +16,7 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError, counted
 from pyhrf.files import regular_file
 
-__all__ = ["Volume", "check_oriented", "grid_difference", "open_volume"]
+__all__ = ["Volume", "check_oriented", "grid_difference", "open_volume", "refuse_overfull"]
 
 NOT_ORIENTED = "its header does not say how it lies in space (qform_code and sform_code are 0)"
 
@@ -332,11 +332,7 @@ def _check_size(volume: Volume) -> None:
     elif promised > _MOST_PACKED * size:
         there = _MOST_PACKED * size  # at most
     else:
-        if promised > max(_HARMLESS, _MOST_PACKED // 2 * size):
-            raise InputError(
-                f"{volume.path}: would take {promised // size} times its size in memory, as no "
-                "data do: the file is damaged, or made to fill the memory; make it anew"
-            )
+        refuse_overfull(volume.path, promised)
         # The last four bytes of a complete gzip file are its uncompressed size (modulo 2**32).
         with regular_file(volume.path) as file:
             file.seek(-4, 2)
@@ -348,6 +344,28 @@ def _check_size(volume: Volume) -> None:
         raise InputError(
             f"{volume.path}: the file is truncated: its header promises {promised} bytes and "
             f"{there} are there; copy it again"
+        )
+
+
+def refuse_overfull(path: Path, promised: int) -> None:
+    """Refuse a compressed file that would fill the memory.
+
+    Parameters
+    ----------
+    path : Path
+    promised : int
+        Bytes that it unpacks to, as its header says.
+
+    Raises
+    ------
+    InputError
+        If it holds hardly anything but one value, many times.
+    """
+    size = path.stat().st_size
+    if promised > max(_HARMLESS, _MOST_PACKED // 2 * size):
+        raise InputError(
+            f"{path}: would take {promised // max(size, 1)} times its size in memory, as no data "
+            "do: the file is damaged, or made to fill the memory; make it anew"
         )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.results.files import replace_file
-from pyhrf.results.results import Results
+from pyhrf.results.results import Results, made_by_analysis
 
 __all__ = ["Comparison", "compare_results", "level_maps", "shared_hrfs", "shared_maps"]
 
@@ -85,7 +85,11 @@ def compare_results(directories: Sequence[str | Path]) -> Comparison:
     """
     if len(directories) < 2:
         raise InputError("a comparison needs two output directories at least")
-    results = _named([Results(directory) for directory in directories])
+    with made_by_analysis(f"one of {', '.join(map(str, directories))}"):
+        return _compared(_named([Results(directory) for directory in directories]))
+
+
+def _compared(results: dict[str, Results]) -> Comparison:
     parcels = _same_parcels(results)
     curves = {name: dict(shared_hrfs(one)) for name, one in results.items()}
     pairs = list(itertools.combinations(results, 2))

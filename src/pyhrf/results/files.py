@@ -37,5 +37,6 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written: {why_unwritable(error)}, or choose another folder"
+            f"{path} cannot be written: {why_unwritable(error)}, or choose another output "
+            "directory with -u"
         ) from error

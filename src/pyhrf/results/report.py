@@ -28,7 +28,7 @@ from pyhrf.results.report_text import (
     summary_of,
 )
 from pyhrf.results.report_warnings import warnings_of
-from pyhrf.results.results import LOW_QUALITY, Results
+from pyhrf.results.results import LOW_QUALITY, Results, made_by_analysis
 
 __all__ = ["REPORT", "write_report"]
 
@@ -79,7 +79,8 @@ def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
     >>> write_report("results")  # doctest: +SKIP
     """
     results = Results(directory)
-    page = _template().render(_content(results, anatomy))
+    with made_by_analysis(results.directory):
+        page = _template().render(_content(results, anatomy))
     path = results.directory / REPORT
     with replace_file(path) as file:
         file.write(page.encode())

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Sequence
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from xml.parsers.expat import ExpatError
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
+from pyhrf.files import read_regular, regular_file
+from pyhrf.inputs.gifti import is_gifti, load_gifti
+from pyhrf.inputs.volumes import refuse_overfull
 from pyhrf.results.maps import MapGrid, write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
 from pyhrf.results.tables import write_tables
@@ -21,12 +29,13 @@ from pyhrf.results.tables import write_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LOW_QUALITY", "Results", "write_results"]
+__all__ = ["LOW_QUALITY", "Results", "made_by_analysis", "write_results"]
 
 LOW_QUALITY = 0.5
 """Below this ``hrf_quality`` the data say too little of the response."""
 
 _CIFTI_ENDINGS = (".dscalar.nii", ".dtseries.nii")
+_TEXTS = ("status", "reason", "condition")
 _MAP_ENDINGS = (".nii.gz", ".func.gii", *_CIFTI_ENDINGS)
 
 
@@ -132,7 +141,12 @@ class Results:
         path = self.directory / "run.json"
         if not path.is_file():
             raise InputError(f"{path} is not there: the analysis did not end; start it again")
-        return cast("dict[str, Any]", json.loads(path.read_text("utf-8")))
+        with made_by_analysis(path):
+            found = cast("dict[str, Any]", json.loads(read_regular(path)))
+            study = found.get("study", {})
+            for part in (study, study.get("data", {})):
+                part.keys()  # objects, whatever they hold
+        return found
 
     @cached_property
     def failed(self) -> dict[int, str]:
@@ -175,6 +189,7 @@ class Results:
             path.name.removesuffix(ending): path
             for ending in _MAP_ENDINGS
             for path in sorted(self.directory.glob(f"[!.]*{ending}"))
+            if path.is_file()
         }
 
     def load_map(self, name: str) -> Any:
@@ -202,7 +217,14 @@ class Results:
             raise InputError(
                 f"there is no map '{name}' in {self.directory}; there are: {', '.join(maps)}"
             )
-        return nib.load(maps[stem])  # type: ignore[attr-defined, unused-ignore]
+        path = maps[stem]
+        if is_gifti(path):
+            return load_gifti(path)
+        with made_by_analysis(path):
+            image: Any = nib.load(path)  # type: ignore[attr-defined, unused-ignore]
+            if path.name.endswith(".gz"):
+                refuse_overfull(path, math.prod(image.shape) * image.get_data_dtype().itemsize)
+        return image
 
     def map_values(self, name: str) -> NDArray[Any]:
         """Read the values of a map, of a volume or of a surface.
@@ -225,13 +247,15 @@ class Results:
 
         path = self.maps().get(file_stem(name))
         if path is not None and path.name.endswith(_CIFTI_ENDINGS):
-            frames = list(_matrix(path))
+            with made_by_analysis(path):
+                frames = list(_matrix(path))
             return frames[0] if len(frames) == 1 else np.stack(frames, axis=-1)
         image = self.load_map(name)
         if isinstance(image, nib.GiftiImage):  # type: ignore[attr-defined, unused-ignore]
             frames = [array.data for array in image.darrays]
         else:
-            return np.asarray(image.dataobj)
+            with made_by_analysis(path or self.directory):
+                return np.asarray(image.dataobj)
         return frames[0] if len(frames) == 1 else np.stack(frames, axis=-1)
 
     @cached_property
@@ -245,17 +269,64 @@ class Results:
     @cached_property
     def _rows(self) -> list[dict[str, str]]:
         # Without pandas, whose import takes longer than many an analysis.
-        with (self.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+        path = self.directory / "parcels.tsv"
+        with made_by_analysis(path), regular_file(path) as raw:
+            file = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+            for row in rows:
+                int(row["parcel"]), row["status"] + row["reason"]
+                for name in ("hrf_quality", "n_outlying_scans"):
+                    if row.get(name, "n/a") not in ("", "n/a"):
+                        int(1e6 * float(row[name]))
+            return rows
 
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
         path = self.directory / f"{name}.tsv"
         # Only "n/a" is a missing value: a condition may be called "None" or "NA".
-        return pd.read_csv(
-            path, sep="\t", quoting=csv.QUOTE_NONE, na_values=["n/a"], keep_default_na=False
-        )
+        with made_by_analysis(path), regular_file(path) as file:
+            table = pd.read_csv(
+                file, sep="\t", quoting=csv.QUOTE_NONE, na_values=["n/a"], keep_default_na=False
+            )
+            for column in table.columns.difference(list(_TEXTS)):
+                pd.to_numeric(table[column])
+        return table
+
+
+@contextmanager
+def made_by_analysis(path: Path | str) -> Iterator[None]:
+    """Turn what is met in a file of results that somebody changed or damaged into a sentence.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file, or the folder of results, or a name for several.
+
+    Raises
+    ------
+    InputError
+        For whatever damaged content makes Python and its libraries raise inside.
+    """
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+
+    try:
+        yield
+    except (
+        *(OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+        *(AssertionError, EOFError, RecursionError, csv.Error, zlib.error),
+        *(ImageFileError, HeaderDataError, WrapStructError, ExpatError),
+    ) as error:
+        if isinstance(error, OSError) and error.strerror:
+            what = error.filename or path
+            raise InputError(f"{what} cannot be read: {error.strerror}") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(
+            f"{path} is damaged or was changed since the analysis ({reason}): run the analysis "
+            "again, which writes it anew"
+        ) from error
 
 
 def _why_none(directory: Path) -> str:
