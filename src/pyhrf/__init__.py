@@ -14,9 +14,11 @@ is imported, and no file is touched, before one of these names is used.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as that of typing, whose import takes most of the time until Ctrl-C is ours
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyhrf.analysis import analyse, load_study
     from pyhrf.errors import ConfigError, EngineError, InputError, PyhrfError
     from pyhrf.estimators import JDEMCMC, JDEVEM, RFIR

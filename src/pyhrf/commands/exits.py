@@ -34,12 +34,28 @@ def run_command(command: click.Command, name: str, args: list[str] | None = None
     args : list of str, optional
         Instead of those of the program.
     """
+    _replace_closed_streams()
     try:
         sys.exit(_run(command, name, args))
     except BrokenPipeError:
         # Python would complain once more when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
+
+
+def _replace_closed_streams() -> None:
+    """Give a program whose streams are closed (``2>&-``) others that lead nowhere.
+
+    Otherwise the next file that it opens takes their number, and gets what is meant for them.
+    """
+    for number, mode in enumerate(("r", "w", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+        name = ("stdin", "stdout", "stderr")[number]
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
 
 
 def _run(command: click.Command, name: str, args: list[str] | None) -> int:
@@ -75,11 +91,11 @@ def _run(command: click.Command, name: str, args: list[str] | None) -> int:
 def _say_fault(name: str, error: BaseException) -> int:
     """Tell of an error that nobody has foreseen; to be called while it is handled."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    _say(
-        name,
-        f"a fault of PyHRF stopped the run ({text}); the details are in {_log_fault()}: "
-        "please send that file with a report of the fault",
-    )
+    try:
+        where = f"in {_log_fault()}: please send that file with a report of the fault"
+    except OSError:  # no room, or no folder for temporary files
+        where = f"these, please send them with a report of the fault:\n{traceback.format_exc()}"
+    _say(name, f"a fault of PyHRF stopped the run ({text}); the details are {where}")
     return NOT_STARTED
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import NoReturn
-
-import click
-
 from pyhrf import __version__
-from pyhrf.commands.exits import run_command
-from pyhrf.commands.options import CONTEXT
+from pyhrf.commands.early import LoadingQuietly
+
+with LoadingQuietly():
+    from importlib import import_module
+    from typing import NoReturn
+
+    import click
+
+    from pyhrf.commands.exits import run_command
+    from pyhrf.commands.options import CONTEXT
 
 __all__ = [
     "pyhrf",

@@ -12,15 +12,19 @@ from pyhrf.files import replacing, why_unwritable
 
 __all__ = ["replace_file"]
 
+_CURE = "choose another output directory with -u"
+
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[BinaryIO]:
+def replace_file(path: Path, *, cure: str = _CURE) -> Iterator[BinaryIO]:
     """Write a file that is there whole or not at all, as `pyhrf.files.replacing` does.
 
     Parameters
     ----------
     path : Path
         Where the file is to be; an older one is replaced.
+    cure : str
+        What helps who cannot have it written there.
 
     Yields
     ------
@@ -36,7 +40,4 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
         with replacing(path) as file:
             yield file
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {why_unwritable(error)}, or choose another output "
-            "directory with -u"
-        ) from error
+        raise InputError(f"{path} cannot be written: {why_unwritable(error)}, or {cure}") from error

@@ -82,7 +82,8 @@ def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
     with made_by_analysis(results.directory):
         page = _template().render(_content(results, anatomy))
     path = results.directory / REPORT
-    with replace_file(path) as file:
+    copy = "copy the folder to where you may write and give the copy"
+    with replace_file(path, cure=copy) as file:
         file.write(page.encode())
     return path
 

@@ -6,7 +6,6 @@ of ``[parallel-queue]`` in each scheduler's own words, which jobs wait, and why.
 
 from __future__ import annotations
 
-import getpass
 import json
 import math
 import os
@@ -17,6 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from pyhrf.config.settings import QueueSettings
 from pyhrf.errors import ConfigError
+from pyhrf.execution.login import login_name
 from pyhrf.execution.queues.directives import check_slurm_directives
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 
@@ -254,7 +254,7 @@ class Sge(QueueKind):
 
     def states_command(self, ids: Sequence[str]) -> list[str]:  # noqa: ARG002 - it lists a user's
         """Ask for all jobs of the user."""
-        return ["qstat", "-u", getpass.getuser()]
+        return ["qstat", "-u", login_name()]
 
     def read_states(self, text: str, *, name: str | None = None) -> dict[str, JobState]:  # noqa: ARG002 - it cuts names
         """Read letters that are joined: ``qw``, ``hqw``, ``r``, ``Rr``, ``Eqw``, ``dr``, ``sr``."""
@@ -394,7 +394,7 @@ class Oar(QueueKind):
 
     def states_command(self, ids: Sequence[str]) -> list[str]:  # noqa: ARG002 - it lists a user's
         """Ask for all jobs of the user."""
-        return ["oarstat", "-u", getpass.getuser(), "-J"]
+        return ["oarstat", "-u", login_name(), "-J"]
 
     def read_states(self, text: str, *, name: str | None = None) -> dict[str, JobState]:  # noqa: ARG002 - numbers are enough
         """Read JSON: jobs by their number."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import configparser
-import getpass
 import json
 import os
 import posixpath
@@ -22,6 +21,7 @@ from typing import Any, Protocol
 
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
+from pyhrf.execution.login import login_name
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.remote import host_folder
 from pyhrf.execution.remote.shells import AS_SOMA, Here, Shell, There
@@ -360,7 +360,7 @@ class _Visit:
 
     def _back(self) -> list[str]:
         host = str(self.settings.client_host)
-        login = host if "@" in host else f"{getpass.getuser()}@{host}"
+        login = host if "@" in host else f"{login_name()}@{host}"
         return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", login, "true"]
 
     async def way_back(self) -> str:

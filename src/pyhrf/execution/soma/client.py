@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import os
 import select
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
+from pyhrf.execution.login import login_name
 from pyhrf.execution.soma.folder import ClusterLostError
 
 __all__ = ["Resource", "SomaClient"]
@@ -89,7 +89,7 @@ class SomaClient:
             return
         about = self._ask("configure", resource=resource.name)
         resource.mode, resource.address = about["mode"], about["address"]
-        resource.login = resource.login or about["login"] or getpass.getuser()
+        resource.login = resource.login or about["login"] or login_name()
         if resource.mode == "light":
             raise ConfigError(
                 f"{about['file'] or _CFG}: the section [{resource.name}], which server_id of "

@@ -7,7 +7,6 @@ client may leave at any time: the workflow goes on, and the same command finds i
 from __future__ import annotations
 
 import contextlib
-import getpass
 import hashlib
 import posixpath
 import re
@@ -23,6 +22,7 @@ from pyhrf.data import Estimator
 from pyhrf.errors import ConfigError, EngineError, counted
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
+from pyhrf.execution.login import login_name
 from pyhrf.execution.news import TellsNews
 from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.soma.client import Resource, SomaClient
@@ -270,7 +270,7 @@ class SomaEngine(TellsNews):
         push = None
         if self._settings.client_host is not None and place.name != "this machine":
             host = self._settings.client_host
-            login = host if "@" in host else f"{getpass.getuser()}@{host}"
+            login = host if "@" in host else f"{login_name()}@{host}"
             push = (login, str(self.folder / RESULTS))
         run = SomaRun(place, notes, costs, load)
         run.start(plan_jobs(batches), recipe, push)
