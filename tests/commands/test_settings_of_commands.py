@@ -27,7 +27,7 @@ def test_check__names_what_it_does_not_know():
 
 @pytest.mark.parametrize("name", ["lan", "Lan", "SLURM", "Serial"])
 def test_estim__takes_engines_in_any_case(name, tmp_path):
-    with pytest.raises(Exception, match="no.xml"):  # the name was understood
+    with pytest.raises(Exception, match=r"no\.xml"):  # the name was understood
         estim.main(["-x", name, "-c", str(tmp_path / "no.xml")], standalone_mode=False)
 
 
