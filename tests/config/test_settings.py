@@ -178,3 +178,46 @@ def test_lan_slots__default_file_is_in_the_home(tmp_path):
     hosts.parent.mkdir(parents=True)
     hosts.write_text("one,two")
     assert load_settings().parallel_LAN.slots() == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["h1,h2,", "h1 h2", "h1, h2  # the fast ones: see /etc/hosts", "h1 ; h3", "\n  h1,\n  h2 # 2"],
+)
+def test_load_settings__reads_lists_of_hosts_as_people_write_them(file, text):
+    expected = ("h1",) if ";" in text else ("h1", "h2")
+    assert loaded(file, f"[parallel-LAN]\nhosts = {text}\n").parallel_LAN.slots() == expected
+
+
+def test_lan_slots__reads_lists_of_hosts_as_people_write_them(tmp_path, file):
+    hosts = tmp_path / "hosts #1"
+    hosts.write_text("\ufeffh1 h1,\nh2,h3,\n", "utf-8")
+    lan = loaded(file, f"[parallel-LAN]\nhosts = {hosts}  # the list\n").parallel_LAN
+    assert lan.slots() == ("h1", "h1", "h2", "h3")
+    hosts.write_text("h1 h1, h2\n")
+    with pytest.raises(ConfigError, match="'h1 h1' is no host name"):
+        lan.slots()
+
+
+def test_load_settings__passes_over_comments_behind_values(file):
+    found = loaded(
+        file,
+        "[parallel-local]\nniceness = 3 # kind\nnb_procs = 2\t; all\n[parallel-LAN]\n"
+        "user = ann  # me\npython = /opt/a #1/python # there\nremote_path = # none\n"
+        "[parallel-queue]\nextra_directives = --comment='a # b'\n[log]\nlevel = None # quiet\n",
+    )
+    assert (found.parallel_local.niceness, found.parallel_local.nb_procs) == (3, 2)
+    assert found.parallel_LAN.user == "ann"
+    assert found.parallel_LAN.python == "/opt/a #1/python"
+    assert found.parallel_LAN.remote_path is None
+    assert found.parallel_queue.extra_directives == ("--comment='a # b'",)
+    assert found.log.level is None
+
+
+def test_load_settings__passes_over_what_is_of_the_old_program(file, caplog):
+    found = loaded(file, "[global]\ntmp_path = /tmp\nuse_mode = enduser\n[log]\nlevel = 1\n")
+    assert found.log.level == 1
+    assert caplog.messages == [
+        f"{file}, line 1, section [global]: it is of PyHRF 0.5 and is passed over: "
+        "you can remove it"
+    ]

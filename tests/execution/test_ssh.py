@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import subprocess
 import sys
@@ -14,7 +15,13 @@ from hypothesis import strategies as st
 from pyhrf.execution.remote import host_facts
 
 asyncssh = pytest.importorskip("asyncssh", reason="the extra lan is not installed")
-from pyhrf.execution.remote.ssh import HostError, HostName, Probe, python_command  # noqa: E402
+from pyhrf.execution.remote.ssh import (  # noqa: E402
+    HostError,
+    HostName,
+    Probe,
+    connect,
+    python_command,
+)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +133,48 @@ def test_host_error__says_host_cause_and_cure_in_one_sentence():
         "switch it on",
         "network",
     )
+
+
+async def _login_with(key: Path, mode: int, trusted: str, port_of: Path) -> HostError | None:
+    """Log in to a server of our own with a key of that mode."""
+
+    class Server(asyncssh.SSHServer):
+        def begin_auth(self, username: str) -> bool:
+            return True
+
+    host_key = asyncssh.generate_private_key("ssh-ed25519")
+    server = await asyncssh.listen(
+        "127.0.0.1", 0, server_factory=Server, server_host_keys=[host_key],
+        authorized_client_keys=asyncssh.import_authorized_keys(trusted),
+    )  # fmt: skip
+    port = server.get_port()
+    public = host_key.export_public_key().decode()
+    (port_of / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
+    key.chmod(mode)
+    try:
+        connection = await connect(f"127.0.0.1:{port}", user="ann")
+        connection.close()
+    except HostError as error:
+        return error
+    finally:
+        server.close()
+    return None
+
+
+def test_connect__does_not_use_a_key_that_others_can_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    folder = tmp_path / ".ssh"
+    folder.mkdir()
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    file = folder / "id_ed25519"
+    key.write_private_key(file)
+    trusted = key.export_public_key().decode()
+    assert asyncio.run(_login_with(file, 0o600, trusted, folder)) is None
+    refused = asyncio.run(_login_with(file, 0o644, trusted, folder))
+    assert refused is not None
+    assert refused.kind == "login"
+    assert refused.cure == f"run: chmod 600 {file}"
+    subprocess.run(["/bin/sh", "-c", refused.cure.removeprefix("run: ")], check=True)
+    assert asyncio.run(_login_with(file, 0o640, trusted, folder)) is not None
+    assert asyncio.run(_login_with(file, 0o400, trusted, folder)) is None

@@ -37,8 +37,18 @@ _TITLES = {
 }
 
 
+class _AnyCase(click.Group):
+    """A group that takes the names of its commands in capitals or not."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        names = {name.casefold(): name for name in self.commands}
+        return super().get_command(ctx, names.get(cmd_name.casefold(), cmd_name))
+
+
 @click.group(
-    short_help="Check what an engine needs: LAN, cluster, slurm ...", context_settings=CONTEXT
+    cls=_AnyCase,
+    short_help="Check what an engine needs: LAN, cluster, slurm ...",
+    context_settings=CONTEXT,
 )
 def check() -> None:
     """Check what an engine needs, before a run."""

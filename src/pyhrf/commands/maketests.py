@@ -34,6 +34,9 @@ def maketests(names: tuple[str, ...], verbosity: int | None) -> int:
     TEST is the dotted name of a module, a class or a test, such as
     pyhrf.test.test_treatment.TreatmentTest.test_default_treatment; without one, all are run.
     """
+    from pyhrf.config.settings import load_settings
+
+    load_settings()  # what is wrong there is said once, not by each test
     suite = _load(names)
     # 0 prints failures only, 2 prints the name of each test.
     runner = unittest.TextTestRunner(stream=sys.stderr, verbosity=min(as_verbosity(verbosity), 2))

@@ -95,7 +95,7 @@ def engine_option(text: str) -> Callable[[Command], Command]:
     return click.option(
         "-x",
         "engine",
-        type=click.Choice(ENGINES),
+        type=click.Choice(ENGINES, case_sensitive=False),
         default="local",
         show_default=True,
         help=text,

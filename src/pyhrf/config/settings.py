@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import logging
 import os
 import re
 from pathlib import Path
@@ -36,6 +37,12 @@ DEFAULT_PATH = "~/.pyhrf/config.cfg"
 _LEVELS = (*range(7), 10, 20, 30, 40, 50)
 # A leading dash would be an option of ssh.
 _HOST = re.compile(r"[\w\[][\w.:@\[\]-]*")
+_OF_THE_OLD_PROGRAM = "global"
+# A comment behind a value; in what may hold a # or ; itself, only one that stands alone.
+_COMMENT = re.compile(r"(?:^|[ \t]+)[#;].*", re.MULTILINE)
+_LONE_COMMENT = re.compile(r"(?:^|[ \t]+)[#;](?:[ \t].*)?$", re.MULTILINE)
+_FREE_TEXT = {"remote_path", "python", "log_to_file", "server_id", "account"}
+_UNTOUCHED = {"extra_directives"}
 _SECTION_LINE = re.compile(r"\[(.+)\]")
 _KEY_LINE = re.compile(r"([^\s=:#;][^=:]*?)\s*[=:]")
 
@@ -56,11 +63,28 @@ def _hosts(value: object) -> object:
         return value
     if "/" in value:
         return Path(_home(value))
-    hosts = tuple(host.strip() for host in value.split(","))
+    hosts = tuple(host for line in value.splitlines() for host in _names(line))
     for host in hosts:
         if not _HOST.fullmatch(host):
             raise not_allowed(f"{host!r} is no host name in a comma list, nor has the path a /")
+    if not hosts:
+        raise not_allowed("holds no host: write host names, separated by commas")
     return hosts
+
+
+def _names(line: str) -> list[str]:
+    """Split one line of a list of hosts: at commas, or at blanks if it has none."""
+    line = line.strip().strip(",").strip()  # a list may go on in the next line
+    return [name.strip() for name in line.split(",")] if "," in line else line.split()
+
+
+def _without_comment(key: str, value: str) -> str:
+    if key in _UNTOUCHED:
+        return value
+    short = _COMMENT.sub("", value)
+    if key in _FREE_TEXT or (key == "hosts" and "/" in short):
+        return _LONE_COMMENT.sub("", value).strip()
+    return short.strip()
 
 
 def _home(text: str) -> str:
@@ -156,7 +180,7 @@ class LanSettings(_SettingsSection):
             return self.hosts
         path = Path(_home(str(self.hosts)))
         try:
-            lines = read_regular(path).decode().splitlines()
+            lines = read_regular(path).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not a text in UTF-8"
             raise ConfigError(
@@ -165,8 +189,7 @@ class LanSettings(_SettingsSection):
             ) from error
         slots: list[str] = []
         for number, line in enumerate(lines, start=1):
-            hosts = [host.strip() for host in line.partition("#")[0].split(",")]
-            for host in filter(None, hosts):
+            for host in filter(None, _names(line.partition("#")[0])):
                 if not _HOST.fullmatch(host):
                     raise ConfigError(f"{path}, line {number}: {host!r} is no host name")
                 slots.append(host)
@@ -340,13 +363,13 @@ def _parsed(text: str, file: Path) -> dict[str, dict[str, str]]:
         line = error.errors[0][0]
         content = text.split("\n")[line - 1].strip()
         raise ConfigError(f"{file}, line {line}: {content!r} is not KEY = VALUE") from error
-    return {
-        section: {
-            key: value
-            for key, value in parser.items(section)
-            if value.strip().casefold() not in {"", "none"}
-        }
+    found = {
+        section: {key: _without_comment(key, value) for key, value in parser.items(section)}
         for section in parser.sections()
+    }
+    return {
+        section: {k: value for k, value in keys.items() if value.casefold() not in {"", "none"}}
+        for section, keys in found.items()
     }
 
 
@@ -354,6 +377,12 @@ def _settings(
     values: dict[str, dict[str, str]], lines: dict[tuple[str, str], int], file: Path
 ) -> Settings:
     fields = {name.replace("_", "-"): name for name in Settings.model_fields}
+    if values.pop(_OF_THE_OLD_PROGRAM, None) is not None:
+        logging.getLogger(__name__).warning(
+            "%s, section [%s]: it is of PyHRF 0.5 and is passed over: you can remove it",
+            _place(file, lines, _OF_THE_OLD_PROGRAM),
+            _OF_THE_OLD_PROGRAM,
+        )
     for section in values:
         if section not in fields:
             known = did_you_mean(section, fields)

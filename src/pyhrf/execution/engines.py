@@ -56,6 +56,7 @@ def make_engine(
     """
     if not isinstance(engine, str):
         return engine
+    engine = {name.casefold(): name for name in ENGINES}.get(engine.casefold(), engine)
     if engine == "serial":
         from pyhrf.execution.serial import SerialEngine
 

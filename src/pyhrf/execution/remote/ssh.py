@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import socket
@@ -33,6 +34,10 @@ _PROBE_SECONDS = 30
 _NAME = re.compile(
     r"(?:(?P<user>[^@]+)@)?(?:\[(?P<inner>[^]]+)\]|(?P<host>.+?))(?::(?P<port>\d+))?"
 )
+_DEFAULT_KEYS = [
+    f"~/.ssh/id_{kind}"
+    for kind in ("ed25519_sk", "ecdsa_sk", "ed448", "ed25519", "ecdsa", "rsa", "dsa")
+]
 _SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 
 
@@ -233,6 +238,7 @@ class _Place:
     user: str | None
     known: Sequence[str]
     jumped: bool
+    open_keys: Sequence[str] = ()
 
     @property
     def entry(self) -> str:
@@ -258,13 +264,28 @@ def _known_hosts_files(options: asyncssh.SSHClientConnectionOptions) -> list[str
     return [str(path) for path in paths if path.is_file()]
 
 
-def _own_keys(options: asyncssh.SSHClientConnectionOptions) -> dict[str, Any]:
-    """Leave out the keys of ``IdentityFile`` that are not there, as ssh does; () means all."""
-    named = cast("list[str] | None", options.config.get("IdentityFile")) or []
-    there = [path for path in named if Path(path).expanduser().is_file()]
-    if len(there) == len(named):
+def _key_files(options: asyncssh.SSHClientConnectionOptions) -> tuple[list[str], bool]:
+    """Find our private keys, and whether all that are named are there."""
+    named = cast("list[str] | None", options.config.get("IdentityFile"))
+    there = [path for path in named or _DEFAULT_KEYS if Path(path).expanduser().is_file()]
+    return there, not named or len(there) == len(named)
+
+
+def _open_to_others(path: str) -> bool:
+    """Tell whether ssh would pass a private key over because others can read it."""
+    status = Path(path).expanduser().stat()
+    return status.st_uid == os.getuid() and bool(status.st_mode & 0o077)
+
+
+def _own_keys(there: list[str], *, complete: bool) -> dict[str, Any]:
+    """Leave out the keys that are not there or that others can read, as ssh does."""
+    safe = [path for path in there if not _open_to_others(path)]
+    if complete and len(safe) == len(there):
         return {}
-    return {"client_keys": there, "ignore_encrypted": True}
+    if there and not safe:
+        # asyncssh takes an empty list for the default keys, and None would shut out the agent.
+        return {"client_keys": [asyncssh.generate_private_key("ssh-ed25519")]}
+    return {"client_keys": safe, "ignore_encrypted": True}
 
 
 async def _connect(
@@ -292,11 +313,12 @@ async def _connect(
         for jump in options.tunnel.split(","):
             tunnel = await _connect(jump.strip().removeprefix("ssh://"), None, timeout, tunnel)
     client, known = _Client(), _known_hosts_files(options)
+    keys, complete = _key_files(options)
     try:
         connection = await asyncssh.connect(
             name.host,
             **given,
-            **_own_keys(options),
+            **_own_keys(keys, complete=complete),
             tunnel=tunnel,
             known_hosts=known or b"",
             client_factory=lambda: client,
@@ -312,7 +334,9 @@ async def _connect(
         if tunnel is not None:
             tunnel.abort()
         if isinstance(error, Exception):
-            place = _Place(host, options.host, options.port, login, known, tunnel is not None)
+            opened = [path for path in keys if _open_to_others(path)]
+            jumped = tunnel is not None
+            place = _Place(host, options.host, options.port, login, known, jumped, opened)
             raise _host_error(place, error, client) from error
         raise
     if tunnel is not None:
@@ -334,6 +358,14 @@ def _host_error(place: _Place, error: Exception, client: _Client) -> HostError:
         isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error)
     ):
         return _key_error(place, client)
+    if isinstance(error, asyncssh.PermissionDenied) and place.open_keys:
+        files = [str(Path(path).expanduser()) for path in place.open_keys]
+        return HostError(
+            host,
+            f"our key is not used, since others can read it ({', '.join(files)})",
+            f"run: chmod 600 {shlex.join(files)}",
+            kind="login",
+        )
     if isinstance(error, asyncssh.PermissionDenied):
         return HostError(
             host,
