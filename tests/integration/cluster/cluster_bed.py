@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shlex
 import shutil
 import signal
@@ -46,6 +45,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from bed_etc import make_etc
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIENT, CLUSTER = "pyhrfcli", "pyhrfclu"
@@ -206,28 +207,11 @@ class Bed:
         for name, mode in (("shared", 0o1777), ("log", 0o755), ("state", 0o700), ("bin", 0o755)):
             (self.folder / name).mkdir()
             (self.folder / name).chmod(mode)
-        _run(["cp", "-a", "/etc/.", self.folder / "etc"])
-        etc = self.folder / "etc"
-        homes = {user: self.home(user) for user in _UIDS}
-        # Before the users of the machine: the first entry of a name counts.
-        users = [f"{u}:*:{i}:{i}::{homes[u]}:/bin/bash\n" for u, i in _UIDS.items()]
-        (etc / "passwd").write_text("".join(users) + Path("/etc/passwd").read_text())
-        groups = [f"{user}:x:{number}:\n" for user, number in _UIDS.items()]
-        (etc / "group").write_text("".join(groups) + Path("/etc/group").read_text())
         hosts = [f"{address} {name}\n" for name, address in MACHINES.items()]
         # The nodes have names too; what is called "gone" does not answer.
         hosts += [f"127.0.0.1 {' '.join(self.nodes)}\n", "10.79.0.99 gone\n"]
-        (etc / "hosts").write_text("127.0.0.1 localhost\n" + "".join(hosts))
-        (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
-        for folder in ("munge", "slurm"):
-            (etc / folder).mkdir(exist_ok=True)
-            os.chown(etc / folder, 0, 0)
-            (etc / folder).chmod(0o755)
-        key = etc / "munge" / "munge.key"
-        key.unlink(missing_ok=True)
-        key.write_bytes(secrets.token_bytes(128))
-        key.chmod(0o400)
-        (etc / "slurm" / "slurm.conf").write_text(self._slurm_conf())
+        homes = {user: (number, self.home(user)) for user, number in _UIDS.items()}
+        make_etc(self.folder / "etc", homes=homes, hosts=hosts, slurm_conf=self._slurm_conf())
         for user in _UIDS:
             self._keygen(f"key_{user}", user, "rsa", "-b", "3072", "-m", "PEM")
             self._keygen(f"key_stranger_{user}", "stranger", "rsa", "-b", "3072", "-m", "PEM")
@@ -384,6 +368,7 @@ class Bed:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                env=_environment(),
             )
 
     def _start_slurm(self) -> None:
@@ -498,7 +483,7 @@ class Bed:
         self, machine: str, arguments: Sequence[object], **options: object
     ) -> subprocess.CompletedProcess[str]:
         """Run a program as root on a machine."""
-        return _run([*self._enter(machine), *arguments], **options)
+        return _run([*self._enter(machine), *arguments], **{"env": _environment(), **options})
 
     def processes(self, *users: str) -> list[Process]:
         """Return the processes of users (by default of both), but for those of ssh sessions."""
@@ -650,6 +635,11 @@ _SOMA = {
     "cluster_address = login\nsubmitting_machines = login\n",
 }
 """``~/.soma-workflow.cfg`` of each user."""
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment for root: with ``SLURM_CONF`` the servers would be the site's."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH", "MUNGE"))}
 
 
 def _run(command: Sequence[object], **options: object) -> subprocess.CompletedProcess[str]:
