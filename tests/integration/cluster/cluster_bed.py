@@ -158,11 +158,14 @@ class Bed:
         All its files; below ``shared`` everyone may write.
     nodes : tuple of str
         Names of the nodes, of one core each.
+    broken : str
+        Why it could not be made as new for a test; empty while it can.
     """
 
     def __init__(self, *, n_nodes: int = 4) -> None:
         self.nodes = tuple(f"n{i}" for i in range(1, n_nodes + 1))
         self.folder = Path(tempfile.mkdtemp(prefix="pyhrf-cluster-"))
+        self.broken = ""
         self._keeper: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {}
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
@@ -544,21 +547,62 @@ class Bed:
             self._wait_for_nodes(node)
 
     def _wait_for_nodes(self, *nodes: str) -> None:
-        def idle() -> bool:
+        """Wait until Slurm uses nodes; one that does not come is switched off and on, once."""
+        late = self._late(nodes)
+        for node in late:
+            self._revive(node)
+        late = self._late(late)
+        if late:
+            said = "\n".join(self._end_of_log(name) for name in (*late, "slurmctld"))
+            raise NoBedError(f"Slurm does not use {' and '.join(late)}:\n{said}")
+
+    def _late(self, nodes: Sequence[str]) -> list[str]:
+        """Wait up to 40 s; return the nodes that Slurm does not use, or whose server ended."""
+
+        def unusable() -> list[str]:
             lines = self.slurm("sinfo", "-h", "-N", "-o", "%N %t", check=False).splitlines()
             states = dict(line.split() for line in lines)
-            return all(states.get(node) in ("idle", "alloc", "mix") for node in nodes)
+            return [node for node in nodes if states.get(node) not in ("idle", "alloc", "mix")]
 
-        try:
-            wait_until(idle, seconds=40, what="Slurm's nodes")
-        except AssertionError as error:
-            log = (self.folder / "log" / "slurmctld.log").read_text()[-2000:]
-            raise NoBedError(f"{error}: {log}") from None
+        def dead() -> bool:
+            return any(self._servers[node].poll() is not None for node in nodes)
+
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: dead() or not unusable(), seconds=40, what="Slurm's nodes")
+        ended = {node for node in nodes if self._servers[node].poll() is not None}
+        return sorted(ended.union(unusable()))
+
+    def _revive(self, node: str) -> None:
+        """Switch a node off, if it runs, and on, and tell Slurm that it may be used again."""
+        if self._servers[node].poll() is None:
+            self.kill_node(node)
+        self.start_node(node, wait=False)
+        # What is not down is not to be resumed: Slurm says so, and that is well.
+        self.slurm("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
+
+    def _end_of_log(self, name: str) -> str:
+        """Return the last lines of a server: of its log, and what it said before it had one."""
+        logs = [self.folder / "log" / f"{name}.{suffix}" for suffix in ("log", "out")]
+        said = "".join(log.read_text(errors="replace")[-2000:] for log in logs if log.exists())
+        return f"--- the log of {name}:\n{said.strip()}"
 
     # --- between tests
 
     def reset(self) -> None:
-        """End all jobs and what the users run, start lost nodes, make the homes as new."""
+        """End all jobs and what the users run, start lost nodes, make the homes as new.
+
+        Raises
+        ------
+        NoBedError
+            If a node cannot be revived; the text has its log.
+        """
+        try:
+            self._reset()
+        except Exception as error:
+            self.broken = str(error).partition("\n")[0]
+            raise
+
+    def _reset(self) -> None:
         self.slurm("scancel", f"--user={CLUSTER}", check=False)
         for process in self._processes():
             if process.user in _UIDS.values():
