@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shlex
 import shutil
 import signal
@@ -46,6 +45,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from bed_etc import make_etc
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIENT, CLUSTER = "pyhrfcli", "pyhrfclu"
@@ -157,11 +158,14 @@ class Bed:
         All its files; below ``shared`` everyone may write.
     nodes : tuple of str
         Names of the nodes, of one core each.
+    broken : str
+        Why it could not be made as new for a test; empty while it can.
     """
 
     def __init__(self, *, n_nodes: int = 4) -> None:
         self.nodes = tuple(f"n{i}" for i in range(1, n_nodes + 1))
         self.folder = Path(tempfile.mkdtemp(prefix="pyhrf-cluster-"))
+        self.broken = ""
         self._keeper: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {}
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
@@ -206,28 +210,11 @@ class Bed:
         for name, mode in (("shared", 0o1777), ("log", 0o755), ("state", 0o700), ("bin", 0o755)):
             (self.folder / name).mkdir()
             (self.folder / name).chmod(mode)
-        _run(["cp", "-a", "/etc/.", self.folder / "etc"])
-        etc = self.folder / "etc"
-        homes = {user: self.home(user) for user in _UIDS}
-        # Before the users of the machine: the first entry of a name counts.
-        users = [f"{u}:*:{i}:{i}::{homes[u]}:/bin/bash\n" for u, i in _UIDS.items()]
-        (etc / "passwd").write_text("".join(users) + Path("/etc/passwd").read_text())
-        groups = [f"{user}:x:{number}:\n" for user, number in _UIDS.items()]
-        (etc / "group").write_text("".join(groups) + Path("/etc/group").read_text())
         hosts = [f"{address} {name}\n" for name, address in MACHINES.items()]
         # The nodes have names too; what is called "gone" does not answer.
         hosts += [f"127.0.0.1 {' '.join(self.nodes)}\n", "10.79.0.99 gone\n"]
-        (etc / "hosts").write_text("127.0.0.1 localhost\n" + "".join(hosts))
-        (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
-        for folder in ("munge", "slurm"):
-            (etc / folder).mkdir(exist_ok=True)
-            os.chown(etc / folder, 0, 0)
-            (etc / folder).chmod(0o755)
-        key = etc / "munge" / "munge.key"
-        key.unlink(missing_ok=True)
-        key.write_bytes(secrets.token_bytes(128))
-        key.chmod(0o400)
-        (etc / "slurm" / "slurm.conf").write_text(self._slurm_conf())
+        homes = {user: (number, self.home(user)) for user, number in _UIDS.items()}
+        make_etc(self.folder / "etc", homes=homes, hosts=hosts, slurm_conf=self._slurm_conf())
         for user in _UIDS:
             self._keygen(f"key_{user}", user, "rsa", "-b", "3072", "-m", "PEM")
             self._keygen(f"key_stranger_{user}", "stranger", "rsa", "-b", "3072", "-m", "PEM")
@@ -384,6 +371,7 @@ class Bed:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                env=_environment(),
             )
 
     def _start_slurm(self) -> None:
@@ -498,7 +486,7 @@ class Bed:
         self, machine: str, arguments: Sequence[object], **options: object
     ) -> subprocess.CompletedProcess[str]:
         """Run a program as root on a machine."""
-        return _run([*self._enter(machine), *arguments], **options)
+        return _run([*self._enter(machine), *arguments], **{"env": _environment(), **options})
 
     def processes(self, *users: str) -> list[Process]:
         """Return the processes of users (by default of both), but for those of ssh sessions."""
@@ -559,21 +547,62 @@ class Bed:
             self._wait_for_nodes(node)
 
     def _wait_for_nodes(self, *nodes: str) -> None:
-        def idle() -> bool:
+        """Wait until Slurm uses nodes; one that does not come is switched off and on, once."""
+        late = self._late(nodes)
+        for node in late:
+            self._revive(node)
+        late = self._late(late)
+        if late:
+            said = "\n".join(self._end_of_log(name) for name in (*late, "slurmctld"))
+            raise NoBedError(f"Slurm does not use {' and '.join(late)}:\n{said}")
+
+    def _late(self, nodes: Sequence[str]) -> list[str]:
+        """Wait up to 40 s; return the nodes that Slurm does not use, or whose server ended."""
+
+        def unusable() -> list[str]:
             lines = self.slurm("sinfo", "-h", "-N", "-o", "%N %t", check=False).splitlines()
             states = dict(line.split() for line in lines)
-            return all(states.get(node) in ("idle", "alloc", "mix") for node in nodes)
+            return [node for node in nodes if states.get(node) not in ("idle", "alloc", "mix")]
 
-        try:
-            wait_until(idle, seconds=40, what="Slurm's nodes")
-        except AssertionError as error:
-            log = (self.folder / "log" / "slurmctld.log").read_text()[-2000:]
-            raise NoBedError(f"{error}: {log}") from None
+        def dead() -> bool:
+            return any(self._servers[node].poll() is not None for node in nodes)
+
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: dead() or not unusable(), seconds=40, what="Slurm's nodes")
+        ended = {node for node in nodes if self._servers[node].poll() is not None}
+        return sorted(ended.union(unusable()))
+
+    def _revive(self, node: str) -> None:
+        """Switch a node off, if it runs, and on, and tell Slurm that it may be used again."""
+        if self._servers[node].poll() is None:
+            self.kill_node(node)
+        self.start_node(node, wait=False)
+        # What is not down is not to be resumed: Slurm says so, and that is well.
+        self.slurm("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
+
+    def _end_of_log(self, name: str) -> str:
+        """Return the last lines of a server: of its log, and what it said before it had one."""
+        logs = [self.folder / "log" / f"{name}.{suffix}" for suffix in ("log", "out")]
+        said = "".join(log.read_text(errors="replace")[-2000:] for log in logs if log.exists())
+        return f"--- the log of {name}:\n{said.strip()}"
 
     # --- between tests
 
     def reset(self) -> None:
-        """End all jobs and what the users run, start lost nodes, make the homes as new."""
+        """End all jobs and what the users run, start lost nodes, make the homes as new.
+
+        Raises
+        ------
+        NoBedError
+            If a node cannot be revived; the text has its log.
+        """
+        try:
+            self._reset()
+        except Exception as error:
+            self.broken = str(error).partition("\n")[0]
+            raise
+
+    def _reset(self) -> None:
         self.slurm("scancel", f"--user={CLUSTER}", check=False)
         for process in self._processes():
             if process.user in _UIDS.values():
@@ -650,6 +679,11 @@ _SOMA = {
     "cluster_address = login\nsubmitting_machines = login\n",
 }
 """``~/.soma-workflow.cfg`` of each user."""
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment for root: with ``SLURM_CONF`` the servers would be the site's."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH", "MUNGE"))}
 
 
 def _run(command: Sequence[object], **options: object) -> subprocess.CompletedProcess[str]:

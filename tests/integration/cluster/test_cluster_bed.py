@@ -6,6 +6,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cluster_bed
@@ -97,3 +98,38 @@ def test_kill_node__that_was_killed_kills_nobody_else(bed: Bed):
     bed.kill_node("n1")
     with pytest.raises(AssertionError, match="n1 runs no more"):
         bed.kill_node("n1")
+
+
+def test_reset__revives_a_node_that_does_not_answer(bed: Bed):
+    bed.kill_node("n1")
+    bed.slurm("scontrol", "update", "NodeName=n1", "State=DOWN", "Reason=test")
+    bed.reset()
+    assert "down" not in bed.slurm("sinfo", "-h", "-o", "%t")
+    assert bed.broken == ""
+
+
+@pytest.mark.usefixtures("bed")
+def test_reset__that_cannot_revive_a_node_shows_its_log_and_does_not_wait():
+    other = Bed(n_nodes=1)
+    other.up()
+    try:
+        other.kill_node("n1")
+        # Its port is another's, who is root: what the users run ends.
+        program = (
+            "import socket, time\n"
+            "server = socket.create_server(('', 17001))\n"
+            "print('here', flush=True)\n"
+            "time.sleep(100)\n"
+        )
+        command = [*other._enter("login"), sys.executable, "-c", program]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "here\n"
+            start = time.monotonic()
+            with pytest.raises(NoBedError, match=r"(?s)not use n1:.*log of n1:.*already in use"):
+                other.reset()
+            assert time.monotonic() - start < 30
+            assert "n1" in other.broken
+            holder.kill()
+    finally:
+        other.down()

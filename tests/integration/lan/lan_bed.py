@@ -142,7 +142,6 @@ class Bed:
             server.wait(10)
         for space in [*spaces, self._switch]:
             _run(["ip", "netns", "del", space], check=False)
-            shutil.rmtree(Path("/etc/netns") / space, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _space(self, name: str) -> str:
@@ -164,6 +163,7 @@ class Bed:
             self._folder(f"sshd_{host}")
             self._keygen(self.folder / f"sshd_{host}" / "key", host)
         self._folder("disk_client", user=CLIENT)
+        self._write_etc()
         self._write_enter()
 
     def _folder(self, name: str, *, user: str = "", mode: int = 0o755) -> Path:
@@ -193,12 +193,10 @@ class Bed:
             _run(["ip", "-n", space, "link", "set", "lo", "up"])
             _run(["ip", "-n", space, "addr", "add", f"{_NET}{number}/24", "dev", "eth0"])
             _run(["ip", "-n", space, "link", "set", "eth0", "up"])
-            self._write_etc(space)
 
-    def _write_etc(self, space: str) -> None:
-        """Write the files that a namespace sees in ``/etc``: names of machines, and the users."""
-        etc = Path("/etc/netns") / space
-        etc.mkdir(parents=True)
+    def _write_etc(self) -> None:
+        """Write the files that a machine sees in ``/etc``: names of machines, and the users."""
+        etc = self._folder("etc")
         names = {**self._numbers, **_NAMES}
         lines = [f"{_NET}{number} {name}\n" for name, number in names.items()]
         (etc / "hosts").write_text("127.0.0.1 localhost\n" + "".join(lines))
@@ -221,6 +219,10 @@ class Bed:
         closed = {path: _closed_parent(path) for path in needed}
         lines = ["#!/bin/bash", "set -e", "name=$1; shift", 'hostname "$name"']
         lines.append(f'mount --bind "{self.folder}/disk_$name" "{self.folder}/private"')
+        lines += [
+            f'[ ! -e /etc/{path.name} ] || mount --bind "{path}" /etc/{path.name}'
+            for path in sorted((self.folder / "etc").iterdir())
+        ]
         for i, (path, parent) in enumerate(closed.items()):
             if parent is not None:
                 self._folder(f"see/{i}")
