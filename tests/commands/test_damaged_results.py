@@ -93,10 +93,9 @@ def test_whole__results_are_shown_by_each_command(folder, capfd):
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", [*FILES, *MAPS])
 def test_damaged__results_are_refused_in_a_sentence(folder, capfd, command, name):
-    if name in (
-        FILES[1:] if command == "map" else MAPS if command in ("hrf", "convergence") else ()
-    ):
-        return  # which it does not read
+    not_read = {"map": FILES[1:], "hrf": MAPS, "convergence": MAPS}
+    if name in not_read.get(command, ()):
+        return
     path = folder / "one" / name
     content = path.read_bytes()
     ends_with = {"empty": b"", "half": content[: len(content) // 2], "noise": b"\xff\0\x1b[2J" * 40}
