@@ -82,3 +82,46 @@ contract_design(np.ones((1, 1, 4)), np.eye(2), np.ones(1, dtype=bool), 1)
         check=True,
     )
     assert list(tmp_path.glob("pyhrf/kernels-*/**/*.nbi"))
+
+
+KERNEL = """
+import numpy as np
+from pyhrf.estimators import cache_problem
+from pyhrf.estimators.vem_kernels import contract_design
+contract_design(np.ones((1, 1, 4)), np.eye(2), np.ones(1, dtype=bool), 1)
+print(cache_problem())
+"""
+
+
+def said_with(cache: Path, before: str = "") -> str:
+    """Tell what is said of the cache after a kernel has done its work."""
+    done = subprocess.run(
+        [sys.executable, "-c", before + KERNEL],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.stderr
+    return done.stdout.strip()
+
+
+def test_kernels__work_where_their_code_finds_no_room(tmp_path):
+    # a file of more than 1,000 bytes is refused, as by a quota
+    limit = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+    )
+    said = said_with(tmp_path, limit)
+    assert str(tmp_path) in said
+    assert "costs time only" in said
+    assert not list(tmp_path.rglob("*.nbc"))
+    assert said_with(tmp_path) == ""  # what the first left behind does not disturb
+    assert list(tmp_path.rglob("*.nbc"))
+
+
+def test_kernels__work_where_no_folder_can_be_made(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    said = said_with(tmp_path / "file")
+    assert str(tmp_path / "file") in said
+    assert "NUMBA_CACHE_DIR" in said

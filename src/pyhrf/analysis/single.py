@@ -18,6 +18,7 @@ from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
 from pyhrf.estimation import check_estimator
+from pyhrf.estimators import cache_problem
 from pyhrf.execution.engine import Engine, Keeping
 from pyhrf.execution.engines import begin_anew, make_engine, tell_what_goes_on
 from pyhrf.execution.journal import folder_of_engine
@@ -152,6 +153,8 @@ def analyse(
         prepared.dataset.read()  # damage inside a file shows only here: before anything is written
         for note in prepared.dataset.notes:
             tell(f"note: {note}")
+        if problem := cache_problem():
+            tell(f"note: {problem}")
         if fresh:
             begin_anew(study.output, chosen, tell=tell)
         tell_what_goes_on(study.output, chosen, tell=tell)

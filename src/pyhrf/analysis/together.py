@@ -26,6 +26,7 @@ from pyhrf.analysis.work import (
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
+from pyhrf.estimators import cache_problem
 from pyhrf.execution.durable import DirectoryLock, write_durably
 from pyhrf.execution.engine import Detaching, Engine, Keeping
 from pyhrf.execution.engines import make_detaching, make_engine, tell_workflow
@@ -92,6 +93,8 @@ def analyse_all(
     settings = settings or load_settings()
     said = Said(tell)
     chosen = make_engine(engine, settings, tell=said, n_jobs=n_jobs)
+    if problem := cache_problem():
+        tell(f"note: {problem}")
     folder = _folder_of_run(Path(directory), studies)
     if isinstance(chosen, Keeping):
         chosen.folder = folder / chosen.name
