@@ -188,9 +188,12 @@ def _parse_header(path: Path, start: bytes) -> Any:
             continue
         try:
             header = kind(binaryblock=start[:n_bytes], check=False)
+            _check_offset(path, header)  # of which no number nibabel makes an error of its own
             header.check_fix(logger=_trifles, error_level=40)
         except (HeaderDataError, LookupError, ValueError, ArithmeticError) as error:
-            raise InputError(f"{path}: the NIfTI header is damaged: {error}") from error
+            raise InputError(
+                f"{path}: the NIfTI header is damaged ({error}): copy it again, or make it anew"
+            ) from error
         if header["magic"].item() not in (b"n+1", b"n+2"):
             raise InputError(
                 f"{path}: this is one half of a .hdr/.img pair; convert it to a single .nii file"
