@@ -83,7 +83,7 @@ def test_journal__that_is_a_link_is_not_taken_over(started, tmp_path):
     assert (elsewhere / "theirs.tmp").read_text() == "theirs"
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "system.journal", "soma"])
+@pytest.mark.parametrize("name", ["notes.txt", "system.journal", "cluster"])
 def test_journal__of_another_program_is_not_taken_over(tmp_path, name):
     folder = tmp_path / "out" / ".journal"
     folder.mkdir(parents=True)

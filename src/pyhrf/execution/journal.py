@@ -391,8 +391,12 @@ def _is_ours(folder: Path) -> bool:
         return True
     if not folder.is_dir():
         return False
-    names = {path.name for path in folder.iterdir()} - {_LOCK, STATE_FILE}
-    return all(name.endswith(TEMPORARY) for name in names)
+    from pyhrf.execution.engines import ENGINES  # which imports this module
+
+    others = [path for path in folder.iterdir() if path.name not in (_LOCK, STATE_FILE)]
+    return all(
+        path.name.endswith(TEMPORARY) or (path.name in ENGINES and path.is_dir()) for path in others
+    )
 
 
 def _texts(content: object) -> dict[str, str]:
