@@ -70,7 +70,7 @@ class AlongNoise:
             Both whitened cosines, free of nuisance.
         residual : array, shape (n_scans, n_positions)
         expected : array, shape (n_scans,)
-            As `pyhrf.estimators.vem_shared.SharedFit.residual` gives them.
+            As `pyhrf.estimators.vem_noise.NoiseFit.residual` gives them.
         """
         first = np.argsort(noise.precision, kind="stable")[:N_DIRECTIONS]
         U, d = noise.directions[:, first], 1 / noise.precision[first]
