@@ -169,6 +169,7 @@ class Bed:
         self._keeper: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {}
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
+        self._logged: dict[str, int] = {}  # how long the log of a node was when it was started
 
     # --- up and down
 
@@ -542,6 +543,8 @@ class Bed:
     def start_node(self, node: str, *, wait: bool = True) -> None:
         """Switch a node on."""
         (self.folder / f"spool.{node}").mkdir(exist_ok=True)
+        log = self._log_of(node)
+        self._logged[node] = log.stat().st_size if log.exists() else 0
         self._daemon("login", node, "slurmd", "-D", "-N", node)
         if wait:
             self._wait_for_nodes(node)
@@ -557,12 +560,17 @@ class Bed:
             raise NoBedError(f"Slurm does not use {' and '.join(late)}:\n{said}")
 
     def _late(self, nodes: Sequence[str]) -> list[str]:
-        """Wait up to 40 s; return the nodes that Slurm does not use, or whose server ended."""
+        """Wait up to 40 s; return the nodes that Slurm does not use, or whose server ended.
+
+        Of a node that was lost Slurm may still say that it is idle: its server says itself that it
+        listens.
+        """
 
         def unusable() -> list[str]:
             lines = self.slurm("sinfo", "-h", "-N", "-o", "%N %t", check=False).splitlines()
             states = dict(line.split() for line in lines)
-            return [node for node in nodes if states.get(node) not in ("idle", "alloc", "mix")]
+            used = {node for node in nodes if states.get(node) in ("idle", "alloc", "mix")}
+            return [node for node in nodes if node not in used or not self._listens(node)]
 
         def dead() -> bool:
             return any(self._servers[node].poll() is not None for node in nodes)
@@ -571,6 +579,14 @@ class Bed:
             wait_until(lambda: dead() or not unusable(), seconds=40, what="Slurm's nodes")
         ended = {node for node in nodes if self._servers[node].poll() is not None}
         return sorted(ended.union(unusable()))
+
+    def _listens(self, node: str) -> bool:
+        """Tell whether the server of a node has said so since it was started."""
+        log = self._log_of(node)
+        return log.exists() and b"slurmd started on" in log.read_bytes()[self._logged[node] :]
+
+    def _log_of(self, node: str) -> Path:
+        return self.folder / "log" / f"{node}.log"
 
     def _revive(self, node: str) -> None:
         """Switch a node off, if it runs, and on, and tell Slurm that it may be used again."""
