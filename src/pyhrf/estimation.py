@@ -8,12 +8,14 @@ from typing import Any, Protocol
 
 from pyhrf.config.study import Study
 from pyhrf.data import Estimator, Experiment
+from pyhrf.model.alike import alike_conditions
 from pyhrf.model.checks import checked_design
 
 __all__ = [
     "StudyEstimator",
     "check_estimator",
     "code_versions",
+    "design_warnings",
     "make_estimator",
     "numerics_version",
 ]
@@ -80,6 +82,23 @@ def check_estimator(
         make_estimator(study, experiment, contrasts)
     else:
         checked_design(experiment, dt=study.hrf.dt, **_model(study))
+
+
+def design_warnings(study: Study, experiment: Experiment) -> list[str]:
+    """Say what is doubtful in a design that can be used.
+
+    Parameters
+    ----------
+    study, experiment
+        That `check_estimator` accepts.
+
+    Returns
+    -------
+    list of str
+    """
+    model = _model(study)
+    del model["noise"]
+    return alike_conditions(experiment, dt=study.hrf.dt, **model)
 
 
 def _model(study: Study) -> dict[str, Any]:

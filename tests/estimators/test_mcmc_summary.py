@@ -43,6 +43,7 @@ def summarised(solution: MCMCSolution) -> ParcelEstimate:
         conditions=tuple("abcdefgh"),
         contrasts=CONTRASTS,
         dt=1.0,
+        neighbour_correlation=0.2,
     )
 
 

@@ -556,3 +556,37 @@ def test_map_figure__of_a_surface_takes_a_dollar_for_a_dollar(tmp_path):
     path.rename(path.with_name(path.name.replace("audio", "__bad__")))
     save_map_figure(results, r"nrl_$\bad{$", tmp_path / "map.svg")
     assert r"<!-- nrl_$\bad{$ -->" in (tmp_path / "map.svg").read_text()
+
+
+def with_correlations(results, values, **study):
+    """Warnings of results with these correlations, of a study that differs so."""
+    table = pd.read_csv(results.directory / "parcels.tsv", sep="\t")
+    table["neighbour_correlation"] = values
+    table.to_csv(results.directory / "parcels.tsv", sep="\t", index=False, na_rep="n/a")
+    path = results.directory / "run.json"
+    run = json.loads(path.read_text())
+    for name, value in study.items():
+        run["study"][name] = run["study"][name] | value if isinstance(value, dict) else value
+    path.write_text(json.dumps(run))
+    return " ".join(warnings_of(Results(results.directory)))
+
+
+def test_warnings__tell_of_data_that_look_smoothed(results):
+    assert "look smoothed" not in " ".join(warnings_of(results))
+    words = "in 2 of 3 parcels the noise of neighbouring voxels correlates by more than 0.7"
+    assert words in with_correlations(results, [0.8, None, 0.9])
+    assert words not in with_correlations(results, [0.8, None, 0.6])  # not in most of them
+    assert words not in with_correlations(results, [None, None, None])
+    # Nodes of a mesh share the voxels that they were sampled from.
+    surface = {"kind": "surface"}
+    assert words not in with_correlations(results, [0.8, None, 0.9], data=surface)
+
+
+def test_warnings__tell_of_shared_noise_that_is_not_modelled(results):
+    words = "in 2 of 3 parcels the noise of neighbouring voxels correlates by more than 0.1"
+    assert words not in with_correlations(results, [0.3, None, 0.4])
+    assert words in with_correlations(results, [0.3, None, 0.4], vem={"shared_noise": "none"})
+    assert words not in with_correlations(results, [0.05, None, 0.4])
+    measured = {"shared_noise": "measured"}
+    given = {"vem": measured, "estimator": "jde-mcmc"}
+    assert words in with_correlations(results, [0.3, None, 0.4], **given)

@@ -13,7 +13,13 @@ from pathlib import Path
 from pyhrf.analysis.notes import alike
 from pyhrf.analysis.prepare import open_journal, prepare
 from pyhrf.analysis.takeover import Identity, bring_home_all
-from pyhrf.analysis.work import LOG_FILE, compile_here, show_in_report, write_study
+from pyhrf.analysis.work import (
+    LOG_FILE,
+    compile_here,
+    keep_in_log,
+    show_in_report,
+    write_study,
+)
 from pyhrf.config.study import Study
 from pyhrf.errors import EngineError, InputError, PyhrfError
 from pyhrf.execution.durable import write_durably
@@ -133,7 +139,8 @@ class Pool:
             tell = _named(name, self._tell)
             data = own.enter_context(study_data(study, fresh=fresh, tell=tell))
             prepared = prepare(study, data)
-            self._notes += [(name, note) for note in prepared.dataset.notes]
+            self._notes += [(name, note) for note in [*prepared.dataset.notes, *prepared.warnings]]
+            keep_in_log(prepared.warnings, name)
             if fresh:
                 self._begin_anew(study.output, tell)
             tell_what_goes_on(study.output, self._engine, tell=tell)

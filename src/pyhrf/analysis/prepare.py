@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.study import Study
 from pyhrf.data import Experiment, FloatArray
 from pyhrf.errors import ConfigError, InputError
-from pyhrf.estimation import StudyEstimator, code_versions, make_estimator
+from pyhrf.estimation import StudyEstimator, code_versions, design_warnings, make_estimator
 from pyhrf.execution.journal import Journal
 from pyhrf.inputs.cifti import Grayordinates
 from pyhrf.inputs.dataset import Dataset
@@ -43,12 +43,15 @@ class Prepared:
         Everything that the results depend on.
     checksums : mapping of str to str
         Of the input files, by path.
+    warnings : sequence of str
+        What is doubtful in the design.
     """
 
     dataset: Dataset
     estimator: StudyEstimator
     key: Mapping[str, str]
     checksums: Mapping[str, str]
+    warnings: Sequence[str]
 
 
 def check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
@@ -149,7 +152,8 @@ def prepare(study: Study, data: StudyData) -> Prepared:
         **code_versions(study),
     }
     checksums = {data.home_of(path): sum_ for path, sum_ in sums.items()}
-    return Prepared(dataset, estimator, key, checksums)
+    warnings = design_warnings(study, dataset.experiment)
+    return Prepared(dataset, estimator, key, checksums, warnings)
 
 
 def _events(dataset: Dataset) -> dict[str, str]:

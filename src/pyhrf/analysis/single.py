@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pyhrf.analysis.prepare import check_fit, open_journal, prepare
-from pyhrf.analysis.work import LOG_FILE, StudyRun, show_in_report, warnings_in
+from pyhrf.analysis.work import LOG_FILE, StudyRun, keep_in_log, show_in_report, warnings_in
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
-from pyhrf.estimation import check_estimator
+from pyhrf.estimation import check_estimator, design_warnings
 from pyhrf.execution.engine import Engine, Keeping
 from pyhrf.execution.engines import begin_anew, make_engine, tell_what_goes_on
 from pyhrf.execution.journal import folder_of_engine
@@ -63,7 +63,8 @@ def check_study(study: Study) -> list[str]:
     Returns
     -------
     list of str
-        What the user should know, such as events outside the scan time.
+        What the user should know, such as events outside the scan time, or conditions that can
+        hardly be told apart.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def check_study(study: Study) -> list[str]:
     dataset = open_files(study, data.runs, data.parcellation, data.meshes)
     contrasts = check_fit(study, dataset)
     check_estimator(study, dataset.experiment, contrasts)
-    return dataset.notes
+    return [*dataset.notes, *design_warnings(study, dataset.experiment)]
 
 
 def analyse(
@@ -150,7 +151,7 @@ def analyse(
     with study_data(study, fresh=fresh, tell=tell) as data:
         prepared = prepare(study, data)
         prepared.dataset.read()  # damage inside a file shows only here: before anything is written
-        for note in prepared.dataset.notes:
+        for note in [*prepared.dataset.notes, *prepared.warnings]:
             tell(f"note: {note}")
         if fresh:
             begin_anew(study.output, chosen, tell=tell)
@@ -159,6 +160,7 @@ def analyse(
             open_journal(study, data, prepared, tell) as journal,
             warnings_in(study.output / LOG_FILE),
         ):
+            keep_in_log(prepared.warnings)
             run = StudyRun(study, prepared, journal, chosen)
             run.work(fresh=fresh, stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
             results = run.write(started=started, command=command or sys.argv)

@@ -18,7 +18,7 @@ import numpy as np
 from pyhrf.analysis.prepare import Prepared, map_grid
 from pyhrf.config.study import Study
 from pyhrf.data import ParcelEstimate
-from pyhrf.estimation import numerics_version
+from pyhrf.estimation import design_warnings, numerics_version
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Detaching, Engine, Resumable
 from pyhrf.execution.journal import Journal
@@ -33,6 +33,7 @@ __all__ = [
     "StudyRun",
     "bring_home",
     "compile_here",
+    "keep_in_log",
     "show_in_report",
     "warnings_in",
     "write_study",
@@ -127,6 +128,24 @@ def warnings_in(path: Path) -> Iterator[None]:
     finally:
         log.removeHandler(file)
         file.close()
+
+
+def keep_in_log(warnings: Sequence[str], name: str = "") -> None:
+    """Write warnings that the user has been told into the files of the log.
+
+    Parameters
+    ----------
+    warnings : sequence of str
+    name : str
+        Of their study, where there are several.
+    """
+    log = logging.getLogger("pyhrf")
+    files = [handler for handler in log.handlers if isinstance(handler, logging.FileHandler)]
+    for text in warnings:
+        named = f"{name}: {text}" if name else text
+        record = log.makeRecord(_log.name, logging.WARNING, "", 0, named, (), None)
+        for file in files:
+            file.handle(record)
 
 
 @dataclass(frozen=True)
@@ -232,7 +251,11 @@ def write_study(
             for record in journal.history()
         ],
         parcels=Counter(estimate.status for estimate in estimates),
-        notes=[*dataset.notes, *journal.notes],
+        notes=[
+            *dataset.notes,
+            *design_warnings(study, dataset.experiment),
+            *journal.notes,
+        ],
         numerics_version=numerics_version(),
         runs=[
             {

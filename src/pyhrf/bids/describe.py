@@ -259,6 +259,9 @@ PARCEL_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "noise_redundancy": _column(
         "How much more noise is in sums over voxels than the model says, a ratio of variances"
     ),
+    "neighbour_correlation": _column(
+        "Mean correlation of the noise of neighbouring voxels; high in smoothed data"
+    ),
     "free_energy": _column("The criterion that VEM raises, at its end"),
     "log_likelihood": _column("Log likelihood of the data, at the end"),
     "n_chains": _column("Chains of MCMC"),

@@ -321,7 +321,7 @@ def _report(
 ) -> int:
     """Say what came of the participants; those left out have been named."""
     from pyhrf.results import Results
-    from pyhrf.results.report_warnings import outlying_warning
+    from pyhrf.results.report_warnings import noise_warnings, outlying_warning
 
     whole = {name: x for name, x in answer.items() if isinstance(x, Results)}
     for name, results in whole.items():
@@ -333,8 +333,9 @@ def _report(
                 "file desc-parcels_dseg.tsv",
                 err=True,
             )
-        if (outlying := outlying_warning(results)) and verbosity >= PROGRESS:
-            click.echo(f"{name}: {outlying}", err=True)
+        for warning in [outlying_warning(results), *noise_warnings(results)]:
+            if warning and verbosity >= PROGRESS:
+                click.echo(f"{name}: {warning}", err=True)
         if results.weak and verbosity >= PROGRESS:
             click.echo(
                 f"{name}: {len(results.weak)} of {results.n_parcels} parcels: the data say little "

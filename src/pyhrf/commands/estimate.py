@@ -129,7 +129,7 @@ def _check_program(study: Study, options: EstimOptions) -> None:
 def _report(results: Results, before: DoneBefore, verbosity: int, seconds: float) -> int:
     """Say how many parcels were done, which were not, and where the results are."""
     from pyhrf.analysis import LOG_FILE
-    from pyhrf.results.report_warnings import outlying_warning
+    from pyhrf.results.report_warnings import noise_warnings, outlying_warning
 
     n_parcels, failed = results.n_parcels, results.failed
     # Also at level 0: silence is for runs that need no attention.
@@ -155,6 +155,8 @@ def _report(results: Results, before: DoneBefore, verbosity: int, seconds: float
             )
         if outlying := outlying_warning(results):
             click.echo(outlying, err=True)
+        for warning in noise_warnings(results):
+            click.echo(warning, err=True)
         if results.weak:
             click.echo(
                 f"{len(results.weak)} of {n_parcels} parcels: the data say little of their "

@@ -20,6 +20,7 @@ from pyhrf.estimators.mcmc_summary import summarise_draws
 from pyhrf.estimators.vem_problem import experiment_problem
 from pyhrf.model.checks import NoiseKind
 from pyhrf.model.graph import NeighbourGraph
+from pyhrf.model.neighbour_correlation import neighbour_correlation
 from pyhrf.model.nuisance import DriftKind
 
 __all__ = ["JDEMCMC", "StartKind"]
@@ -182,6 +183,7 @@ class JDEMCMC(ParcelEstimator):
             conditions=self.experiment.conditions,
             contrasts=self.contrasts,
             dt=self.dt,
+            neighbour_correlation=neighbour_correlation(bold, self._problem.vem.explained, graph),
         )
 
 

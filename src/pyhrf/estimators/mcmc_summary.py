@@ -29,6 +29,7 @@ def summarise_draws(
     conditions: tuple[str, ...],
     contrasts: Mapping[str, FloatArray],
     dt: float,
+    neighbour_correlation: float,
 ) -> ParcelEstimate:
     """Tabulate the posterior on the scale where the HRF's largest excursion is +1.
 
@@ -42,6 +43,8 @@ def summarise_draws(
     contrasts : mapping of str to array, shape (n_conditions,)
     dt : float
         Step of the HRF, seconds.
+    neighbour_correlation : float
+        Of the noise of the data.
 
     Returns
     -------
@@ -70,6 +73,7 @@ def summarise_draws(
             "hrf_quality": float(np.sum(h.mean(axis=(0, 1)) ** 2) / np.mean(np.sum(h**2, axis=2))),
             "shared_noise": 0.0,
             "noise_redundancy": solution.redundancy,
+            "neighbour_correlation": neighbour_correlation,
             "n_chains": float(len(draws)),
             **{name: float(agreement[name]) for name in ("rhat", "ess", "rhat_hrf", "ess_hrf")},
             "acceptance_scale": float(accepted[0]),

@@ -22,6 +22,7 @@ from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
 from pyhrf.model.checks import NoiseKind
 from pyhrf.model.graph import NeighbourGraph
+from pyhrf.model.neighbour_correlation import neighbour_correlation
 from pyhrf.model.nuisance import DriftKind
 
 __all__ = ["JDEVEM"]
@@ -171,6 +172,7 @@ class JDEVEM(ParcelEstimator):
             conditions=self.experiment.conditions,
             contrasts=self.contrasts,
             dt=self.dt,
+            neighbour_correlation=neighbour_correlation(bold, self._problem.explained, graph),
             ppm_threshold=self.ppm_threshold,
             seed=self.seed,
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.vem_fit import Fit
-from pyhrf.estimators.vem_problem import CosineDesign, VEMProblem
+from pyhrf.estimators.vem_problem import CosineDesign, VEMProblem, n_responses_with_room
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.noise_spectrum import (
     autocorrelation,
@@ -34,9 +34,6 @@ __all__ = ["NoiseFit"]
 
 # Steps towards the spectrum, as if positions shared nothing and then as they do.
 N_SPECTRA = (3, 2)
-# At least this part of the free scans is left when all possible responses have been taken out,
-# and at least so many.
-LEAST_LEFT = (1 / 3, 20)
 # Residuals this small beside the data are rounding.
 LEAST_NOISE = 1e-6
 # Gains in log likelihood for each position that are asked for: of noise that is shared, and of a
@@ -79,11 +76,9 @@ class NoiseFit(Fit):
             As for `pyhrf.estimators.vem_solver.solve_vem`.
         """
         design = problem.cosines
-        n_free = problem.design.n_free
         if design is None:
             return None
-        room = n_free - max(LEAST_LEFT[0] * n_free, LEAST_LEFT[1])
-        n_responses = min(len(design.responses), int(room // problem.n_conditions))
+        n_responses = n_responses_with_room(problem.design.n_free, problem.n_conditions)
         if n_responses < 1:
             return None
         Y = to_cosines(without_nuisance(problem.projector, bold), design.basis.run_lengths)

@@ -13,15 +13,24 @@ from pyhrf.estimators.vem_state import Prior
 from pyhrf.model.checks import NoiseKind, checked_design
 from pyhrf.model.hrf import canonical_hrf, prior_precision, rougher_part
 from pyhrf.model.noise_spectrum import CosineBasis, cosine_basis, to_cosines
-from pyhrf.model.nuisance import DriftKind
+from pyhrf.model.nuisance import DriftKind, independent_columns
 from pyhrf.model.statistics import DesignStatistics, Projector, design_statistics
 
-__all__ = ["CosineDesign", "VEMProblem", "experiment_problem", "make_problem"]
+__all__ = [
+    "CosineDesign",
+    "VEMProblem",
+    "experiment_problem",
+    "make_problem",
+    "n_responses_with_room",
+]
 
 # Grid of lag-1 autocorrelations, and the peak times of the HRFs to begin with, seconds.
 AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
 # Directions of the HRF's prior that a response is made of when the noise is measured.
 N_RESPONSES = 4
+# At least this part of the free scans is left when all possible responses have been taken out,
+# and at least so many.
+LEAST_LEFT = (1 / 3, 20)
 START_PEAKS = (3.5, 4.25, 5.0, 6.0, 7.0, 8.0)
 
 
@@ -76,6 +85,8 @@ class VEMProblem:
         As in `run_vem`.
     beta : float or None
         Strength of the field; None to choose it, with its log odds, per condition.
+    explained : array, shape (n_scans, n_explained)
+        Orthonormal basis of the nuisance and of all that a response could be.
     cosines : CosineDesign or None
         For noise that positions share; None takes the noise of each for its own.
     """
@@ -90,6 +101,7 @@ class VEMProblem:
     n_iterations: int
     tolerance: float
     beta: float | None
+    explained: FloatArray
     cosines: CosineDesign | None = None
 
     @property
@@ -174,15 +186,40 @@ def _cosine_design(
     basis = cosine_basis(experiment)
     n_nuisance = projector.Q.shape[1]
     cosines = to_cosines(projector.Z, basis.run_lengths)
-    directions = np.linalg.eigh(R_inv)[1]
     return CosineDesign(
         basis,
         np.ascontiguousarray(cosines[:, n_nuisance:]),
         np.ascontiguousarray(cosines[:, :n_nuisance]),
-        np.ascontiguousarray(directions[:, :N_RESPONSES].T),
+        _responses(R_inv),
         rougher_part(len(R_inv), dt),
         white,
     )
+
+
+def _responses(R_inv: FloatArray) -> FloatArray:
+    """Directions in which HRFs vary most under their prior, shape (n_responses, n_hrf)."""
+    return np.ascontiguousarray(np.linalg.eigh(R_inv)[1][:, :N_RESPONSES].T)
+
+
+def n_responses_with_room(n_free: int, n_conditions: int) -> int:
+    """Count the directions of a response that can be taken out of the data; at least 0.
+
+    Parameters
+    ----------
+    n_free : int
+        Scans less nuisance regressors.
+    n_conditions : int
+    """
+    room = n_free - max(LEAST_LEFT[0] * n_free, LEAST_LEFT[1])
+    return min(N_RESPONSES, max(int(room // n_conditions), 0))
+
+
+def _explained(projector: Projector, responses: FloatArray) -> FloatArray:
+    """Give an orthonormal basis of nuisance and responses of all conditions."""
+    n_scans, n_nuisance = projector.Q.shape
+    X = projector.Z[:, n_nuisance:].reshape(n_scans, -1, responses.shape[1])
+    regressors = (X @ responses.T).reshape(n_scans, -1)
+    return np.hstack([projector.Q, independent_columns(regressors, projector.Q)])
 
 
 def make_problem(
@@ -211,6 +248,7 @@ def make_problem(
     """
     n_conditions = design.C.shape[2] // starts.shape[1]
     every = np.ones(len(design.rho), dtype=np.bool_)
+    responses = _responses(R_inv)[: n_responses_with_room(design.n_free, n_conditions)]
     Gamma = np.array(
         [contract_design(design.G, np.outer(h, h), every, n_conditions) for h in starts]
     )
@@ -232,5 +270,6 @@ def make_problem(
         n_iterations=n_iterations,
         tolerance=tolerance,
         beta=beta,
+        explained=_explained(projector, responses),
         cosines=cosines,
     )

@@ -28,6 +28,7 @@ def summarise(
     conditions: tuple[str, ...],
     contrasts: Mapping[str, FloatArray],
     dt: float,
+    neighbour_correlation: float,
     ppm_threshold: float | None,
     seed: int,
 ) -> ParcelEstimate:
@@ -43,6 +44,8 @@ def summarise(
     contrasts : mapping of str to array, shape (n_conditions,)
     dt : float
         Step of the HRF, seconds.
+    neighbour_correlation : float
+        Of the noise of the data.
     ppm_threshold : float or None
         Level for the PPMs; None for the crossing of the classes.
     seed : int
@@ -83,6 +86,7 @@ def summarise(
             "hrf_quality": solution.quality,
             "shared_noise": float(solution.shared),
             "noise_redundancy": solution.redundancy,
+            "neighbour_correlation": neighbour_correlation,
             "free_energy": float(solution.trace[-1]),
         },
         conditions={

@@ -62,10 +62,16 @@ class NeighbourGraph:
     def subgraph(self, kept: NDArray[np.bool_]) -> NeighbourGraph:
         """Graph of the kept positions only, renumbered in their order."""
         number = np.cumsum(kept, dtype=np.int32) - 1
-        owner = np.repeat(np.arange(len(kept), dtype=np.int32), np.diff(self.start))
-        inside = kept[owner] & kept[self.neighbours] & (owner < self.neighbours)
-        pairs = np.column_stack([number[owner[inside]], number[self.neighbours[inside]]])
-        return NeighbourGraph.from_edges(pairs, int(kept.sum()))
+        pairs = self.pairs()
+        pairs = pairs[kept[pairs].all(axis=1)]
+        return NeighbourGraph.from_edges(number[pairs], int(kept.sum()))
+
+    def pairs(self) -> NDArray[np.int32]:
+        """Each pair of neighbours once, the lower number first; shape (n_edges, 2)."""
+        n_positions = len(self.start) - 1
+        owner = np.repeat(np.arange(n_positions, dtype=np.int32), np.diff(self.start))
+        first = owner < self.neighbours
+        return np.column_stack([owner[first], self.neighbours[first]])
 
 
 def _as_pairs(edges: ArrayLike) -> NDArray[np.integer]:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from pyhrf.results.results import LOW_QUALITY, Results
+from pyhrf.results.results import LOW_QUALITY, SHARED, SMOOTH, Results
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["outlying_warning", "warnings_of"]
+__all__ = ["noise_warnings", "outlying_warning", "warnings_of"]
 
 
 def warnings_of(results: Results) -> list[str]:
@@ -36,6 +36,7 @@ def warnings_of(results: Results) -> list[str]:
         )
     if outlying := outlying_warning(results):
         found.append(outlying)
+    found.extend(noise_warnings(results))
     if results.weak:
         found.append(
             f"of the response in {_some(results.weak)} the data say little "
@@ -72,6 +73,39 @@ def outlying_warning(results: Results) -> str:
         f"in {_some(list(found))} {many} far off those around, mostly {where} (the first is 0): "
         "censor what was not in steady state or moved, for it spoils the estimates"
     )
+
+
+def noise_warnings(results: Results) -> list[str]:
+    """Tell that the data look smoothed, or that they have shared noise that is not modelled.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    list of str
+        Empty if neither is so in most parcels, or in results of older versions.
+    """
+    where = (
+        f"in {{}} of {results.n_parcels} parcels the noise of neighbouring voxels correlates by "
+        "more than {:g} (neighbour_correlation): "
+    )
+    found = []
+    if results.smooth:
+        found.append(
+            where.format(len(results.smooth), SMOOTH)
+            + "the data look smoothed, or resampled to smaller voxels, so that much of what is "
+            "called active lies beside the responses; give data that are not smoothed"
+        )
+    if results.unmodelled:
+        found.append(
+            where.format(len(results.unmodelled), SHARED)
+            + "this study takes it for each voxel's own, so that too much is called active and "
+            "responses may be wrong even where hrf_quality is high, the more so with many "
+            "conditions of few events; JDE VEM with <shared_noise>measured</shared_noise> models it"
+        )
+    return found
 
 
 def _n_left_out(good: pd.DataFrame) -> int:

@@ -29,10 +29,24 @@ from pyhrf.results.tables import write_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LOW_QUALITY", "Results", "made_by_analysis", "write_results"]
+__all__ = ["LOW_QUALITY", "SHARED", "SMOOTH", "Results", "made_by_analysis", "write_results"]
 
 LOW_QUALITY = 0.5
 """Below this ``hrf_quality`` the data say too little of the response."""
+
+SMOOTH = 0.7
+"""Above this ``neighbour_correlation`` voxels are smoothed, or finer than the scanner's.
+
+Real data as they were acquired have .2 to .35 (voxels of 3 to 4 mm), resampled ones .49 to .64 (2
+to 3 mm). Smoothed by 4 mm they have .5 to .6 and .79 to .91, by 6 mm .78 to .96.
+"""
+
+SHARED = 0.1
+"""Above this ``neighbour_correlation`` voxels share noise that an estimator has to model.
+
+Where each position has its own it is 0 within .02. At .11 a tenth of what does nothing is called
+active if there are twenty conditions, and a twentieth if there are four.
+"""
 
 _CIFTI_ENDINGS = (".dscalar.nii", ".dtseries.nii")
 _TEXTS = ("status", "reason", "condition")
@@ -156,12 +170,38 @@ class Results:
     @cached_property
     def weak(self) -> list[int]:
         """Parcels of whose response the data say little: ``hrf_quality`` below 0.5."""
-        found = [(row["parcel"], row.get("hrf_quality", "n/a")) for row in self._rows]
-        return [
-            int(number)
-            for number, quality in found
-            if quality not in ("", "n/a") and float(quality) < LOW_QUALITY
-        ]
+        qualities = self._figures("hrf_quality")
+        return [number for number, quality in qualities.items() if quality < LOW_QUALITY]
+
+    @cached_property
+    def smooth(self) -> list[int]:
+        """Parcels whose neighbours share noise as in smoothed data, if most do; else none.
+
+        Nodes of a mesh are finer than the voxels that they were sampled from: of surfaces nothing
+        is said.
+        """
+        found = self._mostly_above(SMOOTH)
+        return found if found and self._study["data"]["kind"] != "surface" else []
+
+    @cached_property
+    def unmodelled(self) -> list[int]:
+        """Parcels with shared noise that the study takes for each position's own, if most are."""
+        found = self._mostly_above(SHARED)
+        if not found:
+            return []
+        estimator = self._study["estimator"]
+        own = estimator == "jde-mcmc" or self._study["vem"].get("shared_noise") == "none"
+        return found if own else []
+
+    @property
+    def _study(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.provenance["study"])
+
+    def _mostly_above(self, least: float) -> list[int]:
+        """Parcels whose neighbours correlate by more than this, if most do; else none."""
+        correlations = self._figures("neighbour_correlation")
+        found = [number for number, value in correlations.items() if value > least]
+        return found if 2 * len(found) > len(correlations) else []
 
     @cached_property
     def outlying(self) -> dict[int, tuple[int, int]]:
@@ -171,6 +211,14 @@ class Results:
             int(row["parcel"]): (int(float(row[named[0]])), int(float(row[named[1]])))
             for row in self._rows
             if row.get(named[0], "n/a") not in ("", "n/a") and float(row[named[0]]) > 0
+        }
+
+    def _figures(self, column: str) -> dict[int, float]:
+        """Values of a column of the table of parcels, where there are any, by parcel."""
+        return {
+            int(row["parcel"]): float(row[column])
+            for row in self._rows
+            if row.get(column, "n/a") not in ("", "n/a")
         }
 
     @property
