@@ -10,18 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gammainc, gammaln
 
 from pyhrf.data import FloatArray
 from pyhrf.model.noise_spectrum import CosineBasis, updated_spectrum
 from pyhrf.model.shared_noise import SharedNoise
 
-__all__ = ["AlongNoise", "excess"]
+__all__ = ["AlongNoise", "kept_parts"]
 
 N_DIRECTIONS = 20
-# Numbers of directions of which the levels may exceed the noise.
+# Numbers of directions, from the first one on, along which levels may exceed the noise.
 COUNTS = (1, 2, 3, 5, 8, 12, 20)
-# In nats, that they do.
-LEAST_EVIDENCE = 0.25
+# How often they exceed it along none, before the parcel's conditions are looked at; how many
+# conditions that is worth, and how often it is learned from them.
+NONE, WORTH, N_ROUNDS = 0.05, 2.0, 3
+# Power of the prior of the noise's share of the variance: below 1, little noise is likelier.
+SHARE_POWER = 1 / 3
 TINY = 1e-300
 
 
@@ -84,17 +88,8 @@ class AlongNoise:
             error[k] = np.maximum(weights**2 @ spectrum * size, np.maximum(as_all, TINY))
         return cls(noise.sd, U, (weights @ ((Y / noise.sd) @ U)).T, error)
 
-    def _of(self, level: FloatArray) -> FloatArray:
-        """Bring levels to the directions, shape (n_directions, n_conditions)."""
-        return self.directions.T @ (level / self.sd[:, None])
-
     def raised(self, level: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Raise levels that lack more than noise along the directions.
-
-        Along the first ``k`` directions levels of least squares ``x`` have the variance
-        ``(1 + t) e``, where noise alone would give them ``e``. So the level there is
-        ``t / (1 + t)`` of ``x`` and the rest of what it was, with the variance ``e t / (1 + t)``
-        (empirical Bayes; Efron and Morris 1973, JASA 68:117).
 
         Parameters
         ----------
@@ -104,47 +99,82 @@ class AlongNoise:
         Returns
         -------
         level : array, shape (n_positions, n_conditions)
+            Along each direction the estimate goes by `kept_parts` of the way to that of least
+            squares.
         variance : array, shape (n_positions, n_conditions)
             What the errors along the directions add to theirs.
         """
-        raised, variance = level.copy(), np.zeros_like(level)
         scaled = level / self.sd[:, None]
-        lacking = self.plain - self.directions.T @ scaled
-        own = np.mean(scaled**2, axis=0)
-        for m in range(level.shape[1]):
-            error = self.error[:, m]
-            if excess(lacking[:, m] ** 2 / error)[0] < LEAST_EVIDENCE:
-                continue
-            _, count, ratio = excess(self.plain[:, m] ** 2 / (error + own[m]))
-            kept, U = ratio / (1 + ratio), self.directions[:, :count]
-            raised[:, m] += self.sd * (U @ (kept * lacking[:count, m]))
-            variance[:, m] = self.sd**2 * (U**2 @ (kept * error[:count]))
-        return raised, variance
+        had = self.directions.T @ scaled
+        kept = kept_parts(self.plain, had, self.error, np.mean(scaled**2, axis=0))
+        step = self.directions @ (kept * (self.plain - had))
+        variance = self.directions**2 @ (kept * self.error)
+        return level + self.sd[:, None] * step, self.sd[:, None] ** 2 * variance
 
 
-def excess(squares: FloatArray) -> tuple[float, int, float]:
-    """Find along how many directions levels exceed what they should be, and by how much.
+def kept_parts(
+    plain: FloatArray, had: FloatArray, error: FloatArray, own: FloatArray
+) -> FloatArray:
+    """Tell what part of levels of least squares is to be kept along each direction.
+
+    Either a level is what it was estimated and the rest is noise, ``x_k ~ N(had_k, e_k)``, or
+    along the first ``c`` directions levels have a variance of their own, of which noise and
+    estimates are the part ``s``: ``x_k ~ N(0, (e_k + own) / s)`` with a prior ``s^(a - 1)`` on
+    0 to 1 (Strawderman 1971, Annals of Mathematical Statistics 42:385). Then ``1 - E[s]`` of
+    ``x`` is kept, and on average so over all ``c``, each by its probability. How probable each is
+    before, the conditions of the parcel tell together.
 
     Parameters
     ----------
-    squares : array, shape (n_directions,)
-        Squared levels over the variances that they should have.
+    plain : array, shape (n_directions, n_conditions)
+        Levels of least squares ``x``.
+    had : array, shape (n_directions, n_conditions)
+        Estimates.
+    error : array, shape (n_directions, n_conditions)
+        Variances that the noise gives to `plain`.
+    own : array, shape (n_conditions,)
+        Mean squares of the estimates along any direction.
 
     Returns
     -------
-    float
-        How much likelier that is, in nats.
-    int
-        How many directions, from the first one on; 0 if they do not.
-    float
-        Their variance beyond what it should be, as a multiple of that.
+    array, shape (n_directions, n_conditions)
+        From 0 to 1.
     """
-    found = (0.0, 0, 0.0)
-    for count in COUNTS:
-        if count > len(squares):
-            break
-        ratio = float(np.mean(squares[:count]))
-        if ratio > 1:
-            evidence = 0.5 * count * (ratio - 1 - np.log(ratio))
-            found = max(found, (evidence, count, ratio - 1))
-    return found
+    counts = [count for count in COUNTS if count <= len(plain)]
+    # a condition without a regressor has neither levels nor errors
+    told = np.all(error > TINY, axis=0)
+    error = np.where(told, error, 1.0)
+    variance = error + own
+    half = np.maximum(0.5 * np.cumsum(plain**2 / variance, axis=0), 1e-12)
+    of_noise = 0.5 * np.cumsum((plain - had) ** 2 / error - np.log(variance / error), axis=0)
+    log_odds = np.zeros((len(counts) + 1, plain.shape[1]))
+    kept = np.zeros_like(log_odds)
+    for row, count in enumerate(counts, start=1):
+        power, S = count / 2 + SHARE_POWER, half[count - 1]
+        log_mass = _log_gamma_integral(power, S)
+        log_odds[row] = np.log(SHARE_POWER) + log_mass + of_noise[count - 1]
+        kept[row] = 1 - np.exp(_log_gamma_integral(power + 1, S) - log_mass)
+    prior = np.full(len(log_odds), (1 - NONE) / max(len(counts), 1))
+    prior[0] = NONE
+    shares = prior
+    for _ in range(N_ROUNDS):
+        total = _probabilities(log_odds[:, told], shares).sum(axis=1)
+        shares = (total + WORTH * prior) / (told.sum() + WORTH)
+    weights = _probabilities(log_odds, shares) * kept * told
+    parts = np.zeros_like(plain)
+    for row, count in enumerate(counts, start=1):
+        parts[:count] += weights[row]
+    return parts
+
+
+def _probabilities(log_odds: FloatArray, shares: FloatArray) -> FloatArray:
+    """Probabilities of the rows, which are as frequent as `shares` says."""
+    log = log_odds + np.log(shares)[:, None]
+    odds = np.exp(log - log.max(axis=0, initial=-np.inf))
+    return np.asarray(odds / odds.sum(axis=0))
+
+
+def _log_gamma_integral(power: float, S: FloatArray) -> FloatArray:
+    """Log of the integral of ``s^(power - 1) exp(-S s)`` over s from 0 to 1."""
+    mass = np.maximum(gammainc(power, S), TINY)
+    return np.asarray(gammaln(power) + np.log(mass) - power * np.log(S))
