@@ -316,7 +316,7 @@ def test_remove__while_a_job_still_writes(tmp_path):
 
 
 def test_local_folder__trouble_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster_folder, "_REMOVE_SECONDS", 0.0)
+    monkeypatch.setattr(cluster_folder, "REMOVE_SECONDS", 0.0)
     path = tmp_path / "a file"
     path.write_text("")
     folder = LocalFolder(path)

@@ -15,13 +15,9 @@ from hypothesis import strategies as st
 from pyhrf.execution.remote import host_facts
 
 asyncssh = pytest.importorskip("asyncssh", reason="the extra lan is not installed")
-from pyhrf.execution.remote.ssh import (  # noqa: E402
-    HostError,
-    HostName,
-    Probe,
-    connect,
-    python_command,
-)
+from pyhrf.execution.remote.probe import Probe, python_command  # noqa: E402
+from pyhrf.execution.remote.refusals import HostError, HostName  # noqa: E402
+from pyhrf.execution.remote.ssh import connect  # noqa: E402
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ import asyncssh
 
 from pyhrf.execution.remote import host_folder
 from pyhrf.execution.remote.forwarding import check_forwarding
-from pyhrf.execution.remote.ssh import HostError, Probe, connect, probe, python_command
+from pyhrf.execution.remote.probe import Probe, probe, python_command
+from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.ssh import connect
 
 __all__ = ["STEPS", "HostCheck", "LanCheck", "LanSection", "check_lan"]
 

@@ -16,7 +16,8 @@ import asyncssh
 from pyhrf.errors import counted
 from pyhrf.execution.engine import Batch, BatchResult, is_internal_error
 from pyhrf.execution.packing import unpack_estimates
-from pyhrf.execution.remote.ssh import HostError, connect
+from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.ssh import connect
 
 __all__ = ["fetch", "remove"]
 

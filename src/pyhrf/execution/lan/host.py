@@ -14,7 +14,9 @@ import asyncssh
 
 from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.remote.forwarding import check_forwarding
-from pyhrf.execution.remote.ssh import HostError, connect, probe, python_command
+from pyhrf.execution.remote.probe import probe, python_command
+from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.ssh import connect
 
 __all__ = ["Host", "Meeting"]
 

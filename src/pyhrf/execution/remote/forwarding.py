@@ -7,7 +7,7 @@ import contextlib
 
 import asyncssh
 
-from pyhrf.execution.remote.ssh import HostError
+from pyhrf.execution.remote.refusals import HostError
 
 __all__ = ["check_forwarding"]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import configparser
 import json
-import os
 import posixpath
 import shlex
 import socket
@@ -24,8 +22,10 @@ from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.login import login_name
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.remote import host_folder
+from pyhrf.execution.remote.probe import python_command
+from pyhrf.execution.remote.refusals import HostError
 from pyhrf.execution.remote.shells import AS_SOMA, Here, Shell, There
-from pyhrf.execution.remote.ssh import HostError, connect, python_command
+from pyhrf.execution.remote.ssh import connect
 from pyhrf.execution.soma import facts as cluster_facts
 from pyhrf.execution.soma.client import Resource, SomaClient
 from pyhrf.execution.soma.resource import (
@@ -36,6 +36,7 @@ from pyhrf.execution.soma.resource import (
     start_database,
     try_jobs,
 )
+from pyhrf.execution.soma.sections import check_section_there, read_section_here
 
 __all__ = ["ClusterSection", "check_cluster"]
 
@@ -180,27 +181,8 @@ class _Visit:
         return settings.server_id
 
     async def own_file(self) -> str:
-        server_id = str(self.settings.server_id)
-        path = Path(os.environ.get("SOMA_WORKFLOW_CONFIG") or "~/.soma-workflow.cfg").expanduser()
         address = self.settings.server or "CLUSTER"
-        cure = (
-            f"write there: [{server_id}], cluster_address = {address}, "
-            f"submitting_machines = {address}, each on a line of its own"
-        )
-        parser = configparser.ConfigParser(interpolation=None)
-        try:
-            parser.read_string(path.read_text("utf-8"), source=str(path))
-        except FileNotFoundError:
-            raise Fault(f"{path} is not there", cure) from None
-        except (OSError, UnicodeDecodeError, configparser.Error) as error:
-            text = " ".join(str(error).split())
-            raise Fault(f"{path} cannot be read: {text}", "correct it") from error
-        if not parser.has_section(server_id):
-            raise Fault(f"{path} has no section [{server_id}]", cure)
-        self._own = dict(parser[server_id])
-        missing = [k for k in ("cluster_address", "submitting_machines") if k not in self._own]
-        if missing:
-            raise Fault(f"{path}, section [{server_id}]: {' and '.join(missing)} missing", cure)
+        path, self._own = read_section_here(str(self.settings.server_id), address)
         try:
             await asyncio.to_thread(self._client.configure)
         except PyhrfError as error:
@@ -291,29 +273,8 @@ class _Visit:
         return f"{there}, started by {name}"
 
     async def file_there(self) -> str:
-        facts, server_id = self._facts, self.settings.server_id
-        address = self._own["cluster_address"]
-        cure = (
-            f"write into ~/.soma-workflow.cfg there: [{server_id}], server_name = {server_id}_db, "
-            f"scheduler_type = slurm (or pbspro), cluster_address = {address}, "
-            f"submitting_machines = {address}, each on a line of its own"
-        )
-        if facts["file"] is None:
-            raise Fault("~/.soma-workflow.cfg is not there on the cluster", cure)
-        where = f"{facts['file']} on the cluster"
-        section = facts["section"]
-        if section is None:
-            raise Fault(f"{where} has no section [{server_id}]", cure)
-        needed = ("server_name", "cluster_address", "submitting_machines", "scheduler_type")
-        if missing := [key for key in needed if key not in section]:
-            raise Fault(f"{where}, section [{server_id}]: {' and '.join(missing)} missing", cure)
-        if self._facts["hostname"] == server_id:
-            raise Fault(
-                f"server_id = {server_id} is the host name of the cluster, which soma-workflow "
-                "takes for light mode there",
-                "give the resource another name on both sides",
-            )
-        return f"{where}, scheduler_type = {section['scheduler_type']}"
+        server_id = str(self.settings.server_id)
+        return check_section_there(self._facts, server_id, self._own["cluster_address"])
 
     async def scheduler(self) -> str:
         kind = self._facts["section"]["scheduler_type"]

@@ -16,8 +16,8 @@ from pathlib import Path
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.remote import host_facts
+from pyhrf.execution.remote.probe import Probe, python_command
 from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell
-from pyhrf.execution.remote.ssh import Probe, python_command
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.sacct import FIELDS, NAME
 
