@@ -139,6 +139,20 @@ def test_check__names_a_login_that_talks(bed: Bed) -> None:
     assert_fails(bed, "login is silent", "quota exceeded", "/dev/null")
 
 
+def test_check__names_start_up_files_through_which_no_command_gets(bed: Bed) -> None:
+    configure(bed)
+    step = "login is silent"
+    bed.write(CLUSTER, ".profile", "exit 0\n")
+    assert_fails(bed, step, "an echo does not come back", "~/.profile, ~/.bash_profile")
+    bed.write(CLUSTER, ".profile", "read answer\n")
+    assert_fails(bed, step, "read what is sent to a command", "reads nothing")
+    bed.write(CLUSTER, ".profile", "printf '\\033]0;my title\\007'\n")
+    assert_fails(bed, step, "a line without an end", "write nothing")
+    (bed.home(CLUSTER) / ".profile").unlink()
+    bed.write(CLUSTER, ".bashrc", "exec sh\n")
+    assert_fails(bed, "ssh", "an echo does not come back", "~/.bashrc")
+
+
 def script(bed: Bed, text: str) -> Path:
     path = bed.write(CLUSTER, "fake/python3", f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sys
 import uuid
 from collections import Counter
@@ -18,6 +17,8 @@ from pyhrf.execution.remote import host_folder
 from pyhrf.execution.remote.forwarding import check_forwarding
 from pyhrf.execution.remote.probe import Probe, probe, python_command
 from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.sftp import open_sftp
+from pyhrf.execution.remote.shells import There, find_answer
 from pyhrf.execution.remote.ssh import connect
 
 __all__ = ["STEPS", "HostCheck", "LanCheck", "LanSection", "check_lan"]
@@ -211,12 +212,11 @@ class _Visit:
         assert self._connection is not None
         source = Path(host_folder.__file__).read_text("utf-8")
         command = python_command(self.python, "-", action, *words, niceness=self.settings.niceness)
-        async with asyncio.timeout(_COMMAND_SECONDS):
-            done = await self._connection.run(command, input=source, request_pty=False)
-        for line in str(done.stdout or "").splitlines():
-            if line.startswith('{"pyhrf_folder"'):
-                return json.loads(line)["pyhrf_folder"]
-        raise OSError(str(done.stderr or "").strip() or "the interpreter did not answer")
+        said = await There(self._connection).run(command, text=source)
+        answer = find_answer(said.out, "pyhrf_folder")
+        if answer is None:
+            raise OSError(f"the interpreter does not answer: {said.reason}")
+        return answer
 
     async def leave(self) -> None:
         """Remove what was written and close the connection."""
@@ -280,7 +280,7 @@ async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], time
         async with (
             connection,
             asyncio.timeout(_COMMAND_SECONDS),
-            connection.start_sftp_client() as sftp,
+            await open_sftp(connection, host) as sftp,
         ):
             folder = str(settings.remote_path).removeprefix("~/")  # SFTP starts in the home
             seen += [v.check.host for v in writers if await sftp.exists(f"{folder}/{v.note}")]
@@ -289,7 +289,7 @@ async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], time
     except (OSError, asyncssh.Error, TimeoutError) as error:
         return (
             f"remote_host {host} cannot be used: SFTP failed ({error or 'no answer in time'}); "
-            "see that its sshd has the subsystem sftp"
+            "see that the machine is not overloaded"
         )
     if len(seen) == len(writers):
         return f"remote_host {host} sees the folder of every host"

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["read_notes", "remove_note", "write_note"]
+__all__ = ["locate", "read_notes", "remove_note", "write_note"]
 
 
 def write_note(folder: str, name: str) -> str:
@@ -26,6 +26,11 @@ def write_note(folder: str, name: str) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def locate(folder: str, _: str) -> str:
+    """Return the absolute path of a folder."""
+    return str(Path(folder).expanduser().absolute())
 
 
 def read_notes(folder: str, *names: str) -> list[str]:
@@ -47,6 +52,7 @@ def remove_note(folder: str, name: str) -> str:
 
 if __name__ == "__main__":
     actions: dict[str, Callable[..., object]] = {
+        "locate": locate,
         "write": write_note,
         "read": read_notes,
         "remove": remove_note,

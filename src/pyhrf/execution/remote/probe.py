@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import shlex
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,12 @@ from pathlib import Path
 import asyncssh
 
 from pyhrf.execution.remote import host_facts
+from pyhrf.execution.remote.commands import quoted_path, ssh_login
 from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.shells import There, find_answer
+from pyhrf.execution.remote.startup import StartupError, say_hello
 
-__all__ = ["Probe", "probe", "python_command"]
+__all__ = ["Probe", "check_startup", "probe", "python_command"]
 
 _PROBE_SECONDS = 30
 
@@ -60,10 +62,27 @@ def python_command(python: str, *arguments: str, niceness: int) -> str:
 
     A folder that lies where the login shell starts, and is called pyhrf, is not imported.
     """
-    home, slash, rest = python.partition("/")
-    path = f"~/{shlex.quote(rest)}" if home == "~" and slash else shlex.quote(python)
-    words = " ".join(map(shlex.quote, arguments))
-    return f"exec nice -n {niceness} env PYTHONSAFEPATH=1 {path} {words}"
+    words = " ".join([quoted_path(python), *map(shlex.quote, arguments)])
+    return f"exec nice -n {niceness} env PYTHONSAFEPATH=1 {words}"
+
+
+async def check_startup(connection: asyncssh.SSHClientConnection, host: str) -> None:
+    """See that a login runs the commands that it is given.
+
+    Raises
+    ------
+    HostError
+        Naming its start-up files if it does not.
+    """
+    trial = f"ssh {ssh_login(host, str(connection.get_extra_info('username')))}"
+    try:
+        await say_hello(There(connection), trial=trial)
+    except StartupError as error:
+        raise HostError(host, error.cause, error.cure, kind="login") from error
+    except (OSError, asyncssh.Error) as error:
+        cause = f"the login works, but no command can be run there: {error}"
+        cure = f"see that this prints hello: {trial} echo hello"
+        raise HostError(host, cause, cure, kind="login") from error
 
 
 async def probe(
@@ -89,21 +108,20 @@ async def probe(
     Raises
     ------
     HostError
-        If the interpreter cannot be run.
+        If the login runs no commands, or the interpreter cannot be run.
     """
     host = host or str(connection.get_extra_info("host") or "")
+    start = time.monotonic()
+    await check_startup(connection, host)
+    seconds = _PROBE_SECONDS + time.monotonic() - start  # start-up files may take their time
     command = python_command(python, "-", niceness=niceness)
     source = Path(host_facts.__file__).read_text("utf-8")
     cure = "set python in section [parallel-LAN] to an interpreter there that has pyhrf[lan]"
     try:
-        async with asyncio.timeout(_PROBE_SECONDS):
-            done = await connection.run(command, input=source, request_pty=False)
+        said = await There(connection).run(command, text=source, seconds=seconds)
     except (OSError, asyncssh.Error, TimeoutError) as error:
-        reason = str(error) or f"no answer within {_PROBE_SECONDS} s"
-        raise HostError(host, f"{python} cannot be run: {reason}", cure, kind="python") from error
-    for line in str(done.stdout or "").splitlines():  # a login shell may print lines of its own
-        if line.startswith('{"pyhrf_host"'):
-            return Probe(**json.loads(line)["pyhrf_host"])
-    said = str(done.stderr or "").strip().splitlines()
-    reason = said[-1] if said else f"it ended with status {done.exit_status}"
-    raise HostError(host, f"{python} cannot be run: {reason}", cure, kind="python")
+        raise HostError(host, f"{python} cannot be run: {error}", cure, kind="python") from error
+    answer = find_answer(said.out, "pyhrf_host")
+    if answer is None:
+        raise HostError(host, f"{python} cannot be run: {said.reason}", cure, kind="python")
+    return Probe(**answer)

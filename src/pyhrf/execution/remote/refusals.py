@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import socket
 from collections.abc import Sequence
@@ -13,16 +12,13 @@ from typing import Literal
 import asyncssh
 
 from pyhrf.errors import EngineError
+from pyhrf.execution.remote.commands import ssh_login
 
-__all__ = ["HostError", "HostName", "Kind", "Place", "host_error"]
+__all__ = ["HostError", "Kind", "Place", "host_error"]
 
-Kind = Literal["name", "network", "host key", "login", "configuration", "python"]
+Kind = Literal["name", "network", "host key", "login", "configuration", "python", "sftp"]
 """What stood in the way: name resolution, the network, the key of the host, ours, a file of
-settings, or the interpreter there."""
-
-_NAME = re.compile(
-    r"(?:(?P<user>[^@]+)@)?(?:\[(?P<inner>[^]]+)\]|(?P<host>.+?))(?::(?P<port>\d+))?"
-)
+settings, the interpreter there, or SFTP."""
 
 
 class HostError(EngineError):
@@ -43,37 +39,6 @@ class HostError(EngineError):
     def __init__(self, host: str, cause: str, cure: str, *, kind: Kind = "network") -> None:
         super().__init__(f"host {host}: {cause}; {cure}")
         self.host, self.cause, self.cure, self.kind = host, cause, cure, kind
-
-
-@dataclass(frozen=True, slots=True)
-class HostName:
-    """``[USER@]HOST[:PORT]`` in its parts; None where one is not given.
-
-    Attributes
-    ----------
-    host : str
-        Name, alias or address.
-    user : str or None
-        Login.
-    port : int or None
-        Port of the ssh server.
-    """
-
-    host: str
-    user: str | None = None
-    port: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> HostName:
-        """Take ``user@host:port`` apart; a bare IPv6 address has no port."""
-        user, _, rest = text.rpartition("@")
-        if rest.count(":") > 1 and not rest.startswith("["):
-            return cls(rest, user or None)
-        match = _NAME.fullmatch(rest)
-        if match is None:
-            return cls(rest, user or None)
-        port = match["port"]
-        return cls(match["inner"] or match["host"], user or None, int(port) if port else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +85,7 @@ class Place:
     @property
     def login(self) -> str:
         """What ``ssh`` is given."""
-        name = HostName.parse(self.host)
-        port = f"-p {name.port} " if name.port else ""
-        return f"{port}{self.user}@{name.host}" if self.user else f"{port}{name.host}"
+        return ssh_login(self.host, self.user)
 
 
 def host_error(place: Place, error: Exception) -> HostError:

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import asyncssh
 
-from pyhrf.execution.remote.refusals import HostError, HostName, Place, host_error
+from pyhrf.execution.remote.commands import HostName
+from pyhrf.execution.remote.refusals import HostError, Place, host_error
 
 __all__ = ["connect"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import posixpath
+import secrets
 import shlex
 import socket
 import sys
@@ -22,10 +22,12 @@ from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.login import login_name
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.remote import host_folder
-from pyhrf.execution.remote.probe import python_command
+from pyhrf.execution.remote.probe import check_startup, python_command
 from pyhrf.execution.remote.refusals import HostError
-from pyhrf.execution.remote.shells import AS_SOMA, Here, Shell, There
+from pyhrf.execution.remote.sftp import open_sftp
+from pyhrf.execution.remote.shells import AS_SOMA, Here, Shell, There, find_answer
 from pyhrf.execution.remote.ssh import connect
+from pyhrf.execution.remote.startup import StartupError, say_hello
 from pyhrf.execution.soma import facts as cluster_facts
 from pyhrf.execution.soma.client import Resource, SomaClient
 from pyhrf.execution.soma.resource import (
@@ -111,9 +113,8 @@ async def _check(settings: ClusterSection, timeout: float, job_seconds: float) -
             actions["database server"] = visit.database
         actions["a job, there and back"] = visit.job
         visit.check.steps += [Step(name) for name in actions]
-        await go_through(
-            visit.check, list(actions.values()), seconds=_STEP_SECONDS + 2 * job_seconds
-        )
+        visit.check.steps[-1].seconds = _STEP_SECONDS + 2 * job_seconds
+        await go_through(visit.check, list(actions.values()), seconds=_STEP_SECONDS)
         return visit.check
 
 
@@ -208,6 +209,10 @@ class _Visit:
             raise Fault(f"{user}@{server}: {error.cause}", cure) from error
         self._stack.callback(connection.close)
         self.shell = There(connection)
+        try:
+            await check_startup(connection, f"{user}@{server}")
+        except HostError as error:
+            raise Fault(f"{user}@{server}: {error.cause}", error.cure) from error
         check_key(f"{user}@{server}")
         return f"{user}@{server}"
 
@@ -216,13 +221,23 @@ class _Visit:
         return self.settings.server or self._resource.address or "this machine"
 
     async def silence(self) -> str:
-        said = await self.shell.run(AS_SOMA + "true")
-        if said.err.strip():
+        files = "~/.profile, ~/.bash_profile and ~/.bashrc there"
+        try:
+            heard = await say_hello(self.shell, before=AS_SOMA, files=files)
+        except StartupError as error:
+            raise Fault(error.cause, f"soma-workflow reads all of them: {error.cure}") from error
+        cure = f"have {files} write nothing when nobody sits before them, or send it to /dev/null"
+        if lines := heard.err.strip().splitlines():
             raise Fault(
-                f"the login there writes to standard error ({said.reason}), which soma-workflow "
-                "takes for a failure",
-                "have ~/.profile, ~/.bash_profile and ~/.bashrc there write nothing when nobody "
-                "sits before them, or send it to /dev/null",
+                f"the login there writes to standard error ({lines[-1].strip()}), which "
+                "soma-workflow takes for a failure",
+                cure,
+            )
+        if heard.before and not heard.before.endswith("\n"):
+            raise Fault(
+                "the login there writes a line without an end, as titles of terminals are "
+                f"({heard.before.splitlines()[-1]!r}), with which soma-workflow loses its answers",
+                cure,
             )
         return "yes"
 
@@ -251,13 +266,12 @@ class _Visit:
             f"write python_command = {self.python} in section [{self.settings.server_id}] of "
             "~/.soma-workflow.cfg here"
         )
-        line = next((x for x in said.out.splitlines() if x.startswith('{"pyhrf_cluster"')), None)
-        if line is None:
+        self._facts = find_answer(said.out, "pyhrf_cluster")
+        if self._facts is None:
             raise Fault(
                 f"soma-workflow starts its servers there by {name!r}, which fails: {said.reason}",
                 own,
             )
-        self._facts = json.loads(line)["pyhrf_cluster"]
         there = self._facts["soma_workflow"]
         if there is None:
             raise Fault(
@@ -304,9 +318,12 @@ class _Visit:
                 f"remote_path in {SECTION}",
             )
         await self._in_folder("remove")
-        home, slash, rest = folder.partition("/")
-        path = f"~/{shlex.quote(rest)}" if home == "~" and slash else shlex.quote(folder)
-        self._place = (await self.shell.run(f"cd {path} && pwd")).out.strip() or folder
+        self._place = str(await self._in_folder("locate"))
+        if isinstance(self.shell, There):  # by which the engine sends and fetches
+            try:
+                (await open_sftp(self.shell.connection, self._server)).exit()
+            except HostError as error:
+                raise Fault(error.cause, error.cure) from error
         return self._place
 
     async def _in_folder(self, action: str) -> Any:
@@ -314,10 +331,10 @@ class _Visit:
         words = ("-", action, self._place, self._note)
         command = python_command(self.python, *words, niceness=0)
         said = await self.shell.run(command, text=Path(host_folder.__file__).read_text("utf-8"))
-        for line in said.out.splitlines():
-            if line.startswith('{"pyhrf_folder"'):
-                return json.loads(line)["pyhrf_folder"]
-        raise Fault(f"{self.python} cannot be run: {said.reason}", f"set python in {SECTION}")
+        answer = find_answer(said.out, "pyhrf_folder")
+        if answer is None:
+            raise Fault(f"{self.python} cannot be run: {said.reason}", f"set python in {SECTION}")
+        return answer
 
     def _back(self) -> list[str]:
         host = str(self.settings.client_host)
@@ -326,7 +343,14 @@ class _Visit:
 
     async def way_back(self) -> str:
         words = self._back()
-        said = await self.shell.run(shlex.join(words))
+        mark = secrets.token_hex(8)
+        said = await self.shell.run(shlex.join([*words[:-1], f"echo {mark}"]))
+        if said.status == 0 and mark not in said.out:
+            raise Fault(
+                f"client_host: the login to {words[-2]} works, but runs no command",
+                f"see that start-up files such as ~/.bashrc of {words[-2]} neither end the shell "
+                "nor start another one where there is no terminal",
+            )
         if said.status:
             raise Fault(
                 f"client_host: the cluster cannot log in to {words[-2]}: {said.reason}",

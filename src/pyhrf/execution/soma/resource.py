@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import posixpath
 import re
@@ -17,7 +16,7 @@ from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.remote import host_facts
 from pyhrf.execution.remote.probe import Probe, python_command
-from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell
+from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell, find_answer, run_marked
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.sacct import FIELDS, NAME
 
@@ -48,9 +47,9 @@ async def ask_python(shell: Shell, python: str, *, cure: str) -> Probe:
     """
     source = Path(host_facts.__file__).read_text("utf-8")
     said = await shell.run(python_command(python, "-", niceness=0), text=source)
-    for line in said.out.splitlines():  # a login shell may print lines of its own
-        if line.startswith('{"pyhrf_host"'):
-            return Probe(**json.loads(line)["pyhrf_host"])
+    answer = find_answer(said.out, "pyhrf_host")
+    if answer is not None:
+        return Probe(**answer)
     cause = f"{python} cannot be run there: {said.reason}"
     version = await shell.run(f"{shlex.quote(python)} -V")
     match = re.search(r"Python (\d+)\.(\d+)\S*", version.out + version.err)
@@ -97,7 +96,7 @@ async def check_sacct(shell: Shell, python: str) -> None:
         If jobs would stay "undetermined" or "suspended".
     """
     # A number that no job has yet: whoever knows it answers, if only by the head of the table.
-    said = await shell.run(f"{AS_SOMA}sacct -j 1 -o {','.join(FIELDS)}")
+    said = await run_marked(shell, f"sacct -j 1 -o {','.join(FIELDS)}", before=AS_SOMA)
     head = said.out.splitlines()[0].lower() if said.out.strip() else ""
     reason = said.reason
     if said.status == 0 and len(head.split()) == len(FIELDS):
@@ -165,7 +164,7 @@ async def start_database(shell: Shell, python: str, server_id: str, *, was: str)
         "  kill -0 $! 2>/dev/null || break; sleep 0.2; done; "
         "tail -n 1 $log >&2; kill $! 2>/dev/null; rm -f $log; exit 1"
     )
-    said = await shell.run(AS_SOMA + wait)
+    said = await shell.run(AS_SOMA + wait, seconds=2 * _DATABASE_SECONDS)
     if said.status:
         raise Fault(
             f"the database server does not start there: {said.reason}",
@@ -239,7 +238,7 @@ async def try_jobs(
     except PyhrfError as error:
         raise Fault(str(error), "") from error
     for trial, state in zip(trials, states, strict=True):
-        said = await shell.run(f"tail -n 1 {shlex.quote(trial.stderr)} 2>/dev/null")
+        said = await run_marked(shell, f"tail -n 1 {shlex.quote(trial.stderr)} 2>/dev/null")
         if state == "failed" or (state == "done" and said.out.strip()):
             raise Fault(
                 f"{trial.what} failed: {said.out.strip() or 'without a word'}",

@@ -198,7 +198,7 @@ class SftpFolder:
 
         async def call() -> Said:
             await self._client()
-            return await There(self._connection).run(command)
+            return await There(self._connection).run(command, seconds=STEP_SECONDS)
 
         return self._do(call, seconds=STEP_SECONDS)
 
@@ -218,13 +218,14 @@ class SftpFolder:
 
     async def _client(self) -> Any:
         """Return the SFTP client; connect if there is no connection, or no more."""
+        from pyhrf.execution.remote.sftp import open_sftp
         from pyhrf.execution.remote.ssh import connect
 
         if self._connection is not None and self._connection.is_closed():
             self._connection = None
         if self._connection is None:
             self._connection = await connect(self.host, user=self._user, timeout=_CONNECT_SECONDS)
-            self._sftp = await self._connection.start_sftp_client()
+            self._sftp = await open_sftp(self._connection, self.host)
             if self.path.startswith("~/"):
                 home = str(await self._sftp.realpath("."))
                 self.path = posixpath.join(home, self.path[2:])

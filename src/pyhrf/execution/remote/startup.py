@@ -1,0 +1,131 @@
+"""Whether commands get through to a login: its start-up files, or sshd, may stand in the way."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pyhrf.execution.remote.shells import NoAnswerError, Said, Shell
+
+__all__ = ["Heard", "StartupError", "say_hello"]
+
+_SECONDS = 30.0
+"""For an echo: some start-up files load a lot over the network."""
+_FILES = {
+    "bash": "~/.bashrc",
+    "zsh": "~/.zshenv",
+    "tcsh": "~/.tcshrc or ~/.cshrc",
+    "csh": "~/.cshrc",
+    "fish": "~/.config/fish/config.fish",
+}
+"""What a shell reads before the command that sshd gives it."""
+_ANY = (
+    "the start-up files of the login there (~/.bashrc, and what it reads, such as ~/.profile or "
+    "~/.bash_profile; ~/.zshenv for zsh, ~/.cshrc or ~/.tcshrc for csh)"
+)
+_HOW = "for bash, begin ~/.bashrc with: case $- in *i*) ;; *) return;; esac"
+
+
+class StartupError(Exception):
+    """A login does not run the commands that it is given.
+
+    Parameters
+    ----------
+    cause : str
+        What is seen of it.
+    cure : str
+        What helps.
+    """
+
+    def __init__(self, cause: str, cure: str) -> None:
+        super().__init__(f"{cause}; {cure}")
+        self.cause, self.cure = cause, cure
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What start-up files print.
+
+    Attributes
+    ----------
+    before : str
+        On the standard output, before that of the command.
+    err : str
+        On the standard error.
+    """
+
+    before: str
+    err: str
+
+
+async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial: str = "") -> Heard:
+    """Have a random word come back, and another one that is sent.
+
+    Parameters
+    ----------
+    shell : Shell
+        Where.
+    before : str
+        Commands that are as start-up files, such as `shells.AS_SOMA`.
+    files : str
+        The start-up files, for the message.
+    trial : str
+        Command that runs another one there, for the message.
+
+    Returns
+    -------
+    Heard
+
+    Raises
+    ------
+    StartupError
+        If they do not come back.
+    OSError, asyncssh.Error
+        If the connection is lost.
+    """
+    word, sent = (f"pyhrf-{secrets.token_hex(6)}" for _ in range(2))
+    must = f"see that {files} neither wait, read, print for ever, end the shell (exit) nor start "
+    must += f"another one (exec) where there is no terminal ({_HOW})"
+    if trial:
+        must += f"; then this prints hello at once: {trial} echo hello"
+    try:
+        said = await shell.run(
+            f"{before}echo {word} $SHELL; cat", text=f"{sent}\n", seconds=_SECONDS
+        )
+    except NoAnswerError:
+        raise StartupError(
+            f"the login works, but an echo did not come back within {_SECONDS:g} s: its start-up "
+            "files wait for something, or take that long",
+            must,
+        ) from None
+    first, came, rest = said.out.partition(word)
+    if not came:
+        raise StartupError(_why(said, sent), f"{must}; {_FORCED}")
+    if sent not in rest:
+        name = PurePosixPath(rest.partition("\n")[0].strip()).name
+        read = _FILES.get(name, files)
+        raise StartupError(
+            f"the login works, but its start-up files ({read}) read what is sent to a command",
+            f"see that {read} there reads nothing (read, cat, select) where there is no terminal "
+            f"({_HOW})",
+        )
+    return Heard(first, said.err)
+
+
+_FORCED = (
+    "or sshd runs another command in place of ours: have its administrator take ForceCommand out "
+    "of sshd_config there for this login, and command= out of ~/.ssh/authorized_keys"
+)
+
+
+def _why(said: Said, sent: str) -> str:
+    """Say what came in place of an echo."""
+    if sent in said.err + said.out:
+        how = "another program, such as a second shell, took what was sent"
+    elif said.err.strip() or said.out.strip():
+        line = "".join(letter for letter in said.reason if letter.isprintable())
+        how = f"it said: {line[:200]}"
+    else:
+        how = f"its shell ended with status {said.status} and said nothing"
+    return f"the login works, but a command is not run there: an echo does not come back ({how})"
