@@ -12,9 +12,9 @@ from typing import Literal
 import asyncssh
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.remote.commands import ssh_login
+from pyhrf.execution.remote.commands import HostName, ssh_login
 
-__all__ = ["HostError", "Kind", "Place", "host_error"]
+__all__ = ["HostError", "Kind", "Place", "forbidden_forwarding", "host_error"]
 
 Kind = Literal["name", "network", "host key", "login", "configuration", "python", "sftp"]
 """What stood in the way: name resolution, the network, the key of the host, ours, a file of
@@ -57,8 +57,8 @@ class Place:
         Login, if one is given.
     known : sequence of str
         Files of known keys that are there.
-    jumped : bool
-        Whether it is reached through another host.
+    jump : str
+        The host through which it is reached; empty if there is none.
     open_keys : sequence of str
         Private keys of ours that others can read.
     key : asyncssh.SSHKey or None
@@ -72,7 +72,7 @@ class Place:
     port: int
     user: str | None
     known: Sequence[str]
-    jumped: bool
+    jump: str
     open_keys: Sequence[str] = ()
     key: asyncssh.SSHKey | None = None
     key_address: str = ""
@@ -117,6 +117,8 @@ def host_error(place: Place, error: Exception) -> HostError:
             f"run: ssh-copy-id {place.login} (a key with a passphrase needs ssh-agent and ssh-add)",
             kind="login",
         )
+    if isinstance(error, asyncssh.ChannelOpenError) and place.jump:
+        return _jump_error(place, error)
     where = f"{address} port {place.port}"
     if isinstance(error, TimeoutError):
         cause = f"no answer from {where} in time"
@@ -130,11 +132,57 @@ def host_error(place: Place, error: Exception) -> HostError:
     )
 
 
+def _jump_error(place: Place, error: asyncssh.ChannelOpenError) -> HostError:
+    """Say that the host on the way is at fault, and not the one behind it."""
+    where = f"{place.address} port {place.port}"
+    if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+        target = f"{place.address}:{place.port}"
+        return HostError(
+            place.host,
+            f"the jump host {place.jump} forbids to forward ports to {where}",
+            f"have the administrator of {place.jump} set AllowTcpForwarding yes, "
+            f"DisableForwarding no and PermitOpen any (or {target}) in its sshd_config",
+        )
+    return HostError(
+        place.host,
+        f"the jump host {place.jump} does not reach {where}: {error.reason}",
+        f"see that it is switched on and that this works: ssh {place.login}",
+    )
+
+
+def forbidden_forwarding(host: str, purpose: str, ways: Sequence[str]) -> HostError:
+    """Make the error for a host whose ssh server forbids forwarding.
+
+    Parameters
+    ----------
+    host : str
+        As it is written in the settings.
+    purpose : str
+        For which it is needed, as a clause.
+    ways : sequence of str
+        ``"from here to it"``, ``"from it to here"``, or both.
+    """
+    needed = {
+        "from here to it": "PermitOpen any (or 127.0.0.1:*)",
+        "from it to here": "PermitListen any (or 127.0.0.1:*)",
+    }
+    options = " and ".join(["DisableForwarding no", *(needed[way] for way in ways)])
+    name = HostName.parse(host).host
+    return HostError(
+        host,
+        f"its ssh server forwards no ports {' nor '.join(ways)}, {purpose}: it forbids that",
+        f"have the administrator of {name} set AllowTcpForwarding yes, {options} for your login in "
+        "its sshd_config; the line of our key in ~/.ssh/authorized_keys there must not hold "
+        "restrict, no-port-forwarding, permitopen or permitlisten",
+        kind="login",
+    )
+
+
 def _key_error(place: Place) -> HostError:
     key = place.key
     shown = f" ({key.get_algorithm()} {key.get_fingerprint()})" if key else ""
     learn = f"ssh-keyscan -p {place.port} {place.address} >> ~/.ssh/known_hosts"
-    if place.jumped:
+    if place.jump:
         learn = f"ssh {place.login}"
     for file in place.known:
         for name in (place.address, place.key_address):

@@ -129,8 +129,8 @@ async def _connect(
             kind="configuration",
         ) from error
     if tunnel is None and isinstance(options.tunnel, str):
-        for jump in options.tunnel.split(","):
-            tunnel = await _connect(jump.strip().removeprefix("ssh://"), None, timeout, tunnel)
+        for hop in options.tunnel.split(","):
+            tunnel = await _connect(hop.strip().removeprefix("ssh://"), None, timeout, tunnel)
     client, known = _Client(), _known_hosts_files(options)
     keys, complete = _key_files(options)
     try:
@@ -154,14 +154,14 @@ async def _connect(
             tunnel.abort()
         if isinstance(error, Exception):
             opened = [path for path in keys if _open_to_others(path)]
-            jumped = tunnel is not None
+            jump = "" if tunnel is None else str(tunnel.get_extra_info("host"))
             place = Place(
                 host,
                 options.host,
                 options.port,
                 login,
                 known,
-                jumped,
+                jump,
                 opened,
                 client.untrusted,
                 client.address,

@@ -22,6 +22,7 @@ from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.login import login_name
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.remote import host_folder
+from pyhrf.execution.remote.forwarding import check_forwarding_there
 from pyhrf.execution.remote.probe import check_startup, python_command
 from pyhrf.execution.remote.refusals import HostError
 from pyhrf.execution.remote.sftp import open_sftp
@@ -211,6 +212,8 @@ class _Visit:
         self.shell = There(connection)
         try:
             await check_startup(connection, f"{user}@{server}")
+            purpose = "through which soma-workflow talks"
+            await check_forwarding_there(connection, server, purpose)
         except HostError as error:
             raise Fault(f"{user}@{server}: {error.cause}", error.cure) from error
         check_key(f"{user}@{server}")
