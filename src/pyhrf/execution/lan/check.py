@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import asyncssh
 
 from pyhrf.execution.remote import host_folder
+from pyhrf.execution.remote.commands import folder_cure, ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding
 from pyhrf.execution.remote.probe import Probe, probe, python_command
 from pyhrf.execution.remote.refusals import HostError
@@ -186,26 +187,26 @@ class _Visit:
             )
             return
         if settings.remote_path:
-            if reason := await self._try_folder(settings.remote_path):
-                self._fail_folder(settings.remote_path, reason)
+            if not await self._try_folder(settings.remote_path):
                 return
             self.wrote = True
         check.passed = list(STEPS) if settings.remote_path else list(STEPS[:-1])
         check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
 
-    async def _try_folder(self, folder: str) -> str:
+    async def _try_folder(self, folder: str) -> bool:
+        """Write into the folder; note why that fails, and what would help."""
+        remedy = ""
         try:
-            return str(await self.folder("write", folder, self.note))
+            reason = str(await self.folder("write", folder, self.note))
+            if reason:
+                remedy = str(await self.folder("remedy", folder, self.note))
         except (OSError, asyncssh.Error, TimeoutError) as error:
-            return str(error) or "no answer in time"
-
-    def _fail_folder(self, folder: str, reason: str) -> None:
-        self.check.fail(
-            "remote_path",
-            f"{folder} cannot be written there: {reason}",
-            f"make it a folder of yours (ssh {_login(self.check.host, self.settings.user)} "
-            f"mkdir -p {folder}), or set another remote_path in section [parallel-LAN]",
-        )
+            reason = str(error) or "no answer in time"
+        if reason:
+            login = ssh_login(self.check.host, self.settings.user)
+            cure = folder_cure(folder, remedy, login=login, section="section [parallel-LAN]")
+            self.check.fail("remote_path", f"{folder} cannot be written there: {reason}", cure)
+        return not reason
 
     async def folder(self, action: str, *words: str) -> Any:
         """Have the host do something in a folder; see `pyhrf.execution.remote.host_folder`."""
@@ -298,7 +299,3 @@ async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], time
         f"remote_host {host} does not see what {unseen} wrote under remote_path: choose a "
         "remote_path that all share, or leave remote_host out"
     )
-
-
-def _login(host: str, user: str | None) -> str:
-    return host if user is None or "@" in host else f"{user}@{host}"

@@ -13,6 +13,7 @@ from typing import Any
 import asyncssh
 
 from pyhrf.execution.dask.settings import DASK_SETTINGS
+from pyhrf.execution.remote.commands import ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding
 from pyhrf.execution.remote.probe import probe, python_command
 from pyhrf.execution.remote.refusals import HostError
@@ -190,6 +191,7 @@ class Host:
         listener = await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", meeting.port)
         config = {
             "host": self.name,
+            "login": ssh_login(self.name, meeting.user),
             "names": [f"{self.name}#{self._n_sessions}-{i}" for i in range(self.n_slots)],
             "scheduler": f"tls://127.0.0.1:{listener.get_port()}",
             "tls": meeting.pem,

@@ -6,7 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-__all__ = ["HostName", "on_host", "quoted_path", "ssh_login"]
+__all__ = ["HostName", "folder_cure", "make_folder", "on_host", "quoted_path", "ssh_login"]
 
 _NAME = re.compile(
     r"(?:(?P<user>[^@]+)@)?(?:\[(?P<inner>[^]]+)\]|(?P<host>.+?))(?::(?P<port>\d+))?"
@@ -54,8 +54,15 @@ def quoted_path(path: str) -> str:
     """
     home, slash, rest = path.partition("/")
     if re.fullmatch(r"~[\w.-]*", home, re.ASCII):
-        return home + slash + (shlex.quote(rest) if rest else "")
-    return shlex.quote(path)
+        return home + slash + _escaped(rest)
+    return _escaped(path)
+
+
+def _escaped(text: str) -> str:
+    """Quote by backslashes, which read well within the quotes that a second shell needs."""
+    if "\n" in text:  # a backslash would take it away
+        return shlex.quote(text)
+    return re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)
 
 
 def ssh_login(host: str, user: str | None = None) -> str:
@@ -87,3 +94,41 @@ def on_host(login: str, command: str) -> str:
     # What a shell changes is left for the one there.
     plain = re.fullmatch(r"[\w@%+=:,./ -]+", command, re.ASCII)
     return f"ssh {login} {command if plain else shlex.quote(command)}"
+
+
+def make_folder(login: str, path: str) -> str:
+    """Write the command that makes a folder on a host.
+
+    Parameters
+    ----------
+    login : str
+        From `ssh_login`.
+    path : str
+        As in the settings.
+    """
+    return on_host(login, f"mkdir -p {quoted_path(path)}")
+
+
+def folder_cure(folder: str, remedy: str, *, login: str | None, section: str) -> str:
+    """Say what makes ``remote_path`` a folder that can be written.
+
+    Parameters
+    ----------
+    folder : str
+        As in the settings.
+    remedy : str
+        From `pyhrf.execution.remote.host_folder.remedy` on the host.
+    login : str or None
+        From `ssh_login`; None for this machine.
+    section : str
+        Of the settings, as it is called in the message.
+    """
+    other = f"set another remote_path in {section}"
+    if remedy == "room":
+        return f"make room there, or {other}"
+    command = f"{remedy or 'mkdir -p'} {quoted_path(folder)}"
+    if login is not None:
+        command = on_host(login, command)
+    if not remedy:
+        return f"{other}, of yours; this one is made only where you may write above it: {command}"
+    return f"{other}, or make it a folder of yours; run: {command}"

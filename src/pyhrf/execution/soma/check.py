@@ -22,6 +22,7 @@ from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.login import login_name
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.remote import host_folder
+from pyhrf.execution.remote.commands import folder_cure, ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding_there
 from pyhrf.execution.remote.probe import check_startup, python_command
 from pyhrf.execution.remote.refusals import HostError
@@ -312,13 +313,13 @@ class _Visit:
         folder = str(self.settings.remote_path)
         reason = await self._in_folder("write")
         if reason:
-            login = ""
+            login = None
             if isinstance(self.shell, There):
-                login = f"ssh {self._resource.login}@{self._server} "
+                login = ssh_login(self._server, self._resource.login)
+            remedy = str(await self._in_folder("remedy"))
             raise Fault(
                 f"remote_path {folder} cannot be written there: {reason}",
-                f"make it a folder of yours ({login}mkdir -p {folder}), or set another "
-                f"remote_path in {SECTION}",
+                folder_cure(folder, remedy, login=login, section=SECTION),
             )
         await self._in_folder("remove")
         self._place = str(await self._in_folder("locate"))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 from pyhrf.errors import EngineError
+from pyhrf.execution.remote.commands import make_folder, ssh_login
 from pyhrf.execution.remote.shells import Said, There
 from pyhrf.execution.soma.folder import (
     REMOVE_PAUSE,
@@ -95,8 +96,9 @@ class SftpFolder:
             parent = posixpath.dirname(self.path)
             if not await sftp.isdir(parent):
                 raise EngineError(
-                    f"{self.host}: remote_path {parent} is no folder there: make it there, or "
-                    "correct remote_path in section [parallel-cluster]"
+                    f"{self.host}: remote_path {parent} is no folder there: correct remote_path in "
+                    "section [parallel-cluster], or make it there; run: "
+                    + make_folder(ssh_login(self.host, self._user), parent)
                 )
             try:
                 await sftp.mkdir(self.path, asyncssh.SFTPAttrs(permissions=0o700))
