@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyhrf.execution.remote import shells, startup
+from pyhrf.execution.remote import startup
 from pyhrf.execution.remote.shells import AS_SOMA, Here, NoAnswerError, find_answer, run_marked
 from pyhrf.execution.remote.startup import StartupError, say_hello
 
@@ -44,7 +44,6 @@ LOGINS = {
     "welcome": "echo welcome; ",
     "latin": "printf '\\xe9t\\xe9'; ",
     "exit": "exit; ",
-    "endless": "yes; ",
 }
 """Start-up files of each login of the server."""
 
@@ -153,9 +152,7 @@ def test_probe__passes_over_what_start_up_files_do(login, port, tmp_path):
     assert log_in(port, login, lambda c: probe(c, str(python), host="h1")).name == "h"
 
 
-@pytest.mark.parametrize(
-    ("login", "kind"), [("title", "python"), ("exit", "login"), ("endless", "login")]
-)
+@pytest.mark.parametrize(("login", "kind"), [("title", "python"), ("exit", "login")])
 def test_probe__blames_python_for_its_own_faults_alone(login, kind, port):
     start = time.monotonic()
     with pytest.raises(HostError) as caught:
@@ -174,11 +171,6 @@ def test_there__gives_status_and_both_streams_and_ends_what_takes_too_long(port)
             await there.run("sleep 9", seconds=0.3)
 
     log_in(port, "plain", work)
-
-
-def test_there__keeps_no_more_than_a_limit(port):
-    said = log_in(port, "endless", lambda c: There(c).run("true"))
-    assert len(said.out) < 2 * shells._MOST
 
 
 def test_open_sftp__names_start_up_files_that_print(port, monkeypatch):

@@ -5,8 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["HostName", "folder_cure", "make_folder", "on_host", "quoted_path", "ssh_login"]
+__all__ = [
+    "HostName",
+    "folder_cure",
+    "make_folder",
+    "on_host",
+    "quoted_path",
+    "shown_path",
+    "ssh_login",
+]
 
 _NAME = re.compile(
     r"(?:(?P<user>[^@]+)@)?(?:\[(?P<inner>[^]]+)\]|(?P<host>.+?))(?::(?P<port>\d+))?"
@@ -63,6 +72,20 @@ def _escaped(text: str) -> str:
     if "\n" in text:  # a backslash would take it away
         return shlex.quote(text)
     return re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)
+
+
+def shown_path(path: Path) -> str:
+    """Quote the path of a file of this machine, and write ``~`` for the home folder.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute.
+    """
+    home = Path.home()
+    if home in path.parents:
+        return quoted_path(f"~/{path.relative_to(home)}")
+    return _escaped(str(path))
 
 
 def ssh_login(host: str, user: str | None = None) -> str:

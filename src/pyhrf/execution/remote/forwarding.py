@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import asyncssh
 
-from pyhrf.execution.remote.refusals import HostError, forbidden_forwarding
+from pyhrf.execution.remote.commands import HostName
+from pyhrf.execution.remote.refusals import HostError
 
 __all__ = ["check_forwarding", "check_forwarding_there"]
 
@@ -49,7 +51,7 @@ async def check_forwarding(connection: asyncssh.SSHClientConnection, host: str) 
     finally:
         server.close()
     if forbidden:
-        raise forbidden_forwarding(host, "through which its workers would talk", forbidden)
+        raise _forbidden(host, "through which its workers would talk", forbidden)
     raise HostError(
         host,
         f"its ssh server forwards no ports, through which its workers would talk ({reason})",
@@ -78,7 +80,7 @@ async def check_forwarding_there(
         If it does not.
     """
     if not await _allows_there(connection):
-        raise forbidden_forwarding(host, purpose, ["from here to it"])
+        raise _forbidden(host, purpose, ["from here to it"])
 
 
 async def _allows_there(connection: asyncssh.SSHClientConnection) -> bool:
@@ -109,3 +111,31 @@ async def _round_trip(connection: asyncssh.SSHClientConnection, port: int, *, th
             writer.close()
     finally:
         listener.close()
+
+
+def _forbidden(host: str, purpose: str, ways: Sequence[str]) -> HostError:
+    """Make the error for a host whose ssh server forbids forwarding.
+
+    Parameters
+    ----------
+    host : str
+        As it is written in the settings.
+    purpose : str
+        For which it is needed, as a clause.
+    ways : sequence of str
+        ``"from here to it"``, ``"from it to here"``, or both.
+    """
+    needed = {
+        "from here to it": "PermitOpen any (or 127.0.0.1:*)",
+        "from it to here": "PermitListen any (or 127.0.0.1:*)",
+    }
+    options = " and ".join(["DisableForwarding no", *(needed[way] for way in ways)])
+    name = HostName.parse(host).host
+    return HostError(
+        host,
+        f"its ssh server forwards no ports {' nor '.join(ways)}, {purpose}: it forbids that",
+        f"have the administrator of {name} set AllowTcpForwarding yes, {options} for your login in "
+        "its sshd_config; the line of our key in ~/.ssh/authorized_keys there must not hold "
+        "restrict, no-port-forwarding, permitopen or permitlisten",
+        kind="login",
+    )

@@ -6,24 +6,20 @@ ever asked, and a host whose key is not known is never talked to, whatever the c
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any, cast
+import socket
+from typing import Any
 
 import asyncssh
 
 from pyhrf.execution.remote.commands import HostName
-from pyhrf.execution.remote.refusals import HostError, Place, host_error
+from pyhrf.execution.remote.known_hosts import KnownHosts
+from pyhrf.execution.remote.own_keys import OwnKeys
+from pyhrf.execution.remote.refusals import HostError, Place
 
 __all__ = ["connect"]
 
 _KEEPALIVE_SECONDS = 5
 _KEEPALIVES = 4
-_DEFAULT_KEYS = [
-    f"~/.ssh/id_{kind}"
-    for kind in ("ed25519_sk", "ecdsa_sk", "ed448", "ed25519", "ecdsa", "rsa", "dsa")
-]
-_SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 
 
 async def connect(
@@ -72,41 +68,6 @@ class _Client(asyncssh.SSHClient):
         return False
 
 
-def _known_hosts_files(options: asyncssh.SSHClientConnectionOptions) -> list[str]:
-    """Find the files of known keys; "none" does not mean that any key will do."""
-    own, common = (
-        cast("list[str] | None", options.config.get(f"{whose}KnownHostsFile"))
-        for whose in ("User", "Global")
-    )
-    own = own or ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"]
-    paths = (Path(path).expanduser() for path in [*own, *(common or [_SYSTEM_KNOWN_HOSTS])])
-    return [str(path) for path in paths if path.is_file()]
-
-
-def _key_files(options: asyncssh.SSHClientConnectionOptions) -> tuple[list[str], bool]:
-    """Find our private keys, and whether all that are named are there."""
-    named = cast("list[str] | None", options.config.get("IdentityFile"))
-    there = [path for path in named or _DEFAULT_KEYS if Path(path).expanduser().is_file()]
-    return there, not named or len(there) == len(named)
-
-
-def _open_to_others(path: str) -> bool:
-    """Tell whether ssh would pass a private key over because others can read it."""
-    status = Path(path).expanduser().stat()
-    return status.st_uid == os.getuid() and bool(status.st_mode & 0o077)
-
-
-def _own_keys(there: list[str], *, complete: bool) -> dict[str, Any]:
-    """Leave out the keys that are not there or that others can read, as ssh does."""
-    safe = [path for path in there if not _open_to_others(path)]
-    if complete and len(safe) == len(there):
-        return {}
-    if there and not safe:
-        # asyncssh takes an empty list for the default keys, and None would shut out the agent.
-        return {"client_keys": [asyncssh.generate_private_key("ssh-ed25519")]}
-    return {"client_keys": safe, "ignore_encrypted": True}
-
-
 async def _connect(
     host: str, user: str | None, timeout: float, tunnel: asyncssh.SSHClientConnection | None
 ) -> asyncssh.SSHClientConnection:
@@ -131,15 +92,14 @@ async def _connect(
     if tunnel is None and isinstance(options.tunnel, str):
         for hop in options.tunnel.split(","):
             tunnel = await _connect(hop.strip().removeprefix("ssh://"), None, timeout, tunnel)
-    client, known = _Client(), _known_hosts_files(options)
-    keys, complete = _key_files(options)
+    client, known, keys = _Client(), KnownHosts.of(options), OwnKeys.of(options)
     try:
         connection = await asyncssh.connect(
             name.host,
             **given,
-            **_own_keys(keys, complete=complete),
+            **keys.options(),
             tunnel=tunnel,
-            known_hosts=known or b"",
+            known_hosts=list(known.files) or b"",
             client_factory=lambda: client,
             connect_timeout=timeout,
             keepalive_interval=_KEEPALIVE_SECONDS,
@@ -150,24 +110,68 @@ async def _connect(
             x11_forwarding=False,
         )
     except BaseException as error:
+        jump = "" if tunnel is None else str(tunnel.get_extra_info("host"))
         if tunnel is not None:
             tunnel.abort()
-        if isinstance(error, Exception):
-            opened = [path for path in keys if _open_to_others(path)]
-            jump = "" if tunnel is None else str(tunnel.get_extra_info("host"))
-            place = Place(
-                host,
-                options.host,
-                options.port,
-                login,
-                known,
-                jump,
-                opened,
-                client.untrusted,
-                client.address,
-            )
-            raise host_error(place, error) from error
-        raise
+        if not isinstance(error, Exception):
+            raise
+        place = Place(host, options.host, options.port, login, jump)
+        if isinstance(error, asyncssh.HostKeyNotVerifiable) or (
+            isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error)
+        ):
+            raise known.refusal(place, client.untrusted, client.address) from error
+        if isinstance(error, asyncssh.PermissionDenied):
+            raise await keys.refusal(place) from error
+        raise _host_error(place, error) from error
     if tunnel is not None:
         connection.set_tunnel(tunnel)
     return connection
+
+
+def _host_error(place: Place, error: Exception) -> HostError:
+    """Say what an error of a connection means and what helps."""
+    host, address = place.host, place.address
+    where = f"{address} port {place.port}"
+    works = f"see that it is switched on and that this works: ssh {place.login}"
+    if isinstance(error, socket.gaierror):
+        return HostError(
+            host,
+            f"the name {address} cannot be resolved",
+            "correct the name in hosts, or give it an entry in ~/.ssh/config or /etc/hosts",
+            kind="name",
+        )
+    if isinstance(error, asyncssh.KeyImportError):
+        return HostError(
+            host,
+            f"a key of ours cannot be read: {error}",
+            "have ssh-agent hold it (ssh-add), and take it out of ~/.ssh",
+            kind="configuration",
+        )
+    if isinstance(error, asyncssh.ChannelOpenError) and place.jump:
+        return _jump_error(place, error)
+    if isinstance(error, TimeoutError):
+        cause = f"no answer from {where} in time"
+    elif isinstance(error, ConnectionRefusedError):
+        cause = f"no ssh server at {where} (connection refused)"
+    else:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        cause = f"{where} cannot be reached: {reason}"
+    return HostError(host, cause, works)
+
+
+def _jump_error(place: Place, error: asyncssh.ChannelOpenError) -> HostError:
+    """Say that the host on the way is at fault, and not the one behind it."""
+    where = f"{place.address} port {place.port}"
+    if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+        target = f"{place.address}:{place.port}"
+        return HostError(
+            place.host,
+            f"the jump host {place.jump} forbids to forward ports to {where}",
+            f"have the administrator of {place.jump} set AllowTcpForwarding yes, "
+            f"DisableForwarding no and PermitOpen any (or {target}) in its sshd_config",
+        )
+    return HostError(
+        place.host,
+        f"the jump host {place.jump} does not reach {where}: {error.reason}",
+        f"see that it is switched on and that this works: ssh {place.login}",
+    )
