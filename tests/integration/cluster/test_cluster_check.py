@@ -66,7 +66,12 @@ def assert_fails(bed: Bed, step: str, cause: str, cure: str) -> str:
 
 
 def test_check__finds_nothing_amiss(bed: Bed) -> None:
-    configure(bed, client_host="desk", remote_path="~/runs")
+    configure(bed, client_host="desk", remote_path="~/new/runs")
+    code, said = check(bed)
+    assert "\nremote_path: remote_path ~/new/runs cannot be written there" in said
+    (cure,) = [line for line in said.splitlines() if "run: ssh" in line]
+    # the cure works
+    bed.run(CLIENT, ["bash", "-c", cure.rpartition("run: ")[2]])
     code, said = check(bed)
     assert code == 0, said
     assert set(steps(said).values()) == {"yes"}

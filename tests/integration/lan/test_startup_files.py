@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cures import own_home, type_on_client
 from lan_bed import LAB, Bed
 from lan_client import configure, program
 
@@ -64,7 +65,11 @@ def test_check__names_the_start_up_files_that_are_in_the_way(bed: Bed, home: Pat
     assert "ended with status 0" in found["h1"]
     assert "took what was sent" in found["h2"]
     assert "read what is sent" in found["h3"]
-    assert f"ssh {LAB}@h1 echo hello" in found["h1"]
+    typed = [text.rpartition("at once: ")[2].strip() for text in found.values()]
+    assert typed == [f"ssh {LAB}@{host} echo hello" for host in found]
+    startup.unlink()  # as the cures say, or nearly
+    with own_home(bed, home):
+        assert type_on_client(bed, home, " && ".join(typed)).stdout == "hello\n" * 3
 
 
 def test_check__names_a_forced_command_and_what_prints_for_ever(

@@ -87,8 +87,7 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
     word, sent = (f"pyhrf-{secrets.token_hex(6)}" for _ in range(2))
     must = f"see that {files} neither wait, read, print for ever, end the shell (exit) nor start "
     must += f"another one (exec) where there is no terminal ({_HOW})"
-    if trial:
-        must += f"; then this prints hello at once: {trial} echo hello"
+    then = f"; then this prints hello at once: {trial} echo hello" if trial else ""
     try:
         said = await shell.run(
             f"{before}echo {word} $SHELL; cat", text=f"{sent}\n", seconds=_SECONDS
@@ -97,18 +96,18 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
         raise StartupError(
             f"the login works, but an echo did not come back within {_SECONDS:g} s: its start-up "
             "files wait for something, or take that long",
-            must,
+            must + then,
         ) from None
     first, came, rest = said.out.partition(word)
     if not came:
-        raise StartupError(_why(said, sent), f"{must}; {_FORCED}")
+        raise StartupError(_why(said, sent), f"{must}; {_FORCED}{then}")
     if sent not in rest:
         name = PurePosixPath(rest.partition("\n")[0].strip()).name
         read = _FILES.get(name, files)
         raise StartupError(
             f"the login works, but its start-up files ({read}) read what is sent to a command",
             f"see that {read} there reads nothing (read, cat, select) where there is no terminal "
-            f"({_HOW})",
+            f"({_HOW}){then}",
         )
     return Heard(first, said.err)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-import secrets
 import shlex
 import socket
 import sys
@@ -19,7 +18,7 @@ from typing import Any, Protocol
 
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
-from pyhrf.execution.login import login_name
+from pyhrf.execution.extras import install_command
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.remote import host_folder
 from pyhrf.execution.remote.commands import folder_cure, ssh_login
@@ -37,10 +36,13 @@ from pyhrf.execution.soma.resource import (
     ask_python,
     check_key,
     check_sacct,
+    install_soma,
+    soma_version,
     start_database,
     try_jobs,
 )
 from pyhrf.execution.soma.sections import check_section_there, read_section_here
+from pyhrf.execution.soma.way_back import check_way_back, ssh_back
 
 __all__ = ["ClusterSection", "check_cluster"]
 
@@ -152,9 +154,9 @@ class _Visit:
         if missing:
             raise Fault(
                 f"{' and '.join(missing)} cannot be imported by {sys.executable}",
-                "run: pip install 'pyhrf[cluster]'",
+                f"run: {install_command('cluster')}",
             )
-        return f"soma-workflow {_soma_version()}"
+        return f"soma-workflow {soma_version()}"
 
     async def complete(self) -> str:
         settings = self.settings
@@ -217,7 +219,7 @@ class _Visit:
             await check_forwarding_there(connection, server, purpose)
         except HostError as error:
             raise Fault(f"{user}@{server}: {error.cause}", error.cure) from error
-        check_key(f"{user}@{server}")
+        check_key(ssh_login(server, user))
         return f"{user}@{server}"
 
     @property
@@ -247,8 +249,8 @@ class _Visit:
 
     async def versions(self) -> str:
         cure = (
-            f"set python in {SECTION} to an interpreter there that has pyhrf[cluster], or install "
-            "it there: python3 -m venv ENV && ENV/bin/pip install 'pyhrf[cluster]'"
+            f"set python in {SECTION} to an interpreter there that has pyhrf[cluster]; how to "
+            "install it is on the page On a cluster"
         )
         found = await ask_python(self.shell, self.python, cure=cure)
         different = found.differences(but=_UNIMPORTANT)
@@ -280,12 +282,12 @@ class _Visit:
         if there is None:
             raise Fault(
                 f"{name!r} there (Python {self._facts['python']}) has no soma-workflow",
-                f"{own}, or run there: {name} -m pip install 'soma-workflow[client]'",
+                f"{own}, or run there: {install_soma(name)}",
             )
-        if there != _soma_version():
+        if there != soma_version():
             raise Fault(
-                f"soma-workflow is {there} there, {_soma_version()} here",
-                f"install the same version on both sides, or {own}",
+                f"soma-workflow is {there} there, {soma_version()} here",
+                f"{own}, or run there: {install_soma(name)}",
             )
         self.soma_python = name
         return f"{there}, started by {name}"
@@ -340,36 +342,19 @@ class _Visit:
             raise Fault(f"{self.python} cannot be run: {said.reason}", f"set python in {SECTION}")
         return answer
 
-    def _back(self) -> list[str]:
-        host = str(self.settings.client_host)
-        login = host if "@" in host else f"{login_name()}@{host}"
-        return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", login, "true"]
-
     async def way_back(self) -> str:
-        words = self._back()
-        mark = secrets.token_hex(8)
-        said = await self.shell.run(shlex.join([*words[:-1], f"echo {mark}"]))
-        if said.status == 0 and mark not in said.out:
-            raise Fault(
-                f"client_host: the login to {words[-2]} works, but runs no command",
-                f"see that start-up files such as ~/.bashrc of {words[-2]} neither end the shell "
-                "nor start another one where there is no terminal",
-            )
-        if said.status:
-            raise Fault(
-                f"client_host: the cluster cannot log in to {words[-2]}: {said.reason}",
-                f"run there: ssh-copy-id {words[-2]} && {shlex.join(words)}; this machine needs an "
-                "ssh server (apt install openssh-server); or leave client_host out: the results "
-                "are fetched then",
-            )
-        return words[-2]
+        return await check_way_back(self.shell, str(self.settings.client_host))
 
     async def database(self) -> str:
         server_id = str(self.settings.server_id)
         if self._facts["database"] == "answers":
             return "answers"
         return await start_database(
-            self.shell, self.soma_python, server_id, was=str(self._facts["database"])
+            self.shell,
+            self.soma_python,
+            server_id,
+            was=str(self._facts["database"]),
+            pid=self._facts["database_pid"],
         )
 
     async def job(self) -> str:
@@ -387,7 +372,8 @@ class _Visit:
         trials = [Trial("a trivial job", write, errors.format(1))]
         if self.settings.client_host:
             what = "a job that logs in to client_host from a node"
-            trials.append(Trial(what, tuple(self._back()), errors.format(2)))
+            back = (*ssh_back(self.settings.client_host), "true")
+            trials.append(Trial(what, back, errors.format(2)))
         try:
             doing = await try_jobs(self._client, self.shell, trials, seconds=self._job_seconds)
             there = await self._in_folder("read")
@@ -405,9 +391,3 @@ class _Visit:
                 f"set remote_path in {SECTION} to a folder that the nodes share with it",
             )
         return f"{time.monotonic() - start:.1f} s"
-
-
-def _soma_version() -> str:
-    from importlib.metadata import version
-
-    return version("soma-workflow")

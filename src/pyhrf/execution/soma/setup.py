@@ -71,6 +71,8 @@ def check_versions(place: Place) -> None:
         else:
             found = asyncio.run(ask_python(Here(), place.python, cure=cure))
     except (HostError, Fault) as error:
+        if isinstance(error, HostError) and error.kind != "python":
+            cure = error.cure
         raise EngineError(f"{where}: {error.cause}; {cure}") from error
     differences = found.differences(but=_NOT_NEEDED)
     if differences:
