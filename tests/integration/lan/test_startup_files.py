@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cures import own_home, type_on_client
 from lan_bed import LAB, Bed
-from lan_client import configure, program
+from lan_client import Scenario, configure, program
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -90,3 +90,13 @@ def test_check__names_a_forced_command_and_what_prints_for_ever(
     assert "ForceCommand" in found["h1"]
     assert "~/.bashrc" in found["h2"]
     assert not [process for process in bed.processes("h2") if "yes" in process.command]
+
+
+def test_run__hears_its_launcher_amid_what_start_up_files_print(
+    bed: Bed, home: Path, startup: Path
+):
+    write(startup, h1="printf '\\033]0;title\\007'; (sleep 2; printf noise) &")
+    configure(bed, home, hosts="h1")
+    with Scenario(bed, home, "--batches", 6, "--seconds", 0.3) as run:
+        run.end(seconds=40)
+    assert run.n_done == 6
