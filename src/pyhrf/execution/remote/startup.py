@@ -21,10 +21,14 @@ _FILES = {
 }
 """What a shell reads before the command that sshd gives it."""
 _ANY = (
-    "the start-up files of the login there (~/.bashrc, and what it reads, such as ~/.profile or "
-    "~/.bash_profile; ~/.zshenv for zsh, ~/.cshrc or ~/.tcshrc for csh)"
+    "~/.bashrc there (zsh: ~/.zshenv, csh: ~/.cshrc or ~/.tcshrc) and all that it reads, such as "
+    "~/.profile"
 )
-_HOW = "for bash, begin ~/.bashrc with: case $- in *i*) ;; *) return;; esac"
+_HOW = "in bash this as first line of ~/.bashrc is enough: case $- in *i*) ;; *) return;; esac"
+_FORCED = (
+    "or have ForceCommand taken out of sshd_config there, or command= out of "
+    "~/.ssh/authorized_keys, if it is they that run another command"
+)
 
 
 class StartupError(Exception):
@@ -85,8 +89,8 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
         If the connection is lost.
     """
     word, sent = (f"pyhrf-{secrets.token_hex(6)}" for _ in range(2))
-    must = f"see that {files} neither wait, read, print for ever, end the shell (exit) nor start "
-    must += f"another one (exec) where there is no terminal ({_HOW})"
+    must = f"see that {files}, neither wait, read, exit nor exec another shell where there is no "
+    must += f"terminal ({_HOW})"
     then = f"; then this prints hello at once: {trial} echo hello" if trial else ""
     try:
         said = await shell.run(
@@ -102,26 +106,21 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
     if not came:
         raise StartupError(_why(said, sent), f"{must}; {_FORCED}{then}")
     if sent not in rest:
-        name = PurePosixPath(rest.partition("\n")[0].strip()).name
-        read = _FILES.get(name, files)
+        if not before:  # what its own shell reads is known now
+            name = PurePosixPath(rest.partition("\n")[0].strip()).name
+            files = f"{_FILES[name]} there" if name in _FILES else files
         raise StartupError(
-            f"the login works, but its start-up files ({read}) read what is sent to a command",
-            f"see that {read} there reads nothing (read, cat, select) where there is no terminal "
+            "the login works, but its start-up files read what is sent to a command",
+            f"see that {files} reads nothing (read, cat, select) where there is no terminal "
             f"({_HOW}){then}",
         )
     return Heard(first, said.err)
 
 
-_FORCED = (
-    "or sshd runs another command in place of ours: have its administrator take ForceCommand out "
-    "of sshd_config there for this login, and command= out of ~/.ssh/authorized_keys"
-)
-
-
 def _why(said: Said, sent: str) -> str:
     """Say what came in place of an echo."""
     if sent in said.err + said.out:
-        how = "another program, such as a second shell, took what was sent"
+        how = "another program, such as a second shell (exec), took what was sent"
     elif said.err.strip() or said.out.strip():
         line = "".join(letter for letter in said.reason if letter.isprintable())
         how = f"it said: {line[:200]}"
