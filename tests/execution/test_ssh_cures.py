@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,15 +60,14 @@ class Lab:
         path.chmod(0o600)
         return path
 
-    def key(self, path: Path, *, trusted: bool, passphrase: str | None = None) -> Path:
+    def key(self, path: Path, *, trusted: bool, passphrase: str = "") -> Path:
         """Make a key of ours."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        key.write_private_key(path, passphrase=passphrase)
-        key.write_public_key(path.with_name(f"{path.name}.pub"))
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-a", "1", "-N", passphrase, "-f", path]
+        subprocess.run(make, check=True)
         path.chmod(0o600)
         if trusted:
-            self.trusted.write_bytes(key.export_public_key())
+            self.trusted.write_text(path.with_name(f"{path.name}.pub").read_text())
         return path
 
     def known(self, key: asyncssh.SSHKey | None = None, *, mark: str = "") -> str:
@@ -117,7 +117,7 @@ class Lab:
         assert error is not None
         assert cause in error.cause
         assert cure in error.cure
-        command = error.cure.rpartition("run: ")[2]
+        command = error.cure.rpartition(": ")[2]
         done = subprocess.run(
             ["bash", "-c", command], capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
@@ -246,6 +246,24 @@ def test_cure__has_an_agent_hold_a_key_with_a_passphrase(lab: Lab, config: str |
         assert done.returncode == 0, done.stderr
 
     lab.serve(work)
+
+
+def test_cure__is_shorter_where_an_agent_runs(lab: Lab, monkeypatch: pytest.MonkeyPatch):
+    lab.key(lab.ssh / "id_ed25519", trusted=True, passphrase=PASSPHRASE)
+    socket = lab.home / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
+        while not socket.exists():
+            time.sleep(0.02)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+
+        def work() -> None:
+            at_home(lab)
+            lab.assert_cured(cause="no ssh-agent holds it", cure="started: ssh-add ~/.ssh/")
+
+        try:
+            lab.serve(work)
+        finally:
+            agent.terminate()
 
 
 def test_key_with_a_passphrase__that_an_agent_holds_is_told_as_refused(lab: Lab):

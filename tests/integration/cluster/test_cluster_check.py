@@ -158,6 +158,14 @@ def test_check__names_start_up_files_through_which_no_command_gets(bed: Bed) -> 
     assert_fails(bed, "ssh", "an echo does not come back", "~/.bashrc")
 
 
+def test_check__names_a_server_that_forwards_no_ports(bed: Bed) -> None:
+    configure(bed)
+    keys = bed.home(CLUSTER) / ".ssh" / "authorized_keys"
+    keys.write_text(f"no-port-forwarding {keys.read_text()}")
+    cause = "forwards no ports from here to it, through which soma-workflow talks"
+    assert_fails(bed, "ssh", cause, "the administrator of login set AllowTcpForwarding yes")
+
+
 def script(bed: Bed, text: str) -> Path:
     path = bed.write(CLUSTER, "fake/python3", f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)

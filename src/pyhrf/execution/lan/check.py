@@ -190,6 +190,7 @@ class _Visit:
             if not await self._try_folder(settings.remote_path):
                 return
             self.wrote = True
+            await self._try_sftp()
         check.passed = list(STEPS) if settings.remote_path else list(STEPS[:-1])
         check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
 
@@ -207,6 +208,17 @@ class _Visit:
             cure = folder_cure(folder, remedy, login=login, section="section [parallel-LAN]")
             self.check.fail("remote_path", f"{folder} cannot be written there: {reason}", cure)
         return not reason
+
+    async def _try_sftp(self) -> None:
+        """Note it if what is left in the folder could not be fetched by a later run."""
+        assert self._connection is not None
+        try:
+            (await open_sftp(self._connection, self.check.host)).exit()
+        except HostError as error:
+            self.check.notes.append(
+                "results that have not arrived when a run is stopped cannot be fetched later: "
+                f"{error.cause}; {error.cure}"
+            )
 
     async def folder(self, action: str, *words: str) -> Any:
         """Have the host do something in a folder; see `pyhrf.execution.remote.host_folder`."""
