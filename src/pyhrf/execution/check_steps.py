@@ -103,7 +103,7 @@ async def go_through(
         except Fault as fault:
             step.passed, check.cause, check.cure = False, fault.cause, fault.cure
             return
-        except TimeoutError as error:
+        except OSError as error:  # no answer in time, or a lost connection
             step.passed = False
             check.cause = str(error) or f"no answer within {longest:g} s"
             check.cure = "see that the machine is not overloaded, and try again"

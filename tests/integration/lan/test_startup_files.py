@@ -43,8 +43,8 @@ def test_check__reads_past_what_start_up_files_print(bed: Bed, home: Path, start
     write(
         startup,
         h1="printf '\\033]0;title\\007'",
-        h2="echo welcome; printf '\\351t\\351'; echo noise >&2",
-        h3="(sleep 30; echo late) &",
+        h2="echo welcome; printf '\\351t\\351'",
+        h3="echo noise >&2",
     )
     configure(bed, home, remote_host="h2")
     done = program(bed, home, "check", "LAN")
@@ -77,9 +77,9 @@ def test_check__names_a_forced_command_and_what_prints_for_ever(
 ):
     keys = bed.folder / "sshd_h1" / "authorized_keys"
     trusted = keys.read_text()
-    write(startup, h2="yes")
+    write(startup, h2="yes", h3="(sleep 50; echo late) &")  # the last does not matter
     keys.write_text(f'command="echo backups only" {trusted}')
-    configure(bed, home)
+    configure(bed, home, remote_path=None)
     try:
         done = program(bed, home, "check", "LAN")
     finally:
@@ -95,7 +95,7 @@ def test_check__names_a_forced_command_and_what_prints_for_ever(
 def test_run__hears_its_launcher_amid_what_start_up_files_print(
     bed: Bed, home: Path, startup: Path
 ):
-    write(startup, h1="printf '\\033]0;title\\007'; (sleep 2; printf noise) &")
+    write(startup, h1="printf '\\033]0;title\\007'")
     configure(bed, home, hosts="h1")
     with Scenario(bed, home, "--batches", 6, "--seconds", 0.3) as run:
         run.end(seconds=40)

@@ -34,7 +34,7 @@ _SECONDS = 40.0
 """For one command, if nothing else is said."""
 _MOST = 4 << 20
 """Bytes of output, after which a command is ended: a start-up file may print for ever."""
-_LATE = 0.5
+_LATE = 2.0
 """Seconds of silence after the end of a command, in which what it printed may still arrive."""
 _SHOWN = 100
 """Letters of a command in a message."""
@@ -83,6 +83,8 @@ class Shell(Protocol):
         ------
         NoAnswerError
             If it does not end in time; it is ended then.
+        ConnectionError
+            If the machine is lost meanwhile.
         """
         ...
 
@@ -173,6 +175,8 @@ class There:
 
     async def run(self, command: str, *, text: str = "", seconds: float = _SECONDS) -> Said:
         """Run a command of the shell with a text on its standard input; see `Shell.run`."""
+        from asyncssh import Error
+
         process = None
         try:
             async with asyncio.timeout(seconds):
@@ -185,6 +189,8 @@ class There:
                 out, err = await _all_of(process)
         except TimeoutError as error:
             raise NoAnswerError(command, seconds) from error
+        except Error as error:
+            raise ConnectionError(f"the connection is lost: {error}") from error
         finally:
             if process is not None:
                 with contextlib.suppress(OSError):

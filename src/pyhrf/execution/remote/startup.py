@@ -85,7 +85,7 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
     ------
     StartupError
         If they do not come back.
-    OSError, asyncssh.Error
+    ConnectionError
         If the connection is lost.
     """
     word, sent = (f"pyhrf-{secrets.token_hex(6)}" for _ in range(2))
