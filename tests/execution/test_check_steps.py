@@ -50,6 +50,16 @@ def test_go_through__does_not_wait_for_ever() -> None:
     assert "no answer within 0.1 s" in check.cause
 
 
+def test_go_through__says_that_a_connection_was_lost() -> None:
+    async def lost() -> str:
+        raise ConnectionError("the connection is lost: keepalive timeout")
+
+    check = Check("all", [Step("one"), Step("two")])
+    asyncio.run(go_through(check, [lost, good]))
+    assert passed(check) == [False, None]
+    assert check.cause == "the connection is lost: keepalive timeout"
+
+
 def test_check__is_not_usable_before_all_was_tried() -> None:
     check = Check("all", [Step("one", passed=True), Step("two")])
     assert not check.usable

@@ -125,3 +125,23 @@ def test_job__needs_no_more_than_the_package(folder):
     names = ["soma_workflow", "asyncssh", "distributed", "dask", "cloudpickle"]
     command = [sys.executable, "-c", lacking % (names, cluster_job.__name__)]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "arrives"),
+    [("", True), ("printf '\\033]0;t\\007'; ", True), ("exit 0; ", False), ("read x; ", False)],
+)
+def test_push__sees_whether_the_other_shell_took_it_all(tmp_path, monkeypatch, first, arrives):
+    (tmp_path / "bin").mkdir()
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.write_text(f'#!/bin/bash\nexec bash -c "{first}${{*: -1}}"\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    results = tmp_path / "results.tar"
+    results.write_bytes(b"first\nsecond\n")
+    if arrives:
+        cluster_job._push(results, "ann@desk", str(tmp_path / "my copy"))
+        assert (tmp_path / "my copy").read_bytes() == results.read_bytes()
+    else:
+        with pytest.raises(SystemExit, match=r"did not get to ann@desk in full: see .*~/\.bashrc"):
+            cluster_job._push(results, "ann@desk", str(tmp_path / "my copy"))

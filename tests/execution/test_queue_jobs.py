@@ -46,6 +46,21 @@ def test_submit__returns_the_id_and_hands_over_the_script(programs, tmp_path):
     assert (tmp_path / "script").read_text() == jobs.script("j3")
 
 
+@pytest.mark.parametrize(
+    ("name", "program", "said"),
+    [
+        ("slurm", "sbatch", "Submitted batch job 812"),
+        ("slurm", "sbatch", "Submitted batch job 812 on cluster c3"),
+        ("sge", "qsub", 'Your job 812 ("ours") has been submitted'),
+        ("lsf", "bsub", "Job <812> is submitted to queue <q2>."),
+    ],
+)
+def test_submit__passes_over_what_a_site_prints_before(programs, tmp_path, name, program, said):
+    banner = "Welcome to lonestar5\n--> 2 of 10 jobs (login1)...OK "
+    programs(program, f"cat >/dev/null; printf '%s%s\\n' '{banner}' '{said}'")
+    assert asyncio.run(jobs_of(name, tmp_path).submit("j3")) == "812"
+
+
 def test_submit__refusal_is_one_line_of_what_was_said(programs, tmp_path):
     programs("sbatch", "echo 'sbatch: error: bad queue' >&2; echo 'sbatch: error: no' >&2; exit 1")
     with pytest.raises(SchedulerError, match=r"^sbatch: error: bad queue; sbatch: error: no$"):

@@ -7,7 +7,7 @@ import io
 import tarfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -226,6 +226,16 @@ def test_run__jobs_that_cannot_be_stopped_are_named(run, soma, said, monkeypatch
     assert any("may still run on box, stop them there: 11, 12" in text for text in said)
 
 
+def test_run__jobs_that_a_scheduler_keeps_are_named_with_its_command(run, soma, said, tmp_path):
+    soma.status_of, soma.refusing = {1: "warning"}, True
+    folder = LocalFolder(tmp_path / "run")
+    folder.call = lambda _: Said(1, "", "scancel: error: no controller")
+    replace(run._place, folder=folder).stop(1)
+    assert said[-1].endswith(
+        "11, 12 (scancel: scancel: error: no controller); run there: scancel 11 12"
+    )
+
+
 def test_run__short_unattended_time_is_no_loss(run, soma, monkeypatch):
     monkeypatch.setattr(soma_run, "_UNATTENDED_SECONDS", 30.0)
     soma.status_of = {1: "warning"}
@@ -316,7 +326,7 @@ def test_remove__while_a_job_still_writes(tmp_path):
 
 
 def test_local_folder__trouble_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster_folder, "_REMOVE_SECONDS", 0.0)
+    monkeypatch.setattr(cluster_folder, "REMOVE_SECONDS", 0.0)
     path = tmp_path / "a file"
     path.write_text("")
     folder = LocalFolder(path)

@@ -36,11 +36,14 @@ class Step:
         Whether it holds; None if it was not looked at.
     fact : str
         What was found.
+    seconds : float or None
+        Longest time, if it is another than that of all.
     """
 
     name: str
     passed: bool | None = None
     fact: str = ""
+    seconds: float | None = None
 
 
 @dataclass
@@ -88,20 +91,21 @@ async def go_through(
     actions : sequence of callable
         For the first steps, in their order; returns what it found, or raises `Fault`.
     seconds : float
-        Longest time of each step.
+        Longest time of a step that has none of its own.
     """
     import asyncio
 
     for step, action in zip(check.steps, actions, strict=False):
+        longest = step.seconds or seconds
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(longest):
                 step.fact = await action()
         except Fault as fault:
             step.passed, check.cause, check.cure = False, fault.cause, fault.cure
             return
-        except TimeoutError:
+        except OSError as error:  # no answer in time, or a lost connection
             step.passed = False
-            check.cause = f"no answer within {seconds:g} s"
+            check.cause = str(error) or f"no answer within {longest:g} s"
             check.cure = "see that the machine is not overloaded, and try again"
             return
         step.passed = True

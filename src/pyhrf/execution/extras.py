@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from importlib.util import find_spec
 
 from pyhrf.errors import EngineError
 
-__all__ = ["EXTRAS", "check_installed"]
+__all__ = ["EXTRAS", "check_installed", "install_command"]
 
 EXTRAS = {
     "lan": ("asyncssh", "bokeh", "cloudpickle", "cryptography", "distributed"),
@@ -14,6 +16,19 @@ EXTRAS = {
     "queue": ("bokeh", "cloudpickle", "cryptography", "dask_jobqueue", "distributed"),
 }
 """Packages of each extra, by the names under which they are imported."""
+
+
+def install_command(extra: str) -> str:
+    """Write the command that installs an extra for this Python, whatever is first on the PATH.
+
+    Parameters
+    ----------
+    extra : str
+        A key of `EXTRAS`.
+    """
+    python = shlex.quote(sys.executable)
+    before = "" if find_spec("pip") else f"{python} -m ensurepip && "
+    return f"{before}{python} -m pip install 'pyhrf[{extra}]'"
 
 
 def check_installed(engine: str, extra: str) -> None:
@@ -34,6 +49,6 @@ def check_installed(engine: str, extra: str) -> None:
     missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
     if missing:
         raise EngineError(
-            f"-x {engine} needs {' and '.join(missing)}, which this Python lacks: "
-            f"pip install 'pyhrf[{extra}]'"
+            f"-x {engine} needs {' and '.join(missing)}, which this Python lacks; run: "
+            f"{install_command(extra)}"
         )

@@ -66,7 +66,12 @@ def assert_fails(bed: Bed, step: str, cause: str, cure: str) -> str:
 
 
 def test_check__finds_nothing_amiss(bed: Bed) -> None:
-    configure(bed, client_host="desk", remote_path="~/runs")
+    configure(bed, client_host="desk", remote_path="~/new/runs")
+    code, said = check(bed)
+    assert "\nremote_path: remote_path ~/new/runs cannot be written there" in said
+    (cure,) = [line for line in said.splitlines() if "run: ssh" in line]
+    # the cure works
+    bed.run(CLIENT, ["bash", "-c", cure.rpartition("run: ")[2]])
     code, said = check(bed)
     assert code == 0, said
     assert set(steps(said).values()) == {"yes"}
@@ -137,6 +142,28 @@ def test_check__names_a_login_that_talks(bed: Bed) -> None:
     configure(bed)
     bed.write(CLUSTER, ".profile", "echo 'quota exceeded' >&2\n")
     assert_fails(bed, "login is silent", "quota exceeded", "/dev/null")
+
+
+def test_check__names_start_up_files_through_which_no_command_gets(bed: Bed) -> None:
+    configure(bed)
+    step = "login is silent"
+    bed.write(CLUSTER, ".profile", "exit 0\n")
+    assert_fails(bed, step, "an echo does not come back", "~/.profile, ~/.bash_profile")
+    bed.write(CLUSTER, ".profile", "read answer\n")
+    assert_fails(bed, step, "read what is sent to a command", "reads nothing")
+    bed.write(CLUSTER, ".profile", "printf '\\033]0;my title\\007'\n")
+    assert_fails(bed, step, "a line without an end", "write nothing")
+    (bed.home(CLUSTER) / ".profile").unlink()
+    bed.write(CLUSTER, ".bashrc", "exec sh\n")
+    assert_fails(bed, "ssh", "an echo does not come back", "~/.bashrc")
+
+
+def test_check__names_a_server_that_forwards_no_ports(bed: Bed) -> None:
+    configure(bed)
+    keys = bed.home(CLUSTER) / ".ssh" / "authorized_keys"
+    keys.write_text(f"no-port-forwarding {keys.read_text()}")
+    cause = "forwards no ports from here to it, through which soma-workflow talks"
+    assert_fails(bed, "ssh", cause, "the administrator of login set AllowTcpForwarding yes")
 
 
 def script(bed: Bed, text: str) -> Path:

@@ -55,7 +55,7 @@ def test_bad_hosts__are_named_and_left_out(bed: Bed, home: Path):
     assert figures["hosts"] == {"h1": 12}
     assert figures["same"]
     expected = {
-        "h2": ["our key is refused", f"ssh-copy-id {LAB}@h2"],
+        "h2": ["our key is refused", f"ssh-copy-id -i ~/.ssh/stranger.pub {LAB}@h2"],
         "h3": ["host key", "is not known", "ssh-keyscan -p 22 h3 >> ~/.ssh/known_hosts"],
         "gone": ["port 22", f"ssh {LAB}@gone"],
         "nowhere": ["the name nowhere cannot be resolved", "hosts"],

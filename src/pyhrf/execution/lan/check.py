@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sys
 import uuid
 from collections import Counter
@@ -15,8 +14,13 @@ from typing import Any, Protocol
 import asyncssh
 
 from pyhrf.execution.remote import host_folder
+from pyhrf.execution.remote.commands import folder_cure, ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding
-from pyhrf.execution.remote.ssh import HostError, Probe, connect, probe, python_command
+from pyhrf.execution.remote.probe import Probe, probe, python_command
+from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.sftp import open_sftp
+from pyhrf.execution.remote.shells import There, find_answer
+from pyhrf.execution.remote.ssh import connect
 
 __all__ = ["STEPS", "HostCheck", "LanCheck", "LanSection", "check_lan"]
 
@@ -183,38 +187,49 @@ class _Visit:
             )
             return
         if settings.remote_path:
-            if reason := await self._try_folder(settings.remote_path):
-                self._fail_folder(settings.remote_path, reason)
+            if not await self._try_folder(settings.remote_path):
                 return
             self.wrote = True
+            await self._try_sftp()
         check.passed = list(STEPS) if settings.remote_path else list(STEPS[:-1])
         check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
 
-    async def _try_folder(self, folder: str) -> str:
+    async def _try_folder(self, folder: str) -> bool:
+        """Write into the folder; note why that fails, and what would help."""
+        remedy = ""
         try:
-            return str(await self.folder("write", folder, self.note))
+            reason = str(await self.folder("write", folder, self.note))
+            if reason:
+                remedy = str(await self.folder("remedy", folder, self.note))
         except (OSError, asyncssh.Error, TimeoutError) as error:
-            return str(error) or "no answer in time"
+            reason = str(error) or "no answer in time"
+        if reason:
+            login = ssh_login(self.check.host, self.settings.user)
+            cure = folder_cure(folder, remedy, login=login, section="section [parallel-LAN]")
+            self.check.fail("remote_path", f"{folder} cannot be written there: {reason}", cure)
+        return not reason
 
-    def _fail_folder(self, folder: str, reason: str) -> None:
-        self.check.fail(
-            "remote_path",
-            f"{folder} cannot be written there: {reason}",
-            f"make it a folder of yours (ssh {_login(self.check.host, self.settings.user)} "
-            f"mkdir -p {folder}), or set another remote_path in section [parallel-LAN]",
-        )
+    async def _try_sftp(self) -> None:
+        """Note it if what is left in the folder could not be fetched by a later run."""
+        assert self._connection is not None
+        try:
+            (await open_sftp(self._connection, self.check.host)).exit()
+        except HostError as error:
+            self.check.notes.append(
+                "results that have not arrived when a run is stopped cannot be fetched later: "
+                f"{error.cause}; {error.cure}"
+            )
 
     async def folder(self, action: str, *words: str) -> Any:
         """Have the host do something in a folder; see `pyhrf.execution.remote.host_folder`."""
         assert self._connection is not None
         source = Path(host_folder.__file__).read_text("utf-8")
         command = python_command(self.python, "-", action, *words, niceness=self.settings.niceness)
-        async with asyncio.timeout(_COMMAND_SECONDS):
-            done = await self._connection.run(command, input=source, request_pty=False)
-        for line in str(done.stdout or "").splitlines():
-            if line.startswith('{"pyhrf_folder"'):
-                return json.loads(line)["pyhrf_folder"]
-        raise OSError(str(done.stderr or "").strip() or "the interpreter did not answer")
+        said = await There(self._connection).run(command, text=source)
+        answer = find_answer(said.out, "pyhrf_folder")
+        if answer is None:
+            raise OSError(f"the interpreter does not answer: {said.reason}")
+        return answer
 
     async def leave(self) -> None:
         """Remove what was written and close the connection."""
@@ -278,7 +293,7 @@ async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], time
         async with (
             connection,
             asyncio.timeout(_COMMAND_SECONDS),
-            connection.start_sftp_client() as sftp,
+            await open_sftp(connection, host) as sftp,
         ):
             folder = str(settings.remote_path).removeprefix("~/")  # SFTP starts in the home
             seen += [v.check.host for v in writers if await sftp.exists(f"{folder}/{v.note}")]
@@ -287,7 +302,7 @@ async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], time
     except (OSError, asyncssh.Error, TimeoutError) as error:
         return (
             f"remote_host {host} cannot be used: SFTP failed ({error or 'no answer in time'}); "
-            "see that its sshd has the subsystem sftp"
+            "see that the machine is not overloaded"
         )
     if len(seen) == len(writers):
         return f"remote_host {host} sees the folder of every host"
@@ -296,7 +311,3 @@ async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], time
         f"remote_host {host} does not see what {unseen} wrote under remote_path: choose a "
         "remote_path that all share, or leave remote_host out"
     )
-
-
-def _login(host: str, user: str | None) -> str:
-    return host if user is None or "@" in host else f"{user}@{host}"

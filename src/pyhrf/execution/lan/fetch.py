@@ -16,7 +16,10 @@ import asyncssh
 from pyhrf.errors import counted
 from pyhrf.execution.engine import Batch, BatchResult, is_internal_error
 from pyhrf.execution.packing import unpack_estimates
-from pyhrf.execution.remote.ssh import HostError, connect
+from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.sftp import open_sftp
+from pyhrf.execution.remote.shells import There, run_marked
+from pyhrf.execution.remote.ssh import connect
 
 __all__ = ["fetch", "remove"]
 
@@ -113,7 +116,7 @@ async def _fetch(
         # Hosts may share the folder: each file is read once.
         seen: set[str] = set()
         for host, outcome in zip(hosts, opened, strict=True):
-            if isinstance(outcome, HostError) and len(hosts) > 1:
+            if isinstance(outcome, HostError) and outcome.kind != "sftp" and len(hosts) > 1:
                 continue  # it is spoken of when the run tries to begin work there
             if isinstance(outcome, BaseException):
                 _tell_why(tell, host, folder, outcome)
@@ -189,9 +192,7 @@ async def _open(host: str, user: str | None, folder: str) -> AsyncIterator[_Fold
     """Open a folder; None if it is not there."""
     connection = await connect(host, user=user, timeout=_LOGIN_SECONDS)
     try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            sftp = await connection.start_sftp_client()
-        async with sftp:
+        async with await open_sftp(connection, host) as sftp:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 there = await _look(connection, sftp, folder)
             yield there
@@ -214,9 +215,9 @@ async def _look(
     except asyncssh.SFTPNoSuchFile:
         return None
     # Where anyone may write, anyone may have put a folder of this name there.
-    said = str((await connection.run("id -u", request_pty=False)).stdout or "").split()
+    said = (await run_marked(There(connection), "id -u")).out.split()
     is_folder = about.type == asyncssh.FILEXFER_TYPE_DIRECTORY
-    if not said or str(about.uid) != said[-1] or not is_folder or (about.permissions or 0) & 0o022:
+    if not said or str(about.uid) != said[0] or not is_folder or (about.permissions or 0) & 0o022:
         raise _ForeignFolderError("it belongs to someone else, or others may write it")
     files, scratch = [], []
     async for entry in sftp.scandir(path):

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from pyhrf.execution.remote.commands import make_folder
+
 __all__ = ["FolderError", "RunFolder"]
 
 
@@ -42,6 +44,8 @@ class RunFolder:
     run : str
         Name of the run, for the temporary folder: a launcher that starts anew finds, and clears
         up, what one that was killed has left there.
+    login : str
+        What ``ssh`` is given to get here, for messages.
 
     Attributes
     ----------
@@ -56,8 +60,9 @@ class RunFolder:
         If it cannot be made or written, or belongs to someone else.
     """
 
-    def __init__(self, path: str | None, *, host: str, run: str) -> None:
+    def __init__(self, path: str | None, *, host: str, run: str, login: str = "HOST") -> None:
         self._keeps = path is not None
+        self._login = login
         self._owner = f"{host}-{os.uname().nodename}-".replace("/", "_")
         token = f"{self._owner}{os.getpid()}"
         try:
@@ -80,7 +85,8 @@ class RunFolder:
         if not self.path.parent.is_dir():
             raise FolderError(
                 f"remote_path {self.path.parent} is no folder there",
-                "make it there, or correct remote_path in section [parallel-LAN]",
+                "correct remote_path in section [parallel-LAN], or make it there; run: "
+                + make_folder(self._login, str(self.path.parent)),
             )
         self.path.mkdir(mode=0o700, exist_ok=True)
         # Where anyone may write, anyone may have put a folder of this name there before.

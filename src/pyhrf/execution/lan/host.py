@@ -13,8 +13,12 @@ from typing import Any
 import asyncssh
 
 from pyhrf.execution.dask.settings import DASK_SETTINGS
+from pyhrf.execution.remote.commands import ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding
-from pyhrf.execution.remote.ssh import HostError, connect, probe, python_command
+from pyhrf.execution.remote.probe import probe, python_command
+from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.shells import find_answer
+from pyhrf.execution.remote.ssh import connect
 
 __all__ = ["Host", "Meeting"]
 
@@ -164,7 +168,7 @@ class Host:
                 )
             await check_forwarding(connection, self.name)
             command = python_command(meeting.python, "-m", _LAUNCHER, niceness=meeting.niceness)
-            process = await connection.create_process(command, request_pty=False)
+            process = await connection.create_process(command, request_pty=False, errors="replace")
             async with asyncio.timeout(_LAUNCH_SECONDS):
                 await self._launch(connection, process)
             self._process = process
@@ -187,6 +191,7 @@ class Host:
         listener = await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", meeting.port)
         config = {
             "host": self.name,
+            "login": ssh_login(self.name, meeting.user),
             "names": [f"{self.name}#{self._n_sessions}-{i}" for i in range(self.n_slots)],
             "scheduler": f"tls://127.0.0.1:{listener.get_port()}",
             "tls": meeting.pem,
@@ -207,9 +212,9 @@ class Host:
     async def _hear(self, process: asyncssh.SSHClientProcess[str]) -> dict[str, Any]:
         """Wait for the next message of the launcher, past what a login shell may print."""
         while line := await process.stdout.readline():
-            if not line.startswith('{"pyhrf"'):
+            message: dict[str, Any] | None = find_answer(line, "pyhrf")
+            if message is None:
                 continue
-            message: dict[str, Any] = json.loads(line)["pyhrf"]
             if "error" in message:
                 cure = message["cure"] or "see that pyhrf works there"
                 raise HostError(self.name, message["error"], cure, kind="python")
@@ -251,7 +256,7 @@ class Host:
             process.stdin.write_eof()
             async with asyncio.timeout(_END_SECONDS):
                 while line := await process.stdout.readline():
-                    if line.startswith('{"pyhrf"') and "bye" in json.loads(line)["pyhrf"]:
+                    if "bye" in (find_answer(line, "pyhrf") or ()):
                         return True
         return False
 

@@ -181,7 +181,9 @@ def main() -> None:
     if config is None:
         sys.exit("no configuration on the standard input: it is PyHRF itself that starts this")
     try:
-        folder = RunFolder(config["folder"], host=config["host"], run=config["run"])
+        folder = RunFolder(
+            config["folder"], host=config["host"], run=config["run"], login=config["login"]
+        )
     except FolderError as error:
         talk.say(error=str(error), cure=error.cure)
         return

@@ -20,7 +20,7 @@ from pyhrf.data import Parcel, ParcelEstimate
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.engine import Batch
-from pyhrf.execution.extras import EXTRAS
+from pyhrf.execution.extras import EXTRAS, install_command
 from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.remote.shells import Here
@@ -96,7 +96,7 @@ class _Visit:
         missing = [package for package in EXTRAS["queue"] if find_spec(package) is None]
         if missing:
             raise Fault(
-                f"{' and '.join(missing)} cannot be imported", "run: pip install 'pyhrf[queue]'"
+                f"{' and '.join(missing)} cannot be imported", f"run: {install_command('queue')}"
             )
         return "dask-jobqueue"
 

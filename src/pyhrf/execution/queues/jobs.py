@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shlex
 import signal
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ _SECONDS = 60
 """How long a program of the scheduler may take."""
 _WORKER = "pyhrf.execution.queues.worker"
 _CONFIG = "pyhrf"
+_GREETING = re.compile(r".*(?=Submitted batch job \d|Your job \d|Job <\d)", re.DOTALL)
+"""What a site's own version of a program may print before it says the number of a job."""
 
 
 class SchedulerError(RuntimeError):
@@ -95,7 +98,7 @@ class QueueJobs:
         with job.job_file() as path:
             said = await job._submit_job(path)
         try:
-            return str(job._job_id_from_submit_output(said))
+            return str(job._job_id_from_submit_output(_GREETING.sub("", said, count=1)))
         except ValueError as error:
             raise SchedulerError(f"no job number in {said.strip()!r}") from error
 

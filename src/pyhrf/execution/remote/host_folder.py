@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["read_notes", "remove_note", "write_note"]
+__all__ = ["locate", "read_notes", "remedy", "remove_note", "write_note"]
 
 
 def write_note(folder: str, name: str) -> str:
@@ -26,6 +26,33 @@ def write_note(folder: str, name: str) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def locate(folder: str, _: str) -> str:
+    """Return the absolute path of a folder."""
+    return str(Path(folder).expanduser().absolute())
+
+
+def remedy(folder: str, _: str) -> str:
+    """Find out what would let us write into a folder.
+
+    Returns
+    -------
+    str
+        A command that takes its path: ``mkdir -p`` or ``chmod u+rwx``; ``room`` if nothing but
+        space is lacking; empty if nothing of ours helps.
+    """
+    path = Path(folder).expanduser().absolute()
+    if not os.path.lexists(path):
+        above = next(parent for parent in path.parents if os.path.lexists(parent))
+        return "mkdir -p" if above.is_dir() and os.access(above, os.W_OK | os.X_OK) else ""
+    if not path.is_dir():
+        return ""
+    if os.access(path, os.W_OK | os.X_OK):
+        return "room"
+    about = path.stat()
+    ours = about.st_uid == os.geteuid() and about.st_mode & 0o300 != 0o300
+    return "chmod u+rwx" if ours else ""
 
 
 def read_notes(folder: str, *names: str) -> list[str]:
@@ -47,8 +74,10 @@ def remove_note(folder: str, name: str) -> str:
 
 if __name__ == "__main__":
     actions: dict[str, Callable[..., object]] = {
+        "locate": locate,
         "write": write_note,
         "read": read_notes,
+        "remedy": remedy,
         "remove": remove_note,
     }
     answer = actions[sys.argv[1]](*sys.argv[2:])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import configparser
-import json
-import os
 import posixpath
 import shlex
 import socket
@@ -21,11 +18,17 @@ from typing import Any, Protocol
 
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
-from pyhrf.execution.login import login_name
+from pyhrf.execution.extras import install_command
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.remote import host_folder
-from pyhrf.execution.remote.shells import AS_SOMA, Here, Shell, There
-from pyhrf.execution.remote.ssh import HostError, connect, python_command
+from pyhrf.execution.remote.commands import folder_cure, ssh_login
+from pyhrf.execution.remote.forwarding import check_forwarding_there
+from pyhrf.execution.remote.probe import check_startup, python_command
+from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.sftp import open_sftp
+from pyhrf.execution.remote.shells import AS_SOMA, Here, Shell, There, find_answer
+from pyhrf.execution.remote.ssh import connect
+from pyhrf.execution.remote.startup import StartupError, say_hello
 from pyhrf.execution.soma import facts as cluster_facts
 from pyhrf.execution.soma.client import Resource, SomaClient
 from pyhrf.execution.soma.resource import (
@@ -33,9 +36,13 @@ from pyhrf.execution.soma.resource import (
     ask_python,
     check_key,
     check_sacct,
+    install_soma,
+    soma_version,
     start_database,
     try_jobs,
 )
+from pyhrf.execution.soma.sections import check_section_there, read_section_here
+from pyhrf.execution.soma.way_back import check_way_back, ssh_back
 
 __all__ = ["ClusterSection", "check_cluster"]
 
@@ -110,9 +117,8 @@ async def _check(settings: ClusterSection, timeout: float, job_seconds: float) -
             actions["database server"] = visit.database
         actions["a job, there and back"] = visit.job
         visit.check.steps += [Step(name) for name in actions]
-        await go_through(
-            visit.check, list(actions.values()), seconds=_STEP_SECONDS + 2 * job_seconds
-        )
+        visit.check.steps[-1].seconds = _STEP_SECONDS + 2 * job_seconds
+        await go_through(visit.check, list(actions.values()), seconds=_STEP_SECONDS)
         return visit.check
 
 
@@ -148,9 +154,9 @@ class _Visit:
         if missing:
             raise Fault(
                 f"{' and '.join(missing)} cannot be imported by {sys.executable}",
-                "run: pip install 'pyhrf[cluster]'",
+                f"run: {install_command('cluster')}",
             )
-        return f"soma-workflow {_soma_version()}"
+        return f"soma-workflow {soma_version()}"
 
     async def complete(self) -> str:
         settings = self.settings
@@ -180,27 +186,8 @@ class _Visit:
         return settings.server_id
 
     async def own_file(self) -> str:
-        server_id = str(self.settings.server_id)
-        path = Path(os.environ.get("SOMA_WORKFLOW_CONFIG") or "~/.soma-workflow.cfg").expanduser()
         address = self.settings.server or "CLUSTER"
-        cure = (
-            f"write there: [{server_id}], cluster_address = {address}, "
-            f"submitting_machines = {address}, each on a line of its own"
-        )
-        parser = configparser.ConfigParser(interpolation=None)
-        try:
-            parser.read_string(path.read_text("utf-8"), source=str(path))
-        except FileNotFoundError:
-            raise Fault(f"{path} is not there", cure) from None
-        except (OSError, UnicodeDecodeError, configparser.Error) as error:
-            text = " ".join(str(error).split())
-            raise Fault(f"{path} cannot be read: {text}", "correct it") from error
-        if not parser.has_section(server_id):
-            raise Fault(f"{path} has no section [{server_id}]", cure)
-        self._own = dict(parser[server_id])
-        missing = [k for k in ("cluster_address", "submitting_machines") if k not in self._own]
-        if missing:
-            raise Fault(f"{path}, section [{server_id}]: {' and '.join(missing)} missing", cure)
+        path, self._own = read_section_here(str(self.settings.server_id), address)
         try:
             await asyncio.to_thread(self._client.configure)
         except PyhrfError as error:
@@ -226,7 +213,13 @@ class _Visit:
             raise Fault(f"{user}@{server}: {error.cause}", cure) from error
         self._stack.callback(connection.close)
         self.shell = There(connection)
-        check_key(f"{user}@{server}")
+        try:
+            await check_startup(connection, f"{user}@{server}")
+            purpose = "through which soma-workflow talks"
+            await check_forwarding_there(connection, server, purpose)
+        except HostError as error:
+            raise Fault(f"{user}@{server}: {error.cause}", error.cure) from error
+        check_key(ssh_login(server, user))
         return f"{user}@{server}"
 
     @property
@@ -234,20 +227,30 @@ class _Visit:
         return self.settings.server or self._resource.address or "this machine"
 
     async def silence(self) -> str:
-        said = await self.shell.run(AS_SOMA + "true")
-        if said.err.strip():
+        files = "~/.profile, ~/.bash_profile and ~/.bashrc there"
+        try:
+            heard = await say_hello(self.shell, before=AS_SOMA, files=files)
+        except StartupError as error:
+            raise Fault(error.cause, f"soma-workflow reads all of them: {error.cure}") from error
+        cure = f"have {files} write nothing when nobody sits before them, or send it to /dev/null"
+        if lines := heard.err.strip().splitlines():
             raise Fault(
-                f"the login there writes to standard error ({said.reason}), which soma-workflow "
-                "takes for a failure",
-                "have ~/.profile, ~/.bash_profile and ~/.bashrc there write nothing when nobody "
-                "sits before them, or send it to /dev/null",
+                f"the login there writes to standard error ({lines[-1].strip()}), which "
+                "soma-workflow takes for a failure",
+                cure,
+            )
+        if heard.before and not heard.before.endswith("\n"):
+            raise Fault(
+                "the login there writes a line without an end, as titles of terminals are "
+                f"({heard.before.splitlines()[-1]!r}), with which soma-workflow loses its answers",
+                cure,
             )
         return "yes"
 
     async def versions(self) -> str:
         cure = (
-            f"set python in {SECTION} to an interpreter there that has pyhrf[cluster], or install "
-            "it there: python3 -m venv ENV && ENV/bin/pip install 'pyhrf[cluster]'"
+            f"set python in {SECTION} to an interpreter there that has pyhrf[cluster]; how to "
+            "install it is on the page On a cluster"
         )
         found = await ask_python(self.shell, self.python, cure=cure)
         different = found.differences(but=_UNIMPORTANT)
@@ -269,51 +272,29 @@ class _Visit:
             f"write python_command = {self.python} in section [{self.settings.server_id}] of "
             "~/.soma-workflow.cfg here"
         )
-        line = next((x for x in said.out.splitlines() if x.startswith('{"pyhrf_cluster"')), None)
-        if line is None:
+        self._facts = find_answer(said.out, "pyhrf_cluster")
+        if self._facts is None:
             raise Fault(
                 f"soma-workflow starts its servers there by {name!r}, which fails: {said.reason}",
                 own,
             )
-        self._facts = json.loads(line)["pyhrf_cluster"]
         there = self._facts["soma_workflow"]
         if there is None:
             raise Fault(
                 f"{name!r} there (Python {self._facts['python']}) has no soma-workflow",
-                f"{own}, or run there: {name} -m pip install 'soma-workflow[client]'",
+                f"{own}, or run there: {install_soma(name)}",
             )
-        if there != _soma_version():
+        if there != soma_version():
             raise Fault(
-                f"soma-workflow is {there} there, {_soma_version()} here",
-                f"install the same version on both sides, or {own}",
+                f"soma-workflow is {there} there, {soma_version()} here",
+                f"{own}, or run there: {install_soma(name)}",
             )
         self.soma_python = name
         return f"{there}, started by {name}"
 
     async def file_there(self) -> str:
-        facts, server_id = self._facts, self.settings.server_id
-        address = self._own["cluster_address"]
-        cure = (
-            f"write into ~/.soma-workflow.cfg there: [{server_id}], server_name = {server_id}_db, "
-            f"scheduler_type = slurm (or pbspro), cluster_address = {address}, "
-            f"submitting_machines = {address}, each on a line of its own"
-        )
-        if facts["file"] is None:
-            raise Fault("~/.soma-workflow.cfg is not there on the cluster", cure)
-        where = f"{facts['file']} on the cluster"
-        section = facts["section"]
-        if section is None:
-            raise Fault(f"{where} has no section [{server_id}]", cure)
-        needed = ("server_name", "cluster_address", "submitting_machines", "scheduler_type")
-        if missing := [key for key in needed if key not in section]:
-            raise Fault(f"{where}, section [{server_id}]: {' and '.join(missing)} missing", cure)
-        if self._facts["hostname"] == server_id:
-            raise Fault(
-                f"server_id = {server_id} is the host name of the cluster, which soma-workflow "
-                "takes for light mode there",
-                "give the resource another name on both sides",
-            )
-        return f"{where}, scheduler_type = {section['scheduler_type']}"
+        server_id = str(self.settings.server_id)
+        return check_section_there(self._facts, server_id, self._own["cluster_address"])
 
     async def scheduler(self) -> str:
         kind = self._facts["section"]["scheduler_type"]
@@ -334,18 +315,21 @@ class _Visit:
         folder = str(self.settings.remote_path)
         reason = await self._in_folder("write")
         if reason:
-            login = ""
+            login = None
             if isinstance(self.shell, There):
-                login = f"ssh {self._resource.login}@{self._server} "
+                login = ssh_login(self._server, self._resource.login)
+            remedy = str(await self._in_folder("remedy"))
             raise Fault(
                 f"remote_path {folder} cannot be written there: {reason}",
-                f"make it a folder of yours ({login}mkdir -p {folder}), or set another "
-                f"remote_path in {SECTION}",
+                folder_cure(folder, remedy, login=login, section=SECTION),
             )
         await self._in_folder("remove")
-        home, slash, rest = folder.partition("/")
-        path = f"~/{shlex.quote(rest)}" if home == "~" and slash else shlex.quote(folder)
-        self._place = (await self.shell.run(f"cd {path} && pwd")).out.strip() or folder
+        self._place = str(await self._in_folder("locate"))
+        if isinstance(self.shell, There):  # by which the engine sends and fetches
+            try:
+                (await open_sftp(self.shell.connection, self._server)).exit()
+            except HostError as error:
+                raise Fault(error.cause, error.cure) from error
         return self._place
 
     async def _in_folder(self, action: str) -> Any:
@@ -353,34 +337,24 @@ class _Visit:
         words = ("-", action, self._place, self._note)
         command = python_command(self.python, *words, niceness=0)
         said = await self.shell.run(command, text=Path(host_folder.__file__).read_text("utf-8"))
-        for line in said.out.splitlines():
-            if line.startswith('{"pyhrf_folder"'):
-                return json.loads(line)["pyhrf_folder"]
-        raise Fault(f"{self.python} cannot be run: {said.reason}", f"set python in {SECTION}")
-
-    def _back(self) -> list[str]:
-        host = str(self.settings.client_host)
-        login = host if "@" in host else f"{login_name()}@{host}"
-        return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", login, "true"]
+        answer = find_answer(said.out, "pyhrf_folder")
+        if answer is None:
+            raise Fault(f"{self.python} cannot be run: {said.reason}", f"set python in {SECTION}")
+        return answer
 
     async def way_back(self) -> str:
-        words = self._back()
-        said = await self.shell.run(shlex.join(words))
-        if said.status:
-            raise Fault(
-                f"client_host: the cluster cannot log in to {words[-2]}: {said.reason}",
-                f"run there: ssh-copy-id {words[-2]} && {shlex.join(words)}; this machine needs an "
-                "ssh server (apt install openssh-server); or leave client_host out: the results "
-                "are fetched then",
-            )
-        return words[-2]
+        return await check_way_back(self.shell, str(self.settings.client_host))
 
     async def database(self) -> str:
         server_id = str(self.settings.server_id)
         if self._facts["database"] == "answers":
             return "answers"
         return await start_database(
-            self.shell, self.soma_python, server_id, was=str(self._facts["database"])
+            self.shell,
+            self.soma_python,
+            server_id,
+            was=str(self._facts["database"]),
+            pid=self._facts["database_pid"],
         )
 
     async def job(self) -> str:
@@ -398,7 +372,8 @@ class _Visit:
         trials = [Trial("a trivial job", write, errors.format(1))]
         if self.settings.client_host:
             what = "a job that logs in to client_host from a node"
-            trials.append(Trial(what, tuple(self._back()), errors.format(2)))
+            back = (*ssh_back(self.settings.client_host), "true")
+            trials.append(Trial(what, back, errors.format(2)))
         try:
             doing = await try_jobs(self._client, self.shell, trials, seconds=self._job_seconds)
             there = await self._in_folder("read")
@@ -416,9 +391,3 @@ class _Visit:
                 f"set remote_path in {SECTION} to a folder that the nodes share with it",
             )
         return f"{time.monotonic() - start:.1f} s"
-
-
-def _soma_version() -> str:
-    from importlib.metadata import version
-
-    return version("soma-workflow")

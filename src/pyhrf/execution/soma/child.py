@@ -41,7 +41,8 @@ class SomaSession:
         Returns
         -------
         dict
-            ``mode`` (light, local or remote), ``address``, ``login``, and the ``file``.
+            ``mode`` (light, local or remote), ``address``, ``login``, the ``file``, and the
+            ``python`` by whose name servers are started there, if it is named.
         """
         from soma_workflow.configuration import Configuration
 
@@ -51,7 +52,11 @@ class SomaSession:
         if mode == "remote":
             address = config.get_cluster_address()
             config.get_submitting_machines()
-        return {"mode": mode, "address": address, "login": config.get_login(), "file": file}
+        parser = config.get_config_parser()
+        named = parser is not None and parser.has_option(resource, "python_command")
+        python = parser.get(resource, "python_command") if named else None
+        login = config.get_login()
+        return {"mode": mode, "address": address, "login": login, "file": file, "python": python}
 
     def connect(self, resource: str | None, login: str | None, folder: str) -> str:
         """Connect to a resource; without one, make a private one in a folder.

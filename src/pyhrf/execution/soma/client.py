@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
+from pyhrf.execution.extras import install_command
 from pyhrf.execution.login import login_name
 from pyhrf.execution.soma.folder import ClusterLostError
 
@@ -41,6 +43,7 @@ class Resource:
     def __init__(self, name: str | None, login: str | None = None) -> None:
         self.name, self.login = name, login
         self.mode, self.address = "light", None
+        self.python = "python3"
 
 
 class SomaClient:
@@ -67,8 +70,8 @@ class SomaClient:
     def __init__(self, resource: Resource, folder: Path) -> None:
         if find_spec("soma_workflow") is None:
             raise EngineError(
-                "-x cluster needs soma-workflow, which this Python lacks: "
-                "pip install 'pyhrf[cluster]'"
+                "-x cluster needs soma-workflow, which this Python lacks; run: "
+                f"{install_command('cluster')}"
             )
         self._resource, self._folder = resource, folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,6 +92,7 @@ class SomaClient:
             return
         about = self._ask("configure", resource=resource.name)
         resource.mode, resource.address = about["mode"], about["address"]
+        resource.python = about.get("python") or resource.python
         resource.login = resource.login or about["login"] or login_name()
         if resource.mode == "light":
             raise ConfigError(
@@ -240,10 +244,11 @@ class SomaClient:
         if "Cannot find soma" in text:
             return EngineError(
                 f"{address}: soma-workflow is not found there, or the login shell prints errors: "
-                "pip install 'pyhrf[cluster]' there, name that Python as python_command in "
-                f"section [{name}] of {_CFG}, and see that a login prints nothing"
+                "name a Python there that has pyhrf[cluster] as python_command in section "
+                f"[{name}] of {_CFG}, and see that a login prints nothing; run: pyhrf check cluster"
             )
         return ClusterLostError(
-            f"soma-workflow does not start on {address} ({text[:300]}): run there: python -m "
-            f"soma_workflow.start_database_server {name}"
+            f"soma-workflow does not start on {address} ({text[:300]}); pyhrf check cluster says "
+            f"more, and what this says, run there: {self._resource.python} -m "
+            f"soma_workflow.start_database_server {shlex.quote(str(name))}"
         )

@@ -37,8 +37,8 @@ def cluster_facts(server_id: str) -> dict[str, Any]:
     dict
         ``python`` and ``soma_workflow`` (versions; None if it is not installed), ``hostname``,
         ``file`` (its configuration; None if there is none), ``section`` (of that resource; None if
-        there is none) and ``database`` (``"answers"``, or why it does not; empty if it does not
-        run).
+        there is none), ``database`` (``"answers"``, or why it does not; empty if it does not
+        run) and ``database_pid`` (its process; None if it does not run).
     """
     file = _configuration_file()
     section = _section(file, server_id) if file else None
@@ -50,9 +50,10 @@ def cluster_facts(server_id: str) -> dict[str, Any]:
         "file": file,
         "section": section,
         "database": "",
+        "database_pid": None,
     }
     if soma_version and section is not None:
-        facts["database"] = _database(server_id)
+        facts["database"], facts["database_pid"] = _database(server_id)
     return facts
 
 
@@ -82,8 +83,8 @@ def _section(file: str, server_id: str) -> dict[str, str] | None:
     return None
 
 
-def _database(server_id: str) -> str:
-    """Ask the database server for a sign of life; empty if it does not run."""
+def _database(server_id: str) -> tuple[str, int | None]:
+    """Ask the database server for a sign of life; empty and None if it does not run."""
     # soma-workflow prints as it goes
     with contextlib.redirect_stdout(io.StringIO()):
         try:
@@ -91,15 +92,15 @@ def _database(server_id: str) -> str:
 
             log = Configuration.load_from_file(server_id).get_server_log_info()[0]
         except Exception as error:  # of another package: whatever it is, it is the reason
-            return f"{type(error).__name__}: {error}"
+            return f"{type(error).__name__}: {error}", None
         try:
             note = json.loads((Path(log).parent / "database_server_uri.py.txt").read_text())
             command = Path(f"/proc/{note['pid']}/cmdline").read_bytes()
         except (OSError, ValueError, KeyError, TypeError):
-            return ""
+            return "", None
         if b"start_database_server" not in command:
-            return ""
-        return _answer(str(note["server_uri"]))
+            return "", None
+        return _answer(str(note["server_uri"])), int(note["pid"])
 
 
 def _answer(uri: str) -> str:

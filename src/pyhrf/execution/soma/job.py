@@ -55,6 +55,7 @@ ESTIMATOR = "estimator.json"
 RESULTS = "results.tar"
 _PUSH_SECONDS = 3600
 _CONNECT_SECONDS = 20
+_MARK = "pyhrf-arrived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +210,21 @@ def _push(path: Path, host: str, target: str) -> None:
     """Copy a file to another machine, where it appears in full or not at all."""
     name, part = shlex.quote(target), shlex.quote(f"{target}.tmp")
     options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"]
-    command = ["ssh", *options, host, f"umask 077; cat > {part} && mv {part} {name}"]
+    # Start-up files there may read the beginning, or keep the command from being run at all.
+    there = f"umask 077; cat > {part} && echo {_MARK} && wc -c < {part} && mv {part} {name}"
+    command = ["ssh", *options, host, there]
     with path.open("rb") as file:
         done = subprocess.run(
             command, stdin=file, capture_output=True, timeout=_PUSH_SECONDS, check=False
         )
     if done.returncode:
         sys.exit(f"{path} cannot be copied to {host}: {done.stderr.decode(errors='replace')}")
+    size = done.stdout.partition(f"{_MARK}\n".encode())[2].strip()
+    if size != str(path.stat().st_size).encode():
+        sys.exit(
+            f"{path} did not get to {host} in full: see that start-up files there, such as "
+            "~/.bashrc, neither read, nor end the shell, nor start another one"
+        )
 
 
 def main(arguments: Sequence[str]) -> None:

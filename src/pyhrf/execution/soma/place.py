@@ -111,9 +111,12 @@ class Place:
             if not complaints:
                 return
             reason = f"{program}: {complaints[-1]}"
-        self.tell(
+        text = (
             f"these jobs may still run on {self.name}, stop them there: {', '.join(ids)} ({reason})"
         )
+        if program is not None:
+            text += f"; run there: {shlex.join([program, *ids])}"
+        self.tell(text)
 
 
 def is_result(name: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import posixpath
 import re
@@ -11,13 +10,15 @@ import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.remote import host_facts
-from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell
-from pyhrf.execution.remote.ssh import Probe, python_command
+from pyhrf.execution.remote.commands import quoted_path, shown_path
+from pyhrf.execution.remote.probe import Probe, python_command
+from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell, find_answer, run_marked
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.sacct import FIELDS, NAME
 
@@ -27,7 +28,9 @@ __all__ = [
     "check_key",
     "check_sacct",
     "cure_of_sacct",
+    "install_soma",
     "is_stand_in",
+    "soma_version",
     "start_database",
     "try_jobs",
 ]
@@ -48,9 +51,9 @@ async def ask_python(shell: Shell, python: str, *, cure: str) -> Probe:
     """
     source = Path(host_facts.__file__).read_text("utf-8")
     said = await shell.run(python_command(python, "-", niceness=0), text=source)
-    for line in said.out.splitlines():  # a login shell may print lines of its own
-        if line.startswith('{"pyhrf_host"'):
-            return Probe(**json.loads(line)["pyhrf_host"])
+    answer = find_answer(said.out, "pyhrf_host")
+    if answer is not None:
+        return Probe(**answer)
     cause = f"{python} cannot be run there: {said.reason}"
     version = await shell.run(f"{shlex.quote(python)} -V")
     match = re.search(r"Python (\d+)\.(\d+)\S*", version.out + version.err)
@@ -61,6 +64,11 @@ async def ask_python(shell: Shell, python: str, *, cure: str) -> Probe:
 
 def check_key(login: str) -> None:
     """See that soma-workflow finds a key here: it knows fewer than ssh does.
+
+    Parameters
+    ----------
+    login : str
+        What ``ssh`` is given to get there.
 
     Raises
     ------
@@ -76,12 +84,14 @@ def check_key(login: str) -> None:
         except (paramiko.SSHException, OSError, ValueError) as error:
             raise Fault(
                 f"soma-workflow cannot use {key}: {error}",
-                f"run: ssh-keygen -p -m PEM -N '' -f {key}; or move it away and use ssh-agent",
+                "have ssh-agent hold it and move it away, or take its passphrase out; "
+                f"run: ssh-keygen -p -m PEM -N '' -f {shown_path(key)}",
             ) from error
     elif not os.environ.get("SSH_AUTH_SOCK"):
         raise Fault(
             f"soma-workflow finds no key: {key} is not there, and no ssh-agent runs",
-            f"run: ssh-keygen -t rsa -b 4096 -m PEM -f {key} && ssh-copy-id -i {key} {login}",
+            f"run: ssh-keygen -t rsa -b 4096 -m PEM -N '' -f {shown_path(key)} && "
+            f"ssh-copy-id -i {shown_path(key)} {login}",
         )
 
 
@@ -97,7 +107,7 @@ async def check_sacct(shell: Shell, python: str) -> None:
         If jobs would stay "undetermined" or "suspended".
     """
     # A number that no job has yet: whoever knows it answers, if only by the head of the table.
-    said = await shell.run(f"{AS_SOMA}sacct -j 1 -o {','.join(FIELDS)}")
+    said = await run_marked(shell, f"sacct -j 1 -o {','.join(FIELDS)}", before=AS_SOMA)
     head = said.out.splitlines()[0].lower() if said.out.strip() else ""
     reason = said.reason
     if said.status == 0 and len(head.split()) == len(FIELDS):
@@ -119,14 +129,31 @@ def is_stand_in(said: Said) -> bool:
 
 def cure_of_sacct(python: str) -> str:
     """Say how ``pyhrf-sacct`` of an interpreter becomes ``sacct``."""
-    stand_in = posixpath.join(posixpath.dirname(python), "pyhrf-sacct")
+    folder = posixpath.dirname(python)
+    stand_in = '"$(command -v pyhrf-sacct)"'
+    if folder:
+        stand_in = quoted_path(posixpath.join(folder, "pyhrf-sacct"))
+    # A link may be there that leads nowhere any more, and the last line of the file may be open.
     return (
-        f"mkdir -p ~/bin && ln -s {stand_in} ~/bin/sacct && "
-        "echo 'export PATH=$HOME/bin:$PATH' >> ~/.profile"
+        "mkdir -p ~/bin && { [ ! -L ~/bin/sacct ] || rm ~/bin/sacct; } && "
+        f"ln -s {stand_in} ~/bin/sacct && "
+        "printf '\\nexport PATH=\"$HOME/bin:$PATH\"\\n' >> ~/.profile"
     )
 
 
-async def start_database(shell: Shell, python: str, server_id: str, *, was: str) -> str:
+def install_soma(python: str) -> str:
+    """Write the command that installs the soma-workflow of this machine for an interpreter."""
+    return f"{python} -m pip install 'soma-workflow[client]' soma-workflow=={soma_version()}"
+
+
+def soma_version() -> str:
+    """Return the version of soma-workflow here."""
+    return version("soma-workflow")
+
+
+async def start_database(
+    shell: Shell, python: str, server_id: str, *, was: str, pid: int | None = None
+) -> str:
     """Start soma-workflow's database server, which is not there.
 
     Parameters
@@ -139,6 +166,8 @@ async def start_database(shell: Shell, python: str, server_id: str, *, was: str)
         Resource.
     was : str
         Why one that runs does not answer; empty if none runs.
+    pid : int or None
+        Process of that one, if it is known.
 
     Returns
     -------
@@ -154,7 +183,9 @@ async def start_database(shell: Shell, python: str, server_id: str, *, was: str)
     if was:
         raise Fault(
             f"the database server there does not answer: {was}",
-            f"end it there (pkill -u $USER -f start_database_server) and start it: {command} &",
+            "end it and start it anew; run there: "
+            + (f"kill {pid}; sleep 1; " if pid else "")
+            + f"nohup {command} >/dev/null 2>&1 &",
         )
     # It stays in the foreground and says one line when it is ready.
     wait = (
@@ -165,12 +196,12 @@ async def start_database(shell: Shell, python: str, server_id: str, *, was: str)
         "  kill -0 $! 2>/dev/null || break; sleep 0.2; done; "
         "tail -n 1 $log >&2; kill $! 2>/dev/null; rm -f $log; exit 1"
     )
-    said = await shell.run(AS_SOMA + wait)
+    said = await shell.run(AS_SOMA + wait, seconds=2 * _DATABASE_SECONDS)
     if said.status:
         raise Fault(
             f"the database server does not start there: {said.reason}",
-            f"see what it says: {command}; and that ~/.soma-workflow there is a folder that you "
-            "can write",
+            "see that ~/.soma-workflow there is a folder that you can write, and what this says, "
+            f"run there: {command}",
         )
     return f"was not there; started by: {command}"
 
@@ -239,7 +270,7 @@ async def try_jobs(
     except PyhrfError as error:
         raise Fault(str(error), "") from error
     for trial, state in zip(trials, states, strict=True):
-        said = await shell.run(f"tail -n 1 {shlex.quote(trial.stderr)} 2>/dev/null")
+        said = await run_marked(shell, f"tail -n 1 {shlex.quote(trial.stderr)} 2>/dev/null")
         if state == "failed" or (state == "done" and said.out.strip()):
             raise Fault(
                 f"{trial.what} failed: {said.out.strip() or 'without a word'}",

@@ -9,10 +9,10 @@ import sys
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.remote.shells import AS_SOMA, Here
-from pyhrf.execution.soma.folder import SftpFolder
 from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.resource import ask_python, cure_of_sacct, is_stand_in
+from pyhrf.execution.soma.sftp import SftpFolder
 
 __all__ = ["check_sacct_there", "check_same", "check_versions", "check_words"]
 
@@ -58,7 +58,7 @@ def check_versions(place: Place) -> None:
     EngineError
         If versions differ, or the interpreter cannot be run.
     """
-    from pyhrf.execution.remote.ssh import HostError
+    from pyhrf.execution.remote.refusals import HostError
 
     cure = f"set python in {SECTION[:-5]} to an interpreter there that has pyhrf[cluster]"
     where = "this machine"
@@ -71,6 +71,8 @@ def check_versions(place: Place) -> None:
         else:
             found = asyncio.run(ask_python(Here(), place.python, cure=cure))
     except (HostError, Fault) as error:
+        if isinstance(error, HostError) and error.kind != "python":
+            cure = error.cure
         raise EngineError(f"{where}: {error.cause}; {cure}") from error
     differences = found.differences(but=_NOT_NEEDED)
     if differences:
