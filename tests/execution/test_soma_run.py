@@ -45,6 +45,8 @@ class FakeSoma:
     status_of: dict[int, str] = field(default_factory=dict)
     """Workflows that say something else than that they are done."""
     calls: list[str] = field(default_factory=list)
+    about: dict[str, str] = field(default_factory=dict)
+    """What jobs say beside their results."""
     refusing: bool = False
     """Whether it says that it could not stop jobs."""
     scheduler = "slurm"
@@ -88,7 +90,7 @@ class FakeSoma:
 
     def _save(self, number, estimates):
         if estimates:
-            about = {"study": "s", "host": "n1", "seconds": 1.0}
+            about = {"study": "s", "host": "n1", "seconds": 1.0, **self.about}
             name = f"result-{number}-{estimates[0].parcel}-x.npz"
             (self.folder / name).write_bytes(pack_estimates(estimates, about=about))
 
@@ -146,6 +148,12 @@ def assert_right(found, but=()):
 def test_run__every_parcel_once(run, soma):
     assert_right(estimates_of(run))
     assert soma.submitted == [[f"parcels_{i}_to_{i + 2}" for i in (1, 4, 7, 10)]]
+
+
+def test_run__tells_once_what_jobs_say_of_a_node(run, soma, said):
+    soma.about = {"notes": "no room"}
+    assert_right(estimates_of(run))
+    assert said.count("host n1: no room") == 1
 
 
 def test_run__job_that_failed_once_is_submitted_again(run, soma, said):

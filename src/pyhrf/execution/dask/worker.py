@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,11 @@ from distributed.worker import Worker
 
 from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
+from pyhrf.execution.durable import locked
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels
 from pyhrf.execution.result_files import collected_log, file_of_batch
-from pyhrf.files import replacing
+from pyhrf.files import replacing, why_unwritable
 
 __all__ = ["Job", "JobPlugin", "file_of_batch", "host_of_worker", "work"]
 
@@ -77,10 +76,7 @@ def _compile(estimator: Estimator) -> None:
     compiling = getattr(estimator, "compile", None)
     if compiling is None:
         return
-    lock = Path(get_worker().local_directory).parent / "compile.lock"
-    with lock.open("a") as file:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with locked(Path(get_worker().local_directory).parent / "compile.lock"):
         compiling()
 
 
@@ -114,12 +110,12 @@ def work(blob: bytes) -> bytes:
     -------
     bytes
         Of `pyhrf.execution.packing.pack_estimates`; ``about`` holds ``study``, ``host``,
-        ``seconds``, and ``log`` if something was logged.
+        ``seconds``, and ``notes`` and ``log`` if something was logged.
     """
-    job, estimator = _ready.get()
     parcels = unpack_parcels(blob)
     batch = Batch(0, tuple(parcel.number for parcel in parcels), 0.0)
-    with single_blas_thread(), collected_log() as lines:
+    with single_blas_thread(), collected_log() as logged:
+        job, estimator = _ready.get()
         result = work_batch(batch, lambda _: parcels, estimator)
     about: About = {
         "study": job.study,
@@ -128,9 +124,9 @@ def work(blob: bytes) -> bytes:
     }
     packed = pack_estimates(result.estimates, about=about)
     if job.folder is not None:
-        lines += _keep(Path(job.folder).expanduser() / file_of_batch(batch.parcels), packed)
-    if lines:
-        packed = pack_estimates(result.estimates, about={**about, "log": "\n".join(lines)})
+        logged.notes += _keep(Path(job.folder).expanduser() / file_of_batch(batch.parcels), packed)
+    if said := logged.about():
+        packed = pack_estimates(result.estimates, about={**about, **said})
     return packed
 
 
@@ -144,5 +140,8 @@ def _keep(path: Path, packed: bytes) -> list[str]:
         with replacing(path) as file:
             file.write(packed)
     except OSError as error:
-        return [f"{path} cannot be written: {error.strerror or error}"]
+        return [
+            f"{path.parent} cannot be written: {why_unwritable(error)}; results are not kept there "
+            "until they have arrived here"
+        ]
     return []
