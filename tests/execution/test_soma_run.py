@@ -179,6 +179,15 @@ def test_run__parcel_of_which_three_jobs_died_is_given_up_alone(run, soma):
     assert soma.deleted == [1, 2, 3]
 
 
+@pytest.mark.usefixtures("little_room")
+def test_run__full_disk_of_the_cluster_is_not_the_fault_of_a_parcel(run, soma, tmp_path):
+    soma.killers = {5: 1}
+    with pytest.raises(EngineError, match=r"run cannot be written \(File too large\): make room"):
+        estimates_of(run)
+    assert run.notes.deaths == {}
+    assert len(soma.submitted) == 1
+
+
 def test_run__job_that_never_starts_gives_up_its_parcels(run, soma, monkeypatch):
     monkeypatch.setattr(FakeSoma, "_do", lambda self, job: "failed")
     found = estimates_of(run)
@@ -324,7 +333,7 @@ def test_remove__while_a_job_still_writes(tmp_path):
 
 
 def test_local_folder__trouble_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster_folder, "_REMOVE_SECONDS", 0.0)
+    monkeypatch.setattr(cluster_folder, "REMOVE_SECONDS", 0.0)
     path = tmp_path / "a file"
     path.write_text("")
     folder = LocalFolder(path)

@@ -30,7 +30,7 @@ import numba
 from numba import config
 from numba.core import caching
 
-from pyhrf.files import why_unwritable
+from pyhrf.files import try_writing, why_unwritable
 
 __all__ = ["cache_folder", "cache_problem", "cached_kernels", "entry", "inner"]
 
@@ -42,8 +42,6 @@ _compiled = numba.njit(nogil=True, fastmath=_FAST)
 
 # numba makes its settings at import, which a type checker cannot see; older ones lack the second
 _SETTINGS = ("CACHE_DIR", "CACHE_LOCATOR_CLASSES")
-_PROBE_BYTES = 1 << 20
-"""About the compiled code of one estimator."""
 
 _log = logging.getLogger(__name__)
 _told: set[Path] = set()
@@ -115,8 +113,13 @@ def _why_not_kept(folder: Path, error: OSError) -> str:
     )
 
 
-def cache_problem() -> str:
-    """Try to keep something in `cache_folder`.
+def cache_problem(*, told: bool = False) -> str:
+    """Try to write something where `cache_folder` is, or will be made.
+
+    Parameters
+    ----------
+    told : bool
+        Whether the caller tells it to the user: no warning follows then.
 
     Returns
     -------
@@ -125,10 +128,10 @@ def cache_problem() -> str:
     """
     folder = cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(_PROBE_BYTES))
+        try_writing(next(path for path in (folder, *folder.parents) if path.exists()))
     except OSError as error:
+        if told:
+            _told.add(folder)
         return _why_not_kept(folder, error)
     return ""
 

@@ -1,4 +1,4 @@
-"""Files that survive a crash, and locks that do not: the tools of the journal, and of workers."""
+"""Files that survive a crash, and a lock that does not: the two tools of the journal."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import fcntl
 import os
 import platform
 import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from pyhrf.errors import InputError
 from pyhrf.files import replacing
 
-__all__ = ["DirectoryLock", "locked", "sync_directory", "write_durably"]
+__all__ = ["DirectoryLock", "sync_directory", "write_durably"]
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -56,21 +54,6 @@ def sync_directory(directory: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait until no other process does the same; where no lock can be had, do not wait.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file; made when missing.
-    """
-    with ExitStack() as stack:
-        with suppress(OSError):  # a full disk, or a file system without locks
-            fcntl.flock(stack.enter_context(path.open("a")), fcntl.LOCK_EX)
-        yield
 
 
 class DirectoryLock:

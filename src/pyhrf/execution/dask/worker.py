@@ -13,7 +13,7 @@ from distributed.worker import Worker
 
 from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
-from pyhrf.execution.durable import locked
+from pyhrf.execution.compiling import compile_in_turn
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels
 from pyhrf.execution.result_files import collected_log, file_of_batch
@@ -59,25 +59,13 @@ class _Ready:
                 raise RuntimeError("the worker was not told what to estimate")
             if self._estimator is None:
                 estimator: Estimator = cloudpickle.loads(self.job.estimator)
-                _compile(estimator)
+                lock = Path(get_worker().local_directory).parent / "compile.lock"
+                compile_in_turn(estimator, lock)
                 self._estimator = estimator
             return self.job, self._estimator
 
 
 _ready = _Ready()
-
-
-def _compile(estimator: Estimator) -> None:
-    """Compile before the first parcel, whose time is not to count it.
-
-    One worker of a host does it, and the others find it done: all at once they would do the same
-    work, each for as long as all of them together.
-    """
-    compiling = getattr(estimator, "compile", None)
-    if compiling is None:
-        return
-    with locked(Path(get_worker().local_directory).parent / "compile.lock"):
-        compiling()
 
 
 class JobPlugin(WorkerPlugin):

@@ -9,7 +9,6 @@ import sys
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import asyncssh
@@ -183,34 +182,41 @@ class _Visit:
             )
             return
         if settings.remote_path:
-            if reason := await self._try_folder(settings.remote_path):
-                self._fail_folder(settings.remote_path, reason)
+            reason, cure = await self._try_folder(settings.remote_path)
+            if reason:
+                self._fail_folder(settings.remote_path, reason, cure)
                 return
             self.wrote = True
         check.passed = list(STEPS) if settings.remote_path else list(STEPS[:-1])
         check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+            if problem := await self.folder("cache"):
+                check.notes.append(problem)
 
-    async def _try_folder(self, folder: str) -> str:
+    async def _try_folder(self, folder: str) -> tuple[str, str]:
         try:
-            return str(await self.folder("write", folder, self.note))
+            reason, cure = await self.folder("write", folder, self.note)
         except (OSError, asyncssh.Error, TimeoutError) as error:
-            return str(error) or "no answer in time"
+            return str(error) or "no answer in time", ""
+        return reason, cure
 
-    def _fail_folder(self, folder: str, reason: str) -> None:
+    def _fail_folder(self, folder: str, reason: str, cure: str) -> None:
+        login = _login(self.check.host, self.settings.user)
         self.check.fail(
             "remote_path",
             f"{folder} cannot be written there: {reason}",
-            f"make it a folder of yours (ssh {_login(self.check.host, self.settings.user)} "
-            f"mkdir -p {folder}), or set another remote_path in section [parallel-LAN]",
+            host_folder.cure_there(
+                cure, make=f"ssh {login} mkdir -p {folder}", section="section [parallel-LAN]"
+            ),
         )
 
     async def folder(self, action: str, *words: str) -> Any:
         """Have the host do something in a folder; see `pyhrf.execution.remote.host_folder`."""
         assert self._connection is not None
-        source = Path(host_folder.__file__).read_text("utf-8")
-        command = python_command(self.python, "-", action, *words, niceness=self.settings.niceness)
+        words = ("-m", host_folder.MODULE, action, *words)
+        command = python_command(self.python, *words, niceness=self.settings.niceness)
         async with asyncio.timeout(_COMMAND_SECONDS):
-            done = await self._connection.run(command, input=source, request_pty=False)
+            done = await self._connection.run(command, input="", request_pty=False)
         for line in str(done.stdout or "").splitlines():
             if line.startswith('{"pyhrf_folder"'):
                 return json.loads(line)["pyhrf_folder"]

@@ -1,6 +1,6 @@
-"""Whether a folder on a host can be written, and whether other hosts see it as theirs.
+"""Whether a host can write its folders, and whether other hosts see one of them as theirs.
 
-Uses the standard library alone: a host runs the text of this file, whatever is installed there.
+A host runs this as a program once it is known to have the same PyHRF.
 """
 
 from __future__ import annotations
@@ -11,21 +11,52 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["read_notes", "remove_note", "write_note"]
+from pyhrf.files import reason_and_cure, try_writing
+
+__all__ = ["MODULE", "cache_problem", "cure_there", "read_notes", "remove_note", "write_note"]
+
+MODULE = "pyhrf.execution.remote.host_folder"
+_OF_THE_DISK = ("make room", "have it mounted for writing")
+_ROOM = 4 << 20
+"""Bytes that a folder has to take: some batches of results."""
 
 
-def write_note(folder: str, name: str) -> str:
-    """Put a small file into a folder; return why that is impossible, empty if it is not."""
+def write_note(folder: str, name: str) -> tuple[str, str]:
+    """Put a small file into a folder, and for a moment a larger one.
+
+    Returns
+    -------
+    reason, cure : str
+        Why that is impossible, and what helps; empty if it is possible.
+    """
     path = Path(folder).expanduser() / name
     try:
+        try_writing(path.parent, n_bytes=_ROOM)
         # Not over something that is there, which a link might lead to.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(name)
     except OSError as error:
-        return error.strerror or str(error)
-    return ""
+        return reason_and_cure(error)
+    return "", ""
+
+
+def cure_there(cure: str, *, make: str, section: str) -> str:
+    """Say what helps against a ``remote_path`` that a host cannot write.
+
+    Parameters
+    ----------
+    cure : str
+        As `write_note` or `pyhrf.files.reason_and_cure` gives it.
+    make : str
+        How it becomes a folder of the user's, if that helps.
+    section : str
+        Of the settings.
+    """
+    helps = f"{cure} there" if cure in _OF_THE_DISK else f"make it a folder of yours ({make})"
+    return f"{helps}, or set another remote_path in {section}"
 
 
 def read_notes(folder: str, *names: str) -> list[str]:
@@ -45,11 +76,22 @@ def remove_note(folder: str, name: str) -> str:
     return ""
 
 
+def cache_problem() -> str:
+    """Say why compiled code cannot be kept; empty if it can."""
+    # It takes a second: only who asks for it waits.
+    from pyhrf.estimators import kernel_cache
+
+    return kernel_cache.cache_problem()
+
+
 if __name__ == "__main__":
-    actions: dict[str, Callable[..., object]] = {
+    actions: dict[str, Callable[..., Any]] = {
         "write": write_note,
         "read": read_notes,
         "remove": remove_note,
+        "cache": cache_problem,
     }
     answer = actions[sys.argv[1]](*sys.argv[2:])
     print(json.dumps({"pyhrf_folder": answer}), flush=True)
+    if sys.argv[1] == "write" and any(answer):  # a job says why it failed on its standard error
+        sys.exit(f"{sys.argv[2]} cannot be written: {'; '.join(answer)}")

@@ -332,27 +332,25 @@ class _Visit:
 
     async def folder(self) -> str:
         folder = str(self.settings.remote_path)
-        reason = await self._in_folder("write")
+        reason, cure = await self._in_folder("write", self._place, self._note)
         if reason:
             login = ""
             if isinstance(self.shell, There):
                 login = f"ssh {self._resource.login}@{self._server} "
             raise Fault(
                 f"remote_path {folder} cannot be written there: {reason}",
-                f"make it a folder of yours ({login}mkdir -p {folder}), or set another "
-                f"remote_path in {SECTION}",
+                host_folder.cure_there(cure, make=f"{login}mkdir -p {folder}", section=SECTION),
             )
-        await self._in_folder("remove")
+        await self._in_folder("remove", self._place, self._note)
         home, slash, rest = folder.partition("/")
         path = f"~/{shlex.quote(rest)}" if home == "~" and slash else shlex.quote(folder)
         self._place = (await self.shell.run(f"cd {path} && pwd")).out.strip() or folder
         return self._place
 
-    async def _in_folder(self, action: str) -> Any:
-        """Have the cluster do something in ``remote_path``, as `remote.host_folder` can."""
-        words = ("-", action, self._place, self._note)
-        command = python_command(self.python, *words, niceness=0)
-        said = await self.shell.run(command, text=Path(host_folder.__file__).read_text("utf-8"))
+    async def _in_folder(self, action: str, *words: str) -> Any:
+        """Have the cluster do something in a folder, as `remote.host_folder` can."""
+        words = ("-m", host_folder.MODULE, action, *words)
+        said = await self.shell.run(python_command(self.python, *words, niceness=0))
         for line in said.out.splitlines():
             if line.startswith('{"pyhrf_folder"'):
                 return json.loads(line)["pyhrf_folder"]
@@ -386,11 +384,13 @@ class _Visit:
     async def job(self) -> str:
         start = time.monotonic()
         folder = self._place
+        if problem := await self._in_folder("cache"):
+            self.check.notes.append(problem)
         errors = posixpath.join(folder, f"{self._note}-{{}}.err")
         write = (
             self.python,
             "-m",
-            "pyhrf.execution.remote.host_folder",
+            host_folder.MODULE,
             "write",
             folder,
             self._note,
@@ -401,7 +401,7 @@ class _Visit:
             trials.append(Trial(what, tuple(self._back()), errors.format(2)))
         try:
             doing = await try_jobs(self._client, self.shell, trials, seconds=self._job_seconds)
-            there = await self._in_folder("read")
+            there = await self._in_folder("read", folder, self._note)
         finally:
             await self.shell.run(f"rm -f {shlex.quote(posixpath.join(folder, self._note))}*")
         if doing:

@@ -26,12 +26,13 @@ from pyhrf.execution.login import login_name
 from pyhrf.execution.news import TellsNews
 from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.soma.client import Resource, SomaClient
-from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError, LocalFolder, SftpFolder
+from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError, LocalFolder
 from pyhrf.execution.soma.job import RESULTS
 from pyhrf.execution.soma.notes import MAX_JOBS, Notes, plan_jobs
 from pyhrf.execution.soma.place import Place, is_result, read_results, unpack_archive
 from pyhrf.execution.soma.run import DONE, SomaRun
 from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
+from pyhrf.execution.soma.sftp import SftpFolder
 
 __all__ = ["SomaEngine"]
 

@@ -33,7 +33,7 @@ from typing import ClassVar
 
 from pyhrf.data import Estimator, Parcel, ParcelEstimate
 from pyhrf.execution.blas import single_blas_thread
-from pyhrf.execution.durable import locked
+from pyhrf.execution.compiling import compile_in_turn
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels, unpack_statuses
 from pyhrf.execution.recipe import from_recipe
@@ -126,7 +126,7 @@ def run_job(folder: Path, number: int) -> None:
         collected_log() as logged,
     ):
         estimator = from_recipe((folder / ESTIMATOR).read_bytes())
-        _compile(estimator, folder)
+        compile_in_turn(estimator, folder / "compile.lock")
         for estimates, seconds in _pieces(left, estimator, settings.save_seconds, mark):
             about: About = {"study": settings.study, "host": platform.node(), "seconds": seconds}
             about |= logged.about()
@@ -165,15 +165,6 @@ def _finished(folder: Path, prefix: str) -> set[int]:
         with contextlib.suppress(ValueError):
             done.update(unpack_statuses(path)[0])
     return done
-
-
-def _compile(estimator: Estimator, folder: Path) -> None:
-    """Compile before the first parcel; one job at a time, so that the others find it done."""
-    compiling = getattr(estimator, "compile", None)
-    if compiling is None:
-        return
-    with locked(folder / "compile.lock"):
-        compiling()
 
 
 def _write(path: Path, content: bytes) -> None:

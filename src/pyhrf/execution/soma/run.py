@@ -259,6 +259,8 @@ class SomaRun:
         for number, parcels in notes.jobs.items():
             left = [parcel for parcel in parcels if parcel in self._missing]
             if left:
+                # What was lost to a full disk is not the fault of a parcel.
+                place.with_patience(place.folder.try_writing)
                 reason = place.with_patience(partial(self._why, number))
                 at = place.with_patience(partial(self._parcel_at, number))
                 given_up = self._blame([at] if at in left else left)

@@ -9,10 +9,10 @@ import sys
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.remote.shells import AS_SOMA, Here
-from pyhrf.execution.soma.folder import SftpFolder
 from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.resource import ask_python, cure_of_sacct, is_stand_in
+from pyhrf.execution.soma.sftp import SftpFolder
 
 __all__ = ["check_sacct_there", "check_same", "check_versions", "check_words"]
 
