@@ -31,3 +31,17 @@ def test_estim__says_once_that_compiled_code_cannot_be_kept(run, study, engine, 
     assert (other / "pyhrf.log").read_text().count("cannot be kept") == 1
     for name in ("hrf.tsv", "conditions.tsv", "parcels.tsv"):
         assert (other / name).read_bytes() == (study.output / name).read_bytes()
+
+
+def test_maketests__says_that_compiled_code_cannot_be_kept(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    test = "pyhrf.test.test_treatment.TreatmentTest.test_remote_dir_writable"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "maketests", test],
+        env={**os.environ, "HOME": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "file")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(f"note: compiled code cannot be kept in {tmp_path / 'file'}") == 1
