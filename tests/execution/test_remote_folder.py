@@ -9,7 +9,13 @@ import sys
 import pytest
 
 from pyhrf.execution.lan.folder import FolderError, RunFolder
-from pyhrf.execution.remote.host_folder import MODULE, read_notes, remove_note, write_note
+from pyhrf.execution.remote.host_folder import (
+    MODULE,
+    read_notes,
+    remove_note,
+    try_temporary,
+    write_note,
+)
 
 NODE = os.uname().nodename
 
@@ -181,3 +187,11 @@ def test_host_folder__as_a_job_says_why_it_failed(tmp_path):
     assert done.returncode == 1
     reason = "No such file or directory; mend that"
     assert done.stderr == f"{tmp_path / 'nowhere'} cannot be written: {reason}\n"
+
+
+@pytest.mark.usefixtures("little_room")
+def test_try_temporary__names_what_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert try_temporary() == ("File too large", "make room")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    assert try_temporary() == ("No such file or directory", "mend that")

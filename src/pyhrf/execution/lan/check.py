@@ -181,26 +181,33 @@ class _Visit:
                 "[parallel-LAN] to an interpreter that has them",
             )
             return
-        if settings.remote_path:
-            reason, cure = await self._try_folder(settings.remote_path)
-            if reason:
-                self._fail_folder(settings.remote_path, reason, cure)
-                return
-            self.wrote = True
+        reason, cure = await self._try_folder(settings.remote_path)
+        if reason:
+            self._fail_folder(settings.remote_path, reason, cure)
+            return
+        self.wrote = bool(settings.remote_path)
         check.passed = list(STEPS) if settings.remote_path else list(STEPS[:-1])
         check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
         with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             if problem := await self.folder("cache"):
                 check.notes.append(problem)
 
-    async def _try_folder(self, folder: str) -> tuple[str, str]:
+    async def _try_folder(self, folder: str | None) -> tuple[str, str]:
+        words = ("write", folder, self.note) if folder else ("temporary",)
         try:
-            reason, cure = await self.folder("write", folder, self.note)
+            reason, cure = await self.folder(*words)
         except (OSError, asyncssh.Error, TimeoutError) as error:
             return str(error) or "no answer in time", ""
         return reason, cure
 
-    def _fail_folder(self, folder: str, reason: str, cure: str) -> None:
+    def _fail_folder(self, folder: str | None, reason: str, cure: str) -> None:
+        if not folder:
+            self.check.fail(
+                "remote_path",
+                f"its folder for temporary files cannot be written: {reason}",
+                f"{cure or 'mend that'} there, or set remote_path in section [parallel-LAN]",
+            )
+            return
         login = _login(self.check.host, self.settings.user)
         self.check.fail(
             "remote_path",

@@ -9,13 +9,22 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pyhrf.files import reason_and_cure, try_writing
 
-__all__ = ["MODULE", "cache_problem", "cure_there", "read_notes", "remove_note", "write_note"]
+__all__ = [
+    "MODULE",
+    "cache_problem",
+    "cure_there",
+    "read_notes",
+    "remove_note",
+    "try_temporary",
+    "write_note",
+]
 
 MODULE = "pyhrf.execution.remote.host_folder"
 _OF_THE_DISK = ("make room", "have it mounted for writing")
@@ -38,6 +47,15 @@ def write_note(folder: str, name: str) -> tuple[str, str]:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(name)
+    except OSError as error:
+        return reason_and_cure(error)
+    return "", ""
+
+
+def try_temporary() -> tuple[str, str]:
+    """Write something into the folder for temporary files; say what `write_note` says."""
+    try:
+        try_writing(Path(tempfile.gettempdir()), n_bytes=_ROOM)
     except OSError as error:
         return reason_and_cure(error)
     return "", ""
@@ -90,6 +108,7 @@ if __name__ == "__main__":
         "read": read_notes,
         "remove": remove_note,
         "cache": cache_problem,
+        "temporary": try_temporary,
     }
     answer = actions[sys.argv[1]](*sys.argv[2:])
     print(json.dumps({"pyhrf_folder": answer}), flush=True)
