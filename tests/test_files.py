@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -9,7 +10,14 @@ from contextlib import suppress
 
 import pytest
 
-from pyhrf.files import new_file, read_regular, regular_file, replacing
+from pyhrf.files import (
+    new_file,
+    read_regular,
+    regular_file,
+    replacing,
+    try_writing,
+    why_unwritable,
+)
 
 
 def test_regular_file__refuses_a_pipe_and_a_device_at_once(tmp_path):
@@ -79,3 +87,32 @@ def test_new_file__never_writes_through_a_link_that_leads_nowhere(tmp_path):
     with pytest.raises(FileExistsError):
         new_file(tmp_path / "new")
     assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "No space left on device, disk full; make room"),
+        (errno.EDQUOT, "Disk quota exceeded; make room"),
+        (errno.EROFS, "Read-only file system; have it mounted for writing"),
+        (errno.EACCES, "Permission denied; have that allowed"),
+        (errno.ENOTDIR, "Not a directory; mend that"),
+    ],
+)
+def test_why_unwritable__names_what_helps(number, sentence):
+    assert why_unwritable(OSError(number, os.strerror(number))) == sentence
+
+
+def test_try_writing__leaves_nothing(tmp_path):
+    try_writing(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("little_room")
+def test_try_writing__fails_where_small_files_still_fit(tmp_path):
+    (tmp_path / "small").write_bytes(bytes(1000))
+    with pytest.raises(OSError, match="File too large"):
+        try_writing(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+    with pytest.raises(FileNotFoundError):
+        try_writing(tmp_path / "nowhere")

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
@@ -22,8 +23,10 @@ __all__ = [
     "left_by_killed",
     "new_file",
     "read_regular",
+    "reason_and_cure",
     "regular_file",
     "replacing",
+    "try_writing",
     "why_unwritable",
 ]
 
@@ -32,8 +35,11 @@ TEMPORARY = ".tmp"
 
 _OURS = re.compile(rf"\..*\.[0-9a-f]{{16}}{re.escape(TEMPORARY)}", re.DOTALL)
 _SHOWN = 50  # characters of a name in that of its temporary file: 255 bytes are the limit
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_CURES = {
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): "make room",
+    (errno.EROFS,): "have it mounted for writing",
+    (errno.EACCES, errno.EPERM): "have that allowed",
+}
 
 
 def regular_file(path: Path | str) -> BufferedReader:
@@ -125,9 +131,37 @@ def left_by_killed(folder: Path) -> list[Path]:
     return [path for path in folder.glob(f".*{TEMPORARY}") if _OURS.fullmatch(path.name)]
 
 
+def try_writing(folder: Path, *, n_bytes: int = 1 << 20) -> None:
+    """Write a file into a folder and remove it: a full disk often takes small files.
+
+    Parameters
+    ----------
+    folder : Path
+    n_bytes : int
+        Size of the file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left behind then.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(n_bytes))
+        file.flush()
+        os.fsync(file.fileno())  # a quota on another machine may show only then
+
+
+def reason_and_cure(error: OSError) -> tuple[str, str]:
+    """Say why a file cannot be written, and what helps, each as a clause."""
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENOSPC:
+        reason += ", disk full"
+    for numbers, cure in _CURES.items():
+        if error.errno in numbers:
+            return reason, cure
+    return reason, "mend that"
+
+
 def why_unwritable(error: OSError) -> str:
-    """Say why a file cannot be written, and what helps."""
-    cure = "make room" if error.errno in _NO_ROOM else "mend that"
-    if error.errno in _NOT_ALLOWED:
-        cure = "have that allowed"
-    return f"{error.strerror or error}; {cure}"
+    """Say why a file cannot be written, and what helps, in a sentence."""
+    return "; ".join(reason_and_cure(error))

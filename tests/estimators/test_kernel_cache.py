@@ -70,15 +70,81 @@ def test_cache_folder__does_not_follow_a_link(tmp_path, monkeypatch):
     assert elsewhere not in kernel_cache.cache_folder().parents
 
 
-def test_kernels__keep_their_code_there(tmp_path):
-    program = """
+PROGRAM = """
 import numpy as np
+from pyhrf.estimators.kernel_cache import cache_problem
 from pyhrf.estimators.vem_kernels import contract_design
-contract_design(np.ones((1, 1, 4)), np.eye(2), np.ones(1, dtype=bool), 1)
+for columns in (2, 3):
+    design = np.ones((1, columns, 4)), np.eye(columns), np.ones(1, dtype=bool), 1
+    contract_design(*design)
+    contract_design(*(np.asfortranarray(each) for each in design[:2]), *design[2:])
+print(cache_problem())
 """
-    subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+
+
+def work(cache: Path, *, before: str = "", **environment: str) -> tuple[str, str]:
+    """Use a kernel in a fresh interpreter; return what `cache_problem` says, and what is warned."""
+    done = subprocess.run(
+        [sys.executable, "-c", before + PROGRAM],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache), **environment},
+        capture_output=True,
+        text=True,
         check=True,
     )
+    return done.stdout.strip(), done.stderr.strip()
+
+
+def test_kernels__keep_their_code_there(tmp_path):
+    assert work(tmp_path) == ("", "")
     assert list(tmp_path.glob("pyhrf/kernels-*/**/*.nbi"))
+
+
+def test_kernels__without_room_for_their_code_warn_once(tmp_path):
+    # files of more than 4,000 bytes are refused, as over quota: the index of a kernel fits
+    limit = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
+    )
+    problem, warned = work(tmp_path, before=limit)
+    assert warned == problem
+    assert f"cannot be kept in {tmp_path}" in problem
+    assert "File too large; make room, or set NUMBA_CACHE_DIR" in problem
+    assert "costs time only" in problem
+    assert list(tmp_path.rglob("*.nbi"))
+    assert not list(tmp_path.rglob("*.nbc"))
+    assert work(tmp_path) == ("", "")  # what the first left does not disturb
+    assert list(tmp_path.rglob("*.nbc"))
+
+
+def test_kernels__without_a_folder_for_their_code_warn_once(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    problem, warned = work(tmp_path / "file")
+    assert warned == problem
+    assert f"cannot be kept in {tmp_path / 'file'}" in problem
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("content", [b"", b"\x80\x05cut off"])
+def test_kernels__are_compiled_anew_where_a_file_is_damaged(tmp_path, suffix, content):
+    work(tmp_path)
+    whole = {path: path.read_bytes() for path in tmp_path.rglob(f"*.{suffix}")}
+    assert whole
+    for path in whole:
+        path.write_bytes(content)
+    assert work(tmp_path) == ("", "")
+    assert all(path.read_bytes() != content for path in whole)
+
+
+def test_kernels__are_kept_in_our_folder_whatever_numba_is_told(tmp_path):
+    told = {"NUMBA_CACHE_LOCATOR_CLASSES": "InTreeCacheLocator"}
+    assert work(tmp_path, **told) == ("", "")
+    assert list(tmp_path.rglob("*.nbc"))
+
+
+def test_cache_folder__is_named_even_where_nothing_can_be_written(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "nowhere"))
+    monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path / "home"))
+    assert kernel_cache.cache_folder().parent == tmp_path / "home" / "nowhere" / "pyhrf"
+    assert "Not a directory" in kernel_cache.cache_problem()

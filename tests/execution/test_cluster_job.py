@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import tarfile
@@ -34,6 +35,7 @@ class Estimator(FakeEstimator):
 
     def compile(self):
         self.n_compiled += 1
+        logging.getLogger("pyhrf.estimators").warning("its code is not kept")
 
     def fit_parcel(self, parcel):
         with open(self.path, "a") as file:  # noqa: PTH123 - a name as the recipe has it
@@ -50,6 +52,14 @@ def folder(tmp_path):
     (folder / JobSettings.FILE).write_bytes(JobSettings("study", 100.0).to_json())
     (folder / name_of_input(7)).write_bytes(pack_parcels(load([3, 1, 2])))
     return folder
+
+
+def test_job__notes_once_what_it_has_to_say_of_its_node(folder):
+    (folder / JobSettings.FILE).write_bytes(JobSettings("study", 0.0).to_json())
+    main([str(folder), "7"])
+    abouts = [unpack_estimates(path.read_bytes())[1] for path in folder.glob("result-7-*.npz")]
+    assert len(abouts) == 3
+    assert [about["notes"] for about in abouts if "notes" in about] == ["its code is not kept"]
 
 
 def results(folder):

@@ -86,10 +86,10 @@ def test_remedy__knows_what_a_command_does_not_mend(far: Path):
     (far / "file").write_text("")
     assert ask(far, "remedy", "~/file") == ""
     assert ask(far, "remedy", "~/file/below") == ""
-    assert ask(far, "remedy", "~") == "room"
+    assert ask(far, "remedy", "~") == "make room"
     cure = folder_cure("/proc/x", "", login="ann@h1", section="[parallel-LAN]")
     assert cure.startswith("set another remote_path")
-    assert "make room" in folder_cure("~", "room", login="ann@h1", section="[parallel-LAN]")
+    assert "make room" in folder_cure("~", "make room", login="ann@h1", section="[parallel-LAN]")
 
 
 def test_folder_cure__is_for_this_machine_too(far: Path):

@@ -37,6 +37,7 @@ class FakePool:
         self.estimator = FakeEstimator()
         self.killers = set()
         self.raising = Counter()
+        self.about = {}
         self.seconds = 0.0
         self.n_in_flight = self.most = self.most_bytes = self.n_bytes = 0
         self.calls = []
@@ -63,7 +64,8 @@ class FakePool:
                 self.raising[number] -= 1
                 raise MemoryError("none left")
         result = work_batch(Batch(0, numbers, 0.0), lambda _: parcels, self.estimator)
-        return pack_estimates(result.estimates, about={"host": "h1", "seconds": 0.5})
+        about = {"host": f"h{numbers[0] % 2}", "seconds": 0.5, **self.about}
+        return pack_estimates(result.estimates, about=about)
 
 
 class FakeHost:
@@ -162,6 +164,14 @@ def test_lan__parcel_that_kills_its_worker_fails_alone(pool):
     assert failed[5].startswith("internal error: its worker died each time: for want of memory")
     assert pool.calls.count((5,)) == 2
     assert any("parcel 5 is given up" in text for text in told)
+
+
+def test_lan__tells_once_what_the_workers_of_a_host_say_of_it(pool):
+    pool.about = {"notes": "no room\nno home"}
+    told = []
+    estimates(make_engine(told=told), batches_of(12, 1))
+    expected = [f"host {host}: {note}" for host in ("h0", "h1") for note in ("no home", "no room")]
+    assert sorted(text for text in told if ": no " in text) == expected
 
 
 def test_lan__tries_again_what_raised(pool):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import threading
 import time
 from importlib.util import find_spec
@@ -523,3 +524,14 @@ def test_run__end_that_is_interrupted_again_leaves_nothing(make):
     stop.join(20)
     assert sorted(queue.cancelled) == ["100", "101"]
     assert not engine.folder.exists()
+
+
+def test_run__names_the_folder_where_its_disk_is_full(make):
+    engine, _ = make()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # the error of a write has no name
+    try:
+        with pytest.raises(EngineError, match=f"{engine.folder}: cannot be written: File too lar"):
+            list(engine.run([Batch(0, (1,), 1.0)], load=load, estimator=FakeEstimator()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

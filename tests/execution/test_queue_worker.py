@@ -100,6 +100,17 @@ def test_worker__names_other_versions(monkeypatch, folder, capsys):
     assert "python in section [parallel-queue]" in trouble.text
 
 
+def test_worker__names_a_folder_that_its_node_cannot_write(monkeypatch, folder):
+    folder.scratch.rmdir()
+    folder.scratch.write_text("no folder")
+    folder.write_config({"versions": host_facts()["versions"], "contacts": []})
+    with pytest.raises(SystemExit, match=f"cannot write {folder.scratch}/j1: Not a directory"):
+        start(monkeypatch, folder)
+    trouble = folder.trouble("j1")
+    assert trouble is not None
+    assert not trouble.final  # another node may see another disk
+
+
 def test_worker__names_the_addresses_that_it_does_not_reach(monkeypatch, folder):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

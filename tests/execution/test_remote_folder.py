@@ -9,6 +9,13 @@ import sys
 import pytest
 
 from pyhrf.execution.lan.folder import FolderError, RunFolder
+from pyhrf.execution.remote.host_folder import (
+    MODULE,
+    read_notes,
+    remove_note,
+    try_temporary,
+    write_note,
+)
 
 NODE = os.uname().nodename
 
@@ -132,3 +139,61 @@ def test_run_folder__refuses_link_to_another_folder(tmp_path):
     (tmp_path / "pyhrf-1").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FolderError, match="belongs to someone else"):
         RunFolder(str(tmp_path / "pyhrf-1"), host="h1", run="r1")
+
+
+@pytest.mark.usefixtures("little_room")
+def test_run_folder__names_a_full_disk_and_leaves_nothing_new(tmp_path):
+    path = tmp_path / "pyhrf-1"
+    with pytest.raises(FolderError, match="remote_path cannot be written") as caught:
+        RunFolder(str(path), host="h1", run="r1")
+    assert f"(File too large: {path})" in str(caught.value)
+    expected = "make room there, or set another remote_path in section [parallel-LAN]"
+    assert caught.value.cure == expected
+    assert names(tmp_path) == []
+    path.mkdir(mode=0o700)
+    (path / "batch-1-a.npz").touch()  # of an earlier run
+    with pytest.raises(FolderError, match="remote_path cannot be written"):
+        RunFolder(str(path), host="h1", run="r1")
+    assert names(path) == ["batch-1-a.npz"]
+
+
+@pytest.mark.usefixtures("little_room")
+def test_run_folder__names_a_full_disk_of_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(FolderError, match="the folder for temporary files cannot be") as caught:
+        RunFolder(None, host="h1", run="r1")
+    assert caught.value.cure == "make room there, or set remote_path in section [parallel-LAN]"
+    assert names(tmp_path) == []
+
+
+def test_write_note__needs_room_for_more_than_the_note(tmp_path, little_room):
+    assert write_note(str(tmp_path), "note") == ("File too large", "make room")
+    assert names(tmp_path) == []
+
+
+def test_write_note__is_read_where_the_folder_is_the_same(tmp_path):
+    assert write_note(str(tmp_path), "note") == ("", "")
+    assert read_notes(str(tmp_path), "other", "note") == ["note"]
+    assert write_note(str(tmp_path), "note")[0] == "File exists"
+    remove_note(str(tmp_path), "note")
+    assert names(tmp_path) == []
+
+
+def test_host_folder__as_a_job_says_why_it_failed(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, "write", str(tmp_path / "nowhere"), "note"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    reason = "No such file or directory; mend that"
+    assert done.stderr == f"{tmp_path / 'nowhere'} cannot be written: {reason}\n"
+
+
+@pytest.mark.usefixtures("little_room")
+def test_try_temporary__names_what_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert try_temporary() == ("File too large", "make room")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    assert try_temporary() == ("No such file or directory", "mend that")

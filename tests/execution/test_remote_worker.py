@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import types
 
 import pytest
@@ -29,6 +30,13 @@ class Compiling(FakeEstimator):
 
     def compile(self):
         Compiling.n_compiled += 1
+
+
+class Noting(FakeEstimator):
+    """Has something to say of its machine when it is compiled."""
+
+    def compile(self):
+        logging.getLogger("pyhrf.estimators").warning("its code is not kept")
 
 
 @pytest.fixture
@@ -66,7 +74,24 @@ def test_work__full_disk_costs_the_copy_not_the_result(start, tmp_path):
     start(FakeEstimator(), folder=str(tmp_path / "nowhere"))
     estimates, about = unpack_estimates(work(pack_parcels(load([3]))))
     assert estimates[0].status == "ok"
-    assert "cannot be written: No such file" in about["log"]
+    assert f"{tmp_path / 'nowhere'} cannot be written: No such file" in about["notes"]
+    other = unpack_estimates(work(pack_parcels(load([4]))))[1]
+    assert other["notes"] == about["notes"]  # so that it can be told once
+
+
+def test_work__full_disk_of_the_scratch_space_is_no_fault(start, tmp_path):
+    (tmp_path / "compile.lock").mkdir()  # where no file can be made
+    start(Compiling())
+    estimates, _ = unpack_estimates(work(pack_parcels(load([3]))))
+    assert estimates[0].status == "ok"
+
+
+def test_work__brings_what_is_noted_while_compiling(start):
+    start(Noting())
+    _, about = unpack_estimates(work(pack_parcels(load([3]))))
+    assert about["notes"] == "its code is not kept"
+    assert "log" not in about
+    assert "notes" not in unpack_estimates(work(pack_parcels(load([4]))))[1]
 
 
 def test_work__brings_the_traceback_of_a_fault(start):

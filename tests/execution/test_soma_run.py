@@ -45,6 +45,8 @@ class FakeSoma:
     status_of: dict[int, str] = field(default_factory=dict)
     """Workflows that say something else than that they are done."""
     calls: list[str] = field(default_factory=list)
+    about: dict[str, str] = field(default_factory=dict)
+    """What jobs say beside their results."""
     refusing: bool = False
     """Whether it says that it could not stop jobs."""
     scheduler = "slurm"
@@ -88,7 +90,7 @@ class FakeSoma:
 
     def _save(self, number, estimates):
         if estimates:
-            about = {"study": "s", "host": "n1", "seconds": 1.0}
+            about = {"study": "s", "host": "n1", "seconds": 1.0, **self.about}
             name = f"result-{number}-{estimates[0].parcel}-x.npz"
             (self.folder / name).write_bytes(pack_estimates(estimates, about=about))
 
@@ -148,6 +150,12 @@ def test_run__every_parcel_once(run, soma):
     assert soma.submitted == [[f"parcels_{i}_to_{i + 2}" for i in (1, 4, 7, 10)]]
 
 
+def test_run__tells_once_what_jobs_say_of_a_node(run, soma, said):
+    soma.about = {"notes": "no room"}
+    assert_right(estimates_of(run))
+    assert said.count("host n1: no room") == 1
+
+
 def test_run__job_that_failed_once_is_submitted_again(run, soma, said):
     soma.killers = {5: 1}
     assert_right(estimates_of(run))
@@ -169,6 +177,15 @@ def test_run__parcel_of_which_three_jobs_died_is_given_up_alone(run, soma):
     # When its job comes again, the parcel is the last: it does not hold up its neighbours.
     assert soma.done.count(6) == 1
     assert soma.deleted == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("little_room")
+def test_run__full_disk_of_the_cluster_is_not_the_fault_of_a_parcel(run, soma, tmp_path):
+    soma.killers = {5: 1}
+    with pytest.raises(EngineError, match=r"run cannot be written \(File too large\): make room"):
+        estimates_of(run)
+    assert run.notes.deaths == {}
+    assert len(soma.submitted) == 1
 
 
 def test_run__job_that_never_starts_gives_up_its_parcels(run, soma, monkeypatch):

@@ -51,3 +51,8 @@ def test_kernels__give_the_same_bytes_compiled_or_from_the_cache(tmp_path):
         for path in code[kept::2]:
             path.unlink(missing_ok=True)
         assert digest(tmp_path) == just_compiled
+
+
+def test_kernels__give_the_same_bytes_where_no_code_can_be_kept(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    assert digest(tmp_path / "file") == digest(tmp_path)

@@ -23,6 +23,7 @@ from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Detaching, Engine, Resumable
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import make_progress
+from pyhrf.execution.result_files import collected_log
 from pyhrf.execution.runner import Keeper, run_batches
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import Results, collect_provenance, write_provenance, write_results
@@ -82,8 +83,11 @@ def bring_home(engine: Engine, journal: Keeper, key: object, *, fresh: bool) -> 
 def compile_here(engine: Engine, estimator: Compiling, tell: Tell) -> None:
     """Compile before the work begins, if it is done in this process."""
     if engine.name in _HERE:
-        with _said_if_slow("compiling the estimator, once on this machine", tell):
+        slow = _said_if_slow("compiling the estimator, once on this machine", tell)
+        with slow, collected_log(told=True) as logged:
             estimator.compile()
+        for note in logged.notes:
+            tell(f"note: {note}")
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def check_hosts() -> int:
 
     For each: is the name resolved, does ssh answer, is its host key known, is our key accepted, is
     the interpreter there, are the versions equal, can remote_path be written; its niceness, cores
-    and free memory. What fails is named with its cure.
+    and free memory, and whether compiled code can be kept. What fails is named with its cure.
 
     Exit codes: 0 at least one host can be used, 1 none.
     """

@@ -35,9 +35,12 @@ def maketests(names: tuple[str, ...], verbosity: int | None) -> int:
     pyhrf.test.test_treatment.TreatmentTest.test_default_treatment; without one, all are run.
     """
     from pyhrf.config.settings import load_settings
+    from pyhrf.estimators.kernel_cache import cache_problem
 
     load_settings()  # what is wrong there is said once, not by each test
     suite = _load(names)
+    if problem := cache_problem(told=True):
+        click.echo(f"note: {problem}", err=True)
     # 0 prints failures only, 2 prints the name of each test.
     runner = unittest.TextTestRunner(stream=sys.stderr, verbosity=min(as_verbosity(verbosity), 2))
     result = runner.run(suite)

@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["TellsNews"]
+__all__ = ["Once", "TellsNews"]
 
 _MAX_NEWS = 20
+
+
+class Once:
+    """Tells each sentence once, whoever says it how often.
+
+    Parameters
+    ----------
+    tell : callable
+        Told.
+    """
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        """Tell a sentence, unless it was told before."""
+        if text not in self._told:
+            self._told.add(text)
+            self._tell(text)
 
 
 class TellsNews:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-__all__ = ["collected_log", "file_of_batch"]
+from pyhrf.execution.packing import About
+
+__all__ = ["Logged", "collected_log", "file_of_batch"]
+
+_log = logging.getLogger(__name__)
 
 
 def file_of_batch(parcels: Sequence[int], *, prefix: str = "batch") -> str:
@@ -16,19 +21,75 @@ def file_of_batch(parcels: Sequence[int], *, prefix: str = "batch") -> str:
     return f"{prefix}-{parcels[0]}-{digest}.npz"
 
 
+@dataclass
+class Logged:
+    """What was logged during some work.
+
+    Attributes
+    ----------
+    notes : list of str
+        Warnings, each of one line: of the machine, which the user should know.
+    faults : list of str
+        Errors with their tracebacks.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def about(self) -> About:
+        """Give ``notes`` and ``log``, if there are any, as they travel with the results."""
+        texts = {"notes": "\n".join(self.notes), "log": "\n".join(self.faults)}
+        return {name: text for name, text in texts.items() if text}
+
+    @staticmethod
+    def tell(about: About, tell: Callable[[str], object]) -> None:
+        """Tell the notes that came with results, and log the faults.
+
+        Parameters
+        ----------
+        about : mapping of str to str, int or float
+            What came, with ``host``.
+        tell : callable
+            Told each note, with the name of the host.
+        """
+        if "log" in about:
+            _log.error("on host %s: %s", about["host"], about["log"])
+        for note in str(about.get("notes", "")).splitlines():
+            tell(f"host {about['host']}: {note}")
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self.notes.clear()
+        self.faults.clear()
+
+
 @contextlib.contextmanager
-def collected_log() -> Iterator[list[str]]:
-    """Collect warnings and tracebacks, for the log on the other side."""
-    lines: list[str] = []
+def collected_log(*, told: bool = False) -> Iterator[Logged]:
+    """Collect warnings and tracebacks.
+
+    Parameters
+    ----------
+    told : bool
+        Whether the caller tells them to the user: only files of the log get them meanwhile.
+    """
+    logged = Logged()
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            lines.append(self.format(record))
+            fault = record.levelno >= logging.ERROR
+            (logged.faults if fault else logged.notes).append(self.format(record))
 
     collector = Collector(logging.WARNING)
     log = logging.getLogger("pyhrf")
+    handlers, propagate = log.handlers, log.propagate
+    if told:
+        log.handlers = [each for each in handlers if isinstance(each, logging.FileHandler)]
+        log.propagate = False
     log.addHandler(collector)
     try:
-        yield lines
+        yield logged
     finally:
         log.removeHandler(collector)
+        log.propagate = propagate
+        if told:
+            log.handlers = handlers

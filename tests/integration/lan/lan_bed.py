@@ -308,6 +308,31 @@ class Bed:
                     found.append(Process(pid, command, 0))
         return found
 
+    def give_small_disk(self, host: str, path: Path, *, full: bool = True) -> None:
+        """Put a disk of 8 MB over a folder, for one host alone; see `take_disk` and `fill_disk`."""
+        uid = _UIDS[LAB]
+        options = f"size=8M,mode=700,uid={uid},gid={uid}"
+        self._beside(host, ["mount", "-t", "tmpfs", "-o", options, "tmpfs", path])
+        if full:
+            self.fill_disk(host, path)
+
+    def fill_disk(self, host: str, path: Path) -> None:
+        """Leave no room on a small disk."""
+        self._beside(host, ["dd", "if=/dev/zero", f"of={path}/filler", "bs=4k"], check=False)
+
+    def close_disk(self, host: str, path: Path) -> None:
+        """Let nobody write on a small disk any more."""
+        self._beside(host, ["mount", "-o", "remount,ro", path])
+
+    def take_disk(self, host: str, path: Path) -> None:
+        """Take a small disk away, with what is on it."""
+        self._beside(host, ["umount", "--lazy", path])
+
+    def _beside(self, host: str, command: Sequence[object], *, check: bool = True) -> None:
+        """Run a program as root that sees the disks as the ssh server of a host does."""
+        server = self._servers[self.hosts.index(host)]
+        _run(["nsenter", "--mount", f"--target={server.pid}", *command], check=check)
+
     def cut(self, host: str) -> None:
         """Pull the plug of a host."""
         _run(["ip", "-n", self._switch, "link", "set", f"to-{host}", "down"])

@@ -46,6 +46,15 @@ class Sleeper:
         return ParcelEstimate(parcel.number, "ok", "", parcel.positions, maps=maps)
 
 
+class Compiled(Sleeper):
+    """Has a kernel to compile, which takes some seconds where its code is not kept."""
+
+    def compile(self) -> None:
+        from pyhrf.estimators.vem_kernels import contract_design
+
+        contract_design(np.ones((1, 1, 4)), np.eye(2), np.ones(1, dtype=bool), 1)
+
+
 class Stopwatch:
     """Notes when results arrive."""
 
@@ -92,6 +101,7 @@ def main() -> int:
     parser.add_argument("--batches", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--killer", type=int, default=0)
+    parser.add_argument("--kernel", action="store_true")
     parser.add_argument("--scans", type=int, default=100)
     parser.add_argument("--engine", default="LAN")
     parser.add_argument("--fresh", action="store_true")
@@ -102,7 +112,8 @@ def main() -> int:
         print(f"{time.monotonic() - begin:.1f} {text}", file=sys.stderr, flush=True)
 
     engine = make_engine(options.engine, options.out, tell)
-    estimator, load = Sleeper(options.seconds, options.killer), loader(options.scans)
+    kind = Compiled if options.kernel else Sleeper
+    estimator, load = kind(options.seconds, options.killer), loader(options.scans)
     everything = range(1, options.batches + 1)
     stopwatch = Stopwatch()
     with Journal(options.out, {"scenario": str(options.scans)}) as journal:

@@ -7,7 +7,6 @@ derive from `DaskRun`; that no batch is lost with them, and none is in memory to
 from __future__ import annotations
 
 import asyncio
-import logging
 import platform
 import threading
 from collections import Counter
@@ -19,7 +18,9 @@ from queue import Empty, SimpleQueue
 from pyhrf.execution.dask.pool import LOOPBACK, Pool, WorkerDiedError, open_pool
 from pyhrf.execution.dask.worker import Job, file_of_batch
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
+from pyhrf.execution.news import Once
 from pyhrf.execution.packing import pack_parcels, unpack_estimates
+from pyhrf.execution.result_files import Logged
 
 __all__ = ["DaskRun", "results_of"]
 
@@ -28,8 +29,6 @@ _MAX_BYTES = 256 * 2**20
 """Packed parcels that may be under way."""
 _ATTEMPTS = 2
 """Times that a parcel alone may fail, or kill three workers, before it is given up."""
-
-_log = logging.getLogger(__name__)
 
 
 class DaskRun:
@@ -66,6 +65,7 @@ class DaskRun:
     ) -> None:
         self.results: SimpleQueue[BatchResult | BaseException | None] = SimpleQueue()
         self._job, self._batches, self._load, self._tell = job, batches, load, tell
+        self._tell_once = Once(tell)
         self._thread = threading.Thread(target=self._run, name=self.thread_name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
@@ -232,8 +232,7 @@ class DaskRun:
         if [estimate.parcel for estimate in estimates] != list(batch.parcels):
             raise RuntimeError("the worker answered for other parcels")
         host = str(about["host"])
-        if "log" in about:
-            _log.error("on host %s: %s", host, about["log"])
+        Logged.tell(about, self._tell_once)
         self._done_by[host] += 1
         self.results.put(BatchResult(batch, estimates, host, float(about["seconds"])))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,11 @@ from distributed.worker import Worker
 
 from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
+from pyhrf.execution.compiling import compile_in_turn
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels
 from pyhrf.execution.result_files import collected_log, file_of_batch
-from pyhrf.files import replacing
+from pyhrf.files import replacing, why_unwritable
 
 __all__ = ["Job", "JobPlugin", "file_of_batch", "host_of_worker", "work"]
 
@@ -60,28 +59,13 @@ class _Ready:
                 raise RuntimeError("the worker was not told what to estimate")
             if self._estimator is None:
                 estimator: Estimator = cloudpickle.loads(self.job.estimator)
-                _compile(estimator)
+                lock = Path(get_worker().local_directory).parent / "compile.lock"
+                compile_in_turn(estimator, lock)
                 self._estimator = estimator
             return self.job, self._estimator
 
 
 _ready = _Ready()
-
-
-def _compile(estimator: Estimator) -> None:
-    """Compile before the first parcel, whose time is not to count it.
-
-    One worker of a host does it, and the others find it done: all at once they would do the same
-    work, each for as long as all of them together.
-    """
-    compiling = getattr(estimator, "compile", None)
-    if compiling is None:
-        return
-    lock = Path(get_worker().local_directory).parent / "compile.lock"
-    with lock.open("a") as file:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        compiling()
 
 
 class JobPlugin(WorkerPlugin):
@@ -114,12 +98,12 @@ def work(blob: bytes) -> bytes:
     -------
     bytes
         Of `pyhrf.execution.packing.pack_estimates`; ``about`` holds ``study``, ``host``,
-        ``seconds``, and ``log`` if something was logged.
+        ``seconds``, and ``notes`` and ``log`` if something was logged.
     """
-    job, estimator = _ready.get()
     parcels = unpack_parcels(blob)
     batch = Batch(0, tuple(parcel.number for parcel in parcels), 0.0)
-    with single_blas_thread(), collected_log() as lines:
+    with single_blas_thread(), collected_log() as logged:
+        job, estimator = _ready.get()
         result = work_batch(batch, lambda _: parcels, estimator)
     about: About = {
         "study": job.study,
@@ -128,9 +112,9 @@ def work(blob: bytes) -> bytes:
     }
     packed = pack_estimates(result.estimates, about=about)
     if job.folder is not None:
-        lines += _keep(Path(job.folder).expanduser() / file_of_batch(batch.parcels), packed)
-    if lines:
-        packed = pack_estimates(result.estimates, about={**about, "log": "\n".join(lines)})
+        logged.notes += _keep(Path(job.folder).expanduser() / file_of_batch(batch.parcels), packed)
+    if said := logged.about():
+        packed = pack_estimates(result.estimates, about={**about, **said})
     return packed
 
 
@@ -144,5 +128,8 @@ def _keep(path: Path, packed: bytes) -> list[str]:
         with replacing(path) as file:
             file.write(packed)
     except OSError as error:
-        return [f"{path} cannot be written: {error.strerror or error}"]
+        return [
+            f"{path.parent} cannot be written: {why_unwritable(error)}; results are not kept there "
+            "until they have arrived here"
+        ]
     return []

@@ -8,7 +8,6 @@ import sys
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import asyncssh
@@ -186,28 +185,38 @@ class _Visit:
                 "[parallel-LAN] to an interpreter that has them",
             )
             return
+        reason, cure = await self._try_folder(settings.remote_path)
+        if reason:
+            check.fail("remote_path", reason, cure)
+            return
+        self.wrote = bool(settings.remote_path)
         if settings.remote_path:
-            if not await self._try_folder(settings.remote_path):
-                return
-            self.wrote = True
             await self._try_sftp()
         check.passed = list(STEPS) if settings.remote_path else list(STEPS[:-1])
         check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+            if problem := await self.folder("cache"):
+                check.notes.append(problem)
 
-    async def _try_folder(self, folder: str) -> bool:
-        """Write into the folder; note why that fails, and what would help."""
+    async def _try_folder(self, folder: str | None) -> tuple[str, str]:
+        """Write into the folder, or that for temporary files; say why that fails, and what helps."""
+        words = ("write", folder, self.note) if folder else ("temporary",)
         remedy = ""
         try:
-            reason = str(await self.folder("write", folder, self.note))
-            if reason:
+            reason, remedy = await self.folder(*words)
+            if folder and reason and remedy not in host_folder.OF_THE_DISK:
                 remedy = str(await self.folder("remedy", folder, self.note))
         except (OSError, asyncssh.Error, TimeoutError) as error:
             reason = str(error) or "no answer in time"
-        if reason:
-            login = ssh_login(self.check.host, self.settings.user)
-            cure = folder_cure(folder, remedy, login=login, section="section [parallel-LAN]")
-            self.check.fail("remote_path", f"{folder} cannot be written there: {reason}", cure)
-        return not reason
+        if not reason:
+            return "", ""
+        section = "section [parallel-LAN]"
+        if not folder:
+            cure = f"{remedy or 'mend that'} there, or set remote_path in {section}"
+            return f"its folder for temporary files cannot be written: {reason}", cure
+        login = ssh_login(self.check.host, self.settings.user)
+        cure = folder_cure(folder, remedy, login=login, section=section)
+        return f"{folder} cannot be written there: {reason}", cure
 
     async def _try_sftp(self) -> None:
         """Note it if what is left in the folder could not be fetched by a later run."""
@@ -223,9 +232,10 @@ class _Visit:
     async def folder(self, action: str, *words: str) -> Any:
         """Have the host do something in a folder; see `pyhrf.execution.remote.host_folder`."""
         assert self._connection is not None
-        source = Path(host_folder.__file__).read_text("utf-8")
-        command = python_command(self.python, "-", action, *words, niceness=self.settings.niceness)
-        said = await There(self._connection).run(command, text=source)
+        command = python_command(
+            self.python, "-m", host_folder.MODULE, action, *words, niceness=self.settings.niceness
+        )
+        said = await There(self._connection).run(command)
         answer = find_answer(said.out, "pyhrf_folder")
         if answer is None:
             raise OSError(f"the interpreter does not answer: {said.reason}")

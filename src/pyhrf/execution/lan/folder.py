@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pyhrf.execution.remote.commands import make_folder
+from pyhrf.files import reason_and_cure, try_writing
 
 __all__ = ["FolderError", "RunFolder"]
 
@@ -66,20 +67,16 @@ class RunFolder:
         self._owner = f"{host}-{os.uname().nodename}-".replace("/", "_")
         token = f"{self._owner}{os.getpid()}"
         try:
-            temporary = Path(tempfile.gettempdir()) / f"pyhrf-{run}"
-            self.path = temporary if path is None else Path(path).expanduser()
+            self.path = _temporary(run) if path is None else Path(path).expanduser()
             self._make()
+            try_writing(self.path)
             self._log = self.path / f"log-{token}.txt"
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             self.log_descriptor = os.open(self._log, flags, mode=0o600)
             self.scratch = self.path / f"scratch-{token}"
             self.scratch.mkdir(exist_ok=True)
         except OSError as error:
-            what = "the folder for temporary files" if path is None else "remote_path"
-            raise FolderError(
-                f"{what} cannot be written ({error.strerror or error}: {error.filename})",
-                "make it a folder that your login there can write",
-            ) from error
+            raise self._unwritable(error) from error
 
     def _make(self) -> None:
         if not self.path.parent.is_dir():
@@ -97,6 +94,21 @@ class RunFolder:
                 f"{self.path} belongs to someone else, or others may write it",
                 "remove it, or set another remote_path in section [parallel-LAN]",
             )
+
+    def _unwritable(self, error: OSError) -> FolderError:
+        what, other = "the folder for temporary files", "remote_path"
+        if self._keeps:
+            what, other = "remote_path", "another remote_path"
+        where = error.filename or self.path
+        with contextlib.suppress(OSError):  # not empty: it holds results of an earlier run
+            self.path.rmdir()
+        reason, cure = reason_and_cure(error)
+        if cure in ("have that allowed", "mend that"):
+            cure = "make it a folder that your login can write"
+        return FolderError(
+            f"{what} cannot be written ({reason}: {where})",
+            f"{cure} there, or set {other} in section [parallel-LAN]",
+        )
 
     def leave(self, *, remove: bool, arrived: Iterable[str]) -> None:
         """Clear up what this run no longer needs here.
@@ -135,6 +147,16 @@ class RunFolder:
             else:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
+
+
+def _temporary(run: str) -> Path:
+    try:
+        return Path(tempfile.gettempdir()) / f"pyhrf-{run}"
+    except OSError as error:
+        raise FolderError(
+            f"no folder for temporary files can be written ({error.strerror or error})",
+            "make room there, or set remote_path in section [parallel-LAN]",
+        ) from error
 
 
 def _is_alive(pid: int) -> bool:

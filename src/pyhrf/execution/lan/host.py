@@ -14,6 +14,7 @@ import asyncssh
 
 from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.remote.commands import ssh_login
+from pyhrf.execution.news import Once
 from pyhrf.execution.remote.forwarding import check_forwarding
 from pyhrf.execution.remote.probe import probe, python_command
 from pyhrf.execution.remote.refusals import HostError
@@ -97,7 +98,7 @@ class Host:
         self.was_up = False
         self.tried = asyncio.Event()
         self.error: HostError | None = None
-        self._meeting, self._tell = meeting, tell
+        self._meeting, self._tell, self._tell_once = meeting, tell, Once(tell)
         self._process: asyncssh.SSHClientProcess[str] | None = None
         self._n_sessions = 0
         self._ending = asyncio.Event()
@@ -149,8 +150,8 @@ class Host:
                 f"host {self.name} is lost: {self.error.cause}; its batches are done elsewhere, "
                 "and it is tried again"
             )
-        elif lost_for_good or not self.tried.is_set():
-            self._tell(str(self.error))
+        elif lost_for_good or not self.tried.is_set() or self.error.kind != "network":
+            self._tell_once(str(self.error))
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[asyncssh.SSHClientProcess[str]]:

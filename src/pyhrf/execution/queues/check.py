@@ -23,7 +23,9 @@ from pyhrf.execution.engine import Batch
 from pyhrf.execution.extras import EXTRAS, install_command
 from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.queues.schedulers import SCHEDULERS
+from pyhrf.execution.remote.host_folder import cache_problem
 from pyhrf.execution.remote.shells import Here
+from pyhrf.files import try_writing, why_unwritable
 
 __all__ = ["TrialEstimator", "check_queue"]
 
@@ -136,6 +138,8 @@ class _Visit:
         """Have the engine work on nothing in one job."""
         said: list[str] = []
         settings = self._settings.model_copy(update={"max_jobs": 1})
+        if problem := cache_problem():
+            notes.append(problem)
         start = time.monotonic()
         try:
             with _folder() as folder, _time_limit(seconds):
@@ -184,10 +188,11 @@ def _folder() -> Iterator[Path]:
     """Make a folder where the user is, which nodes should see, and remove it."""
     here = Path.cwd()
     try:
+        try_writing(here, n_bytes=4 << 20)
         made = Path(tempfile.mkdtemp(prefix=".pyhrf-check-", dir=here))
     except OSError as error:
         raise Fault(
-            f"{here} cannot be written: {error.strerror}",
+            f"{here} cannot be written: {why_unwritable(error)}",
             "run this where analyses are run, in a folder of yours that the nodes see",
         ) from error
     try:

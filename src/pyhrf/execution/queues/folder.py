@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.files import replacing
+from pyhrf.files import replacing, why_unwritable
 
 __all__ = ["NotedJobs", "QueueFolder", "Trouble", "check_plain"]
 
@@ -123,7 +123,9 @@ class QueueFolder:
             for path in self.path.glob("trouble-*.json"):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise EngineError(f"{error.filename}: cannot be made: {error.strerror}") from error
+            raise EngineError(
+                f"{error.filename}: cannot be made: {why_unwritable(error)}"
+            ) from error
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Write what workers have to know, the keys among it."""

@@ -22,6 +22,7 @@ from pyhrf.execution.queues.leftovers import remove_leftovers
 from pyhrf.execution.queues.losses import Backoff, Losses
 from pyhrf.execution.queues.plan import QueuePlan, Submitted, own_addresses, token_of
 from pyhrf.execution.remote.host_facts import host_facts
+from pyhrf.files import why_unwritable
 
 __all__ = ["QueueRun"]
 
@@ -165,7 +166,11 @@ class QueueRun(DaskRun):
             )
             self._note_jobs()
         except OSError as error:
-            raise EngineError(f"{error.filename}: cannot be written: {error.strerror}") from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> EngineError:
+        where = error.filename or self._plan.folder.path  # a full disk has no name
+        return EngineError(f"{where}: cannot be written: {why_unwritable(error)}")
 
     # --- jobs
 
@@ -225,7 +230,7 @@ class QueueRun(DaskRun):
         except EngineError as error:
             self._fail(error)
         except OSError as error:
-            self._fail(EngineError(f"{error.filename}: {error.strerror}"))
+            self._fail(self._unwritable(error))
         except Exception as error:  # a run that nobody watches would wait for ever
             self._fail(error)
 

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from pyhrf.execution.queues.folder import QueueFolder, Trouble
 from pyhrf.execution.remote.host_facts import differences, host_facts
+from pyhrf.files import why_unwritable
 
 __all__ = ["main"]
 
@@ -69,13 +70,18 @@ def _work(folder: QueueFolder, token: str, n_workers: int) -> None:
             "set python in section [parallel-queue] to one that has the same",
             final=True,
         )
+    scratch = folder.scratch / token
+    try:
+        scratch.mkdir(exist_ok=True)
+    except OSError as error:
+        raise _TroubleError(
+            f"node {node} cannot write {scratch}: {why_unwritable(error)}", final=False
+        ) from error
     contact, own_address = asyncio.run(_reach(config["contacts"], node))
     signal.signal(signal.SIGTERM, _end_at_once)
     import dask
 
     dask.config.set(config["dask"])
-    scratch = folder.scratch / token
-    scratch.mkdir(exist_ok=True)
     # A job that the scheduler starts again has the same token.
     names = [f"{node}#{token}-{uuid.uuid4().hex[:6]}-{i}" for i in range(n_workers)]
     asyncio.run(_serve(config, contact, own_address, names, scratch))

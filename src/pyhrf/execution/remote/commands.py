@@ -140,15 +140,15 @@ def folder_cure(folder: str, remedy: str, *, login: str | None, section: str) ->
     folder : str
         As in the settings.
     remedy : str
-        From `pyhrf.execution.remote.host_folder.remedy` on the host.
+        What `pyhrf.execution.remote.host_folder` said on the host.
     login : str or None
         From `ssh_login`; None for this machine.
     section : str
         Of the settings, as it is called in the message.
     """
     other = f"set another remote_path in {section}"
-    if remedy == "room":
-        return f"make room there, or {other}"
+    if remedy in ("make room", "have it mounted for writing"):
+        return f"{remedy} there, or {other}"
     command = f"{remedy or 'mkdir -p'} {quoted_path(folder)}"
     if login is not None:
         command = on_host(login, command)

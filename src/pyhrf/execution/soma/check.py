@@ -313,18 +313,19 @@ class _Visit:
 
     async def folder(self) -> str:
         folder = str(self.settings.remote_path)
-        reason = await self._in_folder("write")
+        reason, remedy = await self._in_folder("write", self._place, self._note)
         if reason:
             login = None
             if isinstance(self.shell, There):
                 login = ssh_login(self._server, self._resource.login)
-            remedy = str(await self._in_folder("remedy"))
+            if remedy not in host_folder.OF_THE_DISK:
+                remedy = str(await self._in_folder("remedy", self._place, self._note))
             raise Fault(
                 f"remote_path {folder} cannot be written there: {reason}",
                 folder_cure(folder, remedy, login=login, section=SECTION),
             )
-        await self._in_folder("remove")
-        self._place = str(await self._in_folder("locate"))
+        await self._in_folder("remove", self._place, self._note)
+        self._place = str(await self._in_folder("locate", self._place, self._note))
         if isinstance(self.shell, There):  # by which the engine sends and fetches
             try:
                 (await open_sftp(self.shell.connection, self._server)).exit()
@@ -332,11 +333,10 @@ class _Visit:
                 raise Fault(error.cause, error.cure) from error
         return self._place
 
-    async def _in_folder(self, action: str) -> Any:
-        """Have the cluster do something in ``remote_path``, as `remote.host_folder` can."""
-        words = ("-", action, self._place, self._note)
-        command = python_command(self.python, *words, niceness=0)
-        said = await self.shell.run(command, text=Path(host_folder.__file__).read_text("utf-8"))
+    async def _in_folder(self, action: str, *words: str) -> Any:
+        """Have the cluster do something in a folder, as `remote.host_folder` can."""
+        words = ("-m", host_folder.MODULE, action, *words)
+        said = await self.shell.run(python_command(self.python, *words, niceness=0))
         answer = find_answer(said.out, "pyhrf_folder")
         if answer is None:
             raise Fault(f"{self.python} cannot be run: {said.reason}", f"set python in {SECTION}")
@@ -360,11 +360,13 @@ class _Visit:
     async def job(self) -> str:
         start = time.monotonic()
         folder = self._place
+        if problem := await self._in_folder("cache"):
+            self.check.notes.append(problem)
         errors = posixpath.join(folder, f"{self._note}-{{}}.err")
         write = (
             self.python,
             "-m",
-            "pyhrf.execution.remote.host_folder",
+            host_folder.MODULE,
             "write",
             folder,
             self._note,
@@ -376,7 +378,7 @@ class _Visit:
             trials.append(Trial(what, back, errors.format(2)))
         try:
             doing = await try_jobs(self._client, self.shell, trials, seconds=self._job_seconds)
-            there = await self._in_folder("read")
+            there = await self._in_folder("read", folder, self._note)
         finally:
             await self.shell.run(f"rm -f {shlex.quote(posixpath.join(folder, self._note))}*")
         if doing:

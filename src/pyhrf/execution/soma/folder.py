@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pyhrf.errors import EngineError
 from pyhrf.execution.remote.shells import Said
+from pyhrf.files import reason_and_cure, try_writing
 
 __all__ = [
     "REMOVE_PAUSE",
@@ -26,6 +27,7 @@ STEP_SECONDS = 300.0
 REMOVE_SECONDS = 15.0
 """For which jobs that are about to end may still write into a folder that is removed."""
 REMOVE_PAUSE = 0.3
+"""Seconds between attempts to remove it."""
 
 
 class ClusterLostError(EngineError):
@@ -77,6 +79,16 @@ class ClusterFolder(Protocol):
         """Write a file."""
         ...
 
+    def try_writing(self) -> None:
+        """See that a file of some size can be written.
+
+        Raises
+        ------
+        EngineError
+            If it cannot, with the reason.
+        """
+        ...
+
     def read(self, names: list[str]) -> list[bytes]:
         """Read files."""
         ...
@@ -94,10 +106,11 @@ class ClusterFolder(Protocol):
         ...
 
 
-def unusable(where: str, reason: str) -> EngineError:
-    """Make the error for a folder that cannot be written."""
+def unusable(where: str, error: OSError) -> EngineError:
+    """Make the error of a folder that cannot be written."""
+    reason, cure = reason_and_cure(error)
     return EngineError(
-        f"{where} cannot be written ({reason}): mend that, or set another remote_path in section "
+        f"{where} cannot be written ({reason}): {cure}, or set another remote_path in section "
         "[parallel-cluster]"
     )
 
@@ -123,7 +136,7 @@ class LocalFolder:
         try:
             self._path.mkdir(mode=0o700)
         except OSError as error:
-            raise unusable(str(self._path.parent), error.strerror or str(error)) from error
+            raise unusable(str(self._path.parent), error) from error
 
     def names(self) -> list[str]:
         """List the files."""
@@ -139,7 +152,14 @@ class LocalFolder:
         try:
             (self._path / name).write_bytes(content)
         except OSError as error:
-            raise unusable(str(self._path), error.strerror or str(error)) from error
+            raise unusable(str(self._path), error) from error
+
+    def try_writing(self) -> None:
+        """See that files can be written; see `ClusterFolder.try_writing`."""
+        try:
+            try_writing(self._path)
+        except OSError as error:
+            raise unusable(str(self._path), error) from error
 
     def read(self, names: list[str]) -> list[bytes]:
         """Read files."""

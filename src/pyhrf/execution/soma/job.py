@@ -17,7 +17,6 @@ A job that the scheduler starts again goes on where it was.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -34,6 +33,7 @@ from typing import ClassVar
 
 from pyhrf.data import Estimator, Parcel, ParcelEstimate
 from pyhrf.execution.blas import single_blas_thread
+from pyhrf.execution.compiling import compile_in_turn
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels, unpack_statuses
 from pyhrf.execution.recipe import from_recipe
@@ -121,36 +121,38 @@ def run_job(folder: Path, number: int) -> None:
     left = [parcel for parcel in parcels if parcel.number not in done]
     if not left:
         return
-    with single_blas_thread(), FileIO(folder / name_of_mark(number), "w") as mark:
+    with (
+        single_blas_thread(),
+        FileIO(folder / name_of_mark(number), "w") as mark,
+        collected_log() as logged,
+    ):
         estimator = from_recipe((folder / ESTIMATOR).read_bytes())
-        _compile(estimator, folder)
-        for estimates, seconds, log in _pieces(left, estimator, settings.save_seconds, mark):
+        compile_in_turn(estimator, folder / "compile.lock")
+        for estimates, seconds in _pieces(left, estimator, settings.save_seconds, mark):
             about: About = {"study": settings.study, "host": platform.node(), "seconds": seconds}
-            if log:
-                about["log"] = log
+            about |= logged.about()
+            logged.clear()
             name = file_of_batch([estimate.parcel for estimate in estimates], prefix=prefix)
             _write(folder / name, pack_estimates(estimates, about=about))
 
 
 def _pieces(
     parcels: Sequence[Parcel], estimator: Estimator, save_seconds: float, mark: FileIO
-) -> Iterator[tuple[list[ParcelEstimate], float, str]]:
-    """Estimate parcels; yield what is finished now and then, with its seconds and its log."""
+) -> Iterator[tuple[list[ParcelEstimate], float]]:
+    """Estimate parcels; yield what is finished now and then, with its seconds."""
     estimates: list[ParcelEstimate] = []
     seconds = 0.0
-    with collected_log() as lines:
-        for parcel in parcels:
-            os.pwrite(mark.fileno(), f"{parcel.number:<20}".encode(), 0)
-            batch = Batch(0, (parcel.number,), 0.0)
-            result = work_batch(batch, partial(_as_list, parcel), estimator)
-            estimates += result.estimates
-            seconds += result.seconds
-            if seconds >= save_seconds:
-                yield estimates, seconds, "\n".join(lines)
-                estimates, seconds = [], 0.0
-                lines.clear()
-        if estimates:
-            yield estimates, seconds, "\n".join(lines)
+    for parcel in parcels:
+        os.pwrite(mark.fileno(), f"{parcel.number:<20}".encode(), 0)
+        batch = Batch(0, (parcel.number,), 0.0)
+        result = work_batch(batch, partial(_as_list, parcel), estimator)
+        estimates += result.estimates
+        seconds += result.seconds
+        if seconds >= save_seconds:
+            yield estimates, seconds
+            estimates, seconds = [], 0.0
+    if estimates:
+        yield estimates, seconds
 
 
 def _as_list(parcel: Parcel, _: Sequence[int]) -> list[Parcel]:
@@ -164,17 +166,6 @@ def _finished(folder: Path, prefix: str) -> set[int]:
         with contextlib.suppress(ValueError):
             done.update(unpack_statuses(path)[0])
     return done
-
-
-def _compile(estimator: Estimator, folder: Path) -> None:
-    """Compile before the first parcel; one job at a time, so that the others find it done."""
-    compiling = getattr(estimator, "compile", None)
-    if compiling is None:
-        return
-    with (folder / "compile.lock").open("a") as file:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        compiling()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -17,6 +17,7 @@ from pyhrf.errors import EngineError
 from pyhrf.execution.engine import Batch, BatchResult
 from pyhrf.execution.packing import unpack_estimates
 from pyhrf.execution.remote.shells import AS_SOMA
+from pyhrf.execution.result_files import Logged
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError
 from pyhrf.execution.soma.job import RESULTS
@@ -124,8 +125,19 @@ def is_result(name: str) -> bool:
     return name.startswith("result-") and name.endswith(".npz")
 
 
-def unpack_result(blob: bytes, study: str) -> BatchResult | None:
+def unpack_result(
+    blob: bytes, study: str, *, tell: Callable[[str], object] = _log.warning
+) -> BatchResult | None:
     """Read a result; None if it is of another study.
+
+    Parameters
+    ----------
+    blob : bytes
+        The file.
+    study : str
+        Digest that it has to bear.
+    tell : callable
+        Told what the job had to say of its machine.
 
     Raises
     ------
@@ -136,8 +148,7 @@ def unpack_result(blob: bytes, study: str) -> BatchResult | None:
     if about.get("study") != study or not estimates:
         return None
     host = str(about["host"])
-    if "log" in about:
-        _log.error("on host %s: %s", host, about["log"])
+    Logged.tell(about, tell)
     batch = Batch(0, tuple(estimate.parcel for estimate in estimates), 0.0)
     return BatchResult(batch, estimates, host, float(about["seconds"]))
 

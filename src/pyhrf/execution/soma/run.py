@@ -13,6 +13,7 @@ from typing import Any
 from pyhrf.errors import EngineError, counted
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
+from pyhrf.execution.news import Once
 from pyhrf.execution.packing import pack_parcels
 from pyhrf.execution.soma.folder import ClusterLostError
 from pyhrf.execution.soma.job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
@@ -57,6 +58,7 @@ class SomaRun:
 
     def __init__(self, place: Place, notes: Notes, costs: dict[int, float], load: Load) -> None:
         self._place, self.notes, self._load = place, notes, load
+        self._tell_once = Once(place.tell)
         self._costs = costs
         self._missing = set(costs)
         self._seen: set[str] = set()
@@ -209,7 +211,7 @@ class SomaRun:
         names = sorted(n for n in folder.names() if is_result(n) and n not in self._seen)
         for name, blob in zip(names, folder.read(names), strict=True):
             try:
-                result = unpack_result(blob, self.notes.study)
+                result = unpack_result(blob, self.notes.study, tell=self._tell_once)
             except ValueError as error:  # it may not be here in full yet: it is read again
                 _log.info("%s: %s", name, error)
                 continue
@@ -257,6 +259,8 @@ class SomaRun:
         for number, parcels in notes.jobs.items():
             left = [parcel for parcel in parcels if parcel in self._missing]
             if left:
+                # What was lost to a full disk is not the fault of a parcel.
+                place.with_patience(place.folder.try_writing)
                 reason = place.with_patience(partial(self._why, number))
                 at = place.with_patience(partial(self._parcel_at, number))
                 given_up = self._blame([at] if at in left else left)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import posixpath
+import shlex
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -28,6 +31,10 @@ _PIECE = 4 << 20
 _CONNECT_SECONDS = 10.0
 _AT_A_TIME = 8
 """Files that are read or removed at the same time."""
+_TRY_WRITING = (
+    "LC_ALL=C; export LC_ALL; f=$(mktemp {}/.pyhrf-XXXXXX) || exit 1; "
+    'head -c 1048576 /dev/zero >"$f"; s=$?; rm -f "$f"; exit $s'
+)
 
 T = TypeVar("T")
 
@@ -105,8 +112,8 @@ class SftpFolder:
                 # what the umask there makes of it may be too little, or too much
                 await sftp.chmod(self.path, 0o700)
             except asyncssh.SFTPError as error:
-                where = f"{self.host}: remote_path {parent}"
-                raise unusable(where, error.reason or str(error)) from error
+                await self._try_writing(parent)
+                raise self._failed(parent, OSError(error.reason or str(error))) from error
 
         self._do(make, seconds=STEP_SECONDS)
 
@@ -126,16 +133,41 @@ class SftpFolder:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file."""
+        import asyncssh
 
         async def write() -> None:
             sftp = await self._client()
             path = posixpath.join(self.path, name)
-            async with sftp.open(path, "wb", encoding=None) as file:
-                for start in range(0, len(content), _PIECE):
-                    async with asyncio.timeout(STEP_SECONDS):
-                        await file.write(content[start : start + _PIECE])
+            try:
+                async with sftp.open(path, "wb", encoding=None) as file:
+                    for start in range(0, len(content), _PIECE):
+                        async with asyncio.timeout(STEP_SECONDS):
+                            await file.write(content[start : start + _PIECE])
+            except asyncssh.SFTPFailure:
+                await self._try_writing(self.path)
+                raise
 
         self._do(write)
+
+    def try_writing(self) -> None:
+        """See that files can be written; see `ClusterFolder.try_writing`."""
+
+        async def try_writing() -> None:
+            await self._client()
+            await self._try_writing(self.path)
+
+        self._do(try_writing, seconds=STEP_SECONDS)
+
+    async def _try_writing(self, folder: str) -> None:
+        """Have the shell there write a file: SFTP has one word for a full disk and much else."""
+        said = await There(self._connection).run(_TRY_WRITING.format(shlex.quote(folder)))
+        if said.status:
+            reason = said.reason.rpartition(": ")[2]
+            number = next((n for n in errno.errorcode if os.strerror(n) == reason), 0)
+            raise self._failed(folder, OSError(number, reason))
+
+    def _failed(self, folder: str, error: OSError) -> EngineError:
+        return unusable(f"{self.host}: remote_path {folder}", error)
 
     def read(self, names: list[str]) -> list[bytes]:
         """Read files."""

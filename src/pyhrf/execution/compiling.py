@@ -1,0 +1,36 @@
+"""How the workers of a machine come to compiled code without each doing the work."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from pyhrf.data import Estimator
+from pyhrf.execution.remote.host_folder import cache_problem
+
+__all__ = ["compile_in_turn"]
+
+
+def compile_in_turn(estimator: Estimator, lock: Path) -> None:
+    """Compile before the first parcel, whose time is not to count it.
+
+    One worker of a machine does it, and the others find it done: all at once they would do the
+    same work, each for as long as all of them together. Where compiled code cannot be kept nobody
+    would find it, and nobody waits.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Of which compiling is asked if it has a method ``compile``.
+    lock : Path
+        A file that the workers share; made when missing.
+    """
+    compiling = getattr(estimator, "compile", None)
+    if compiling is None:
+        return
+    with ExitStack() as stack:
+        if not cache_problem():
+            with suppress(OSError):  # a full disk, or a file system without locks
+                fcntl.flock(stack.enter_context(lock.open("a")), fcntl.LOCK_EX)
+        compiling()
