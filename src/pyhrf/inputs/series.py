@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.inputs.cifti import (
     Grayordinates,
+    cifti_length,
     cifti_time_step,
     is_cifti,
     open_cifti,
@@ -27,12 +28,22 @@ from pyhrf.inputs.surfaces import (
     open_mesh,
     open_nodes,
     read_labels,
+    series_lengths,
     series_time_step,
 )
 from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 
-__all__ = ["Opened", "Series", "Space", "open_series", "read_stored", "time_step", "values_of"]
+__all__ = [
+    "Opened",
+    "Series",
+    "Space",
+    "lengths",
+    "open_series",
+    "read_stored",
+    "time_step",
+    "values_of",
+]
 
 Series = Volume | NodeSeries
 Space = Volume | Mesh | Grayordinates
@@ -140,6 +151,15 @@ def time_step(bold: Path) -> float | None:
     if is_cifti(bold):
         return cifti_time_step(bold)
     return open_volume(bold, n_dims=4).tr
+
+
+def lengths(bold: Path) -> tuple[int, ...]:
+    """Read how many scans a series has; several numbers where its file leaves that open."""
+    if is_gifti(bold):
+        return series_lengths(bold)
+    if is_cifti(bold):
+        return (cifti_length(bold),)
+    return (open_volume(bold, n_dims=4).n_scans,)
 
 
 def values_of(series: Series, stored: NDArray[Any]) -> NDArray[np.float32]:
