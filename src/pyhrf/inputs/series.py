@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 from pyhrf.inputs.cifti import (
     Grayordinates,
     cifti_length,
@@ -63,12 +63,15 @@ class Opened:
         The first BOLD volume, whose grid all share, or where the nodes lie.
     shape : tuple of int
         Of a map: voxels along each axis, or the number of nodes.
+    notes : tuple of str
+        What is in doubt of them.
     """
 
     series: tuple[Series, ...]
     parcels: VoxelParcels
     space: Space
     shape: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 def open_series(bold: Sequence[Path], parcellation: Path, meshes: Sequence[Path]) -> Opened:
@@ -187,4 +190,18 @@ def _open_volumes(bold: Sequence[Path], parcellation: Path) -> Opened:
         parcels=find_parcels(labels),
         space=volumes[0],
         shape=volumes[0].grid,
+        notes=_unoriented([*volumes, labels_volume]),
+    )
+
+
+def _unoriented(volumes: Sequence[Volume]) -> tuple[str, ...]:
+    """Say if volumes that fit together by their voxels do not tell left from right."""
+    lost = [volume.path for volume in volumes if not volume.oriented]
+    if not lost:
+        return ()
+    others = f", nor does that of {counted(len(lost) - 1, 'other file')}" if lost[1:] else ""
+    return (
+        f"{lost[0]}: its header does not say how it lies in space (qform_code and sform_code are "
+        f"0){others}: files are matched voxel by voxel, and left and right cannot be known, here "
+        "and in the maps",
     )
