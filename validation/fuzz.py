@@ -30,8 +30,11 @@ from validation.fuzz_readers import READERS, Reader
 __all__ = ["Finding", "fuzz", "main", "mutated"]
 
 SECONDS = 10.0
-PATIENCE = 0.5
-"""With a reader that the program itself runs in a process with limits: to hang is no finding."""
+PATIENCE = 0.2
+"""Seconds of the processor for a reader that the program itself runs in a process with limits.
+
+To need more of it is no finding; a whole file takes some thousandths.
+"""
 MEMORY = 1 << 30
 _NASTY = (
     *(b"nan", b"inf", b"-1", b"0", b"1e999", b"9" * 5000, b"-9223372036854775808", b"4294967296"),
@@ -139,7 +142,7 @@ def _fuzz_one(name: str, reader: Reader, n_inputs: int, seed: int) -> Iterator[F
             child = os.fork()
             if child == 0:
                 _work(reader, name, first, n_inputs, seed, place, said.fileno())
-            hung = _wait(child, place, PATIENCE if reader.may_crash else SECONDS)
+            hung = _wait(child, place)
             said.seek(0)
             for line in filter(None, said.read().decode("utf-8", "replace").split("\0")):
                 number, _, what = line.partition(" ")
@@ -169,6 +172,8 @@ def _work(
         which = int(random.integers(len(wholes)))
         path = reader.files[which]
         path.write_bytes(reader.packed(mutated(reader.plain(wholes[which]), random)))
+        if reader.may_crash:
+            signal.setitimer(signal.ITIMER_PROF, PATIENCE)  # ends this process
         try:
             reader.read(path)
         except PyhrfError:
@@ -180,7 +185,7 @@ def _work(
     os._exit(0)
 
 
-def _wait(child: int, place: mmap.mmap, seconds: float) -> str:
+def _wait(child: int, place: mmap.mmap) -> str:
     """Wait for a process; say what was wrong with its end, empty if nothing was."""
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -188,10 +193,10 @@ def _wait(child: int, place: mmap.mmap, seconds: float) -> str:
             code = os.waitstatus_to_exitcode(status)
             return "" if code == 0 else f"ended by signal {-code}"
         _, since = struct.unpack("qd", place)
-        if time.monotonic() - since > seconds:
+        if time.monotonic() - since > SECONDS:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            return f"took more than {seconds:g} s"
+            return f"took more than {SECONDS:g} s"
         time.sleep(0.01)
 
 

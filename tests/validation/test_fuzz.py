@@ -56,7 +56,7 @@ def make(folder):
     return Reader([folder / "a"], read, may_crash=len(sys.argv) > 2)
 
 how = sys.argv[1]
-fuzz.SECONDS = fuzz.PATIENCE = 0.3
+fuzz.SECONDS = 0.3
 fuzz.READERS["feigned"] = make
 print(len([f for f in fuzz.fuzz(["feigned"], 12, 1)]))
 """
