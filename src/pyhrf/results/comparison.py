@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.files import replace_file
-from pyhrf.results.results import Results, made_by_analysis
+from pyhrf.results.results import Results
 
 __all__ = ["Comparison", "compare_results", "level_maps", "shared_hrfs", "shared_maps"]
 
