@@ -24,9 +24,8 @@ from pyhrf.estimators import JDEVEM
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.local import LocalEngine
 from pyhrf.inputs.dataset import open_dataset
-from pyhrf.simulation.examples import make_example
+from pyhrf.simulation.examples import make_example, reference_spec
 from pyhrf.simulation.simulate import simulate
-from pyhrf.simulation.spec import reference_spec
 
 __all__ = ["OPTIONAL", "SECTIONS"]
 

@@ -30,6 +30,11 @@ from validation.fuzz_readers import READERS, Reader
 __all__ = ["Finding", "fuzz", "main", "mutated"]
 
 SECONDS = 10.0
+PATIENCE = 0.2
+"""Seconds of the processor for a reader that the program itself runs in a process with limits.
+
+To need more of it is no finding; a whole file takes some thousandths.
+"""
 MEMORY = 1 << 30
 _NASTY = (
     *(b"nan", b"inf", b"-1", b"0", b"1e999", b"9" * 5000, b"-9223372036854775808", b"4294967296"),
@@ -167,6 +172,8 @@ def _work(
         which = int(random.integers(len(wholes)))
         path = reader.files[which]
         path.write_bytes(reader.packed(mutated(reader.plain(wholes[which]), random)))
+        if reader.may_crash:
+            signal.setitimer(signal.ITIMER_PROF, PATIENCE)  # ends this process
         try:
             reader.read(path)
         except PyhrfError:

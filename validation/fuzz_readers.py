@@ -21,6 +21,7 @@ from pyhrf.execution.engine import Batch, BatchResult
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.run_state import RunState
 from pyhrf.execution.watch import WatchAll
+from pyhrf.inputs.beside import times_beside
 from pyhrf.inputs.bids_names import read_json
 from pyhrf.inputs.cifti import open_cifti
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
@@ -181,7 +182,16 @@ nb_procs = 2
 hosts = h1, h2
 user = me
 remote_path = ~/pyhrf
+python = "/opt/py # 3/bin/python"  # of the lab
 """
+_TIMES = {
+    "RepetitionTime": 2.0,
+    "SliceTimingCorrected": True,
+    "SliceTiming": [0, 1.0, 0.5],
+    "VolumeTiming": [0, 2, 4, 6, 8, 10],
+    "StartTime": None,
+    "DelayTime": 0.5,
+}
 
 
 def _confounds(path: Path) -> object:
@@ -191,6 +201,13 @@ def _confounds(path: Path) -> object:
 
 def _scans(path: Path) -> object:
     return read_nuisance(NuisanceFiles(censored=path), 30, [])
+
+
+def _times(folder: Path) -> Reader:
+    bold = _volume(folder)
+    beside = folder / "bold.json"
+    beside.write_text(json.dumps(_TIMES))
+    return Reader([beside, bold], lambda _: times_beside([bold]))
 
 
 def _study(folder: Path) -> Reader:
@@ -294,6 +311,7 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "confounds": _text("c.tsv", _CONFOUNDS, _confounds),
     "scans": _text("s.txt", "0 1, 5-7\n9 # bad\n12-14\n", _scans),
     "sidecar": _text("b.json", '{"RepetitionTime": 2.0, "SliceTiming": [0, 1]}', read_json),
+    "times": _times,
     "contrasts": _text("k.json", '{"a-v": "audio - 0.5*video", "m": "(a+b)/2"}', read_contrasts),
     "settings": _text("config.cfg", _SETTINGS, load_settings),
     "study": _study,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pyhrf.simulation.examples import reference_spec
 from pyhrf.simulation.simulate import Simulated, simulate
-from pyhrf.simulation.spec import SimulationSpec, reference_spec
+from pyhrf.simulation.spec import SimulationSpec
 from validation.other_noise import SHARED, OtherNoise, with_noise
 
 __all__ = ["SCENARIOS", "Scenario", "choose_scenarios"]

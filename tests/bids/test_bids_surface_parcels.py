@@ -39,6 +39,24 @@ def test_provide_surface_parcels__are_of_nodes_with_a_signal_in_all_runs(tmp_pat
     assert np.flatnonzero(found == 0).tolist() == [0, 15]
 
 
+def test_provide_surface_parcels__a_run_that_takes_much_away_is_named(tmp_path: Path) -> None:
+    surface = mesh(tmp_path / "lh.surf.gii")
+    wall = (0, 1, 2, 3)  # without a signal in all runs
+    runs = [
+        run_of(tmp_path, number, *wall, *more) for number, more in ((1, ()), (2, (4,)), (3, ()))
+    ]
+    given = {"nuisance": [NuisanceFiles()] * 3, "size": 4, "smallest": 1}
+    _, notes = provide_surface_parcels(tmp_path / "made", runs, [surface], **given)
+    assert notes == []
+    runs[1] = run_of(tmp_path, 2, *wall, 4, 5, 6)
+    for _ in range(2):  # made, and found again
+        _, notes = provide_surface_parcels(tmp_path / "made", runs, [surface], **given)
+        (note,) = notes
+        assert "have only 9 nodes with a signal in common, where one has 12 in the median" in note
+        assert f"the smallest, of 9, is {runs[1].path}" in note
+        assert "leave it out with --run" in note
+
+
 def test_provide_surface_parcels__another_mesh_has_others(tmp_path: Path) -> None:
     square = mesh(tmp_path / "square.surf.gii")
     strip = mesh(tmp_path / "strip.surf.gii", shape=(2, 8))

@@ -8,10 +8,10 @@ from pyhrf.analysis import analyse
 from pyhrf.commands.options import ENGINES as OFFERED
 from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError, EngineError, InputError
-from pyhrf.execution import journal
+from pyhrf.execution import output_folder
 from pyhrf.execution.durable import DirectoryLock
 from pyhrf.execution.engines import ENGINES, begin_anew, cancel, make_engine, tell_what_goes_on
-from pyhrf.execution.journal import folder_of_engine
+from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.execution.soma.engine import SomaEngine
 from pyhrf.execution.soma.notes import Notes
 
@@ -87,7 +87,7 @@ def test_fresh__stops_what_goes_on_for_older_results(left):
 def test_fresh__stops_nothing_where_the_results_cannot_be_set_aside(left, monkeypatch):
     engine = make_engine("cluster", Settings(), tell=print)
     engine.folder = folder_of_engine(left, "cluster")
-    monkeypatch.setattr(journal.os, "access", lambda path, mode: path != left.parent)
+    monkeypatch.setattr(output_folder.os, "access", lambda path, mode: path != left.parent)
     with pytest.raises(InputError, match="cannot be set aside"):
         begin_anew(left, engine, tell=print)
     assert (engine.folder / "run").exists()

@@ -148,6 +148,19 @@ def test_compare__refuses_what_cannot_be_compared(run, folders, tmp_path):
     assert (taken / "hrfs.tsv").read_text() == "mine"
 
 
+@pytest.mark.parametrize("time", ["270670567", "1e300", "inf"])
+def test_compare__a_table_whose_time_is_damaged_is_named(run, folders, tmp_path, time):
+    path = folders[1] / "hrf.tsv"
+    head, first, *rest = path.read_text().splitlines()
+    cells = first.split("\t")
+    cells[head.split("\t").index("time")] = time
+    path.write_text("\n".join([head, "\t".join(cells), *rest]) + "\n")
+    code, _, err = run(*folders, "-u", tmp_path / "both", "--no-figures")
+    assert code == 1
+    assert "is damaged or was changed since the analysis" in err
+    assert "hrf.tsv" in err
+
+
 def test_compare__correlates_levels_and_not_their_quantiles(run, tmp_path):
     quantiles = ("nrl_q025_a", "nrl_q975_a")
     one = make_results(tmp_path / "one", estimator="jde-vem", more=quantiles)

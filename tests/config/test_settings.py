@@ -214,6 +214,39 @@ def test_load_settings__passes_over_comments_behind_values(file):
     assert found.log.level is None
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"/opt/a # b/python"', "/opt/a # b/python"),
+        ("'/opt/a ; b/python'", "/opt/a ; b/python"),
+        ('"/opt/a # b/python"  # that of "all"', "/opt/a # b/python"),
+        ('"/opt/a # b/python" ; mine', "/opt/a # b/python"),
+        ('"/opt/it\'s # b/python"', "/opt/it's # b/python"),
+        ('/opt/a "# 1"/python', '/opt/a "# 1"/python'),
+        ('""', None),
+        ("'None'", None),
+    ],
+)
+def test_load_settings__reads_what_is_in_quotes_whole(file, text, expected):
+    assert loaded(file, f"[parallel-LAN]\npython = {text}\n").parallel_LAN.python == expected
+
+
+def test_load_settings__reads_files_and_words_in_quotes(file, tmp_path):
+    hosts = tmp_path / "hosts # all"
+    hosts.write_text("h1\nh2\n")
+    found = loaded(
+        file,
+        f"[parallel-LAN]\nhosts = '{hosts}'\nuser = \"ann\" # me\n"
+        f"[log]\nlog_to_file = \"{tmp_path}/log # 1\"\nlevel = '2'\n"
+        '[parallel-queue]\nextra_directives = "--a"\n',
+    )
+    assert found.parallel_LAN.slots() == ("h1", "h2")
+    assert found.parallel_LAN.user == "ann"
+    assert found.log.log_to_file == tmp_path / "log # 1"
+    assert found.log.level == 2
+    assert found.parallel_queue.extra_directives == ('"--a"',)
+
+
 def test_load_settings__passes_over_what_is_of_the_old_program(file, caplog):
     found = loaded(file, "[global]\ntmp_path = /tmp\nuse_mode = enduser\n[log]\nlevel = 1\n")
     assert found.log.level == 1

@@ -8,6 +8,7 @@ import pytest
 import pyhrf
 from pyhrf.data import Events, Experiment, Parcel, Run
 from pyhrf.errors import InputError
+from pyhrf.estimators.glm_design import GLMModel
 from pyhrf.model.checks import NoiseKind
 
 ONSETS = np.arange(5.0, 100.0, 11.0)
@@ -42,6 +43,29 @@ def test_glm__leaves_out_the_positions_whose_numbers_are_too_large() -> None:
     bold[:] *= 1e30
     bold[:, 1] /= 1e30
     assert pyhrf.GLM(experiment, noise=noise).fit_parcel(parcel(bold)).status == "failed"
+
+
+@pytest.mark.parametrize("model", ["canonical", "fir"])
+@pytest.mark.parametrize("value", [1e12, 1e18, 1e30, 3e38])
+def test_glm__one_value_that_is_too_large_costs_one_position(value: float, model: GLMModel) -> None:
+    rng = np.random.default_rng(0)
+    bold = rng.normal(100, 1, (58, 40))
+    bold[1:] += 0.4 * bold[:-1]
+    glm = pyhrf.GLM(Experiment(("a",), (Run(58, 2.0, EVENTS),)), model=model)
+    without = glm.fit_parcel(parcel(np.delete(bold, 7, 1)))
+    bold[20, 7] = value
+    estimate = glm.fit_parcel(parcel(bold))
+    assert estimate.status == "ok"
+    for name, values in estimate.maps.items():
+        assert (value < 1e20) == np.isfinite(values[7]).all(), name
+        np.testing.assert_allclose(
+            np.delete(values, 7, 0), without.maps[name], rtol=1e-5, atol=1e-6, err_msg=name
+        )
+    if value > 1e20:  # nothing of the parcel is of this position
+        assert estimate.summary == pytest.approx(without.summary)
+        for name, numbers in without.conditions.items():
+            np.testing.assert_allclose(estimate.conditions[name], numbers, rtol=1e-6)
+        np.testing.assert_allclose(estimate.hrf["hrf"], without.hrf["hrf"], atol=1e-6)
 
 
 @pytest.mark.parametrize("estimator", [pyhrf.JDEVEM, pyhrf.JDEMCMC])

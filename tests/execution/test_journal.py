@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from pyhrf.errors import InputError
 from pyhrf.execution.engine import Batch, BatchResult, work_batch
-from pyhrf.execution.journal import Journal, set_aside
+from pyhrf.execution.journal import Journal
+from pyhrf.execution.output_folder import set_aside
 
 KEY = {"hrf.dt": "1.0", "bold 1": "sha256:abc", "numerics": "1"}
 
@@ -260,7 +261,8 @@ def test_journal__file_lost_during_the_run_is_named(started):
 AS_ANOTHER_USER = """
 import os, pathlib, sys
 from pyhrf.errors import InputError
-from pyhrf.execution.journal import Journal, set_aside
+from pyhrf.execution.journal import Journal
+from pyhrf.execution.output_folder import set_aside
 directory = pathlib.Path(sys.argv[1])
 if os.getuid() == 0:  # to root everything is allowed
     os.setgid(65534)

@@ -11,7 +11,8 @@ from execution_fakes import FakeEstimator, load
 
 from pyhrf.errors import InputError
 from pyhrf.execution.engine import Batch, work_batch
-from pyhrf.execution.journal import Journal, check_aside, held, set_aside
+from pyhrf.execution.journal import Journal
+from pyhrf.execution.output_folder import check_aside, held, set_aside
 
 KEY = {"hrf.dt": "1.0"}
 

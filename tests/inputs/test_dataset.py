@@ -22,6 +22,9 @@ from pyhrf.errors import InputError
 from pyhrf.inputs import dataset as dataset_module
 from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import Dataset, open_dataset
+from pyhrf.simulation.datasets import write_dataset
+from pyhrf.simulation.simulate import simulate
+from pyhrf.simulation.spec import SimulationSpec
 
 Study = tuple[Files, Path]
 
@@ -444,7 +447,48 @@ def test_open_dataset__passes_on_what_the_paradigm_lacks(files: Study) -> None:
     assert open_files(files).notes == [f"{path}: duration is n/a in 1 row (line 2), taken as 0"]
 
 
-# Real data
+# Data of the simulator, and real data
+
+
+@pytest.fixture
+def simulated(tmp_path: Path) -> Study:
+    """Write a data set of 3 parcels in a part of its grid, with scans of 2.4 s."""
+    spec = SimulationSpec(shape=(9, 8, 7), n_parcels=3, n_scans=30, tr=2.4, seed=2)
+    files = write_dataset(simulate(spec), tmp_path / "simulated")
+    return Files(files.bold[0], files.paradigm_csv), files.parcellation
+
+
+def test_load__reads_simulated_data_as_nibabel(simulated: Study) -> None:
+    run, parcellation = simulated
+    header = nib.load(run.bold)
+    header.header["pixdim"][4] = 1
+    nib.save(header, run.bold)
+    data = open_files(simulated, tr=2.4)
+    labels = np.asarray(nib.load(parcellation).dataobj)
+    numbers, sizes = np.unique(labels[labels > 0], return_counts=True)
+    assert data.parcels == dict(zip(numbers.tolist(), sizes.tolist(), strict=True))
+    assert len(data.experiment.conditions) == 4
+    assert data.notes == [
+        f"{run.bold}: the header says TR 1 s; the TR that is given, 2.4 s, is used"
+    ]
+    series = nib.load(run.bold).get_fdata(dtype=np.float32)
+    for parcel in data.load(list(data.parcels)):
+        np.testing.assert_array_equal(parcel.bold, series[labels == parcel.number].T)
+
+
+def test_open_dataset__refuses_an_atlas_with_more_slices(simulated: Study, tmp_path: Path) -> None:
+    run, parcellation = simulated
+    image = nib.load(parcellation)
+    more = np.pad(np.asarray(image.dataobj), ((0, 0), (0, 0), (0, 6)))
+    nib.save(nib.Nifti1Image(more, image.affine), tmp_path / "atlas.nii.gz")
+    refuse("9x8x13 voxels instead of 9x8x7", runs=[run], parcellation=tmp_path / "atlas.nii.gz")
+
+
+def test_open_dataset__finds_a_truncated_simulated_file(simulated: Study) -> None:
+    run, parcellation = simulated
+    content = run.bold.read_bytes()
+    run.bold.write_bytes(content[: len(content) // 2])
+    refuse(f"{run.bold}: ", "truncated", runs=[run], parcellation=parcellation)
 
 
 @pytest.mark.parametrize(

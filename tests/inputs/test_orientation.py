@@ -6,8 +6,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from input_files import Files
 
 from pyhrf.errors import InputError
+from pyhrf.inputs.dataset import open_dataset
 from pyhrf.inputs.projection import project_labels
 from pyhrf.inputs.series import open_series
 from pyhrf.inputs.surfaces import Mesh
@@ -50,7 +52,26 @@ def test_open_series__a_grid_that_is_made_up_is_not_compared(tmp_path, lost):
 def test_open_series__files_that_all_lost_it_lie_on_one_grid(tmp_path):
     bold = write(tmp_path / "bold.nii", SERIES, codes=(0, 0))
     labels = write(tmp_path / "labels.nii", LABELS, codes=(0, 0))
-    assert open_series([bold], labels, []).shape == (5, 4, 3)
+    opened = open_series([bold], labels, [])
+    assert opened.shape == (5, 4, 3)
+    (note,) = opened.notes
+    assert note.startswith(f"{bold}: its header does not say how it lies in space")
+    assert "nor does that of 1 other file" in note
+    assert "left and right cannot be known" in note
+
+
+def test_open_series__files_that_say_it_get_no_note(tmp_path):
+    bold = write(tmp_path / "bold.nii", SERIES, codes=(1, 0))
+    assert open_series([bold], write(tmp_path / "labels.nii", LABELS), []).notes == ()
+
+
+def test_open_dataset__hands_on_that_left_and_right_are_not_known(tmp_path):
+    bold = write(tmp_path / "bold.nii", SERIES, codes=(0, 0))
+    labels = write(tmp_path / "labels.nii", LABELS, codes=(0, 0))
+    events = tmp_path / "events.tsv"
+    events.write_text("onset\tduration\ttrial_type\n1\t0\ta\n")
+    data = open_dataset(runs=[Files(bold, events)], parcellation=labels, tr=2.0)
+    assert any("left and right cannot be known" in note for note in data.notes)
 
 
 def test_project_labels__needs_to_know_where_a_volume_lies(tmp_path):

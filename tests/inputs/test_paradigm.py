@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from pyhrf.data import Events
 from pyhrf.errors import InputError
 from pyhrf.inputs.paradigm import EventColumns, read_paradigm
+from pyhrf.simulation.datasets import write_dataset
+from pyhrf.simulation.simulate import simulate
+from pyhrf.simulation.spec import SimulationSpec
 
 Row = tuple[float, float, float]  # onset, duration, amplitude
 
@@ -222,6 +225,27 @@ def test_read_paradigm__columns_are_for_files_with_a_header(tmp_path: Path) -> N
     path.write_text("0 a 1 0 1\n")
     with pytest.raises(InputError, match=r"without a header, .* no column weight: --event-column"):
         read_paradigm(path, n_runs=1, columns=EventColumns(amplitude="weight"))
+
+
+def test_read_paradigm__reads_the_events_of_the_simulator(tmp_path: Path) -> None:
+    spec = SimulationSpec(
+        shape=(4, 4, 4),
+        n_parcels=1,
+        n_runs=2,
+        n_scans=60,
+        n_conditions=5,
+        event_duration=(0.5, 2.5),
+        seed=3,
+    )
+    made = simulate(spec)
+    files = write_dataset(made, tmp_path / "data")
+    both = read_paradigm(files.paradigm_csv, n_runs=2)
+    for number, run in enumerate(made.experiment.runs):
+        (alone,) = read_paradigm(files.paradigm[number], n_runs=1)
+        assert set(both[number]) == set(alone) == set(run.events)
+        for name, events in run.events.items():
+            true = list(zip(events.onsets, events.durations, events.amplitudes, strict=True))
+            assert rows(both[number][name]) == rows(alone[name]) == sorted(true)
 
 
 def test_read_paradigm__reads_the_localizer(shared_data: Path) -> None:

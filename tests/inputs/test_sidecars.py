@@ -126,6 +126,41 @@ def series(path: Path, tr: float, **about: object) -> Path:
     return path
 
 
+@pytest.mark.parametrize(("n_times", "said"), [(5, 0), (4, 1), (6, 1), (2, 1)])
+def test_times_beside__volume_timing_of_other_scans_is_named(tmp_path, n_times, said):
+    path = series(tmp_path / "a.nii.gz", 3.0, VolumeTiming=[3.0 * k for k in range(n_times)])
+    times = times_beside([path])
+    assert times.starts == (0.0,)
+    found = [note for note in times.notes if f"gives the times of {n_times} scans" in note]
+    assert len(found) == said
+    assert all(
+        "the series has 5: onsets are taken to count from the first" in note for note in found
+    )
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_times_beside__volume_timing_of_a_surface(tmp_path, joined):
+    values = np.zeros((5, 7), np.float32)
+    arrays = [nib.gifti.GiftiDataArray(each) for each in ([values.T] if joined else values)]
+    path = tmp_path / "a.func.gii"
+    nib.save(nib.GiftiImage(darrays=arrays), path)
+    beside = tmp_path / "a.json"
+    beside.write_text(json.dumps({"VolumeTiming": [0, 3, 6, 9, 12]}))
+    assert not any("gives the times of" in note for note in times_beside([path], tr=3.0).notes)
+    beside.write_text(json.dumps({"VolumeTiming": [0, 3, 6]}))
+    (note,) = times_beside([path], tr=3.0).notes
+    assert "gives the times of 3 scans, and the series has" in note
+
+
+def test_times_beside__volume_timing_of_cifti(tmp_path):
+    cortex = nib.cifti2.BrainModelAxis.from_surface([0, 2, 3], 7, "CORTEX_LEFT")
+    axes = (nib.cifti2.SeriesAxis(0, 3, 5), cortex)
+    path = tmp_path / "a.dtseries.nii"
+    nib.save(nib.Cifti2Image(np.ones((5, 3), np.float32), axes), path)
+    (tmp_path / "a.json").write_text(json.dumps({"VolumeTiming": [0, 3, 6]}))
+    assert any("the series has 5" in note for note in times_beside([path]).notes)
+
+
 def test_times_beside__without_json_headers_count(tmp_path):
     times = times_beside([series(tmp_path / "a.nii.gz", 2.4)])
     assert (times.tr, times.starts, times.notes) == (None, (0.0,), ())

@@ -19,6 +19,10 @@ from pyhrf.config.study import Study
 from pyhrf.data import ParcelEstimate
 from pyhrf.results import Grid, NodeGrid, Results, write_results
 from pyhrf.results.report import write_report
+from pyhrf.simulation.bids_surfaces import hemispheres_of, write_gifti
+from pyhrf.simulation.datasets import events_tsv
+from pyhrf.simulation.simulate import simulate
+from pyhrf.simulation.spec import SimulationSpec
 
 # Run at the end of the page; what it finds is left in the page for the test to read.
 ASK = """
@@ -153,7 +157,7 @@ ASK_MESH = """
 {
   const canvas = document.querySelector(".mesh canvas");
   const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  document.querySelector('#grid .hrf[data-parcel="38"]').click();
+  document.querySelector('#grid .hrf[data-parcel="NUMBER"]').click();
   const chosen = document.querySelector("#chosen b").textContent;
   document.title = `${new Set(bytes).size} ${chosen}`;
 }
@@ -161,30 +165,50 @@ ASK_MESH = """
 """
 
 
-def test_page__draws_a_surface_on_its_mesh(shared_data, tmp_path):
-    files = {
-        name: shared_data / f"real_data_surf_tiny_{name}.gii"
-        for name in ("bold", "parcellation", "mesh")
-    }
-    runs = [{"bold": files["bold"], "paradigm": shared_data / "paradigm_loc_av.csv"}]
+def draws_a_surface(folder: Path, number: int, *, tr: float, **files: Path) -> None:
+    """Analyse a surface and look at its page, where a parcel is chosen."""
+    runs = [{"bold": files["bold"], "paradigm": files["paradigm"]}]
     study = Study.build(
         data={
             "kind": "surface",
-            "tr": 2.4,
+            "tr": tr,
             "runs": runs,
             "parcellation": files["parcellation"],
             "meshes": [files["mesh"]],
         },
-        output=tmp_path / "out",
+        output=folder / "out",
     )
     results = analyse(study, engine="serial")
     page = (results.directory / "report.html").read_text("utf-8")
-    asking = tmp_path / "report.html"
-    asking.write_text(page.replace("</body>", f"{ASK_MESH}</body>"), "utf-8")
-    title = re.findall("<title>(.*?)</title>", dumped(asking, tmp_path))[0]
+    asking, ask = folder / "report.html", ASK_MESH.replace("NUMBER", str(number))
+    asking.write_text(page.replace("</body>", f"{ask}</body>"), "utf-8")
+    title = re.findall("<title>(.*?)</title>", dumped(asking, folder))[0]
     n_colours, chosen = title.split(" ", 1)
     assert int(n_colours) > 50
-    assert chosen == "parcel 38"
+    assert chosen == f"parcel {number}"
+
+
+def test_page__draws_a_simulated_surface_on_its_mesh(tmp_path):
+    spec = SimulationSpec(region="box", shape=(8, 6, 4), n_parcels=3, n_scans=100, seed=5)
+    made = simulate(spec)
+    half = next(hemispheres_of(made))
+    names = {"bold": "bold.func.gii", "parcellation": "all.label.gii", "mesh": "flat.surf.gii"}
+    files = {name: tmp_path / file for name, file in names.items()}
+    write_gifti(files["bold"], half.structure, time_series=half.series(made.bold))
+    write_gifti(files["parcellation"], half.structure, label=half.labels)
+    write_gifti(files["mesh"], half.structure, pointset=half.points, triangle=half.triangles)
+    files["paradigm"] = tmp_path / "events.tsv"
+    files["paradigm"].write_text(events_tsv(made.experiment.runs[0]))
+    draws_a_surface(tmp_path, 2, tr=spec.tr, **files)
+
+
+def test_page__draws_a_real_surface_on_its_mesh(shared_data, tmp_path):
+    files = {
+        name: shared_data / f"real_data_surf_tiny_{name}.gii"
+        for name in ("bold", "parcellation", "mesh")
+    }
+    files["paradigm"] = shared_data / "paradigm_loc_av.csv"
+    draws_a_surface(tmp_path, 38, tr=2.4, **files)
 
 
 # Of the nodes and voxels of CIFTI, and of meshes that are thinned.

@@ -74,15 +74,24 @@ def test_simulation__same_bytes_as_serial(tmp_path: Path, environment: dict[str,
     assert "jobs on this machine" in shown.stdout
 
 
-def test_real_data__same_bytes_with_a_folder_elsewhere(
-    tmp_path: Path, environment: dict[str, str], shared_data: Path
+@pytest.mark.parametrize(
+    "source", ["simulated", pytest.param("real", marks=pytest.mark.shared_data)]
+)
+def test_folder_elsewhere__same_bytes(
+    tmp_path: Path,
+    environment: dict[str, str],
+    source: str,
+    request: pytest.FixtureRequest,
 ):
-    for name in ("real_data_vol_4_regions_BOLD.nii.gz", "real_data_vol_4_regions_mask.nii.gz"):
-        shutil.copy(shared_data / name, tmp_path)
-    shutil.copy(shared_data / "paradigm_loc.csv", tmp_path)
-    bold, mask = (f"real_data_vol_4_regions_{what}.nii.gz" for what in ("BOLD", "mask"))
-    made = [*PROGRAM, "jde", "buildcfg", "-f", bold, "-k", mask]
-    run([*made, "-r", "paradigm_loc.csv", "-I", 2.4], tmp_path, environment)
+    options: list[object] = ["-t", "small"]
+    if source == "real":
+        shared_data = request.getfixturevalue("shared_data")
+        for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
+            shutil.copy(shared_data / f"real_data_{name}", tmp_path / name)
+        shutil.copy(shared_data / "paradigm_loc.csv", tmp_path)
+        options = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
+        options += ["-r", "paradigm_loc.csv", "-I", 2.4]
+    run([*PROGRAM, "jde", "buildcfg", *options], tmp_path, environment)
     (tmp_path / "a folder").mkdir()
     (tmp_path / "home" / ".pyhrf").mkdir()
     settings = f"[parallel-cluster]\nremote_path = {tmp_path / 'a folder'}\n"

@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pyhrf.simulation.examples import reference_spec
 from pyhrf.simulation.simulate import HRF_TIME, simulate
-from pyhrf.simulation.spec import SimulationSpec, reference_spec
+from pyhrf.simulation.spec import SimulationSpec
 
 SMALL = SimulationSpec(
     region="box", shape=(7, 6, 5), n_parcels=3, n_scans=80, n_conditions=2, event_interval=12.0

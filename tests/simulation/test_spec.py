@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyhrf import InputError
-from pyhrf.simulation.spec import SimulationSpec, reference_spec
+from pyhrf.simulation.examples import reference_spec
+from pyhrf.simulation.spec import SimulationSpec
 
 
 @pytest.mark.parametrize(

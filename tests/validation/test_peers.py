@@ -11,8 +11,8 @@ from validation.metrics import hrf_error, mean_area
 from validation.mixture import activation_probability
 from validation.scenarios import SCENARIOS, choose_scenarios
 
+from pyhrf.simulation.examples import reference_spec
 from pyhrf.simulation.simulate import HRF_TIME, Simulated, simulate
-from pyhrf.simulation.spec import reference_spec
 
 
 @pytest.fixture(scope="module")

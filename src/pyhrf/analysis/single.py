@@ -20,7 +20,7 @@ from pyhrf.config.study_xml import read_study
 from pyhrf.estimation import check_estimator, design_warnings
 from pyhrf.execution.engine import Engine, Keeping
 from pyhrf.execution.engines import begin_anew, make_engine, tell_what_goes_on
-from pyhrf.execution.journal import folder_of_engine
+from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.results import Results
 from pyhrf.study_data import Tell, open_files, study_data
 

@@ -26,7 +26,7 @@ __all__ = ["digest_of", "make_parcels", "provide_parcels", "read_atlas", "withou
 Labels = NDArray[np.int32]
 _HALF = 0.5  # of a voxel, to both sides of its centre
 _SHOWN = 10
-_USUALLY_SHARED = 0.8  # of the voxels of a mask: fewer, and a run is cut off, moved or elsewhere
+_USUALLY_SHARED = 0.8  # of the voxels of a mask, or nodes: fewer, and a run is cut off or moved
 
 
 def make_parcels(
@@ -194,14 +194,39 @@ def _brain(bold: Volume, masks: Sequence[Path]) -> tuple[NDArray[Any] | None, li
         brain = values > 0 if brain is None else brain & (values > 0)
     if brain is None:
         return None, []
-    n_left, usual = int(brain.sum()), float(np.median(sizes))
-    if n_left >= _USUALLY_SHARED * usual:
-        return brain, []
+    shared = shared_notes(masks, sizes, int(brain.sum()), runs="masks of the runs", of="voxels")
+    return brain, shared
+
+
+def shared_notes(
+    paths: Sequence[Path], sizes: Sequence[int], n_shared: int, *, runs: str, of: str
+) -> list[str]:
+    """Name the run that takes much away from what the others have.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The file of each run that says where its data are.
+    sizes : sequence of int
+        How many voxels or nodes are in each.
+    n_shared : int
+        How many are in all.
+    runs, of : str
+        What the files are, and what is counted.
+
+    Returns
+    -------
+    list of str
+        Empty if the runs share about all.
+    """
+    usual = float(np.median(sizes))
+    if n_shared >= _USUALLY_SHARED * usual:
+        return []
     least = int(np.argmin(sizes))
-    return brain, [
-        f"the masks of the runs have only {n_left} voxels in common, where one has {usual:.0f} in "
-        f"the median; the smallest, of {sizes[least]}, is {masks[least]}: if that run is amiss, "
-        "leave it out with --run"
+    return [
+        f"the {runs} have only {n_shared} {of} in common, where one has {usual:.0f} in the median; "
+        f"the smallest, of {sizes[least]}, is {paths[least]}: if that run is amiss, leave it out "
+        "with --run"
     ]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyhrf.bids.files import keep_first, scratch_beside, write_json
 from pyhrf.bids.meshes import by_hemisphere
 from pyhrf.bids.options import BidsOptions
-from pyhrf.bids.parcels import digest_of, read_atlas, without_islands
+from pyhrf.bids.parcels import digest_of, read_atlas, shared_notes, without_islands
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import kind_of
 from pyhrf.inputs.bids_names import BidsName, read_json
@@ -178,8 +178,8 @@ def provide_surface_parcels(
     if path.is_file() and about.is_file():
         return path, [str(note) for note in read_json(about).get("notes", [])]
     series, space, edges = _opened(kind, bold, meshes)
-    usable = _usable(series, nuisance)
-    labels, notes = without_islands(
+    usable, of_runs = _usable(series, nuisance)
+    labels, islands = without_islands(
         split_mask(usable, size=size, edges=edges), smallest=smallest, edges=edges
     )
     if not labels.any():
@@ -187,6 +187,7 @@ def provide_surface_parcels(
             f"{bold[0]}: no piece of connected nodes with a signal has as many as a parcel needs "
             f"({smallest})"
         )
+    notes = [*of_runs, *islands]
     with scratch_beside(folder) as scratch:
         made = scratch / f"parcels{ending_of(space)}"
         write_labels(made, labels, space)
@@ -206,16 +207,27 @@ def _opened(
     return tuple(open_nodes(path, mesh) for path in bold), mesh, mesh.edges
 
 
-def _usable(series: Sequence[NodeSeries], nuisance: Sequence[NuisanceFiles]) -> NDArray[np.bool_]:
-    """Tell which nodes have a signal in all runs; refuse data in which none has."""
+def _usable(
+    series: Sequence[NodeSeries], nuisance: Sequence[NuisanceFiles]
+) -> tuple[NDArray[np.bool_], list[str]]:
+    """Tell which nodes have a signal in all runs; note a run that takes many away.
+
+    Raises
+    ------
+    InputError
+        If none has.
+    """
     usable = []
     for one, files in zip(series, nuisance, strict=True):
         censored = read_nuisance(files, one.n_scans).censored
         usable.append(varies(one.values if censored is None else one.values[~censored]))
     in_all = np.logical_and.reduce(usable)
+    paths, n_usable = [one.path for one in series], [int(each.sum()) for each in usable]
     if not in_all.any():
-        n_usable = [int(each.sum()) for each in usable]
-        refuse_silent_run([one.path for one in series], n_usable, "all nodes")
+        refuse_silent_run(paths, n_usable, "all nodes")
         runs = " in all runs" if len(series) > 1 else ""
         raise InputError(f"{series[0].path}: no node has a signal that is finite and varies{runs}")
-    return np.asarray(in_all)
+    shared = shared_notes(
+        paths, n_usable, int(in_all.sum()), runs="series of the runs", of="nodes with a signal"
+    )
+    return np.asarray(in_all), shared

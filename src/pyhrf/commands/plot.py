@@ -46,8 +46,8 @@ def hrf(directory: Path, parcels: str | None, output: Path) -> int:
     """Draw the responses of parcels of the results in DIR, with their standard deviations."""
     _check_output(output)
     from pyhrf.results import Results
+    from pyhrf.results.damage import made_by_analysis
     from pyhrf.results.plots import hrf_figure, save_figure
-    from pyhrf.results.results import made_by_analysis
 
     numbers = None if parcels is None else _numbers(parcels)
     with made_by_analysis(directory):
@@ -87,8 +87,8 @@ def map_(
     """
     _check_output(output)
     from pyhrf.results import Results
+    from pyhrf.results.damage import made_by_analysis
     from pyhrf.results.plots import save_map_figure
-    from pyhrf.results.results import made_by_analysis
 
     with made_by_analysis(directory):
         save_map_figure(
@@ -109,8 +109,8 @@ def convergence(directory: Path, parcels: str | None, output: Path) -> int:
     """
     _check_output(output)
     from pyhrf.results import Results
+    from pyhrf.results.damage import made_by_analysis
     from pyhrf.results.plots import convergence_figure, save_figure
-    from pyhrf.results.results import made_by_analysis
 
     numbers = None if parcels is None else _numbers(parcels)
     with made_by_analysis(directory):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import logging
 import os
 import re
@@ -20,6 +19,7 @@ from pydantic import (
 
 from pyhrf.config.messages import did_you_mean, problem, section_of
 from pyhrf.config.parameters import not_allowed
+from pyhrf.config.settings_text import line_numbers, values_of_text
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular
 
@@ -38,13 +38,6 @@ _LEVELS = (*range(7), 10, 20, 30, 40, 50)
 # A leading dash would be an option of ssh.
 _HOST = re.compile(r"[\w\[][\w.:@\[\]-]*")
 _OF_THE_OLD_PROGRAM = "global"
-# A comment behind a value; in what may hold a # or ; itself, only one that stands alone.
-_COMMENT = re.compile(r"(?:^|[ \t]+)[#;].*", re.MULTILINE)
-_LONE_COMMENT = re.compile(r"(?:^|[ \t]+)[#;](?:[ \t].*)?$", re.MULTILINE)
-_FREE_TEXT = {"remote_path", "python", "log_to_file", "server_id", "account"}
-_UNTOUCHED = {"extra_directives"}
-_SECTION_LINE = re.compile(r"\[(.+)\]")
-_KEY_LINE = re.compile(r"([^\s=:#;][^=:]*?)\s*[=:]")
 
 
 def _setting(default: object, allowed: str, **options: Any) -> Any:
@@ -76,15 +69,6 @@ def _names(line: str) -> list[str]:
     """Split one line of a list of hosts: at commas, or at blanks if it has none."""
     line = line.strip().strip(",").strip()  # a list may go on in the next line
     return [name.strip() for name in line.split(",")] if "," in line else line.split()
-
-
-def _without_comment(key: str, value: str) -> str:
-    if key in _UNTOUCHED:
-        return value
-    short = _COMMENT.sub("", value)
-    if key in _FREE_TEXT or (key == "hosts" and "/" in short):
-        return _LONE_COMMENT.sub("", value).strip()
-    return short.strip()
 
 
 def _home(text: str) -> str:
@@ -335,42 +319,7 @@ def load_settings(path: Path | str | None = None) -> Settings:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not a text in UTF-8") from error
-    return _settings(_parsed(text, file), _line_numbers(text), file)
-
-
-def _parsed(text: str, file: Path) -> dict[str, dict[str, str]]:
-    """Split the file in sections and keys; a value that is empty or ``None`` is not set."""
-    # No section passes its values on to the others, not even one that is called DEFAULT.
-    parser = configparser.ConfigParser(interpolation=None, default_section="")
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys as they are written
-    try:
-        parser.read_string(text)
-    except configparser.MissingSectionHeaderError as error:
-        raise ConfigError(
-            f"{file}, line {error.lineno}: {error.line.strip()!r} is in no section: "
-            "write [parallel-local] or another section before it"
-        ) from error
-    except configparser.DuplicateSectionError as error:
-        raise ConfigError(
-            f"{file}, line {error.lineno}, section [{error.section}]: it is there twice: join them"
-        ) from error
-    except configparser.DuplicateOptionError as error:
-        raise ConfigError(
-            f"{file}, line {error.lineno}, section [{error.section}], key {error.option}: "
-            "it is there twice: remove one of them"
-        ) from error
-    except configparser.ParsingError as error:
-        line = error.errors[0][0]
-        content = text.split("\n")[line - 1].strip()
-        raise ConfigError(f"{file}, line {line}: {content!r} is not KEY = VALUE") from error
-    found = {
-        section: {key: _without_comment(key, value) for key, value in parser.items(section)}
-        for section in parser.sections()
-    }
-    return {
-        section: {k: value for k, value in keys.items() if value.casefold() not in {"", "none"}}
-        for section, keys in found.items()
-    }
+    return _settings(values_of_text(text, file), line_numbers(text), file)
 
 
 def _settings(
@@ -410,16 +359,3 @@ def _sentence(details: Any, lines: dict[tuple[str, str], int], file: Path) -> st
 def _place(file: Path, lines: dict[tuple[str, str], int], section: str, key: str = "") -> str:
     line = lines.get((section, key))
     return f"{file}, line {line}" if line else str(file)
-
-
-def _line_numbers(text: str) -> dict[tuple[str, str], int]:
-    """Find the line of each section (with an empty key) and key, which configparser forgets."""
-    lines: dict[tuple[str, str], int] = {}
-    section = ""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if found := _SECTION_LINE.match(line.strip()):
-            section = found.group(1)
-            lines.setdefault((section, ""), number)
-        elif found := _KEY_LINE.match(line.strip()):
-            lines.setdefault((section, found.group(1)), number)
-    return lines

@@ -114,8 +114,8 @@ class ParcelEstimator(ABC):
     def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
         """Estimate one parcel; data that cannot be used give a ``failed`` estimate.
 
-        Positions that are constant in a run, or not finite, are left out; their maps are NaN.
-        Censored scans are not looked at.
+        Positions that are constant in a run, not finite, or too large for finite estimates, are
+        left out; their maps are NaN. Censored scans are not looked at.
         """
         bold = parcel.bold
         if not self._kept.all():
@@ -124,21 +124,34 @@ class ParcelEstimator(ABC):
             bold if self._kept.all() else bold[self._kept],
             [int(run.kept.sum()) for run in self.experiment.runs],
         )
+        return self._fit(parcel, bold, usable)
+
+    def _fit(self, parcel: Parcel, bold: Bold, usable: BoolArray) -> ParcelEstimate:
+        """Estimate the usable positions, and again without those of which the maps are infinite."""
         n_usable = int(usable.sum())
         if n_usable < self.min_positions:
             return _failed(parcel, too_few(len(usable), n_usable, self.min_positions))
         graph = NeighbourGraph.from_edges(parcel.edges, len(usable))
+        used = bold
         if n_usable < len(usable):
-            graph, bold = graph.subgraph(usable), bold[:, usable]
+            graph, used = graph.subgraph(usable), bold[:, usable]
         try:
-            estimate = self._estimate(parcel, usable, bold, graph)
+            estimate = self._estimate(parcel, usable, used, graph)
         except (ArithmeticError, np.linalg.LinAlgError) as error:
             reason = f"the computation did not stay finite ({error}): look at the parcel's data"
             return _failed(parcel, reason)
-        estimate = _without_infinite(parcel, usable, estimate)
-        if estimate.status != "ok":
-            return estimate
-        return replace(estimate, summary={**estimate.summary, **self._outliers(bold)})
+        infinite = _infinite(estimate)
+        bad = np.logical_or.reduce([np.zeros(len(usable), np.bool_), *infinite.values()])
+        if bad[usable].all():
+            names = ", ".join(name for name, where in infinite.items() if where.any())
+            return _failed(
+                parcel,
+                f"the computation did not stay finite ({names}): look at the parcel's data, whose "
+                "values may be too large, or a run of too few scans",
+            )
+        if bad.any():
+            return self._fit(parcel, bold, usable & ~bad)
+        return replace(estimate, summary={**estimate.summary, **self._outliers(used)})
 
     def _outliers(self, bold: Bold) -> dict[str, float]:
         """Count the scans that lie far off the others; if there are any, number the farthest."""
@@ -169,32 +182,16 @@ class ParcelEstimator(ABC):
         """
 
 
-def _without_infinite(
-    parcel: Parcel, usable: BoolArray, estimate: ParcelEstimate
-) -> ParcelEstimate:
-    """Leave out positions of infinite values: of numbers that are too large, or of too short runs.
+def _infinite(estimate: ParcelEstimate) -> dict[str, BoolArray]:
+    """Tell where maps are infinite: of numbers that are too large, or of too short runs.
 
     A statistic may be infinite, where nothing is left to chance.
     """
-    infinite = {
-        name: np.isinf(values.reshape(len(values), -1)).any(axis=1)
+    return {
+        name: np.asarray(np.isinf(values.reshape(len(values), -1)).any(axis=1))
         for name, values in estimate.maps.items()
         if not name.removeprefix("contrast_").startswith(_STATISTICS)
     }
-    bad = np.logical_or.reduce([np.zeros(len(usable), np.bool_), *infinite.values()])
-    if not bad.any():
-        return estimate
-    if bad[usable].all():
-        names = ", ".join(name for name, where in infinite.items() if where.any())
-        return _failed(
-            parcel,
-            f"the computation did not stay finite ({names}): look at the parcel's data, whose "
-            "values may be too large, or a run of too few scans",
-        )
-    maps = {name: values.copy() for name, values in estimate.maps.items()}
-    for values in maps.values():
-        values[bad] = np.nan
-    return replace(estimate, maps=maps)
 
 
 def _failed(parcel: Parcel, reason: str) -> ParcelEstimate:

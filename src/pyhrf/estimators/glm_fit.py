@@ -25,6 +25,7 @@ __all__ = ["Fit", "f_test", "fit_runs", "response_covariance", "responses", "t_t
 # nilearn's rounding of autocorrelations, and the bytes that the models of a run may take.
 BINS = 100
 KEPT_BYTES = 32_000_000
+_NO_OFFSET = 1e-6  # of the sd of the noise
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,13 @@ def _fit(run: RunDesign, bold: FloatArray, noise: NoiseKind) -> Fit:
 def _rounded_autocorrelation(residuals: FloatArray) -> FloatArray:
     """Lag-1 autocorrelation by Yule and Walker, cut to a hundredth as nilearn does."""
     n = len(residuals)
-    y = residuals - residuals.mean()
+    mean = residuals.mean()  # of all, as nilearn's: 0 but for rounding
+    y = residuals - mean
     variance = np.einsum("nv,nv->v", y, y) / n
+    # The rounding of a position of huge values would be an offset of all others.
+    if (far := mean**2 > _NO_OFFSET**2 * variance).any():
+        y[:, far] = residuals[:, far] - residuals[:, far].mean(axis=0)
+        variance[far] = np.einsum("nv,nv->v", y[:, far], y[:, far]) / n
     if not variance.all():
         raise FloatingPointError("a position has no residual")
     covariance = np.einsum("nv,nv->v", y[1:], y[:-1]) / (n - 1)

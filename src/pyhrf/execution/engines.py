@@ -8,7 +8,7 @@ from pathlib import Path
 from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Detaching, Engine
-from pyhrf.execution.journal import check_aside, folder_of_engine, held, set_aside
+from pyhrf.execution.output_folder import check_aside, folder_of_engine, held, set_aside
 from pyhrf.execution.queues.kinds import KINDS
 from pyhrf.execution.soma.notes import Notes
 

@@ -9,11 +9,9 @@ resumed by the same command.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,15 +20,13 @@ from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.execution.durable import DirectoryLock, sync_directory, write_durably
 from pyhrf.execution.engine import BatchResult, is_internal_error
+from pyhrf.execution.output_folder import FOLDER, LOCK, STUDY, is_ours, refuse_link
 from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
-from pyhrf.execution.run_state import STATE_FILE, RunState, write_state
+from pyhrf.execution.run_state import RunState, write_state
 from pyhrf.files import TEMPORARY, left_by_killed, read_regular
 
-__all__ = ["BatchRecord", "Journal", "check_aside", "folder_of_engine", "held", "set_aside"]
+__all__ = ["BatchRecord", "Journal"]
 
-_FOLDER = ".journal"
-_LOCK = "lock"
-_STUDY = "study.json"
 _FORMAT = "1"
 _CURE = "choose another output directory with -u, or use --fresh to keep the old one aside"
 _MAX_DIFFERENCES = 5
@@ -87,7 +83,7 @@ class Journal:
     ) -> None:
         self.directory = Path(directory).resolve()
         self.notes: list[str] = []
-        self._folder = self.directory / _FOLDER
+        self._folder = self.directory / FOLDER
         self._key = dict(key)
         self._digest = hashlib.sha256(_to_json(self._key)).hexdigest()
         self._file_of: dict[int, Path] = {}
@@ -96,7 +92,7 @@ class Journal:
         try:
             self._refuse_foreign(expected)
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = DirectoryLock(self._folder / _LOCK, owner=self.directory)
+            self._lock = DirectoryLock(self._folder / LOCK, owner=self.directory)
             try:
                 self._open()
             except BaseException:
@@ -188,19 +184,19 @@ class Journal:
     def _refuse_foreign(self, expected: Collection[str]) -> None:
         if not self.directory.exists():
             return
-        _refuse_link(self._folder)
-        if (self._folder / _STUDY).exists():
+        refuse_link(self._folder)
+        if (self._folder / STUDY).exists():
             return
-        others = {path.name for path in self.directory.iterdir()} - {_FOLDER, *expected}
-        if others or not _is_ours(self._folder):
-            what = ", ".join(sorted(others)[:3]) or _FOLDER
+        others = {path.name for path in self.directory.iterdir()} - {FOLDER, *expected}
+        if others or not is_ours(self._folder):
+            what = ", ".join(sorted(others)[:3]) or FOLDER
             raise InputError(
                 f"{self.directory} already holds other files ({what}) and no journal of an "
                 "analysis, so nothing is written there: choose another output directory with -u"
             )
 
     def _open(self) -> None:
-        study = self._folder / _STUDY
+        study = self._folder / STUDY
         if study.exists():
             self._refuse_other_study(study)
         for leftover in (*self._folder.glob(f"*{TEMPORARY}"), *left_by_killed(self.directory)):
@@ -268,131 +264,6 @@ class Journal:
             f"{self.directory} cannot be written ({error.strerror or error}): mend that, or choose "
             "another output directory with -u; what is already there is kept"
         )
-
-
-def folder_of_engine(directory: Path, engine: str) -> Path:
-    """Name the folder beside a journal in which an engine keeps its own notes.
-
-    Parameters
-    ----------
-    directory : Path
-        Output directory.
-    engine : str
-        Name of the engine.
-
-    Returns
-    -------
-    Path
-        Absolute; it need not be there.
-    """
-    return Path(directory).resolve() / _FOLDER / engine
-
-
-@contextlib.contextmanager
-def held(directory: Path) -> Iterator[None]:
-    """Hold an output directory against runs; nothing happens if it has no journal.
-
-    Raises
-    ------
-    InputError
-        If a run holds it, or it cannot be written.
-    """
-    directory = Path(directory).resolve()
-    folder = directory / _FOLDER
-    if not folder.is_dir():
-        yield
-        return
-    _refuse_link(folder)
-    try:
-        lock = DirectoryLock(folder / _LOCK, owner=directory)
-    except OSError as error:
-        raise InputError(f"{directory} cannot be written ({error.strerror or error})") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def check_aside(directory: Path) -> None:
-    """See that an output directory could be set aside; nothing is done.
-
-    Raises
-    ------
-    InputError
-        If it is not an output directory, or the folder in which it is cannot be written.
-    """
-    directory = Path(directory).resolve()
-    if not directory.exists() or not any(directory.iterdir()):
-        return
-    folder = directory / _FOLDER
-    _refuse_link(folder)
-    if not (folder.is_dir() and ((folder / _STUDY).exists() or _is_ours(folder))):
-        raise InputError(
-            f"{directory} holds other files and no journal of an analysis, so it is not set "
-            "aside: choose another output directory with -u"
-        )
-    if not os.access(directory.parent, os.W_OK | os.X_OK):
-        raise _not_aside(directory, os.strerror(errno.EACCES))
-
-
-def _not_aside(directory: Path, reason: str) -> InputError:
-    return InputError(
-        f"{directory} cannot be set aside ({reason}): choose another output directory with -u"
-    )
-
-
-def set_aside(directory: Path) -> Path | None:
-    """Rename an output directory to the first free one of ``DIR.old-1``, ``DIR.old-2`` and so on.
-
-    Parameters
-    ----------
-    directory : Path
-        An output directory; nothing happens when it is missing or empty.
-
-    Returns
-    -------
-    Path or None
-        Its new name, None if there was nothing to keep.
-
-    Raises
-    ------
-    InputError
-        If it is not an output directory, is in use by a run, or cannot be renamed.
-    """
-    directory = Path(directory).resolve()
-    try:
-        if not directory.exists() or not any(directory.iterdir()):
-            return None
-        check_aside(directory)
-        lock = DirectoryLock(directory / _FOLDER / _LOCK, owner=directory)
-        try:
-            number = 1
-            while (new := directory.with_name(f"{directory.name}.old-{number}")).exists():
-                number += 1
-            return directory.rename(new)
-        finally:
-            lock.release()
-    except OSError as error:
-        raise _not_aside(directory, error.strerror or str(error)) from error
-
-
-def _refuse_link(folder: Path) -> None:
-    """Refuse a journal that lies elsewhere: whoever made the link may not be who runs us."""
-    if folder.is_symlink():
-        raise InputError(
-            f"{folder} is a link, and PyHRF writes nothing through it: remove it, or choose "
-            "another output directory with -u"
-        )
-
-
-def _is_ours(folder: Path) -> bool:
-    """Tell whether a folder without study.json is what a run leaves that was killed as it began."""
-    if not folder.exists():
-        return True
-    if not folder.is_dir():
-        return False
-    names = {path.name for path in folder.iterdir()} - {_LOCK, STATE_FILE}
-    return all(name.endswith(TEMPORARY) for name in names)
 
 
 def _texts(content: object) -> dict[str, str]:

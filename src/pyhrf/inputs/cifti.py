@@ -99,6 +99,11 @@ def cifti_time_step(path: Path) -> float | None:
     return _tr(_axes(path, _load(path), first="SeriesAxis")[0])
 
 
+def cifti_length(path: Path) -> int:
+    """Read how many scans a dense time series has."""
+    return len(_axes(path, _load(path), first="SeriesAxis")[0])
+
+
 def cifti_surfaces(path: Path) -> dict[str, int]:
     """Read which surfaces a dense time series needs the meshes of.
 

@@ -284,6 +284,7 @@ def open_dataset(
     opened = open_series(
         [Path(run.bold) for run in runs], Path(parcellation), [Path(mesh) for mesh in meshes]
     )
+    notes.extend(opened.notes)
     bold = opened.series
     files = spelled_once([run.paradigm for run in runs], times)
     designs = {path: read_spm(path, notes) for path in dict.fromkeys(files) if is_spm(path)}

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, counted
 from pyhrf.inputs.cifti import (
     Grayordinates,
+    cifti_length,
     cifti_time_step,
     is_cifti,
     open_cifti,
@@ -27,12 +28,22 @@ from pyhrf.inputs.surfaces import (
     open_mesh,
     open_nodes,
     read_labels,
+    series_lengths,
     series_time_step,
 )
 from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 
-__all__ = ["Opened", "Series", "Space", "open_series", "read_stored", "time_step", "values_of"]
+__all__ = [
+    "Opened",
+    "Series",
+    "Space",
+    "lengths",
+    "open_series",
+    "read_stored",
+    "time_step",
+    "values_of",
+]
 
 Series = Volume | NodeSeries
 Space = Volume | Mesh | Grayordinates
@@ -52,12 +63,15 @@ class Opened:
         The first BOLD volume, whose grid all share, or where the nodes lie.
     shape : tuple of int
         Of a map: voxels along each axis, or the number of nodes.
+    notes : tuple of str
+        What is in doubt of them.
     """
 
     series: tuple[Series, ...]
     parcels: VoxelParcels
     space: Space
     shape: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 def open_series(bold: Sequence[Path], parcellation: Path, meshes: Sequence[Path]) -> Opened:
@@ -142,6 +156,15 @@ def time_step(bold: Path) -> float | None:
     return open_volume(bold, n_dims=4).tr
 
 
+def lengths(bold: Path) -> tuple[int, ...]:
+    """Read how many scans a series has; several numbers where its file leaves that open."""
+    if is_gifti(bold):
+        return series_lengths(bold)
+    if is_cifti(bold):
+        return (cifti_length(bold),)
+    return (open_volume(bold, n_dims=4).n_scans,)
+
+
 def values_of(series: Series, stored: NDArray[Any]) -> NDArray[np.float32]:
     """Turn stored values into the values that are meant."""
     if isinstance(series, Volume):
@@ -167,4 +190,18 @@ def _open_volumes(bold: Sequence[Path], parcellation: Path) -> Opened:
         parcels=find_parcels(labels),
         space=volumes[0],
         shape=volumes[0].grid,
+        notes=_unoriented([*volumes, labels_volume]),
+    )
+
+
+def _unoriented(volumes: Sequence[Volume]) -> tuple[str, ...]:
+    """Say if volumes that fit together by their voxels do not tell left from right."""
+    lost = [volume.path for volume in volumes if not volume.oriented]
+    if not lost:
+        return ()
+    others = f", nor does that of {counted(len(lost) - 1, 'other file')}" if lost[1:] else ""
+    return (
+        f"{lost[0]}: its header does not say how it lies in space (qform_code and sform_code are "
+        f"0){others}: files are matched voxel by voxel, and left and right cannot be known, here "
+        "and in the maps",
     )

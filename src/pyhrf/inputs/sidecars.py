@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import InputError, counted
-from pyhrf.inputs.series import time_step
+from pyhrf.inputs.series import lengths, time_step
 
 __all__ = ["ScanTimes", "doubts_of", "is_old_fmriprep", "scan_times"]
 
@@ -198,7 +198,7 @@ def _repetition_time(about: Mapping[str, Any], bold: Path) -> tuple[float | None
 
 
 def _volume_timing(about: Mapping[str, Any], bold: Path) -> tuple[float | None, tuple[str, ...]]:
-    """Read the step of even ``VolumeTiming``, and a doubt if it does not begin at 0."""
+    """Read the step of even ``VolumeTiming``, and what is in doubt of its begin and length."""
     times = about.get("VolumeTiming")
     if times is None:
         return None, ()
@@ -217,11 +217,20 @@ def _volume_timing(about: Mapping[str, Any], bold: Path) -> tuple[float | None, 
             "out; or resample it to equal steps, and give RepetitionTime in its JSON files in "
             "place of VolumeTiming"
         )
-    late = (
-        f"VolumeTiming begins at {times[0]:g} s: onsets are taken to count from the first scan, as "
-        "BIDS has it"
-    )
-    return round(step, 6), (late,) if times[0] else ()
+    doubts = []
+    if times[0]:
+        doubts.append(
+            f"VolumeTiming begins at {times[0]:g} s: onsets are taken to count from the first "
+            "scan, as BIDS has it"
+        )
+    # What cannot be opened is refused elsewhere, in other words.
+    if bold.is_file() and len(times) not in (found := lengths(bold)):
+        doubts.append(
+            f"VolumeTiming gives the times of {counted(len(times), 'scan')}, and the series has "
+            f"{' or '.join(map(str, found))}: onsets are taken to count from the first that is "
+            "there; if scans were taken away at the beginning, give events counted from there"
+        )
+    return round(step, 6), tuple(doubts)
 
 
 def _slice_times(raw: Mapping[str, Any]) -> Sequence[float]:

@@ -29,6 +29,7 @@ __all__ = [
     "read_head",
     "read_labels",
     "read_node_map",
+    "series_lengths",
     "series_time_step",
     "structure_of",
 ]
@@ -206,6 +207,12 @@ def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
 def series_time_step(path: Path) -> float | None:
     """Read the time between scans of a GIFTI series, seconds; None if the file does not say."""
     return _time_step(path, load_gifti(path))
+
+
+def series_lengths(path: Path) -> tuple[int, ...]:
+    """Read how many scans a GIFTI series may have: of one array of all, either of its sizes."""
+    arrays = load_gifti(path).darrays
+    return tuple(map(int, arrays[0].data.shape)) if len(arrays) == 1 else (len(arrays),)
 
 
 def structure_of(path: Path) -> str:

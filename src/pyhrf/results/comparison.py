@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.files import replace_file
-from pyhrf.results.results import Results, made_by_analysis
+from pyhrf.results.results import Results
 
 __all__ = ["Comparison", "compare_results", "level_maps", "shared_hrfs", "shared_maps"]
 
 # HRFs of other grids are brought to this step, seconds.
 STEP = 0.5
+_LONGEST = 1e5  # seconds of an HRF; a damaged table may ask for any memory
 # Maps of one value per parcel, or 4D, are compared as HRFs are.
 NOT_COMPARED = ("parcels", "hrf", "time_to_peak", "left_out")
 HRF_COLUMNS = ("parcel", "first", "second", "distance", "correlation", "first_peak", "second_peak")
@@ -207,6 +209,8 @@ def _same_parcels(results: dict[str, Results]) -> NDArray[np.int64]:
 
 def _hrf_figures(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:
     last = max(one["time"].max(), other["time"].max())
+    if not last <= _LONGEST:
+        raise ValueError(f"an HRF in hrf.tsv lasts {last:g} s")
     grid = np.arange(0.0, last + STEP, STEP)
     curves = [
         np.interp(grid, table["time"], table["hrf"], left=0.0, right=0.0) for table in (one, other)

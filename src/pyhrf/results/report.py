@@ -16,6 +16,7 @@ import jinja2
 import pandas as pd
 
 from pyhrf.results.comparison import shared_hrfs
+from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.files import replace_file
 from pyhrf.results.plots import overview_figures
 from pyhrf.results.report_maps import pack_maps
@@ -28,7 +29,7 @@ from pyhrf.results.report_text import (
     summary_of,
 )
 from pyhrf.results.report_warnings import warnings_of
-from pyhrf.results.results import LOW_QUALITY, Results, made_by_analysis
+from pyhrf.results.results import LOW_QUALITY, Results
 
 __all__ = ["REPORT", "write_report"]
 

@@ -6,13 +6,10 @@ import csv
 import io
 import json
 import math
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from xml.parsers.expat import ExpatError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +19,7 @@ from pyhrf.errors import InputError
 from pyhrf.files import read_regular, regular_file
 from pyhrf.inputs.gifti import is_gifti, load_gifti
 from pyhrf.inputs.volumes import refuse_overfull
+from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.maps import MapGrid, write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
 from pyhrf.results.tables import write_tables
@@ -29,7 +27,7 @@ from pyhrf.results.tables import write_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LOW_QUALITY", "SHARED", "SMOOTH", "Results", "made_by_analysis", "write_results"]
+__all__ = ["LOW_QUALITY", "SHARED", "SMOOTH", "Results", "write_results"]
 
 LOW_QUALITY = 0.5
 """Below this ``hrf_quality`` the data say too little of the response."""
@@ -340,41 +338,6 @@ class Results:
             for column in table.columns.difference(list(_TEXTS)):
                 pd.to_numeric(table[column])
         return table
-
-
-@contextmanager
-def made_by_analysis(path: Path | str) -> Iterator[None]:
-    """Turn what is met in a file of results that somebody changed or damaged into a sentence.
-
-    Parameters
-    ----------
-    path : Path or str
-        The file, or the folder of results, or a name for several.
-
-    Raises
-    ------
-    InputError
-        For whatever damaged content makes Python and its libraries raise inside.
-    """
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-    from nibabel.wrapstruct import WrapStructError
-
-    try:
-        yield
-    except (
-        *(OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-        *(AssertionError, EOFError, RecursionError, csv.Error, zlib.error),
-        *(ImageFileError, HeaderDataError, WrapStructError, ExpatError),
-    ) as error:
-        if isinstance(error, OSError) and error.strerror:
-            what = error.filename or path
-            raise InputError(f"{what} cannot be read: {error.strerror}") from error
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(
-            f"{path} is damaged or was changed since the analysis ({reason}): run the analysis "
-            "again, which writes it anew"
-        ) from error
 
 
 def _why_none(directory: Path) -> str:

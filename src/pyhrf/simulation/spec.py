@@ -19,7 +19,6 @@ __all__ = [
     "Region",
     "SimulationSpec",
     "StorageType",
-    "reference_spec",
 ]
 
 Region = Literal["box", "ellipsoid", "grey-matter"]
@@ -396,20 +395,3 @@ class SimulationSpec:
                 f"{source}: unknown field {unknown[0]!r}; allowed are {', '.join(sorted(known))}."
             )
         return cls(**values)
-
-
-def reference_spec(seed: int = 0, amplitude: float = 0.5) -> SimulationSpec:
-    """Describe the reference scenario that the accuracy of an estimator is quoted for.
-
-    24 parcels, about 5,400 voxels, 200 scans at TR 2 s, 4 conditions with an event of each about
-    every 16 s on a 0.1 s grid, HRFs that peak from 4.2 to 7.2 s, AR(1) noise with a coefficient
-    from 0 to 0.5, slow drifts.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of every random number.
-    amplitude : float
-        Mean level of an active response over the noise sd.
-    """
-    return SimulationSpec(seed=seed, snr=amplitude)

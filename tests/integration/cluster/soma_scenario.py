@@ -22,7 +22,8 @@ from pyhrf.config.settings import load_settings
 from pyhrf.data import Parcel, ParcelEstimate
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.journal import Journal, folder_of_engine, held
+from pyhrf.execution.journal import Journal
+from pyhrf.execution.output_folder import folder_of_engine, held
 from pyhrf.execution.packing import pack_estimates
 from pyhrf.execution.runner import Interrupted, run_batches
 from pyhrf.execution.soma.engine import SomaEngine

@@ -194,30 +194,35 @@ def assert_program_cannot_start(bed: Bed, study: str, reason: str) -> None:
     assert re.fullmatch(f"pyhrf: {reason} .*\\n", done.stderr)
 
 
-def test_simulation_and_real_data__same_bytes_as_serial(bed: Bed, shared_data: Path):
+@pytest.mark.parametrize(
+    "source", ["simulated", pytest.param("real", marks=pytest.mark.shared_data)]
+)
+def test_server__same_bytes_as_serial(bed: Bed, source: str, request: pytest.FixtureRequest):
     home = bed.home(CLIENT)
-    for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
-        shutil.copy(shared_data / f"real_data_{name}", home / name)
-    shutil.copy(shared_data / "paradigm_loc.csv", home)
-    files = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
-    studies = {"real": [*files, "-r", "paradigm_loc.csv", "-I", 2.4], "made": ["-t", "default"]}
-    for study, options in studies.items():
-        bed.run(CLIENT, [*PROGRAM, "jde", "buildcfg", "-o", f"{study}.xml", *options])
-        if study == "real":
-            configure(bed, user="stranger")
-            assert_program_cannot_start(bed, "real.xml", "host login: our key is refused")
-            configure(bed)
-        for engine in ("serial", "cluster"):
-            estim = ["jde", "estim", "-c", f"{study}.xml", "-x", engine, "-u", f"{study}_{engine}"]
-            bed.run(CLIENT, [*PROGRAM, *estim])
-            # What was compiled serves the jobs too: two cores stand for five here.
-            shutil.copytree(home / ".cache", bed.home(CLUSTER) / ".cache", dirs_exist_ok=True)
-            bed.give(bed.home(CLUSTER) / ".cache", CLUSTER)
-        assert files_of(home / f"{study}_serial") == files_of(home / f"{study}_cluster")
-        assert_nothing_left(bed, f"{study}_cluster")
-        provenance = pyhrf.Results(home / f"{study}_cluster").provenance
-        assert provenance["engine"]["name"] == "cluster"
-        assert {batch["host"] for batch in provenance["batches"]} == {"login"}
+    options: list[object] = ["-t", "default"]
+    if source == "real":
+        shared_data = request.getfixturevalue("shared_data")
+        for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
+            shutil.copy(shared_data / f"real_data_{name}", home / name)
+        shutil.copy(shared_data / "paradigm_loc.csv", home)
+        options = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
+        options += ["-r", "paradigm_loc.csv", "-I", 2.4]
+    study = f"{source}.xml"
+    bed.run(CLIENT, [*PROGRAM, "jde", "buildcfg", "-o", study, *options])
+    configure(bed, user="stranger")
+    assert_program_cannot_start(bed, study, "host login: our key is refused")
+    configure(bed)
+    for engine in ("serial", "cluster"):
+        estim = ["jde", "estim", "-c", study, "-x", engine, "-u", f"{source}_{engine}"]
+        bed.run(CLIENT, [*PROGRAM, *estim])
+        # What was compiled serves the jobs too: two cores stand for five here.
+        shutil.copytree(home / ".cache", bed.home(CLUSTER) / ".cache", dirs_exist_ok=True)
+        bed.give(bed.home(CLUSTER) / ".cache", CLUSTER)
+    assert files_of(home / f"{source}_serial") == files_of(home / f"{source}_cluster")
+    assert_nothing_left(bed, f"{source}_cluster")
+    provenance = pyhrf.Results(home / f"{source}_cluster").provenance
+    assert provenance["engine"]["name"] == "cluster"
+    assert {batch["host"] for batch in provenance["batches"]} == {"login"}
 
 
 def test_cancel__after_a_restart_of_the_login_node_takes_the_jobs_back(bed: Bed):

@@ -22,8 +22,9 @@ import numpy as np
 from pyhrf.config.settings import load_settings
 from pyhrf.data import Parcel, ParcelEstimate
 from pyhrf.execution.engine import Batch, Engine
-from pyhrf.execution.journal import Journal, folder_of_engine
+from pyhrf.execution.journal import Journal
 from pyhrf.execution.lan.engine import LanEngine
+from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.execution.packing import pack_estimates
 from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.runner import Interrupted, run_batches

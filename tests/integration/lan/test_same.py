@@ -111,16 +111,24 @@ def test_other_estimators__same_bytes(bed: Bed, home: Path, group: str, options:
     assert {batch["host"] for batch in provenance["batches"]} <= {"h1", "h2"}
 
 
-def test_real_data__same_bytes_from_hosts_in_a_file(bed: Bed, home: Path, shared_data: Path):
-    for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
-        shutil.copy(shared_data / f"real_data_{name}", home / name)
-    shutil.copy(shared_data / "paradigm_loc.csv", home)
-    files = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
-    paradigm = ["-r", "paradigm_loc.csv", "-I", 2.4]
+@pytest.mark.parametrize(
+    "source", ["simulated", pytest.param("real", marks=pytest.mark.shared_data)]
+)
+def test_hosts_in_a_file__same_bytes(
+    bed: Bed, home: Path, source: str, request: pytest.FixtureRequest
+):
+    options: list[object] = ["-t", "default"]
+    if source == "real":
+        shared_data = request.getfixturevalue("shared_data")
+        for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
+            shutil.copy(shared_data / f"real_data_{name}", home / name)
+        shutil.copy(shared_data / "paradigm_loc.csv", home)
+        options = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
+        options += ["-r", "paradigm_loc.csv", "-I", 2.4]
     (home / "hosts").write_text("station, h1  # an alias\nh1\n")
     ssh_config(bed, home, f"Host station\n  HostName h2\n  User {LAB}\n  HostKeyAlias h2\n")
     configure(bed, home, hosts=home / "hosts")
-    assert program(bed, home, "jde", "buildcfg", *files, *paradigm).returncode == 0
+    assert program(bed, home, "jde", "buildcfg", *options).returncode == 0
     estim(bed, home, "serial", "serial")
     estim(bed, home, "LAN", "lan")
     assert files_of(home / "serial") == files_of(home / "lan")
