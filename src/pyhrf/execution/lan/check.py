@@ -199,7 +199,7 @@ class _Visit:
                 check.notes.append(problem)
 
     async def _try_folder(self, folder: str | None) -> tuple[str, str]:
-        """Write into the folder, or that for temporary files; say why that fails, and what helps."""
+        """Write into the folder or that for temporary files; say what fails, and what helps."""
         words = ("write", folder, self.note) if folder else ("temporary",)
         remedy = ""
         try:

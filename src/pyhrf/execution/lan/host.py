@@ -13,8 +13,8 @@ from typing import Any
 import asyncssh
 
 from pyhrf.execution.dask.settings import DASK_SETTINGS
-from pyhrf.execution.remote.commands import ssh_login
 from pyhrf.execution.news import Once
+from pyhrf.execution.remote.commands import ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding
 from pyhrf.execution.remote.probe import probe, python_command
 from pyhrf.execution.remote.refusals import HostError
