@@ -35,9 +35,11 @@ TEMPORARY = ".tmp"
 
 _OURS = re.compile(rf"\..*\.[0-9a-f]{{16}}{re.escape(TEMPORARY)}", re.DOTALL)
 _SHOWN = 50  # characters of a name in that of its temporary file: 255 bytes are the limit
+OF_THE_DISK = ("make room", "have it mounted for writing")
+"""Cures of `reason_and_cure` where no right to write is lacking."""
 _CURES = {
-    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): "make room",
-    (errno.EROFS,): "have it mounted for writing",
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): OF_THE_DISK[0],
+    (errno.EROFS,): OF_THE_DISK[1],
     (errno.EACCES, errno.EPERM): "have that allowed",
 }
 

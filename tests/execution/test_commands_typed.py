@@ -51,25 +51,26 @@ def type_it(cure: str, shell: str = "bash") -> None:
     subprocess.run([shell, "-c", cure.rpartition(": ")[2]], check=True)
 
 
-def ask(far: Path, *words: str) -> str:
-    """Ask the other machine about a folder."""
+def write(far: Path, folder: str) -> tuple[str, str]:
+    """Have the other machine write into a folder: why it cannot, and what helps."""
     done = subprocess.run(
-        [sys.executable, "-", *words, "note"],
-        input=Path(host_folder.__file__).read_text(),
+        [sys.executable, "-m", host_folder.MODULE, "write", folder, "note"],
         env={**os.environ, "HOME": str(far)},
-        cwd=far, capture_output=True, text=True, check=True,
+        cwd=far, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    return str(json.loads(done.stdout)["pyhrf_folder"])
+    reason, remedy = json.loads(done.stdout)["pyhrf_folder"]
+    assert done.returncode == bool(reason)
+    return reason, remedy
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh"])
 @pytest.mark.parametrize("folder", PATHS)
 def test_folder_cure__makes_the_folder_there(far: Path, folder: str, shell: str):
-    assert ask(far, "write", folder) == "No such file or directory"
-    remedy = ask(far, "remedy", folder)
+    reason, remedy = write(far, folder)
+    assert reason == "No such file or directory"
     cure = folder_cure(folder, remedy, login=ssh_login("h1:2222", "ann"), section="[parallel-LAN]")
     type_it(cure, shell)
-    assert ask(far, "write", folder) == ""
+    assert write(far, folder) == ("", "")
     assert (far.parent / "log").read_text() == "ann@h1 2222\n"
     assert list((far.parent / "home").iterdir()) == []
 
@@ -77,18 +78,20 @@ def test_folder_cure__makes_the_folder_there(far: Path, folder: str, shell: str)
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_folder_cure__opens_a_folder_of_ours(far: Path):
     (far / "my closed").mkdir(mode=0o500)
-    assert ask(far, "remedy", "~/my closed") == "chmod u+rwx"
+    assert write(far, "~/my closed") == ("Permission denied", "chmod u+rwx")
     type_it(folder_cure("~/my closed", "chmod u+rwx", login="ann@h1", section="[parallel-LAN]"))
-    assert ask(far, "write", "~/my closed") == ""
+    assert write(far, "~/my closed") == ("", "")
 
 
 def test_remedy__knows_what_a_command_does_not_mend(far: Path):
     (far / "file").write_text("")
-    assert ask(far, "remedy", "~/file") == ""
-    assert ask(far, "remedy", "~/file/below") == ""
-    assert ask(far, "remedy", "~") == "make room"
+    (far / "nowhere").symlink_to("not there")
+    for folder in ("~/file", "~/file/below", "~/nowhere", "~nobody-of-that-name/x"):
+        reason, remedy = write(far, folder)
+        assert reason
+        assert remedy == ""
     cure = folder_cure("/proc/x", "", login="ann@h1", section="[parallel-LAN]")
-    assert cure.startswith("set another remote_path")
+    assert cure == "set another remote_path in [parallel-LAN], a folder of yours"
     assert "make room" in folder_cure("~", "make room", login="ann@h1", section="[parallel-LAN]")
 
 

@@ -187,7 +187,7 @@ def test_host_folder__as_a_job_says_why_it_failed(tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    reason = "No such file or directory; mend that"
+    reason = "No such file or directory"
     assert done.stderr == f"{tmp_path / 'nowhere'} cannot be written: {reason}\n"
 
 

@@ -57,7 +57,8 @@ class VEMSolution:
     plain_covariance : array, shape (n_positions, n_conditions, n_conditions)
         That of least squares with the starting HRF, whose peak is 1.
     quality : float
-        Share of the HRF's second moment that its mean carries: 1 known, towards 0 only the prior.
+        Share of the HRF's second moment that its mean carries, times the highest probability of
+        activation: 1 known, towards 0 only the prior, or noise.
     hrf_covariance : array, shape (n_hrf, n_hrf)
         Posterior covariance of the HRF.
     rho : array, shape (n_positions,)
@@ -208,7 +209,8 @@ class Fit(ABC):
             state=state,
             covariance=self.level_covariance(),
             plain_covariance=self.plain_covariance(),
-            quality=energy / (energy + float(np.trace(Sigma))),
+            # where nothing is active, an HRF was fitted to noise
+            quality=float(state.p.max()) * energy / (energy + float(np.trace(Sigma))),
             hrf_covariance=Sigma,
             rho=self.autocorrelation(),
             beta=self.hyper.beta,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from pyhrf.files import reason_and_cure
+
 __all__ = ["Check", "Fault", "Step", "go_through"]
 
 
@@ -107,5 +109,7 @@ async def go_through(
             step.passed = False
             check.cause = str(error) or f"no answer within {longest:g} s"
             check.cure = "see that the machine is not overloaded, and try again"
+            if not isinstance(error, TimeoutError | ConnectionError):
+                check.cure = f"{reason_and_cure(error)[1]}, and try again"
             return
         step.passed = True

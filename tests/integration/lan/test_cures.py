@@ -45,7 +45,7 @@ def test_cure__makes_an_ordinary_folder(bed: Bed, home: Path):
 def test_cure__of_a_folder_of_another_is_another_folder(bed: Bed, home: Path):
     configure(bed, home, hosts="h1", remote_path=bed.folder / "forbidden")
     said = program(bed, home, "check", "LAN").stdout
-    assert "\n    set another remote_path in section [parallel-LAN], of yours" in said
+    assert "\n    set another remote_path in section [parallel-LAN], a folder of yours" in said
 
 
 def test_cure__learns_a_host_key(bed: Bed, home: Path):

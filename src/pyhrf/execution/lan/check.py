@@ -190,7 +190,7 @@ class _Visit:
             check.fail("remote_path", reason, cure)
             return
         self.wrote = bool(settings.remote_path)
-        if settings.remote_path:
+        if settings.remote_path and not settings.remote_host:
             await self._try_sftp()
         check.passed = list(STEPS) if settings.remote_path else list(STEPS[:-1])
         check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
@@ -204,8 +204,6 @@ class _Visit:
         remedy = ""
         try:
             reason, remedy = await self.folder(*words)
-            if folder and reason and remedy not in host_folder.OF_THE_DISK:
-                remedy = str(await self.folder("remedy", folder, self.note))
         except (OSError, asyncssh.Error, TimeoutError) as error:
             reason = str(error) or "no answer in time"
         if not reason:

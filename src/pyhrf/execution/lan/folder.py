@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pyhrf.execution.remote.commands import make_folder
-from pyhrf.files import reason_and_cure, try_writing
+from pyhrf.files import OF_THE_DISK, reason_and_cure, try_writing
 
 __all__ = ["FolderError", "RunFolder"]
 
@@ -103,7 +103,7 @@ class RunFolder:
         with contextlib.suppress(OSError):  # not empty: it holds results of an earlier run
             self.path.rmdir()
         reason, cure = reason_and_cure(error)
-        if cure in ("have that allowed", "mend that"):
+        if cure not in OF_THE_DISK:
             cure = "make it a folder that your login can write"
         return FolderError(
             f"{what} cannot be written ({reason}: {where})",

@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyhrf.files import OF_THE_DISK
+
 __all__ = [
     "HostName",
     "folder_cure",
@@ -140,18 +142,18 @@ def folder_cure(folder: str, remedy: str, *, login: str | None, section: str) ->
     folder : str
         As in the settings.
     remedy : str
-        What `pyhrf.execution.remote.host_folder` said on the host.
+        From `pyhrf.execution.remote.host_folder.write_note` on the host.
     login : str or None
         From `ssh_login`; None for this machine.
     section : str
         Of the settings, as it is called in the message.
     """
     other = f"set another remote_path in {section}"
-    if remedy in ("make room", "have it mounted for writing"):
+    if remedy in OF_THE_DISK:
         return f"{remedy} there, or {other}"
-    command = f"{remedy or 'mkdir -p'} {quoted_path(folder)}"
+    if not remedy:
+        return f"{other}, a folder of yours"
+    command = f"{remedy} {quoted_path(folder)}"
     if login is not None:
         command = on_host(login, command)
-    if not remedy:
-        return f"{other}, of yours; this one is made only where you may write above it: {command}"
     return f"{other}, or make it a folder of yours; run: {command}"

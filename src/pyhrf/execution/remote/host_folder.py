@@ -8,29 +8,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pyhrf.files import reason_and_cure, try_writing
+from pyhrf.files import OF_THE_DISK, reason_and_cure, try_writing
 
 __all__ = [
     "MODULE",
-    "OF_THE_DISK",
     "cache_problem",
     "locate",
     "read_notes",
-    "remedy",
     "remove_note",
     "try_temporary",
     "write_note",
 ]
 
 MODULE = "pyhrf.execution.remote.host_folder"
-OF_THE_DISK = ("make room", "have it mounted for writing")
-"""Cures that no right to write helps to."""
 _ROOM = 4 << 20
 """Bytes that a folder has to take: some batches of results."""
 
@@ -40,23 +37,45 @@ def write_note(folder: str, name: str) -> tuple[str, str]:
 
     Returns
     -------
-    reason, cure : str
-        Why that is impossible, and what helps; empty if it is possible.
+    reason : str
+        Why that is impossible; empty if it is possible.
+    remedy : str
+        What would help: one of `OF_THE_DISK`, or a command that takes the path, ``mkdir -p`` or
+        ``chmod u+rwx``; empty if nothing of ours does.
     """
-    path = Path(folder).expanduser() / name
+    path = Path(folder)
     try:
-        try_writing(path.parent, n_bytes=_ROOM)
+        path = path.expanduser()
+        try_writing(path, n_bytes=_ROOM)
         # Not over something that is there, which a link might lead to.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(name)
+    except RuntimeError as error:  # a home folder that nobody has
+        return str(error), ""
     except OSError as error:
-        return reason_and_cure(error)
+        reason, cure = reason_and_cure(error)
+        return reason, cure if cure in OF_THE_DISK else _remedy(path.absolute())
     return "", ""
 
 
+def _remedy(path: Path) -> str:
+    """Find the command that would let us write into a folder; empty if there is none."""
+    there = next(each for each in (path, *path.parents) if os.path.lexists(each))
+    try:
+        about = there.stat()
+    except OSError:
+        return ""
+    if not stat.S_ISDIR(about.st_mode):
+        return ""
+    if there != path:
+        return "mkdir -p" if os.access(there, os.W_OK | os.X_OK) else ""
+    ours = about.st_uid == os.geteuid() and about.st_mode & 0o300 != 0o300
+    return "chmod u+rwx" if ours else ""
+
+
 def try_temporary() -> tuple[str, str]:
-    """Write something into the folder for temporary files; say what `write_note` says."""
+    """Write something into the folder for temporary files; say why that fails, and what helps."""
     try:
         try_writing(Path(tempfile.gettempdir()), n_bytes=_ROOM)
     except OSError as error:
@@ -67,28 +86,6 @@ def try_temporary() -> tuple[str, str]:
 def locate(folder: str, _: str) -> str:
     """Return the absolute path of a folder."""
     return str(Path(folder).expanduser().absolute())
-
-
-def remedy(folder: str, _: str) -> str:
-    """Find out what would let us write into a folder.
-
-    Returns
-    -------
-    str
-        A command that takes its path: ``mkdir -p`` or ``chmod u+rwx``; ``make room`` if nothing
-        but space is lacking; empty if nothing of ours helps.
-    """
-    path = Path(folder).expanduser().absolute()
-    if not os.path.lexists(path):
-        above = next(parent for parent in path.parents if os.path.lexists(parent))
-        return "mkdir -p" if above.is_dir() and os.access(above, os.W_OK | os.X_OK) else ""
-    if not path.is_dir():
-        return ""
-    if os.access(path, os.W_OK | os.X_OK):
-        return "make room"
-    about = path.stat()
-    ours = about.st_uid == os.geteuid() and about.st_mode & 0o300 != 0o300
-    return "chmod u+rwx" if ours else ""
 
 
 def read_notes(folder: str, *names: str) -> list[str]:
@@ -121,7 +118,6 @@ if __name__ == "__main__":
         "locate": locate,
         "write": write_note,
         "read": read_notes,
-        "remedy": remedy,
         "remove": remove_note,
         "cache": cache_problem,
         "temporary": try_temporary,
@@ -129,4 +125,6 @@ if __name__ == "__main__":
     answer = actions[sys.argv[1]](*sys.argv[2:])
     print(json.dumps({"pyhrf_folder": answer}), flush=True)
     if sys.argv[1] == "write" and any(answer):  # a job says why it failed on its standard error
-        sys.exit(f"{sys.argv[2]} cannot be written: {'; '.join(answer)}")
+        why, helps = answer
+        cure = f"; {helps}" if helps in OF_THE_DISK else ""
+        sys.exit(f"{sys.argv[2]} cannot be written: {why}{cure}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import posixpath
 import shlex
 import socket
@@ -318,8 +319,6 @@ class _Visit:
             login = None
             if isinstance(self.shell, There):
                 login = ssh_login(self._server, self._resource.login)
-            if remedy not in host_folder.OF_THE_DISK:
-                remedy = str(await self._in_folder("remedy", self._place, self._note))
             raise Fault(
                 f"remote_path {folder} cannot be written there: {reason}",
                 folder_cure(folder, remedy, login=login, section=SECTION),
@@ -360,8 +359,9 @@ class _Visit:
     async def job(self) -> str:
         start = time.monotonic()
         folder = self._place
-        if problem := await self._in_folder("cache"):
-            self.check.notes.append(problem)
+        with contextlib.suppress(OSError, Fault):
+            if problem := await self._in_folder("cache"):
+                self.check.notes.append(f"on the cluster: {problem}")
         errors = posixpath.join(folder, f"{self._note}-{{}}.err")
         write = (
             self.python,

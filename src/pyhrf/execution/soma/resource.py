@@ -55,7 +55,7 @@ async def ask_python(shell: Shell, python: str, *, cure: str) -> Probe:
     if answer is not None:
         return Probe(**answer)
     cause = f"{python} cannot be run there: {said.reason}"
-    version = await shell.run(f"{shlex.quote(python)} -V")
+    version = await shell.run(f"{quoted_path(python)} -V")
     match = re.search(r"Python (\d+)\.(\d+)\S*", version.out + version.err)
     if match and (int(match[1]), int(match[2])) < _OLDEST:
         cause = f"{python} there is {match[0]}: PyHRF needs 3.11 or newer"

@@ -282,7 +282,8 @@ class SftpFolder:
             future.cancel()
             raise
         except HostError as error:
-            if self._opened:  # it was right once: now it is away
+            # it was right once: now it is away
+            if self._opened and error.kind not in ("python", "login"):
                 raise ClusterLostError(str(error)) from error
             raise
         except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
