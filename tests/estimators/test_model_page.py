@@ -127,7 +127,8 @@ def test_model_page__response_and_its_error(found: SimpleNamespace) -> None:
     told = found.solution.hrf_covariance
     np.testing.assert_allclose(told, np.linalg.inv(known), atol=TOLERANCE * np.abs(told).max())
     height = state.h @ state.h
-    assert found.solution.quality == pytest.approx(height / (height + np.trace(told)))
+    known = height / (height + np.trace(told))
+    assert found.solution.quality == pytest.approx(state.p.max() * known)
 
 
 def test_model_page__smooth_part_of_the_prior() -> None:

@@ -36,3 +36,19 @@ def test_neighbour_correlation__is_not_known_without_neighbours():
     alone = Parcel(1, parcel.bold[:, :20], np.empty((0, 2), np.int32), np.arange(20))
     found = JDEVEM(simulated.experiment).fit_parcel(alone)
     assert np.isnan(found.summary["neighbour_correlation"])
+
+
+@pytest.mark.parametrize("name", ["vem", "vem without shared noise"])
+def test_hrf_quality__is_never_above_the_highest_probability_of_activation(name):
+    simulated, parcel = small(snr=2.0)
+    quality, highest = [], []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        given = with_bold(parcel, smoothed(rng.normal(size=parcel.bold.shape), 0.6))
+        found = MAKERS[name](simulated.experiment).fit_parcel(given)
+        conditions = simulated.experiment.conditions
+        highest.append(max(float(found.maps[f"active_{c}"].max()) for c in conditions))
+        quality.append(found.summary["hrf_quality"])
+    assert np.all(np.array(quality) <= np.array(highest) + 1e-6)
+    clear = MAKERS[name](simulated.experiment).fit_parcel(parcel)
+    assert clear.summary["hrf_quality"] > 0.9

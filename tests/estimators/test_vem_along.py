@@ -90,7 +90,8 @@ def along(rng, truth, error=1.0):
     """Levels of least squares with errors of a known size along eight directions."""
     U = directions(rng, 8)
     plain = U.T @ truth + np.sqrt(error) * rng.normal(size=(8, truth.shape[1]))
-    return AlongNoise(np.ones(V), U, plain, np.full(plain.shape, error)), U
+    n_conditions = truth.shape[1]
+    return AlongNoise(np.ones(V), U, plain, np.full(plain.shape, error), np.eye(n_conditions)), U
 
 
 def test_raised__errs_less_than_estimates_that_lack_it_and_than_least_squares():
@@ -99,7 +100,8 @@ def test_raised__errs_less_than_estimates_that_lack_it_and_than_least_squares():
     for _ in range(50):
         U = directions(rng, 8)
         truth = U @ (3.0 * rng.normal(size=(8, 1)))
-        given = AlongNoise(np.ones(V), U, U.T @ truth + rng.normal(size=(8, 1)), np.ones((8, 1)))
+        plain_levels = U.T @ truth + rng.normal(size=(8, 1))
+        given = AlongNoise(np.ones(V), U, plain_levels, np.ones((8, 1)), np.eye(1))
         level = 0.2 * truth
         raised, variance = given.raised(level)
         before.append(np.sum((level - truth) ** 2))
@@ -141,11 +143,37 @@ def test_measured__counts_power_of_a_direction_at_the_frequencies_of_the_regress
     found = AlongNoise.measured(
         noise, cosine_basis(experiment), regressors, np.zeros((n, V)), residual, np.ones(n)
     )
+    weights = np.linalg.pinv(regressors)
     white = np.array([30.0, 20.0])[:, None] / np.sum(regressors**2, axis=0)
     assert np.all(found.error >= white * (1 - 1e-12))
-    assert found.error[0, 0] > 2 * white[0, 0]
+    # the residual is in cosines, and so is the shape of its variance
+    true = weights**2 @ (30 * slow / slow.mean())
+    assert true[0] > 2 * white[0, 0]
+    np.testing.assert_allclose(found.error[0, 0], true[0], rtol=0.25)
     np.testing.assert_allclose(found.error[1], white[1], rtol=0.5)
     assert not found.plain.any()
+
+
+@pytest.mark.parametrize("apart", [1e-8, 1e-3, 0.02])
+def test_measured__what_conditions_that_are_alike_have_apart_stays_as_it_was(apart):
+    rng = np.random.default_rng(6)
+    simulated = simulate(small_spec())
+    n = simulated.experiment.n_scans
+    U = directions(rng, 3)
+    noise = SharedNoise(np.ones(V), 1.0, U, np.array([1 / 30, 1 / 20, 1 / 10]), 3, 1.0, 1.0, 1.0)
+    one = rng.normal(size=n)
+    regressors = np.column_stack([one, one + apart * rng.normal(size=n)])
+    residual = rng.normal(size=(n, 3)) * np.sqrt([30, 20, 10]) @ U.T
+    level = np.outer(U[:, 0], [8.0, 0.0])
+    Y = regressors @ level.T + residual
+    basis = cosine_basis(simulated.experiment)
+    given = AlongNoise.measured(noise, basis, regressors, Y, residual, np.ones(n))
+    raised, variance = given.raised(level)
+    # their sum is known, and their difference is left alone
+    before, after = level @ [1, -1], raised @ [1, -1]
+    np.testing.assert_allclose(after, before, atol=0.05 * np.abs(before).max())
+    assert np.abs(raised - level).max() < 1.0
+    assert np.all(variance < 1.0)
 
 
 def test_responses_along_the_noise__are_not_taken_for_noise(monkeypatch):

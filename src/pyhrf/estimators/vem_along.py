@@ -19,6 +19,8 @@ from pyhrf.model.shared_noise import SharedNoise
 __all__ = ["AlongNoise", "kept_parts"]
 
 N_DIRECTIONS = 20
+# Singular values of the regressors, of unit norm, this far below the largest one count as 0.
+ALIKE = 0.1
 # Numbers of directions, from the first one on, along which levels may exceed the noise.
 COUNTS = (1, 2, 3, 5, 8, 12, 20)
 # How often they exceed it along none, before the parcel's conditions are looked at; how many
@@ -43,12 +45,15 @@ class AlongNoise:
         Levels of least squares along the directions.
     error : array, shape (n_directions, n_conditions)
         Variances that the noise gives them.
+    seen : array, shape (n_conditions, n_conditions)
+        What becomes of true levels there: the identity, but where conditions are alike.
     """
 
     sd: FloatArray
     directions: FloatArray
     plain: FloatArray
     error: FloatArray
+    seen: FloatArray
 
     @classmethod
     def measured(
@@ -78,15 +83,20 @@ class AlongNoise:
         """
         first = np.argsort(noise.precision, kind="stable")[:N_DIRECTIONS]
         U, d = noise.directions[:, first], 1 / noise.precision[first]
-        weights = np.linalg.pinv(regressors)
+        size = np.linalg.norm(regressors, axis=0)
+        size[size == 0] = 1.0
+        # what conditions that are alike have apart would be levels of mere noise
+        weights = np.linalg.pinv(regressors / size, rcond=ALIKE) / size[:, None]
         error = np.empty((len(d), len(weights)))
         for k, course in enumerate(((residual / noise.sd) @ U).T):
-            size = float(np.sum(course**2) / expected.sum())
-            spectrum = updated_spectrum(basis, np.ones(len(course)), course**2 / size, expected)
+            power = float(np.sum(course**2) / expected.sum())
+            spectrum = updated_spectrum(basis, np.ones(len(course)), course**2 / power, expected)
+            spectrum *= expected.sum() / (spectrum @ expected)
             as_all = np.sum(weights**2, axis=1) * d[k]
             # a condition without a regressor has no error
-            error[k] = np.maximum(weights**2 @ spectrum * size, np.maximum(as_all, TINY))
-        return cls(noise.sd, U, (weights @ ((Y / noise.sd) @ U)).T, error)
+            error[k] = np.maximum(weights**2 @ spectrum * power, np.maximum(as_all, TINY))
+        plain = (weights @ ((Y / noise.sd) @ U)).T
+        return cls(noise.sd, U, plain, error, weights @ regressors)
 
     def raised(self, level: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Raise levels that lack more than noise along the directions.
@@ -106,8 +116,9 @@ class AlongNoise:
         """
         scaled = level / self.sd[:, None]
         had = self.directions.T @ scaled
-        kept = kept_parts(self.plain, had, self.error, np.mean(scaled**2, axis=0))
-        step = self.directions @ (kept * (self.plain - had))
+        plain = self.plain + had - had @ self.seen.T
+        kept = kept_parts(plain, had, self.error, np.mean(scaled**2, axis=0))
+        step = self.directions @ (kept * (plain - had))
         variance = self.directions**2 @ (kept * self.error)
         return level + self.sd[:, None] * step, self.sd[:, None] ** 2 * variance
 

@@ -19,7 +19,6 @@ from pyhrf.estimators.vem_fit import (
     VEMSolution,
     initial_state,
 )
-from pyhrf.estimators.vem_misfit import HRF, combined_hrf, hrf_of_sums
 from pyhrf.estimators.vem_noise import NoiseFit
 from pyhrf.estimators.vem_start import joint_start
 from pyhrf.estimators.vem_state import ParcelData, Prior
@@ -40,8 +39,6 @@ ALPHAS = np.array([0.0, -0.5, -1.0, -1.5, -2.0])
 FIRST_BETA = 0.55
 COUNTED = 1.5
 NOTHING_BONUS = 5.0
-# How often HRF and levels follow each other at the end.
-N_COMBINED = 2
 
 
 class SharedFit(NoiseFit):
@@ -49,33 +46,15 @@ class SharedFit(NoiseFit):
 
     G: FloatArray
     whitened: tuple[FloatArray, FloatArray]
-    covariance: FloatArray
 
     def solve(self) -> VEMSolution:
-        """Start and iterate; then look at what the model of the noise may have taken away."""
+        """Start and iterate; then raise levels of responses that were taken for noise."""
         converged = self._converge()
-        state = self.state
-        self.hyper.redundancy[0] = held_out_ratio(self.spectra, self.noise, state.level)
-        fitted = HRF(state.h.copy(), self._covariance_by_precision())
-        raised, variance = self._along().raised(state.level)
-        hrf = fitted
-        if np.trace(fitted.covariance) < fitted.h @ fitted.h:
-            for _ in range(N_COMBINED):
-                hrf = self._combined(fitted, raised, state.level_var + variance)
-                state.h[:] = hrf.h
-                raised, variance = self._along().raised(state.level)
-        self.covariance = hrf.covariance
+        self.hyper.redundancy[0] = held_out_ratio(self.spectra, self.noise, self.state.level)
         solution = self.solution(converged)
-        state.level[:] = raised
+        self.state.level[:], variance = self._along().raised(self.state.level)
         _add_variance(solution.covariance, variance)
         return solution
-
-    def _combined(self, fitted: HRF, level: FloatArray, level_var: FloatArray) -> HRF:
-        """Combine the fitted HRF with that of sums over positions; the height stays."""
-        precision = self.prior.R_inv / self.state.v_h[0]
-        of_sums = hrf_of_sums(self.noise, self.data.B, self.G, level, level_var, precision)
-        combined = combined_hrf(fitted, of_sums, np.linalg.inv(precision))
-        return combined.scaled(float(np.abs(fitted.h).max() / np.abs(combined.h).max()))
 
     def _converge(self) -> bool:
         """Iterate with the noise that positions share, measuring it again on the way."""
@@ -171,11 +150,7 @@ class SharedFit(NoiseFit):
         state.noise[:] = 1 / self.noise.diagonal
 
     def hrf_covariance(self) -> FloatArray:
-        """As in `Fit`, of the HRF that is given."""
-        return self.covariance
-
-    def _covariance_by_precision(self) -> FloatArray:
-        """Give the squared error to expect of the HRF, which may be rougher than its prior.
+        """Return the squared error to expect of the HRF, which may be rougher than its prior.
 
         With data of precision ``A`` and the prior's precision ``P``, the estimate of a response
         ``h`` lacks ``Sigma P h`` of it: a covariance ``T`` beyond the prior's adds

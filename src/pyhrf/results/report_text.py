@@ -274,9 +274,8 @@ def _shared_noise(results: Results) -> str:
     common = "one spectrum and a shrunk" if spectrum else "a shrunk"
     return (
         f"; in {int(shared.sum())} of {len(shared)} parcels, in which positions share noise, with "
-        f"{common} covariance between positions, both estimated from the residuals; there "
-        "responses were combined with those of sums over positions as far as they differed by more "
-        "than their errors, and levels along the noise were in part those of least squares"
+        f"{common} covariance between positions, both estimated from the residuals; levels "
+        "along the main directions of the noise were in part those of least squares there"
     )
 
 
