@@ -83,6 +83,16 @@ def test_load_settings__percent_signs_are_ordinary(file):
     )
 
 
+@pytest.mark.parametrize("section", ["parallel-LAN", "parallel-cluster"])
+def test_load_settings__homes_of_others_are_no_remote_path(file, section):
+    # Not everything that looks for results there knows them.
+    said = refusal(file, f"[{section}]\nremote_path = ~ann/results\n")
+    assert "remote_path: ~ann/results is not allowed: may begin with ~/" in said
+    assert "write ~ann as a whole path" in said
+    for path in ("~", "~/results", "/home/ann/~x"):
+        loaded(file, f"[{section}]\nremote_path = {path}\n")
+
+
 def test_load_settings__environment_before_home(tmp_path, monkeypatch, file):
     home = tmp_path / "home" / ".pyhrf" / "config.cfg"
     home.parent.mkdir(parents=True)

@@ -96,7 +96,15 @@ def _check_level(level: int) -> int:
     return level
 
 
+def _own_path(path: str) -> str:
+    home = path.partition("/")[0]
+    if home.startswith("~") and home != "~":
+        raise not_allowed(f"may begin with ~/, your home there; write {home} as a whole path")
+    return path
+
+
 _Word = Annotated[str, AfterValidator(_one_word)]
+_RemotePath = Annotated[str, AfterValidator(_own_path)]
 _File = Annotated[Path, BeforeValidator(_file)]
 _NICENESS = "a whole number from 0 to 19"
 
@@ -147,7 +155,7 @@ class LanSettings(_SettingsSection):
     )
     user: _Word | None = _setting(None, "a login name")
     niceness: int = _setting(10, _NICENESS, ge=0, le=19)
-    remote_path: str | None = _setting(None, "a path")
+    remote_path: _RemotePath | None = _setting(None, "a path")
     remote_host: _Word | None = _setting(None, "a host name")
     enable_unit_test: bool = _setting(False, "0 or 1")
     python: str | None = _setting(None, "a path")
@@ -206,7 +214,7 @@ class ClusterSettings(_SettingsSection):
     server_id: str | None = _setting(None, "a name of ~/.soma-workflow.cfg")
     server: _Word | None = _setting(None, "a host name")
     user: _Word | None = _setting(None, "a login name")
-    remote_path: str | None = _setting(None, "a path")
+    remote_path: _RemotePath | None = _setting(None, "a path")
     python: str | None = _setting(None, "a path")
     enable_unit_test: bool = _setting(False, "0 or 1")
     client_host: _Word | None = _setting(None, "a host name")
