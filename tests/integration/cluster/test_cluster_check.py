@@ -250,9 +250,10 @@ def test_check__names_a_silent_scheduler(bed: Bed) -> None:
 
 def test_check__names_a_folder_that_cannot_be_written(bed: Bed) -> None:
     configure(bed, remote_path="/proc/runs")
-    assert_fails(
-        bed, "remote_path", "/proc/runs cannot be written there", f"ssh {CLUSTER}@login mkdir -p"
-    )
+    # no command makes it
+    cause = "/proc/runs cannot be written there"
+    cure = "set another remote_path in section [parallel-cluster]"
+    assert_fails(bed, "remote_path", cause, cure)
 
 
 def test_check__names_a_closed_way_back(bed: Bed) -> None:

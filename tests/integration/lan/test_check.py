@@ -125,7 +125,8 @@ def test_check__names_a_folder_that_cannot_be_written(bed: Bed, home: Path):
     assert code == 1
     assert rows(said)["h3"]["folder"] == "NO"
     assert f"h1: {folder} cannot be written there: Permission denied\n" in said
-    assert f"ssh {LAB}@h1 mkdir -p {folder}" in said
+    # it is another's: no command opens it
+    assert "\n    set another remote_path in section [parallel-LAN], a folder of yours\n" in said
 
 
 def test_check__warns_of_more_slots_than_cores(bed: Bed, home: Path):
