@@ -38,11 +38,15 @@ def skipping_is_failing() -> bool:
     return os.environ.get("PYHRF_REQUIRE_INTEGRATION", "0") not in ("", "0")
 
 
+def _shared_data() -> Path:
+    named = os.environ.get("PYHRF_TEST_DATA")
+    return Path(named) if named else ROOT.parent / "shared" / "data"
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of the real data, ``../shared/data`` or ``PYHRF_TEST_DATA``."""
-    named = os.environ.get("PYHRF_TEST_DATA")
-    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    folder = _shared_data()
     if not folder.is_dir():
         pytest.skip(f"the real data are not there: {folder} (PYHRF_TEST_DATA names the folder)")
     return folder
@@ -119,11 +123,28 @@ def _equal_figures_are_drawn_once(request: pytest.FixtureRequest) -> Generator[N
 
 
 _DRAWN: dict[str, list[str]] = {}
+_INSTEAD = {"simulated"}
+
+
+def _parameters(item: pytest.Item) -> list[str]:
+    """Give the words that a test is parametrised by, in an integration test."""
+    if INTEGRATION not in item.path.parents or not isinstance(item, pytest.Function):
+        return []
+    of_call = getattr(item, "callspec", None)
+    return [value for value in of_call.params.values() if isinstance(value, str)] if of_call else []
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by where they lie and by what they use."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by where they lie and by what they use.
+
+    Integration tests on simulated data that are done on real data too take the place of those
+    where the real data are missing: both would take minutes more.
+    """
+    twins = [item for item in items if _INSTEAD & set(_parameters(item))]
+    if twins and _shared_data().is_dir():
+        config.hook.pytest_deselected(items=twins)
+        items[:] = [item for item in items if item not in twins]
     for item in items:
         if INTEGRATION in item.path.parents:
             item.add_marker("integration")
