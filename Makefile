@@ -35,7 +35,7 @@ unit: .environment-test ## the fast tests
 	$(pytest) -n $(JOBS) -m "not integration"
 
 integration: .environment-test ## the tests on real data and with real programs
-	$(pytest) -n $(JOBS) --dist loadgroup -m integration
+	$(pytest) -n $(JOBS) --dist loadgroup -m "integration and not long"
 
 bench: .environment ## time, memory and accuracy
 	$(bin)/python -m benchmarks

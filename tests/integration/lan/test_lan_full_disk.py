@@ -99,6 +99,7 @@ def test_remote_path_that_fills_up__is_told_once_and_named_when_the_host_is_lost
     assert f"host h2: remote_path cannot be written ({FULL}: {disk}/pyhrf-" in named
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_full_cache__costs_time_only_and_is_told_once_for_a_host(bed: Bed, home: Path):
     configure(bed, home, hosts="h1,h1", niceness=0)
