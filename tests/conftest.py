@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import threading
 import time
@@ -50,6 +51,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real data are not there: {folder} (PYHRF_TEST_DATA names the folder)")
     return folder
+
+
+@pytest.fixture
+def study_options(request: pytest.FixtureRequest) -> Callable[..., list[object]]:
+    """Give the options of buildcfg for simulated data, or for real data copied into a folder."""
+
+    def options(source: str, folder: Path, *, example: str) -> list[object]:
+        if source == "simulated":
+            return ["-t", example]
+        shared_data = request.getfixturevalue("shared_data")
+        for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
+            shutil.copy(shared_data / f"real_data_{name}", folder / name)
+        shutil.copy(shared_data / "paradigm_loc.csv", folder)
+        files = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
+        return [*files, "-r", "paradigm_loc.csv", "-I", 2.4]
+
+    return options
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,16 +80,9 @@ def test_folder_elsewhere__same_bytes(
     tmp_path: Path,
     environment: dict[str, str],
     source: str,
-    request: pytest.FixtureRequest,
+    study_options: Callable[..., list[object]],
 ):
-    options: list[object] = ["-t", "small"]
-    if source == "real":
-        shared_data = request.getfixturevalue("shared_data")
-        for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
-            shutil.copy(shared_data / f"real_data_{name}", tmp_path / name)
-        shutil.copy(shared_data / "paradigm_loc.csv", tmp_path)
-        options = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
-        options += ["-r", "paradigm_loc.csv", "-I", 2.4]
+    options = study_options(source, tmp_path, example="small")
     run([*PROGRAM, "jde", "buildcfg", *options], tmp_path, environment)
     (tmp_path / "a folder").mkdir()
     (tmp_path / "home" / ".pyhrf").mkdir()

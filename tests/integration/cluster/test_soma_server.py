@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -197,16 +198,11 @@ def assert_program_cannot_start(bed: Bed, study: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "source", ["simulated", pytest.param("real", marks=pytest.mark.shared_data)]
 )
-def test_server__same_bytes_as_serial(bed: Bed, source: str, request: pytest.FixtureRequest):
+def test_server__same_bytes_as_serial(
+    bed: Bed, source: str, study_options: Callable[..., list[object]]
+):
     home = bed.home(CLIENT)
-    options: list[object] = ["-t", "default"]
-    if source == "real":
-        shared_data = request.getfixturevalue("shared_data")
-        for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
-            shutil.copy(shared_data / f"real_data_{name}", home / name)
-        shutil.copy(shared_data / "paradigm_loc.csv", home)
-        options = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
-        options += ["-r", "paradigm_loc.csv", "-I", 2.4]
+    options = study_options(source, home, example="default")
     study = f"{source}.xml"
     bed.run(CLIENT, [*PROGRAM, "jde", "buildcfg", "-o", study, *options])
     configure(bed, user="stranger")

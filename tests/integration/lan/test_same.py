@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,16 +115,9 @@ def test_other_estimators__same_bytes(bed: Bed, home: Path, group: str, options:
     "source", ["simulated", pytest.param("real", marks=pytest.mark.shared_data)]
 )
 def test_hosts_in_a_file__same_bytes(
-    bed: Bed, home: Path, source: str, request: pytest.FixtureRequest
+    bed: Bed, home: Path, source: str, study_options: Callable[..., list[object]]
 ):
-    options: list[object] = ["-t", "default"]
-    if source == "real":
-        shared_data = request.getfixturevalue("shared_data")
-        for name in ("vol_4_regions_BOLD.nii.gz", "vol_4_regions_mask.nii.gz"):
-            shutil.copy(shared_data / f"real_data_{name}", home / name)
-        shutil.copy(shared_data / "paradigm_loc.csv", home)
-        options = ["-f", "vol_4_regions_BOLD.nii.gz", "-k", "vol_4_regions_mask.nii.gz"]
-        options += ["-r", "paradigm_loc.csv", "-I", 2.4]
+    options = study_options(source, home, example="default")
     (home / "hosts").write_text("station, h1  # an alias\nh1\n")
     ssh_config(bed, home, f"Host station\n  HostName h2\n  User {LAB}\n  HostKeyAlias h2\n")
     configure(bed, home, hosts=home / "hosts")
