@@ -11,7 +11,14 @@ import pytest
 PROGRAM = "from pyhrf.commands.main import run; run()"
 
 
-@pytest.mark.parametrize(("engine", "verbosity"), [("serial", 2), ("local", 1)])
+# Each compiles all kernels: the quiet one is enough for every day.
+@pytest.mark.parametrize(
+    ("engine", "verbosity"),
+    [
+        ("local", 1),
+        pytest.param("serial", 2, marks=[pytest.mark.integration, pytest.mark.long]),
+    ],
+)
 def test_estim__says_once_that_compiled_code_cannot_be_kept(run, study, engine, verbosity):
     assert run("pyhrf_rfir_buildcfg", *study.arguments()).code == 0
     assert run("pyhrf_rfir_estim", "-c", study.xml, "-x", engine).code == 0
