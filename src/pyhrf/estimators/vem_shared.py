@@ -19,6 +19,7 @@ from pyhrf.estimators.vem_fit import (
     VEMSolution,
     initial_state,
 )
+from pyhrf.estimators.vem_misfit import HRF, combined_hrf, hrf_of_sums, noise_of_sums
 from pyhrf.estimators.vem_noise import NoiseFit
 from pyhrf.estimators.vem_start import joint_start
 from pyhrf.estimators.vem_state import ParcelData, Prior
@@ -39,6 +40,8 @@ ALPHAS = np.array([0.0, -0.5, -1.0, -1.5, -2.0])
 FIRST_BETA = 0.55
 COUNTED = 1.5
 NOTHING_BONUS = 5.0
+# How often HRF and levels follow each other at the end.
+N_COMBINED = 2
 
 
 class SharedFit(NoiseFit):
@@ -46,15 +49,48 @@ class SharedFit(NoiseFit):
 
     G: FloatArray
     whitened: tuple[FloatArray, FloatArray]
+    covariance: FloatArray
 
     def solve(self) -> VEMSolution:
-        """Start and iterate; then raise levels of responses that were taken for noise."""
+        """Start and iterate; then look at what the model of the noise may have taken away."""
         converged = self._converge()
-        self.hyper.redundancy[0] = held_out_ratio(self.spectra, self.noise, self.state.level)
+        state = self.state
+        self.hyper.redundancy[0] = held_out_ratio(self.spectra, self.noise, state.level)
+        fitted = HRF(state.h.copy(), self._covariance_by_precision())
+        raised, variance = self._along().raised(state.level)
+        hrf = fitted
+        if np.trace(fitted.covariance) < fitted.h @ fitted.h and raised.any():
+            for _ in range(N_COMBINED):
+                hrf = self._combined(fitted, raised, state.level_var + variance)
+                state.h[:] = hrf.h
+                raised, variance = self._along().raised(state.level)
+        self.covariance = hrf.covariance
         solution = self.solution(converged)
-        self.state.level[:], variance = self._along().raised(self.state.level)
+        state.level[:] = raised
         _add_variance(solution.covariance, variance)
         return solution
+
+    def _combined(self, fitted: HRF, level: FloatArray, level_var: FloatArray) -> HRF:
+        """Combine the fitted HRF with that of sums over positions; the height stays."""
+        prior = self.prior.R_inv / self.state.v_h[0]
+        of_sums = self._of_sums(level, level_var, prior)
+        combined = combined_hrf(fitted, of_sums, np.linalg.inv(prior))
+        return combined.scaled(float(np.abs(fitted.h).max() / np.abs(combined.h).max()))
+
+    def _of_sums(self, level: FloatArray, level_var: FloatArray, prior: FloatArray) -> HRF:
+        """Estimate the HRF from sums over positions, with the noise that is left in them."""
+        sd, basis = self.noise.sd, None if self.design.white else self.design.basis
+        A = level / sd[:, None]
+        weights, more = A.T @ A, (1 / sd**2) @ level_var
+        residual, expected = self.residual(self.responses)
+        noise = noise_of_sums(basis, (residual / sd) @ A, expected)
+        # as much at least as positions of their own have
+        scale = np.sqrt(noise * max(1 / float(np.trace(weights)), 1 / float(noise.mean())))
+        nuisance = np.linalg.qr(self._whitened(self.design.Q) / scale[:, None])[0]
+        sums = (self._whitened(self.Y) / scale[:, None]) @ (A / sd[:, None])
+        X = self._whitened(self.design.X) / scale[:, None]
+        X, sums = (each - nuisance @ (nuisance.T @ each) for each in (X, sums))
+        return hrf_of_sums(X.reshape(len(X), len(weights), -1), sums, weights, more, prior)
 
     def _converge(self) -> bool:
         """Iterate with the noise that positions share, measuring it again on the way."""
@@ -150,6 +186,10 @@ class SharedFit(NoiseFit):
         state.noise[:] = 1 / self.noise.diagonal
 
     def hrf_covariance(self) -> FloatArray:
+        """As in `Fit`, of the HRF that is given."""
+        return self.covariance
+
+    def _covariance_by_precision(self) -> FloatArray:
         """Return the squared error to expect of the HRF, which may be rougher than its prior.
 
         With data of precision ``A`` and the prior's precision ``P``, the estimate of a response
