@@ -275,7 +275,8 @@ def _shared_noise(results: Results) -> str:
     return (
         f"; in {int(shared.sum())} of {len(shared)} parcels, in which positions share noise, with "
         f"{common} covariance between positions, both estimated from the residuals; levels "
-        "along the main directions of the noise were in part those of least squares there"
+        "along the main directions of the noise were in part those of least squares there, and the "
+        "HRF was averaged with that of sums over positions as far as the two differ"
     )
 
 

@@ -31,9 +31,10 @@ _PIECE = 4 << 20
 _CONNECT_SECONDS = 10.0
 _AT_A_TIME = 8
 """Files that are read or removed at the same time."""
+# As much as a piece, so that what was refused to one is refused to the other.
 _TRY_WRITING = (
-    "LC_ALL=C; export LC_ALL; f=$(mktemp {}/.pyhrf-XXXXXX) || exit 1; "
-    'head -c 1048576 /dev/zero >"$f"; s=$?; rm -f "$f"; exit $s'
+    "LC_ALL=C; export LC_ALL; f=$(mktemp {0}/.pyhrf-XXXXXX) || exit 1; "
+    'head -c {1} /dev/zero >"$f"; s=$?; rm -f "$f"; exit $s'
 )
 
 T = TypeVar("T")
@@ -160,7 +161,7 @@ class SftpFolder:
 
     async def _try_writing(self, folder: str) -> None:
         """Have the shell there write a file: SFTP has one word for a full disk and much else."""
-        said = await There(self._connection).run(_TRY_WRITING.format(shlex.quote(folder)))
+        said = await There(self._connection).run(_TRY_WRITING.format(shlex.quote(folder), _PIECE))
         if said.status:
             reason = said.reason.rpartition(": ")[2]
             number = next((n for n in errno.errorcode if os.strerror(n) == reason), 0)
