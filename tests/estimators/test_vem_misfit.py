@@ -118,3 +118,25 @@ def test_combined_hrf__of_one_that_points_elsewhere_is_the_precise_one():
     rng = np.random.default_rng(5)
     _, precise, robust = pair(rng, 0.0)
     assert combined_hrf(precise, robust.scaled(-1.0), C) is precise
+
+
+def test_combined_hrf__keeps_the_sign_of_the_response():
+    rng = np.random.default_rng(6)
+    for _ in range(300):
+        shapes = C_ROOT @ rng.normal(size=(N_HRF, 2))
+        robust = HRF(shapes[:, 1] * np.sign(shapes[:, 0] @ shapes[:, 1]), C / 20)
+        found = combined_hrf(HRF(shapes[:, 0], C / 400), robust, C)
+        assert found.h @ (shapes[:, 0] + 10 * robust.h) > 0
+        np.linalg.cholesky(found.covariance)
+
+
+def test_combined_hrf__of_one_whose_error_is_not_told_well_is_near_the_precise_one():
+    """A covariance that is too small by a third must not pass for a misfit."""
+    rng = np.random.default_rng(7)
+    off_by = []
+    for _ in range(100):
+        h, precise, robust = pair(rng, 0.0)
+        near = HRF(robust.h, precise.covariance + (robust.covariance - precise.covariance) / 1.5)
+        off_by.append([off(x.h, h) for x in (precise, combined_hrf(precise, near, C))])
+    precise, combined = np.mean(off_by, axis=0)
+    assert combined < 1.5 * precise

@@ -23,8 +23,9 @@ MISFITS = np.concatenate([[0.0], np.geomspace(0.1, 1.0, 5)])
 NO_MISFIT = 0.5
 # Directions in which HRFs vary most, by which the misfit is known.
 N_DIRECTIONS = 5
-# Errors that are told for the HRF are themselves known to this part only.
-KNOWN = 0.02
+# Variance of the difference of two HRFs, at least, in units of that of the more precise one: that
+# their covariances differ by it would be so only if both were known exactly.
+LEAST_DIFFERENCE = 1.0
 # Steps towards the spectrum of sums, and towards the common scale of two HRFs.
 N_STEPS = 3
 TINY = 1e-9
@@ -111,8 +112,9 @@ def combined_hrf(precise: HRF, robust: HRF, prior: FloatArray) -> HRF:
 
     Were the model right, the errors of `precise` would not depend on how far `robust` is off it,
     and the difference ``d`` would have the covariance ``V``, that of `robust` less that of
-    `precise`. A misfit with the prior's covariance ``C`` adds ``t C``, and the best combination is
-    ``h + K d``, ``K = t C inv(V + t C)``. It is averaged over `MISFITS`, each by its probability.
+    `precise`; neither is known so well that it could be less than that of `precise`. A misfit
+    with the prior's covariance ``C`` adds ``t C``, and the best combination is ``h + K d``,
+    ``K = t C inv(V + t C)``. It is averaged over `MISFITS`, each by its probability.
 
     Parameters
     ----------
@@ -133,9 +135,13 @@ def combined_hrf(precise: HRF, robust: HRF, prior: FloatArray) -> HRF:
     log_odds, found = np.zeros(len(MISFITS)), []
     for index, t in enumerate(MISFITS):
         C = t * prior
-        scaled = robust.scaled(_scale(precise, robust, C, E))
+        scale = _scale(precise, robust, C, E)
+        scaled = robust.scaled(scale)
         d, V = scaled.h - precise.h, _more_noise(scaled.covariance, precise.covariance)
-        log_odds[index] = -0.5 * _loss(E.T @ d, E.T @ (V + C) @ E)
+        # the density of `robust` itself, whatever its scale
+        log_odds[index] = (N_DIRECTIONS - 1) * np.log(scale) - 0.5 * _loss(
+            E.T @ d, E.T @ (V + C) @ E
+        )
         K = np.linalg.solve(V + C + ridge, C).T
         found.append(HRF(precise.h + K @ d, C - K @ C))
     share = np.full(len(MISFITS), (1 - NO_MISFIT) / (len(MISFITS) - 1))
@@ -150,20 +156,23 @@ def combined_hrf(precise: HRF, robust: HRF, prior: FloatArray) -> HRF:
 
 
 def _scale(precise: HRF, robust: HRF, C: FloatArray, E: FloatArray) -> float:
-    """Tell by what to multiply the second HRF, by generalized least squares in directions `E`."""
+    """Tell by what to multiply the second HRF, by generalized least squares in directions `E`.
+
+    Above 0, for the sign of a response is known: if need be, it is that of plain projection.
+    """
     of_robust, of_precise = E.T @ robust.h, E.T @ precise.h
     seen_of_robust, seen = E.T @ robust.covariance @ E, E.T @ precise.covariance @ E
-    scale = float(precise.h @ precise.h / (robust.h @ precise.h))
+    plain = scale = float(precise.h @ precise.h / (robust.h @ precise.h))
     for _ in range(N_STEPS):
         V = _more_noise(scale**2 * seen_of_robust, seen)
         weighed = np.linalg.solve(V + E.T @ C @ E, of_robust)
         scale = float(weighed @ of_precise / (weighed @ of_robust))
-    return scale
+    return scale if scale > 0 else plain
 
 
 def _more_noise(of_robust: FloatArray, of_precise: FloatArray) -> FloatArray:
     """Covariance of the difference of two HRFs of which the second one has the least error."""
-    return _without_negative(of_robust - of_precise) + KNOWN * of_precise
+    return _without_negative(of_robust - of_precise) + LEAST_DIFFERENCE * of_precise
 
 
 def _loss(z: FloatArray, covariance: FloatArray) -> float:
