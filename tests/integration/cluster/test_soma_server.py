@@ -88,6 +88,9 @@ def test_interrupted_then_killed__the_same_command_goes_on(bed: Bed):
     configure(bed)
     with bed.started(CLIENT, command(bed, "--seconds", 0.7)) as process:
         wait_until(lambda: len(estimated(bed)) > 3, seconds=40, what="parcels")
+        # Else the workflow may have ended before the same command is there.
+        waiting = ",".join(str(n) for n, state in bed.jobs().items() if state == "PENDING")
+        bed.slurm("scontrol", "hold", waiting)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     said = (bed.home(CLIENT) / "stderr").read_text()
@@ -102,6 +105,7 @@ def test_interrupted_then_killed__the_same_command_goes_on(bed: Bed):
         )
         process.kill()
         process.wait(10)
+    bed.slurm("scontrol", "release", waiting)
     figures = scenario(bed, "--seconds", 0.7)
     assert_all_done(bed, figures)
     assert sorted(estimated(bed)) == list(range(1, 25)), "nothing is done twice"
