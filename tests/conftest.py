@@ -96,6 +96,22 @@ def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Genera
         yield
 
 
+@pytest.fixture(scope="session")
+def give_kernels() -> Callable[[Path], None]:
+    """Give a folder for caches, such as that of another user, what the tests have compiled."""
+    from pyhrf.estimators.kernel_cache import cache_folder
+
+    def give(cache: Path) -> None:
+        # Other tests may be writing there.
+        ignored = shutil.ignore_patterns("*.tmp.*")
+        cache.mkdir(parents=True, exist_ok=True)
+        if cache_folder().exists():
+            own = cache / "pyhrf" / cache_folder().name
+            shutil.copytree(cache_folder(), own, ignore=ignored, dirs_exist_ok=True)
+
+    return give
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _one_blas_thread(request: pytest.FixtureRequest) -> Generator[None]:
     """Let libraries that the tests call directly use one thread: one process works on each core.
@@ -174,8 +190,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With ``--dist loadgroup``: leave all tests of a test bed, so of a folder, to one process.
 
-    Some of them watch the clock, and a bed is up once. (The marks that xdist has for this have no
-    effect with pytest 9.2.)
+    Some of them watch the clock, and a bed is up once, as the analyses are that the tests of a
+    file share. (The marks that xdist has for this have no effect with pytest 9.2.)
     """
     if config.getoption("dist") != "loadgroup":
         return None
@@ -183,8 +199,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByBed(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            folder = Path(nodeid.partition("::")[0]).parent
-            return str(folder) if folder.parent.name == INTEGRATION.name else nodeid
+            file = Path(nodeid.partition("::")[0])
+            return str(file.parent if file.parent.parent.name == INTEGRATION.name else file)
 
     return ByBed(config, log)
 

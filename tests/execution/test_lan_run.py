@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 import time
 from collections import Counter
@@ -142,6 +143,23 @@ def test_lan__bounds_what_is_under_way_by_bytes(pool, monkeypatch):
     monkeypatch.setattr(dask_run, "_MAX_BYTES", 3000)
     estimates(make_engine("h1,h1,h1,h1"), batches_of(30, 1))
     assert pool.most_bytes < 3000 + 2000
+
+
+def test_lan__complains_of_nothing_that_is_left_behind_at_its_end(pool, monkeypatch, caplog):
+    """distributed leaves a future behind whose time was up as its loop ended."""
+    left = []
+
+    def work(parcels):
+        left.append(asyncio.get_running_loop().create_future())
+        left[-1].set_exception(TimeoutError("Timeout"))
+        return FakePool.work(pool, parcels)
+
+    monkeypatch.setattr(pool, "work", work)
+    estimates(make_engine(), batches_of(3, 1))
+    assert len(left) == 3
+    left.clear()
+    gc.collect()
+    assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
 
 
 def test_lan__waits_for_a_slow_consumer(pool):

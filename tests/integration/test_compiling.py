@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 _PROGRAM = """
 import hashlib
@@ -42,17 +46,35 @@ def digest(cache: Path) -> str:
     return done.stdout.strip()
 
 
-def test_kernels__give_the_same_bytes_compiled_or_from_the_cache(tmp_path):
-    just_compiled = digest(tmp_path)
-    assert digest(tmp_path) == just_compiled
+@pytest.fixture(scope="module")
+def just_compiled(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What comes out where no code can be kept."""
+    file = tmp_path_factory.mktemp("none") / "file"
+    file.write_text("no folder")
+    return digest(file)
+
+
+@pytest.fixture(scope="module")
+def kept(
+    tmp_path_factory: pytest.TempPathFactory, give_kernels: Callable[[Path], None]
+) -> tuple[Path, str]:
+    """Code of other processes, whatever they compiled first, and what comes out with it."""
+    folder = tmp_path_factory.mktemp("kept")
+    give_kernels(folder)
+    return folder, digest(folder)
+
+
+def test_kernels__give_the_same_bytes_from_the_cache(just_compiled: str, kept: tuple[Path, str]):
+    assert kept[1] == just_compiled
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_kernels__give_the_same_bytes_half_of_them_from_the_cache(
+    just_compiled: str, kept: tuple[Path, str], tmp_path: Path, half: int
+):
+    shutil.copytree(kept[0], tmp_path, dirs_exist_ok=True)
     code = sorted(tmp_path.rglob("*.nbi"))
     assert len(code) > 5
-    for kept in (0, 1):
-        for path in code[kept::2]:
-            path.unlink(missing_ok=True)
-        assert digest(tmp_path) == just_compiled
-
-
-def test_kernels__give_the_same_bytes_where_no_code_can_be_kept(tmp_path):
-    (tmp_path / "file").write_text("no folder")
-    assert digest(tmp_path / "file") == digest(tmp_path)
+    for path in code[half::2]:
+        path.unlink()
+    assert digest(tmp_path) == just_compiled

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,15 +22,10 @@ pytestmark = pytest.mark.timeout(200)
 
 
 @pytest.fixture
-def environment(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(tmp_path: Path) -> dict[str, str]:
     """A home without files; what is compiled serves all tests."""
     (tmp_path / "home").mkdir()
-    return {
-        **os.environ,
-        "HOME": str(tmp_path / "home"),
-        "XDG_CACHE_HOME": str(tmp_path_factory.getbasetemp() / "cache"),
-        "PYTHONPATH": str(HERE),
-    }
+    return {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(HERE)}
 
 
 def run(
@@ -60,7 +55,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_simulation__same_bytes_as_serial(tmp_path: Path, environment: dict[str, str]):
-    assert run([*PROGRAM, "jde", "buildcfg", "-t", "default"], tmp_path, environment).stderr == ""
+    assert run([*PROGRAM, "jde", "buildcfg", "-t", "small"], tmp_path, environment).stderr == ""
     estim(tmp_path, environment, "serial", "-u", "serial")
     said = estim(tmp_path, environment, "cluster", "-u", "cluster")
     assert files_of(tmp_path / "serial") == files_of(tmp_path / "cluster")
@@ -73,17 +68,8 @@ def test_simulation__same_bytes_as_serial(tmp_path: Path, environment: dict[str,
     assert "jobs on this machine" in shown.stdout
 
 
-@pytest.mark.parametrize(
-    "source", ["simulated", pytest.param("real", marks=pytest.mark.shared_data)]
-)
-def test_folder_elsewhere__same_bytes(
-    tmp_path: Path,
-    environment: dict[str, str],
-    source: str,
-    study_options: Callable[..., list[object]],
-):
-    options = study_options(source, tmp_path, example="small")
-    run([*PROGRAM, "jde", "buildcfg", *options], tmp_path, environment)
+def test_folder_elsewhere__same_bytes(tmp_path: Path, environment: dict[str, str]):
+    run([*PROGRAM, "jde", "buildcfg", "-t", "small"], tmp_path, environment)
     (tmp_path / "a folder").mkdir()
     (tmp_path / "home" / ".pyhrf").mkdir()
     settings = f"[parallel-cluster]\nremote_path = {tmp_path / 'a folder'}\n"

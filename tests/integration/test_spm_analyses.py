@@ -104,9 +104,12 @@ def real(folder: Path, shared_data: Path) -> Session:
         for onset, duration in zip(condition.ons, condition.dur, strict=True)
     ]
     (folder / "paradigm.csv").write_text("\n".join(lines))
-    # the default of SPM5 and SPM8 is the first bin of a scan, that of SPM12 the middle one
-    files = {v: (shared_data / f"SPM_{v}.mat.gz", False) for v in ("v5", "v8")}
-    designs = files | {"v12": (folder / "SPM.mat", True)}
+    # The default of SPM5 and SPM8 is the first bin of a scan, that of SPM12 the middle one. The
+    # tests of the reader compare the events of all three.
+    designs = {
+        "v8": (shared_data / "SPM_v8.mat.gz", False),
+        "v12": (folder / "SPM.mat", True),
+    }
     said = "the header says TR 1 s; the TR that is given, 2.4 s"
     return Session(folder, designs, [632, 640], said)
 
@@ -128,7 +131,7 @@ def analyse(folder, name, *paradigm):
     return built.stderr
 
 
-def test_spm__every_version_is_as_the_events_by_hand(session):
+def test_spm__each_default_is_as_the_events_by_hand(session):
     folder = session.folder
     analyse(folder, "by_hand", "-r", "paradigm.csv", "-I", "2.4")
     expected = {p.name: p.read_bytes() for p in (folder / "by_hand").iterdir() if p.is_file()}

@@ -68,7 +68,7 @@ def simulated(folder: Path) -> Surface:
     return Surface(files, parcels, ("cond1", "cond2"))
 
 
-@pytest.mark.parametrize("name", ["jde", "glm", "rfir"])
+@pytest.mark.parametrize("name", ["jde", "rfir"])
 def test_surface__gives_maps_of_its_nodes(surface, tmp_path, name):
     options = ["-u", "out", "-o", "study.xml", "-d", "surface"]
     done = program(f"pyhrf_{name}_buildcfg", *surface.options, *options, folder=tmp_path)

@@ -181,11 +181,10 @@ def test_six_parcels__write_every_map(six_parcels):
     assert np.all((probability >= 0) & (probability <= 1))
 
 
-@pytest.mark.parametrize("engine", ["serial", "local"])
-def test_six_parcels__give_the_same_bytes_from_every_engine(six_parcels, tmp_path, engine):
+def test_six_parcels__give_the_same_bytes_in_series(six_parcels, tmp_path):
     _, folder = six_parcels
     study = folder / "detectestim.xml"
-    done = program("pyhrf_jde_estim", "-c", study, "-x", engine, "-u", "other", folder=tmp_path)
+    done = program("pyhrf_jde_estim", "-c", study, "-x", "serial", "-u", "other", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert_same_bytes(folder / "out", tmp_path / "other")
 
@@ -198,43 +197,21 @@ OTHERS = {
 }
 
 
-@pytest.fixture(scope="module", params=OTHERS)
-def estimator(request) -> str:
-    """Name another estimator."""
-    return request.param
-
-
-@pytest.fixture(scope="module", params=SOURCES)
-def other(request, estimator, tmp_path_factory) -> tuple[Data, Path]:
-    """Data of two parcels, and a folder with another estimator's study and results."""
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("estimator", OTHERS)
+def test_other_estimators__find_a_plausible_response(request, tmp_path, source, estimator):
     name, options = OTHERS[estimator]
-    data = data_of(request.param, request, n_parcels=2)
-    folder = tmp_path_factory.mktemp(estimator)
-    study = build(data, folder, name, *options)
-    done = program(f"{name}_estim", "-c", study, "-v1", folder=folder)
+    data = data_of(source, request, n_parcels=2)
+    study = build(data, tmp_path, name, *options)
+    done = program(f"{name}_estim", "-c", study, "-v1", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 parcels estimated" in done.stdout
-    return data, folder
-
-
-def test_other_estimators__find_a_plausible_response(other):
-    data, folder = other
-    results = pyhrf.Results(folder / "out")
+    results = pyhrf.Results(tmp_path / "out")
     assert results.parcels["n_positions"].tolist() == list(data.sizes)
     assert results.parcels["time_to_peak"].between(2.5, 8.5).all()
     one, two = sorted(data.conditions)
     expected = {f"nrl_{one}", f"nrl_sd_{two}", "contrast_difference", "noise_sd", "ar1"}
     assert expected <= set(results.maps())
-
-
-def test_other_estimators__give_the_same_bytes_in_series(other, estimator):
-    _, folder = other
-    name, _ = OTHERS[estimator]
-    (study,) = (path.name for path in folder.glob("*.xml"))
-    options = ["-c", study, "-x", "serial", "-u", "other"]
-    done = program(f"{name}_estim", *options, folder=folder)
-    assert done.returncode == 0, done.stderr
-    assert_same_bytes(folder / "out", folder / "other")
 
 
 def test_compare__sets_results_side_by_side(six_parcels, tmp_path):

@@ -674,6 +674,12 @@ class Bed:
             shutil.copy(key, self.home(user) / ".ssh" / f"id_rsa{suffix}")
         self.give(self.home(user) / ".ssh", user)
 
+    def give_caches(self, fill: Callable[[Path], None]) -> None:
+        """Have a function put into the caches of both users what need not be compiled again."""
+        for user in _UIDS:
+            fill(self.home(user) / ".cache")
+            self.give(self.home(user) / ".cache", user)
+
     def give(self, path: Path, user: str) -> None:
         """Make a user the owner of a file or of a folder with all in it."""
         for one in [path, *path.rglob("*")]:

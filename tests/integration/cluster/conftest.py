@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from cluster_bed import Bed, NoBedError, provide_programs
 
 
 @pytest.fixture(scope="session")
-def _bed() -> Iterator[Bed]:
+def _bed(give_kernels: Callable[[Path], None]) -> Iterator[Bed]:
     try:
         provide_programs()
         made = Bed()
@@ -17,6 +18,7 @@ def _bed() -> Iterator[Bed]:
     except NoBedError as error:
         pytest.skip(f"no cluster can be made here: {error}")
     try:
+        made.give_caches(give_kernels)
         yield made
     finally:
         made.down()

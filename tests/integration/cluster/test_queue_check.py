@@ -49,6 +49,7 @@ def test_check__gives_what_the_scheduler_says_of_a_job(bed: Bed) -> None:
     assert "Requested node configuration is not available" in said
 
 
+@pytest.mark.long
 def test_check__names_an_interpreter_that_the_nodes_lack(bed: Bed) -> None:
     code, said = check(bed, python="/nowhere/python")
     assert code == 1, said
@@ -58,7 +59,8 @@ def test_check__names_an_interpreter_that_the_nodes_lack(bed: Bed) -> None:
 
 
 def test_check__says_that_a_scheduler_does_not_answer(bed: Bed) -> None:
-    configuration = bed.write(CLUSTER, "gone.conf", "ClusterName=x\nSlurmctldHost=gone\n")
+    text = "ClusterName=x\nSlurmctldHost=gone\nMessageTimeout=2\n"
+    configuration = bed.write(CLUSTER, "gone.conf", text)
     code, said = check(bed, env={"SLURM_CONF": str(configuration)})
     assert code == 1, said
     assert "scheduler: Slurm does not answer (sinfo -h -o %P): " in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 import subprocess
 import sys
@@ -44,17 +43,6 @@ def test_simulation__same_bytes(bed: Bed):
     provenance = package.Results(bed.home(CLUSTER) / "slurm").provenance
     assert provenance["engine"] == {"name": "slurm", "n_workers": 2}
     assert {batch["host"] for batch in provenance["batches"]} <= set(bed.nodes)
-
-
-def test_real_data__same_bytes(bed: Bed, shared_data: Path):
-    configure(bed, max_jobs=2)
-    home = bed.home(CLUSTER)
-    for name in ("BOLD", "mask"):
-        shutil.copy(shared_data / f"real_data_vol_4_regions_{name}.nii.gz", home / f"{name}.nii.gz")
-    shutil.copy(shared_data / "paradigm_loc.csv", home)
-    files = ["-f", "BOLD.nii.gz", "-k", "mask.nii.gz", "-r", "paradigm_loc.csv", "-I", 2.4]
-    assert pyhrf(bed, "jde", "buildcfg", *files).returncode == 0
-    assert_same_bytes(bed)
 
 
 def refused(bed: Bed, **keys: object) -> str:

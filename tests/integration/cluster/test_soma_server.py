@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cluster_bed import CLIENT, CLUSTER, Bed, wait_until
+from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed, wait_until
 from soma_user import (
     PROGRAM,
     assert_nothing_left,
@@ -87,6 +88,9 @@ def test_interrupted_then_killed__the_same_command_goes_on(bed: Bed):
     configure(bed)
     with bed.started(CLIENT, command(bed, "--seconds", 0.7)) as process:
         wait_until(lambda: len(estimated(bed)) > 3, seconds=40, what="parcels")
+        # Else the workflow may have ended before the same command is there.
+        waiting = ",".join(str(n) for n, state in bed.jobs().items() if state == "PENDING")
+        bed.slurm("scontrol", "hold", waiting)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     said = (bed.home(CLIENT) / "stderr").read_text()
@@ -101,6 +105,7 @@ def test_interrupted_then_killed__the_same_command_goes_on(bed: Bed):
         )
         process.kill()
         process.wait(10)
+    bed.slurm("scontrol", "release", waiting)
     figures = scenario(bed, "--seconds", 0.7)
     assert_all_done(bed, figures)
     assert sorted(estimated(bed)) == list(range(1, 25)), "nothing is done twice"
@@ -221,6 +226,23 @@ def test_server__same_bytes_as_serial(
     assert {batch["host"] for batch in provenance["batches"]} == {"login"}
 
 
+# Runs on the cluster: makes the last news of workflows that are to be deleted older by 80 s.
+_AGE = """
+import sqlite3, sys
+from datetime import datetime, timedelta
+from soma_workflow.configuration import Configuration
+
+path = Configuration.load_from_file(sys.argv[1]).get_database_file()
+with sqlite3.connect(path) as database:
+    question = "select id, last_status_update from workflows where status = 'delete_pending'"
+    found = database.execute(question).fetchall()
+    for number, told in found:
+        before = str(datetime.fromisoformat(told) - timedelta(seconds=80))
+        database.execute("update workflows set last_status_update=? where id=?", (before, number))
+print(len(found))
+"""
+
+
 def test_cancel__after_a_restart_of_the_login_node_takes_the_jobs_back(bed: Bed):
     """soma-workflow looks after its jobs no more then: they are cancelled by their numbers."""
     configure(bed)
@@ -233,5 +255,10 @@ def test_cancel__after_a_restart_of_the_login_node_takes_the_jobs_back(bed: Bed)
     for engine in engines:
         os.kill(engine.pid, signal.SIGKILL)
     assert bed.jobs()
-    assert bed.run(CLIENT, command(bed, "--cancel"), timeout=170).stdout == "True\n"
+    with bed.started(CLIENT, command(bed, "--cancel")) as process:
+        # soma-workflow waits for 90 s then; let most of them be over.
+        age = [sys.executable, "-c", _AGE, RESOURCE]
+        wait_until(lambda: bed.run(CLUSTER, age).stdout.split()[-1] == "1", seconds=60, what="it")
+        assert process.wait(120) == 0
+    assert (bed.home(CLIENT) / "stdout").read_text() == "True\n"
     assert_nothing_left(bed)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from lan_bed import Bed, NoBedError, provide_programs
+from lan_bed import CLIENT, LAB, Bed, NoBedError, provide_programs
 
 
 @pytest.fixture(scope="session")
-def bed() -> Iterator[Bed]:
+def bed(give_kernels: Callable[[Path], None]) -> Iterator[Bed]:
     """Three hosts and a client."""
     try:
         provide_programs()
@@ -20,6 +20,9 @@ def bed() -> Iterator[Bed]:
     except NoBedError as error:
         pytest.skip(f"no LAN of network namespaces can be made here: {error}")
     try:
+        for user, name in ((CLIENT, "client_cache"), (LAB, "lab/.cache")):
+            give_kernels(made.folder / name)
+            made.give(made.folder / name, user)
         yield made
     finally:
         made.down()

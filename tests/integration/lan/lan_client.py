@@ -12,7 +12,6 @@ from typing import Any
 
 from lan_bed import LAB, Bed, wait_until
 
-from pyhrf.estimators.kernel_cache import cache_folder
 from pyhrf.execution.watch import Watch
 
 PROGRAM = "import sys; from pyhrf.commands import main; main.{}()"
@@ -89,17 +88,6 @@ def share_kernels(bed: Bed) -> None:
     cache = bed.folder / "lab" / ".cache"
     shutil.copytree(bed.folder / "client_cache", cache, dirs_exist_ok=True)
     bed.give(cache, LAB)
-
-
-def give_own_kernels(bed: Bed) -> None:
-    """Give the client what other tests have compiled."""
-    cache = bed.folder / "client_cache"
-    if cache_folder().exists():
-        # other tests may be writing there
-        ignored = shutil.ignore_patterns("*.tmp.*")
-        own = cache / "pyhrf" / cache_folder().name
-        shutil.copytree(cache_folder(), own, ignore=ignored, dirs_exist_ok=True)
-    bed.give(cache)
 
 
 class Scenario:

@@ -23,6 +23,7 @@ from pyhrf.config.settings import load_settings
 from pyhrf.data import Parcel, ParcelEstimate
 from pyhrf.execution.engine import Batch, Engine
 from pyhrf.execution.journal import Journal
+from pyhrf.execution.lan import host
 from pyhrf.execution.lan.engine import LanEngine
 from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.execution.packing import pack_estimates
@@ -106,12 +107,14 @@ def main() -> int:
     parser.add_argument("--scans", type=int, default=100)
     parser.add_argument("--engine", default="LAN")
     parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--silence", type=float, default=60.0, help="of a client that is gone")
     options = parser.parse_args()
     begin = time.monotonic()
 
     def tell(text: str) -> None:
         print(f"{time.monotonic() - begin:.1f} {text}", file=sys.stderr, flush=True)
 
+    host._SILENCE_SECONDS = options.silence
     engine = make_engine(options.engine, options.out, tell)
     kind = Compiled if options.kernel else Sleeper
     estimator, load = kind(options.seconds, options.killer), loader(options.scans)

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from lan_bed import Bed
-from lan_client import configure, give_own_kernels, program, share_kernels
+from lan_client import configure, program, share_kernels
 
 from pyhrf.simulation.bids import write_bids
 from pyhrf.simulation.spec import SimulationSpec
@@ -47,7 +47,6 @@ def test_bids__same_bytes_and_the_missing_participant_later(bed: Bed, home: Path
     events.write_text(sound.replace("cond1", "", 1))
     bed.give(home)
 
-    give_own_kernels(bed)
     for out, engine in (("local", "local"), ("lan", "LAN")):
         done = bids(bed, home, out, engine)
         share_kernels(bed)

@@ -83,7 +83,7 @@ def test_remote_path_that_fills_up__is_told_once_and_named_when_the_host_is_lost
 ):
     with small_disk(bed, bed.folder / "private", "h2", full=False) as disk:
         configure(bed, home, hosts="h1,h2,h2", remote_path=disk)
-        with Scenario(bed, home, "--batches", 300, "--seconds", 0.2) as run:
+        with Scenario(bed, home, "--batches", 120, "--seconds", 0.2) as run:
             run.wait_for_hosts("h1", "h2")
             bed.fill_disk("h2", disk)
             n_before = run.n_done
@@ -91,7 +91,7 @@ def test_remote_path_that_fills_up__is_told_once_and_named_when_the_host_is_lost
             (launcher,) = [p for p in bed.processes("h2") if "lan.launcher" in p.command]
             launcher.kill()
             figures = run.end(seconds=90)
-    assert (figures["n_found"], figures["failed"], figures["same"]) == (300, {}, True)
+    assert (figures["n_found"], figures["failed"], figures["same"]) == (120, {}, True)
     (note,) = [line for line in run.said.splitlines() if "results are not kept there" in line]
     assert f"host h2: {disk}/pyhrf-" in note
     assert FULL in note

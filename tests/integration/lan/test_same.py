@@ -13,7 +13,6 @@ from lan_bed import LAB, Bed, Process
 from lan_client import (
     PROGRAM,
     configure,
-    give_own_kernels,
     program,
     remote_folder,
     share_kernels,
@@ -36,17 +35,8 @@ def estim(
 ) -> subprocess.CompletedProcess[str]:
     done = program(bed, home, group, "estim", "-x", engine, "-u", home / folder, timeout=150)
     assert done.returncode == 0, done.stderr
-    return done
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled(bed: Bed) -> None:
-    """Compile the default estimator's kernels once, for the client and all hosts."""
-    give_own_kernels(bed)
-    home = bed.make_home("compile")
-    assert program(bed, home, "jde", "buildcfg", "-t", "small").returncode == 0
-    estim(bed, home, "serial", "serial")
     share_kernels(bed)
+    return done
 
 
 class Observer(threading.Thread):
@@ -96,8 +86,6 @@ def test_simulation__same_bytes_at_the_niceness_asked_for(bed: Bed, home: Path):
     ("group", "options"),
     [
         pytest.param("jde", ["--mcmc", "-n", 150], id="mcmc"),
-        pytest.param("rfir", [], id="rfir"),
-        pytest.param("glm", [], id="canonical"),
         pytest.param("glm", ["--model", "fir"], id="fir"),
     ],
 )
@@ -106,7 +94,6 @@ def test_other_estimators__same_bytes(bed: Bed, home: Path, group: str, options:
     done = program(bed, home, group, "buildcfg", "-t", "small", *options)
     assert done.returncode == 0, done.stderr
     estim(bed, home, "serial", "serial", group=group)
-    share_kernels(bed)
     estim(bed, home, "LAN", "lan", group=group)
     assert files_of(home / "serial") == files_of(home / "lan")
     provenance = pyhrf.Results(home / "lan").provenance

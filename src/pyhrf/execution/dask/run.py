@@ -7,6 +7,7 @@ derive from `DaskRun`; that no batch is lost with them, and none is in memory to
 from __future__ import annotations
 
 import asyncio
+import logging
 import platform
 import threading
 from collections import Counter
@@ -14,6 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from pyhrf.execution.dask.pool import LOOPBACK, Pool, WorkerDiedError, open_pool
 from pyhrf.execution.dask.worker import Job, file_of_batch
@@ -29,6 +31,8 @@ _MAX_BYTES = 256 * 2**20
 """Packed parcels that may be under way."""
 _ATTEMPTS = 2
 """Times that a parcel alone may fail, or kill three workers, before it is given up."""
+
+_log = logging.getLogger(__name__)
 
 
 class DaskRun:
@@ -146,6 +150,7 @@ class DaskRun:
     async def _serve(self) -> None:
         """Open the pool, bring workers up, work, and send everyone home."""
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
+        self._loop.set_exception_handler(self._note_unawaited)
         self._changed = asyncio.Event()
         self._ready.set()
         async with open_pool(
@@ -171,6 +176,13 @@ class DaskRun:
             finally:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
                 self._tell_shares()
+
+    def _note_unawaited(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Keep from the user what nobody waits for at the end, as distributed's last messages."""
+        if self._ending:
+            _log.debug("%s", context["message"], exc_info=context.get("exception"))
+        else:
+            loop.default_exception_handler(context)
 
     def _tell_shares(self) -> None:
         if self._done_by:
