@@ -1,5 +1,6 @@
 """The settings file: the manual's examples, and the place of each mistake."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,8 @@ def test_load_settings__environment_before_home(tmp_path, monkeypatch, file):
     assert load_settings().parallel_local.nb_procs == 3
     monkeypatch.setenv("PYHRF_CONFIG", "")
     assert load_settings().parallel_local.nb_procs == 2
+    monkeypatch.setenv("PYHRF_CONFIG", os.devnull)
+    assert load_settings() == Settings()
     monkeypatch.setenv("PYHRF_CONFIG", str(tmp_path / "none.cfg"))
     with pytest.raises(ConfigError, match=r"none\.cfg: no such settings file.*PYHRF_CONFIG"):
         load_settings()

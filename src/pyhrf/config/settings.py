@@ -302,7 +302,7 @@ def load_settings(path: Path | str | None = None) -> Settings:
     ----------
     path : Path or str, optional
         The file; without it that of ``PYHRF_CONFIG``, else ``~/.pyhrf/config.cfg`` if there is
-        one.
+        one. ``/dev/null`` stands for no settings.
 
     Returns
     -------
@@ -316,6 +316,8 @@ def load_settings(path: Path | str | None = None) -> Settings:
     """
     asked = path or os.environ.get("PYHRF_CONFIG")
     file = Path(asked) if asked else Path(_home(DEFAULT_PATH))
+    if str(file) == os.devnull:
+        return Settings()
     try:
         text = read_regular(file).decode("utf-8-sig")
     except FileNotFoundError as error:
