@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
 
-__all__ = ["Estimator", "Events", "Experiment", "FloatArray", "Parcel", "ParcelEstimate", "Run"]
-
 FloatArray = NDArray[np.float64]
 Status = Literal["ok", "failed", "skipped"]
 

@@ -11,15 +11,6 @@ from pyhrf.data import Estimator, Experiment
 from pyhrf.model.alike import alike_conditions
 from pyhrf.model.checks import checked_design
 
-__all__ = [
-    "StudyEstimator",
-    "check_estimator",
-    "code_versions",
-    "design_warnings",
-    "make_estimator",
-    "numerics_version",
-]
-
 
 class StudyEstimator(Estimator, Protocol):
     """An estimator of which an analysis can plan the work."""

@@ -18,18 +18,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = [
-    "TEMPORARY",
-    "left_by_killed",
-    "new_file",
-    "read_regular",
-    "reason_and_cure",
-    "regular_file",
-    "replacing",
-    "try_writing",
-    "why_unwritable",
-]
-
 TEMPORARY = ".tmp"
 """Suffix of files that are not finished yet."""
 

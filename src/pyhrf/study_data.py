@@ -13,8 +13,6 @@ from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import Dataset, open_dataset
 from pyhrf.inputs.paradigm import EventColumns
 
-__all__ = ["EXAMPLE_DATA", "StudyData", "Tell", "open_files", "study_data"]
-
 EXAMPLE_DATA = "example-data"
 """Folder of the example data in the output directory."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["alike"]
-
 _LABEL = re.compile("sub-[A-Za-z0-9]+")
 
 

@@ -41,8 +41,6 @@ from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import Results
 from pyhrf.study_data import StudyData, Tell, study_data
 
-__all__ = ["Answer", "Done", "Pool", "Said"]
-
 Answer = dict[str, Results | PyhrfError]
 """What came of each study."""
 

@@ -25,8 +25,6 @@ from pyhrf.model.levels import spread_weights
 from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid, check_names
 from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell
 
-__all__ = ["Prepared", "check_fit", "map_grid", "open_journal", "prepare"]
-
 _SAME_AMPLITUDES = 1e-6  # distance at norm 1, above what decimals of a file lose
 
 

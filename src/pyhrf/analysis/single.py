@@ -24,8 +24,6 @@ from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.results import Results
 from pyhrf.study_data import Tell, open_files, study_data
 
-__all__ = ["analyse", "check_study", "load_study"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -20,8 +20,6 @@ from pyhrf.execution.engines import tell_workflow
 from pyhrf.execution.runner import Keeper
 from pyhrf.execution.together import Numbering
 
-__all__ = ["LOCK", "Identity", "bring_home_all"]
-
 LOCK = "lock"
 """File, in the folder of a run, that holds it against another of the same studies."""
 

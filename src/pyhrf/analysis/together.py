@@ -33,8 +33,6 @@ from pyhrf.execution.run_state import preparing
 from pyhrf.execution.watch import MEMBERS, RUNS
 from pyhrf.study_data import Tell
 
-__all__ = ["analyse_all", "cancel_all"]
-
 _FILES_BESIDE = 256
 """Files that are open beside the locks of the journals."""
 

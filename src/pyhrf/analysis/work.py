@@ -29,17 +29,6 @@ from pyhrf.inputs.dataset import Dataset
 from pyhrf.results import Results, collect_provenance, write_provenance, write_results
 from pyhrf.study_data import Tell
 
-__all__ = [
-    "LOG_FILE",
-    "StudyRun",
-    "bring_home",
-    "compile_here",
-    "keep_in_log",
-    "show_in_report",
-    "warnings_in",
-    "write_study",
-]
-
 LOG_FILE = "pyhrf.log"
 """Warnings of a run, in the output directory; there when there are any."""
 

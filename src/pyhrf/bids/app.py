@@ -22,8 +22,6 @@ from pyhrf.inputs.paradigm import EventColumns
 from pyhrf.results import Results
 from pyhrf.study_data import Tell
 
-__all__ = ["analyse_bids", "cancel_bids"]
-
 _SECONDS_OF_SILENCE = 10.0
 """Parcels of a whole brain take seconds per participant."""
 

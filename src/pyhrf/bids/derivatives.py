@@ -41,8 +41,6 @@ from pyhrf.results import Results
 from pyhrf.results.maps import LEFT_OUT
 from pyhrf.results.names import file_stem
 
-__all__ = ["check_folder", "claim_folder", "older_results", "write_derivatives"]
-
 _PROGRAM = "PyHRF"
 _BIDS_VERSION = "1.10.0"
 _OF_SURFACES = ("hemi-*", "den-*", "space-fsLR*")

@@ -6,17 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = [
-    "COLUMNS",
-    "CONDITION_MAPS",
-    "CONTRAST_MAPS",
-    "PARCEL_COLUMNS",
-    "PARCEL_MAPS",
-    "MapKind",
-    "density",
-    "in_places",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class MapKind:

@@ -14,8 +14,6 @@ from typing import Any
 from pyhrf.errors import InputError
 from pyhrf.results.files import replace_file
 
-__all__ = ["keep_current", "keep_first", "scratch_beside", "write_json"]
-
 
 def keep_current(path: Path, content: bytes) -> bool:
     """Write a file if it is not there with this content; say whether it was written.

@@ -14,15 +14,6 @@ from pyhrf.inputs.surfaces import Mesh, is_gifti, series_time_step, structure_of
 from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid
 from pyhrf.results.label_files import write_labels
 
-__all__ = [
-    "ending_of_map",
-    "estimated_mask",
-    "label_file",
-    "map_step",
-    "parcel_names",
-    "squared_map",
-]
-
 _ENDINGS = (".nii.gz", ".func.gii", ".dscalar.nii", ".dtseries.nii")
 _NO_EDGES = np.empty((0, 2), np.int32)
 

@@ -12,8 +12,6 @@ from pyhrf.inputs.bids_names import BidsName, check_link
 from pyhrf.inputs.cifti import cifti_surfaces
 from pyhrf.inputs.surfaces import open_mesh, read_head, structure_of
 
-__all__ = ["by_hemisphere", "check_hemisphere", "find_meshes", "shipped_mesh"]
-
 _HEMISPHERES = {
     "CortexLeft": "L",
     "CortexRight": "R",

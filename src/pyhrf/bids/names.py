@@ -10,8 +10,6 @@ from hashlib import sha256
 from pyhrf.errors import ConfigError
 from pyhrf.results.names import LONGEST_STEM
 
-__all__ = ["bids_label", "check_labels", "condition_labels"]
-
 _WORDS = {"-": " Minus ", "+": " Plus ", ">": " Gt ", "<": " Lt "}
 _AROUND = "_contrast-_stat-effectvariance_statmap"
 _HYPHEN = re.compile("(?<=[A-Za-z0-9])-(?=[A-Za-z0-9])")

@@ -17,8 +17,6 @@ from pyhrf.inputs.bids import Selection
 from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.paradigm import EventColumns
 
-__all__ = ["ESTIMATORS", "BidsOptions"]
-
 ESTIMATORS: dict[str, EstimatorName] = {
     "vem": "jde-vem",
     "mcmc": "jde-mcmc",

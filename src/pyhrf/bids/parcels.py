@@ -21,8 +21,6 @@ from pyhrf.parcellation.edit import merge_small, split_mask
 from pyhrf.parcellation.resample import resample_labels
 from pyhrf.results import Grid
 
-__all__ = ["digest_of", "make_parcels", "provide_parcels", "read_atlas", "without_islands"]
-
 Labels = NDArray[np.int32]
 _HALF = 0.5  # of a voxel, to both sides of its centre
 _SHOWN = 10

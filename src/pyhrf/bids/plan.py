@@ -25,8 +25,6 @@ from pyhrf.inputs.bids_folders import open_bids
 from pyhrf.inputs.bids_names import BidsName, check_link, natural
 from pyhrf.study_data import Tell
 
-__all__ = ["Plan", "PlannedStudy", "make_plan"]
-
 _SHOWN = 5
 
 

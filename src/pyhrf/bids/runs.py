@@ -8,8 +8,6 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.bids import NATIVE_SPACE, NO_LABEL, Selection, space_of
 from pyhrf.inputs.bids_names import BidsName, natural
 
-__all__ = ["check_aligned", "check_once", "without_copies"]
-
 _OF_A_SCAN = ("ses", "run", "dir")
 """Entities that tell scans of a participant and task apart."""
 

@@ -9,8 +9,6 @@ from pyhrf.inputs.bids import DEFAULT_SPACE, spaces_of
 from pyhrf.inputs.bids_names import BidsName
 from pyhrf.study_data import Tell
 
-__all__ = ["check_one_space", "choose_space"]
-
 _NATIVE_RES = "res-native"
 """How fMRIPrep calls the resolution of the data themselves, which its names leave out."""
 

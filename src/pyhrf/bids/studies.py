@@ -25,8 +25,6 @@ from pyhrf.inputs.timing import fitting_step, tr_of_files
 from pyhrf.inputs.volumes import open_volume
 from pyhrf.results.names import BIDS_RESULTS
 
-__all__ = ["WORK", "folder_of_inputs", "make_study"]
-
 WORK = BIDS_RESULTS
 """Folder below OUT_DIR of the results as pyhrf_jde_estim writes them."""
 

@@ -23,8 +23,6 @@ from pyhrf.inputs.surfaces import NodeSeries, is_gifti, open_mesh, open_nodes
 from pyhrf.parcellation.edit import split_mask
 from pyhrf.results.label_files import ending_of, write_labels
 
-__all__ = ["Given", "provide_surface_parcels"]
-
 _SPOKEN = {
     "volume": "volumes (NIfTI)",
     "gifti": "series of each hemisphere (GIFTI)",

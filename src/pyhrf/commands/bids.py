@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from pyhrf.errors import PyhrfError
     from pyhrf.results import Results
 
-__all__ = ["bids"]
-
 _SIZE = "300"
 _SEVERAL = {
     *("--participant-label", "--participant_label", "--session-label", "--session_label"),

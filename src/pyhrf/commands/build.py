@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pyhrf.config.study import Contrast, Study
     from pyhrf.inputs.beside import RunTimes
 
-__all__ = ["BuildOptions", "build_study", "study_of"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:

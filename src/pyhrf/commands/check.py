@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pyhrf.execution.check_steps import Check
     from pyhrf.execution.lan.check import HostCheck, LanCheck
 
-__all__ = ["check"]
-
 _NARROWEST = 100
 _SCHEDULERS = {
     "slurm": "Slurm",

@@ -15,8 +15,6 @@ from pyhrf.errors import ConfigError
 if TYPE_CHECKING:
     from pyhrf.results.comparison import Comparison
 
-__all__ = ["compare"]
-
 
 @click.command(
     "compare",

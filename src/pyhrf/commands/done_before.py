@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["DoneBefore"]
-
 _SAID = re.compile("(?P<done>[0-9]+) of (?P<all>[0-9]+) parcels were already done")
 
 

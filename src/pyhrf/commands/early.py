@@ -7,8 +7,6 @@ import signal
 import sys
 from types import TracebackType
 
-__all__ = ["LoadingQuietly"]
-
 _INTERRUPTED = 130
 
 

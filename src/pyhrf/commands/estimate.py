@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pyhrf.config.study import Study
     from pyhrf.results import Results
 
-__all__ = ["EstimOptions", "estimate"]
-
 _PROFILE = "profile.txt"
 
 

@@ -13,8 +13,6 @@ import click
 
 from pyhrf.errors import PyhrfError, printable
 
-__all__ = ["INTERRUPTED", "NOT_STARTED", "OK", "SOME_FAILED", "run_command"]
-
 OK = 0
 NOT_STARTED = 1
 SOME_FAILED = 3

@@ -23,8 +23,6 @@ from pyhrf.commands.options import (
 )
 from pyhrf.commands.verbosity import verbosity_option
 
-__all__ = ["buildcfg", "estim", "jde"]
-
 _STUDY_FILE = "detectestim.xml"
 
 

@@ -13,8 +13,6 @@ from pyhrf.commands.build import BuildOptions, build_study
 from pyhrf.commands.estimate import EstimOptions, estimate
 from pyhrf.commands.exits import OK
 
-__all__ = ["buildcfg_like_jde", "estim_like_jde"]
-
 
 def buildcfg_like_jde(
     estimator: str, *, study_file: str, without: Sequence[str], extra: Sequence[click.Option] = ()

@@ -10,8 +10,6 @@ from pathlib import Path
 from pyhrf.commands.verbosity import DETAILS, logging_level
 from pyhrf.errors import ConfigError
 
-__all__ = ["logging_to"]
-
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 

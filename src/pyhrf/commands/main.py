@@ -14,18 +14,6 @@ with LoadingQuietly():
     from pyhrf.commands.exits import run_command
     from pyhrf.commands.options import CONTEXT
 
-__all__ = [
-    "pyhrf",
-    "run",
-    "run_glm_buildcfg",
-    "run_glm_estim",
-    "run_jde_buildcfg",
-    "run_jde_estim",
-    "run_maketests",
-    "run_rfir_buildcfg",
-    "run_rfir_estim",
-]
-
 _COMMANDS = {
     name: name
     for name in (

@@ -16,8 +16,6 @@ from pyhrf.commands.options import CONTEXT
 from pyhrf.commands.verbosity import as_verbosity, verbosity_option
 from pyhrf.errors import InputError
 
-__all__ = ["maketests"]
-
 _TESTS = "pyhrf.test"
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from pyhrf.execution.watch import Watch, WatchAll
 
-__all__ = ["monitor"]
-
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_BETWEEN_LINES = 5.0
 

@@ -8,20 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = [
-    "CONTEXT",
-    "ENGINES",
-    "FILE",
-    "confound_columns_option",
-    "contrast_options",
-    "engine_option",
-    "event_column_options",
-    "fd_threshold_option",
-    "fresh_option",
-    "n_jobs_option",
-    "percent_option",
-]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}

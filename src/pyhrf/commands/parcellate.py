@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pyhrf.inputs.parcellations import Placed
     from pyhrf.inputs.series import Space
 
-__all__ = ["parcellate"]
-
 _source = click.argument("source", type=FILE, metavar="FILE")
 _meshes = click.option(
     "-g",

@@ -12,8 +12,6 @@ from pyhrf.commands.exits import OK
 from pyhrf.commands.options import CONTEXT, FILE
 from pyhrf.errors import ConfigError
 
-__all__ = ["plot"]
-
 _FORMATS = (".png", ".svg", ".pdf")
 Command = TypeVar("Command", bound=Callable[..., int])
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pyhrf.inputs.surfaces import Mesh
     from pyhrf.inputs.volumes import Volume
 
-__all__ = ["project"]
-
 _SERIES, _LABELS = ".func.gii", ".label.gii"
 
 

@@ -9,8 +9,6 @@ import click
 from pyhrf.commands.exits import OK
 from pyhrf.commands.options import CONTEXT, FILE
 
-__all__ = ["report"]
-
 
 @click.command(
     "report",

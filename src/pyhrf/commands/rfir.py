@@ -7,8 +7,6 @@ import click
 from pyhrf.commands.likewise import buildcfg_like_jde, estim_like_jde
 from pyhrf.commands.options import CONTEXT
 
-__all__ = ["buildcfg", "estim", "rfir"]
-
 _STUDY_FILE = "rfir.xml"
 
 

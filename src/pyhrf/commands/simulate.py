@@ -14,8 +14,6 @@ from pyhrf.errors import counted
 from pyhrf.simulation.examples import EXAMPLES, example_spec
 from pyhrf.simulation.spec import SimulationSpec
 
-__all__ = ["simulate"]
-
 
 def _option(one: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Option of one field of the description; not given means the default."""

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["DETAILS", "PROGRESS", "SILENT", "as_verbosity", "logging_level", "verbosity_option"]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SILENT, PROGRESS, DETAILS, _ALL = 0, 1, 2, 6

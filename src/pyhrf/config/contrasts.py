@@ -16,8 +16,6 @@ from pyhrf.config.study import Contrast, Study
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular
 
-__all__ = ["parse_contrast", "read_contrasts"]
-
 _MAX_PARENTHESES = 100
 _NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.])")
 _QUOTED = re.compile(r"""'((?:[^']|'')+)'|"((?:[^"]|"")+)\"""")

@@ -18,8 +18,6 @@ from pyhrf.config.parameters import (
     parameter,
 )
 
-__all__ = ["MAX_TR", "ConditionTimes", "DataConfig", "RunFiles"]
-
 MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a mistake
 
 

@@ -12,17 +12,6 @@ from pydantic.fields import FieldInfo
 
 from pyhrf.errors import ConfigError
 
-__all__ = [
-    "Place",
-    "config_error",
-    "did_you_mean",
-    "facts_of",
-    "problem",
-    "rule_of",
-    "section_of",
-    "tag_of",
-]
-
 Place = tuple[str | int, ...]
 
 

@@ -10,8 +10,6 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_xml import BaseXmlModel, attr, element
 
-__all__ = ["FilePath", "PlainText", "Section", "cross_check_error", "not_allowed", "parameter"]
-
 
 class Section(BaseXmlModel, search_mode="unordered"):
     """A group of parameters: frozen, no unknown name, no infinite number."""

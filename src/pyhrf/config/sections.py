@@ -20,18 +20,6 @@ from pyhrf.config.parameters import (
     parameter,
 )
 
-__all__ = [
-    "ConfoundsConfig",
-    "Contrast",
-    "DriftConfig",
-    "GlmConfig",
-    "HrfConfig",
-    "McmcConfig",
-    "NoiseConfig",
-    "RfirConfig",
-    "VemConfig",
-]
-
 MAX_HRF_STEPS = 1000  # the cost grows with the cube of the number of HRF coefficients
 
 

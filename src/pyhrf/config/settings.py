@@ -23,16 +23,6 @@ from pyhrf.config.settings_text import line_numbers, values_of_text
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular
 
-__all__ = [
-    "ClusterSettings",
-    "LanSettings",
-    "LocalSettings",
-    "LogSettings",
-    "QueueSettings",
-    "Settings",
-    "load_settings",
-]
-
 DEFAULT_PATH = "~/.pyhrf/config.cfg"
 _LEVELS = (*range(7), 10, 20, 30, 40, 50)
 # A leading dash would be an option of ssh.

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from pyhrf.errors import ConfigError
 
-__all__ = ["line_numbers", "values_of_text"]
-
 # A comment behind a value; in what may hold a # or ; itself, only one that stands alone.
 _COMMENT = re.compile(r"(?:^|[ \t]+)[#;].*", re.MULTILINE)
 _LONE_COMMENT = re.compile(r"(?:^|[ \t]+)[#;](?:[ \t].*)?$", re.MULTILINE)

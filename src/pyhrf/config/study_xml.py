@@ -25,8 +25,6 @@ from pyhrf.config.study import SECTION_OF, Study
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular, replacing
 
-__all__ = ["program_of", "read_study", "study_to_xml", "write_study"]
-
 _WIDTH = 100
 _OF_ESTIMATORS = {section_of(Study.model_fields[name])[0] for name in SECTION_OF.values()}
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -16,8 +16,6 @@ from pyhrf.estimators.checks import contrast_vector, parcel_of_arrays, too_few, 
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.outliers import outlying_scans
 
-__all__ = ["Bold", "BoolArray", "ParcelEstimator"]
-
 Bold = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 _STATISTICS = ("t_", "z_", "F_")

@@ -12,19 +12,6 @@ from pyhrf.data import FloatArray, Parcel
 from pyhrf.errors import InputError, counted
 from pyhrf.model.graph import NeighbourGraph, grid_edges
 
-__all__ = [
-    "SharedNoiseKind",
-    "check_beta",
-    "check_iterations",
-    "check_seed",
-    "check_shared_noise",
-    "check_threshold",
-    "contrast_vector",
-    "parcel_of_arrays",
-    "too_few",
-    "usable_positions",
-]
-
 
 SharedNoiseKind = Literal["measured", "none"]
 

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import entry, inner
 
-__all__ = ["leave_one_out_scores", "site_logit"]
-
 # Mean change of the probabilities at which the labels for a trial of the field are good enough.
 SETTLED = 0.001
 

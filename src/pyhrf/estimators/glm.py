@@ -20,8 +20,6 @@ from pyhrf.model.checks import NoiseKind, check_experiment, check_models
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.nuisance import DriftKind
 
-__all__ = ["GLM"]
-
 
 class GLM(ParcelEstimator):
     """A general linear model of every position, fitted and tested by nilearn.

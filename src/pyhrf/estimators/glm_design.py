@@ -25,8 +25,6 @@ from pyhrf.data import Events, Experiment, FloatArray, Run
 from pyhrf.errors import InputError, counted
 from pyhrf.model.nuisance import DriftKind, independent_columns
 
-__all__ = ["GLMDesign", "GLMModel", "RunDesign", "fir_delays_of", "make_designs"]
-
 GLMModel = Literal["canonical", "derivatives", "fir"]
 
 Kernel = Callable[[float, int], FloatArray]

@@ -20,8 +20,6 @@ from pyhrf.data import FloatArray
 from pyhrf.estimators.glm_design import GLMDesign, RunDesign
 from pyhrf.model.checks import NoiseKind
 
-__all__ = ["Fit", "f_test", "fit_runs", "response_covariance", "responses", "t_test"]
-
 # nilearn's rounding of autocorrelations, and the bytes that the models of a run may take.
 BINS = 100
 KEPT_BYTES = 32_000_000

@@ -21,8 +21,6 @@ from pyhrf.estimators.glm_fit import (
 from pyhrf.model.checks import NoiseKind
 from pyhrf.model.hrf import hrf_shape, scaled_to_peak
 
-__all__ = ["summarise_glm"]
-
 # Share of the positions, those with the highest F, whose mean signal gives a parcel's HRF.
 TOP = 0.1
 

@@ -32,8 +32,6 @@ from numba.core import caching
 
 from pyhrf.files import try_writing, why_unwritable
 
-__all__ = ["cache_folder", "cache_problem", "cached_kernels", "entry", "inner"]
-
 # Sums may be reordered for vector instructions; NaN and infinity keep their meaning.
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
 

@@ -9,15 +9,6 @@ from pyhrf.estimators.field_kernels import site_logit
 from pyhrf.estimators.kernel_cache import entry, inner
 from pyhrf.estimators.vem_state import Hyper, ParcelData, State
 
-__all__ = [
-    "log_odds",
-    "own_precision",
-    "shared_levels",
-    "shared_squares",
-    "update_levels",
-    "update_mixtures",
-]
-
 # Step of the mixtures as a multiple of the way to their optimum: below twice it still climbs, and
 # saves a quarter of the iterations.
 OVER_RELAXATION = 1.9

@@ -7,8 +7,6 @@ import numpy as np
 from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import inner
 
-__all__ = ["inverse_and_log_det"]
-
 
 @inner
 def inverse_and_log_det(A: FloatArray) -> tuple[FloatArray, float]:

@@ -23,8 +23,6 @@ from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.neighbour_correlation import neighbour_correlation
 from pyhrf.model.nuisance import DriftKind
 
-__all__ = ["JDEMCMC", "StartKind"]
-
 StartKind = Literal["vem", "dispersed"]
 
 # Fewest sweeps that quantiles and the comparison of chains can be taken of.

@@ -11,8 +11,6 @@ from scipy.special import ndtri
 
 from pyhrf.data import FloatArray
 
-__all__ = ["effective_sample_size", "split_rhat"]
-
 
 def split_rhat(chains: FloatArray) -> FloatArray:
     """Split R-hat of the ranks: 1 where the halves of all chains agree, more where they do not.

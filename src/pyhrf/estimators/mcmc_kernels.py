@@ -25,8 +25,6 @@ from pyhrf.estimators.mcmc_level_kernels import (
 from pyhrf.estimators.mcmc_mixture_kernels import draw_mixtures, move_mixture
 from pyhrf.estimators.mcmc_state import Chain, Design, Draws, Hyper, ParcelMoments, Steps
 
-__all__ = ["run_chain"]
-
 # Sweeps between two draws of the autocorrelations, of which each costs as much as many levels.
 RHO_EVERY = 10
 # Proposals of the scale in each sweep, and their sd for one condition: the prior's width.

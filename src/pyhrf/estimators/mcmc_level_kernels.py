@@ -8,8 +8,6 @@ from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import inner
 from pyhrf.estimators.mcmc_state import Chain, Design, Draws, Hyper, ParcelMoments
 
-__all__ = ["draw_autocorrelations", "draw_positions", "fill_position"]
-
 
 @inner
 def fill_position(

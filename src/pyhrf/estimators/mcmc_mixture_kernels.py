@@ -8,8 +8,6 @@ from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import inner
 from pyhrf.estimators.mcmc_state import Chain, Hyper
 
-__all__ = ["draw_mixtures", "move_mixture"]
-
 # A draw of a mixture that breaks the constraint is tried again so often.
 N_TRIES = 50
 # Proposals for the log of a class's width when its levels go along: from rough to fine.

@@ -14,8 +14,6 @@ from pyhrf.estimators.vem_problem import VEMProblem
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.statistics import DesignStatistics
 
-__all__ = ["FieldPrior", "MCMCProblem", "Settings", "compressed_design"]
-
 # Values of the field's strength and log odds, and the sd of their prior around the choice of the
 # variational EM, on a graph of up to so many pairs of neighbours (a cube of 216 voxels).
 BETAS = np.round(np.arange(0.0, 1.2001, 0.025), 3)

@@ -18,8 +18,6 @@ from pyhrf.estimators.vem_independent import solve_independent
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.statistics import Moments, grid_energy, parcel_moments, without_nuisance
 
-__all__ = ["MCMCSolution", "empty_draws", "moments_of", "solve_mcmc"]
-
 # Priors that are worth little: shape and scale of that of the HRF's scale (a canonical response
 # with a peak of 1 has a scale of 0.03; a prior that expects more makes weak responses rougher, one
 # that expects far less shrinks weak levels), and how many scans that of the noise's is worth.

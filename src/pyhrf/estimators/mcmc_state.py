@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
-__all__ = ["Chain", "Design", "Draws", "Hyper", "ParcelMoments", "Steps"]
-
 
 class Design(NamedTuple):
     """What all parcels share.

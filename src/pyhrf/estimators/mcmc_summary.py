@@ -12,8 +12,6 @@ from pyhrf.estimators.mcmc_diagnostics import effective_sample_size, split_rhat
 from pyhrf.estimators.mcmc_solver import MCMCSolution
 from pyhrf.model.hrf import hrf_shape
 
-__all__ = ["RHAT_AGREED", "summarise_draws"]
-
 # Chains agree when no R-hat is above this.
 RHAT_AGREED = 1.05
 QUANTILES = (0.025, 0.975)

@@ -11,8 +11,6 @@ from pyhrf.estimators.linalg_kernels import inverse_and_log_det
 from pyhrf.estimators.vem_kernels import hrf_precision
 from pyhrf.estimators.vem_state import ParcelData, Prior, State
 
-__all__ = ["hrf_covariance", "posterior_covariances"]
-
 
 @entry
 def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> FloatArray:

@@ -8,8 +8,6 @@ from pyhrf.data import FloatArray
 from pyhrf.estimators.potts_kernels import mean_agreement
 from pyhrf.model.graph import NeighbourGraph
 
-__all__ = ["log_partition"]
-
 
 def log_partition(
     graph: NeighbourGraph,

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import entry
 
-__all__ = ["mean_agreement"]
-
 
 @entry
 def mean_agreement(

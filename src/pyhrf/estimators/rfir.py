@@ -20,8 +20,6 @@ from pyhrf.model.hrf import prior_precision
 from pyhrf.model.nuisance import DriftKind
 from pyhrf.model.statistics import design_statistics
 
-__all__ = ["RFIR"]
-
 # Lag-1 autocorrelations that a position's noise may have.
 AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
 # Positions of the noise that brings the kernels into memory.

@@ -7,8 +7,6 @@ import numpy as np
 from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import inner
 
-__all__ = ["factorise", "invert", "residual", "statistics_at"]
-
 
 @inner
 def statistics_at(

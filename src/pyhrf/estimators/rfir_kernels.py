@@ -15,8 +15,6 @@ from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import entry, inner
 from pyhrf.estimators.rfir_factor_kernels import factorise, invert, residual, statistics_at
 
-__all__ = ["fit_positions"]
-
 # A condition whose prior variance adds less than this to the noise's, per coefficient, is left out.
 NEGLIGIBLE = 1e-4
 # Steps grow by this while the likelihood grows, up to the longest.

@@ -11,8 +11,6 @@ from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import entry, inner
 from pyhrf.estimators.rfir_factor_kernels import factorise, invert, residual, statistics_at
 
-__all__ = ["level_covariances", "posterior_means", "truncated_mean"]
-
 
 @inner
 def truncated_mean(centre: float, sd: float) -> float:

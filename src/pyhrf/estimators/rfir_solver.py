@@ -25,8 +25,6 @@ from pyhrf.model.statistics import (
     without_nuisance,
 )
 
-__all__ = ["RFIRProblem", "RFIRSolution", "Responses", "make_rfir_problem", "solve_rfir"]
-
 # Directions of the prior that hold less than this of its variance are left out: some ten are left.
 LEAST_SHARE = 1e-5
 # Where iterations begin: prior variance of a response, per coefficient, in units of the noise's.

@@ -12,8 +12,6 @@ from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.estimators.rfir_solver import RFIRProblem, RFIRSolution, levels_of
 from pyhrf.model.hrf import hrf_shape, scaled_to_peak
 
-__all__ = ["summarise_rfir"]
-
 
 def summarise_rfir(
     problem: RFIRProblem,

@@ -25,8 +25,6 @@ from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.neighbour_correlation import neighbour_correlation
 from pyhrf.model.nuisance import DriftKind
 
-__all__ = ["JDEVEM"]
-
 
 class JDEVEM(ParcelEstimator):
     """HRF of a parcel, and response levels and activation of its positions, from BOLD data.

@@ -16,8 +16,6 @@ from pyhrf.data import FloatArray
 from pyhrf.model.noise_spectrum import CosineBasis, updated_spectrum
 from pyhrf.model.shared_noise import SharedNoise
 
-__all__ = ["AlongNoise", "kept_parts"]
-
 N_DIRECTIONS = 20
 # Singular values of the regressors, of unit norm, this far below the largest one count as 0.
 ALIKE = 0.1

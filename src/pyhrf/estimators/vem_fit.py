@@ -19,16 +19,6 @@ from pyhrf.estimators.vem_kernels import contract_design, run_vem
 from pyhrf.estimators.vem_problem import VEMProblem
 from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 
-__all__ = [
-    "BETAS",
-    "PRIOR_MEAN",
-    "PRIOR_VARIANCE",
-    "PRIOR_WEIGHT",
-    "Fit",
-    "VEMSolution",
-    "initial_state",
-]
-
 # The mixtures' prior: worth so many positions; mean in standard errors of a level, variances
 # of the inactive and the active class in squared standard errors.
 PRIOR_WEIGHT = 5.0

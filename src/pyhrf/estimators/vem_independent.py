@@ -28,8 +28,6 @@ from pyhrf.model.statistics import (
     without_nuisance,
 )
 
-__all__ = ["solve_independent"]
-
 # Smallest part of a position's variance that its noise is taken to be at the start.
 LEAST_NOISE = 1e-6
 # Iterations before the field is chosen, and after it was chosen a first time.

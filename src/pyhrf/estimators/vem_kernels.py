@@ -23,13 +23,6 @@ from pyhrf.estimators.level_kernels import (
 from pyhrf.estimators.linalg_kernels import inverse_and_log_det
 from pyhrf.estimators.vem_state import Hyper, ParcelData, Prior, State
 
-__all__ = [
-    "contract_design",
-    "hrf_precision",
-    "project",
-    "run_vem",
-]
-
 
 @inner
 def _contract(

@@ -15,8 +15,6 @@ import numpy as np
 from pyhrf.data import FloatArray
 from pyhrf.model.noise_spectrum import CosineBasis, updated_spectrum
 
-__all__ = ["HRF", "combined_hrf", "hrf_of_sums", "noise_of_sums"]
-
 # Variances of the misfit, in units of the prior's, and how often there is none. Of the parcels of
 # real data about half have none that is seen, the others .05 to .5 (`validation.held_out`).
 MISFITS = np.concatenate([[0.0], np.geomspace(0.1, 1.0, 5)])

@@ -30,8 +30,6 @@ from pyhrf.model.shared_noise import (
 )
 from pyhrf.model.statistics import without_nuisance
 
-__all__ = ["NoiseFit"]
-
 # Steps towards the spectrum, as if positions shared nothing and then as they do.
 N_SPECTRA = (3, 2)
 # Residuals this small beside the data are rounding.

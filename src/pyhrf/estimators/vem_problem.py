@@ -16,14 +16,6 @@ from pyhrf.model.noise_spectrum import CosineBasis, cosine_basis, to_cosines
 from pyhrf.model.nuisance import DriftKind, independent_columns
 from pyhrf.model.statistics import DesignStatistics, Projector, design_statistics
 
-__all__ = [
-    "CosineDesign",
-    "VEMProblem",
-    "experiment_problem",
-    "make_problem",
-    "n_responses_with_room",
-]
-
 # Grid of lag-1 autocorrelations, and the peak times of the HRFs to begin with, seconds.
 AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
 # Directions of the HRF's prior that a response is made of when the noise is measured.

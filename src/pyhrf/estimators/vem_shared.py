@@ -26,8 +26,6 @@ from pyhrf.estimators.vem_state import ParcelData, Prior
 from pyhrf.model.shared_noise import held_out_ratio
 from pyhrf.model.statistics import pair_blocks
 
-__all__ = ["SharedFit"]
-
 # The start: HRF whose peak is at 5 s, probability of activation, squared standard errors that the
 # classes are measured in, as a part of those given all other positions.
 START_HRF = 2

@@ -11,8 +11,6 @@ from pyhrf.estimators.vem_problem import VEMProblem
 from pyhrf.estimators.vem_shared import SharedFit
 from pyhrf.model.graph import NeighbourGraph
 
-__all__ = ["solve_vem"]
-
 
 def solve_vem(
     problem: VEMProblem, bold: NDArray[np.floating], graph: NeighbourGraph

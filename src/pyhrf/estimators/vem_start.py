@@ -7,8 +7,6 @@ import numpy as np
 from pyhrf.data import FloatArray
 from pyhrf.model.shared_noise import SharedNoise
 
-__all__ = ["joint_start"]
-
 N_ITERATIONS = 5
 # Passes over the conditions: the first time, and then.
 N_PASSES = (6, 3)

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
-__all__ = ["Hyper", "ParcelData", "Prior", "State"]
-
 
 class Prior(NamedTuple):
     """What is fixed before the data of a parcel are fitted.

@@ -14,8 +14,6 @@ from pyhrf.estimators.vem_fit import VEMSolution
 from pyhrf.estimators.vem_state import State
 from pyhrf.model.hrf import hrf_shape, scaled_to_peak
 
-__all__ = ["class_crossing", "normalised_hrf", "summarise"]
-
 # Draws from the HRF's posterior: the sd of a figure is then known to 7 %.
 N_DRAWS = 100
 

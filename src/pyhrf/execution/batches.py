@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from pyhrf.execution.engine import Batch
 
-__all__ = ["make_batches"]
-
 _BATCHES_PER_WORKER = 4
 
 

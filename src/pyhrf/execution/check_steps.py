@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from pyhrf.files import reason_and_cure
 
-__all__ = ["Check", "Fault", "Step", "go_through"]
-
 
 class Fault(Exception):  # noqa: N818 - what is amiss, which is what the check looks for
     """Something is not as an engine needs it.

@@ -9,8 +9,6 @@ from pathlib import Path
 from pyhrf.data import Estimator
 from pyhrf.execution.remote.host_folder import cache_problem
 
-__all__ = ["compile_in_turn"]
-
 
 def compile_in_turn(estimator: Estimator, lock: Path) -> None:
     """Compile before the first parcel, whose time is not to count it.

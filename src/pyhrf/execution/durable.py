@@ -13,8 +13,6 @@ from pathlib import Path
 from pyhrf.errors import InputError
 from pyhrf.files import replacing
 
-__all__ = ["DirectoryLock", "sync_directory", "write_durably"]
-
 
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file so that after any crash it is there in full or not at all.

@@ -18,20 +18,6 @@ import numpy as np
 
 from pyhrf.data import Estimator, Parcel, ParcelEstimate
 
-__all__ = [
-    "Batch",
-    "BatchResult",
-    "Detaching",
-    "Engine",
-    "Keeping",
-    "Load",
-    "Resumable",
-    "estimate_parcel",
-    "failed_internally",
-    "is_internal_error",
-    "work_batch",
-]
-
 Load = Callable[[Sequence[int]], list[Parcel]]
 """Brings the parcels of the given numbers, in that order; may be called by several threads."""
 

@@ -12,17 +12,6 @@ from pyhrf.execution.output_folder import check_aside, folder_of_engine, held, s
 from pyhrf.execution.queues.kinds import KINDS
 from pyhrf.execution.soma.notes import Notes
 
-__all__ = [
-    "ENGINES",
-    "begin_anew",
-    "cancel",
-    "keep_aside",
-    "make_detaching",
-    "make_engine",
-    "tell_what_goes_on",
-    "tell_workflow",
-]
-
 ENGINES = ("serial", "local", "LAN", "cluster", *KINDS)
 _DETACHING = "cluster"
 

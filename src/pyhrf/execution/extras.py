@@ -8,8 +8,6 @@ from importlib.util import find_spec
 
 from pyhrf.errors import EngineError
 
-__all__ = ["EXTRAS", "check_installed", "install_command"]
-
 EXTRAS = {
     "lan": ("asyncssh", "bokeh", "cloudpickle", "cryptography", "distributed"),
     "cluster": ("asyncssh", "soma_workflow"),

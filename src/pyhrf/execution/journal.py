@@ -25,8 +25,6 @@ from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
 from pyhrf.execution.run_state import RunState, write_state
 from pyhrf.files import TEMPORARY, left_by_killed, read_regular
 
-__all__ = ["BatchRecord", "Journal"]
-
 _FORMAT = "1"
 _CURE = "choose another output directory with -u, or use --fresh to keep the old one aside"
 _MAX_DIFFERENCES = 5

@@ -19,8 +19,6 @@ from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
 from pyhrf.execution.engine import Batch, BatchResult, Load, work_batch
 
-__all__ = ["LocalEngine", "n_usable_cores"]
-
 _GRACE = 2.0
 """Seconds that an interrupted run waits for the parcels that are being estimated."""
 _SWITCH_INTERVAL = 2e-4

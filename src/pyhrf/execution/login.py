@@ -6,8 +6,6 @@ import getpass
 
 from pyhrf.errors import EngineError
 
-__all__ = ["login_name"]
-
 
 def login_name() -> str:
     """Give the login of who runs this program.

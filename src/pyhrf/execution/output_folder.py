@@ -13,18 +13,6 @@ from pyhrf.execution.durable import DirectoryLock
 from pyhrf.execution.run_state import STATE_FILE
 from pyhrf.files import TEMPORARY
 
-__all__ = [
-    "FOLDER",
-    "LOCK",
-    "STUDY",
-    "check_aside",
-    "folder_of_engine",
-    "held",
-    "is_ours",
-    "refuse_link",
-    "set_aside",
-]
-
 FOLDER = ".journal"
 """Of the journal, in the output directory."""
 

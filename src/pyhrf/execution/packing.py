@@ -21,15 +21,6 @@ from numpy.typing import NDArray
 from pyhrf.data import Parcel, ParcelEstimate, Status
 from pyhrf.files import regular_file
 
-__all__ = [
-    "About",
-    "pack_estimates",
-    "pack_parcels",
-    "unpack_estimates",
-    "unpack_parcels",
-    "unpack_statuses",
-]
-
 About = dict[str, str | int | float]
 
 _FORMAT = 1

@@ -16,8 +16,6 @@ import numpy as np
 
 from pyhrf.data import Estimator, Events, Experiment, Run
 
-__all__ = ["HasRecipe", "from_recipe", "to_recipe"]
-
 _FORMAT = 1
 _CLASSES = {kind.__name__: kind for kind in (Events, Run, Experiment)}
 _DTYPES = ("bool", "int32", "int64", "uint8", "float32", "float64")

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 
 from pyhrf.execution.packing import About
 
-__all__ = ["Logged", "collected_log", "file_of_batch"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -14,21 +14,6 @@ from pathlib import Path
 from pyhrf.execution.durable import write_durably
 from pyhrf.files import read_regular
 
-__all__ = [
-    "ENDED",
-    "FAILED",
-    "HEARTBEAT",
-    "INTERRUPTED",
-    "PREPARING",
-    "RUNNING",
-    "SILENCE",
-    "STATE_FILE",
-    "RunState",
-    "preparing",
-    "read_state",
-    "write_state",
-]
-
 PREPARING, RUNNING = "preparing", "running"
 ENDED, INTERRUPTED, FAILED = "ended", "interrupted", "failed"
 

@@ -18,8 +18,6 @@ from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
 from pyhrf.execution.progress import Progress, SilentProgress
 from pyhrf.execution.run_state import ENDED, FAILED, HEARTBEAT, INTERRUPTED, RunState
 
-__all__ = ["Announcing", "Interrupted", "Keeper", "Outcome", "run_batches"]
-
 _NEWS_SECONDS = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

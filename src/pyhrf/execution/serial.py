@@ -8,8 +8,6 @@ from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
 from pyhrf.execution.engine import Batch, BatchResult, Load, work_batch
 
-__all__ = ["SerialEngine"]
-
 
 class SerialEngine:
     """Work on every batch in the calling thread: the plainest engine, best for a debugger."""

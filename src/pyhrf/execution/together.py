@@ -26,15 +26,6 @@ from pyhrf.execution.journal import Journal
 from pyhrf.execution.recipe import from_recipe, to_recipe
 from pyhrf.execution.run_state import RunState, write_state
 
-__all__ = [
-    "EstimatorOfAll",
-    "JournalOfAll",
-    "LoadOfAll",
-    "Numbering",
-    "batches_of_all",
-    "packed_recipe",
-]
-
 _IN_MEMORY = 4
 """Estimators that are kept ready; studies follow each other, so that few are needed at a time."""
 

@@ -15,8 +15,6 @@ from pyhrf.execution.packing import unpack_statuses
 from pyhrf.execution.run_state import RunState, read_state
 from pyhrf.files import read_regular
 
-__all__ = ["MEMBERS", "RUNS", "HostTally", "Watch", "WatchAll"]
-
 RUNS = ".journal"
 """Folder, in a directory, of a journal or of the runs of many studies."""
 

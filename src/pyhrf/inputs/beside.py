@@ -14,8 +14,6 @@ from pyhrf.inputs.series import time_step
 from pyhrf.inputs.sidecars import ScanTimes, doubts_of, scan_times
 from pyhrf.inputs.timing import tr_of_files
 
-__all__ = ["RunTimes", "times_beside"]
-
 
 @dataclass(frozen=True)
 class RunTimes:

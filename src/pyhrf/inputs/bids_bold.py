@@ -6,8 +6,6 @@ from pathlib import Path
 
 from pyhrf.inputs.bids_names import BidsName, parse_name, why_no_name
 
-__all__ = ["ALL_PREPROCESSED", "NO_LABEL", "SURFACES", "VOLUMES", "is_bold", "why_not"]
-
 VOLUMES = (".nii.gz", ".nii")
 SURFACES = {".func.gii": "gifti", ".dtseries.nii": "cifti"}
 NO_LABEL = "none"

@@ -10,8 +10,6 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
 from pyhrf.inputs.bids_names import check_link, read_json
 
-__all__ = ["open_bids"]
-
 
 def open_bids(bids_dir: Path, derivatives: Path | None = None, *, check: bool = True) -> BidsData:
     """Open a BIDS data set with derivatives of fMRIPrep.

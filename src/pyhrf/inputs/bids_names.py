@@ -18,8 +18,6 @@ from typing import Any
 from pyhrf.errors import InputError
 from pyhrf.files import read_regular
 
-__all__ = ["BidsName", "Tree", "check_link", "json_beside", "natural", "parse_name", "read_json"]
-
 _ENTITY = re.compile(r"([A-Za-z]+)-([A-Za-z0-9+]+)")
 _INDICES = {"run", "echo", "flip", "inv", "split"}  # 1 and 01 are the same
 

@@ -22,16 +22,6 @@ from pyhrf.inputs.labels import whole_labels
 from pyhrf.inputs.surfaces import Mesh, NodeSeries
 from pyhrf.model.graph import grid_edges
 
-__all__ = [
-    "Grayordinates",
-    "cifti_surfaces",
-    "cifti_time_step",
-    "is_cifti",
-    "open_cifti",
-    "open_cifti_map",
-    "read_cifti_labels",
-]
-
 _ENDINGS = (".dtseries.nii", ".dlabel.nii", ".dscalar.nii")
 _SECONDS = {"SECOND": 1.0}
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pyhrf.data import Events
 
-__all__ = ["NO_VALUE", "clean_name", "name_notes", "same_letters", "says_missing"]
-
 NO_VALUE = "n/a"
 """What BIDS writes where a value lacks."""
 

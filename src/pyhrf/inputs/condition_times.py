@@ -12,8 +12,6 @@ from pyhrf.inputs.event_lines import Line, is_number, read_lines
 from pyhrf.inputs.headless import AFNI_TIME
 from pyhrf.inputs.paradigm import grouped_events
 
-__all__ = ["read_times"]
-
 _Event = tuple[float, float, float]  # onset, duration, amplitude
 _NO_EVENT = ("*", "-1")  # of AFNI, alone in a row
 _AFNI = "AFNI's times (a row of onsets for each run)"

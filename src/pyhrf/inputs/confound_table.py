@@ -14,8 +14,6 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError, counted
 from pyhrf.inputs.text import read_text
 
-__all__ = ["read_table"]
-
 _MISSING = {"n/a", "na", "nan", ""}
 
 

@@ -18,17 +18,6 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.confound_table import read_table
 from pyhrf.inputs.scan_lists import read_scans
 
-__all__ = [
-    "FD_COLUMN",
-    "OUTLIERS",
-    "STRATEGIES",
-    "Nuisance",
-    "NuisanceFiles",
-    "censored_notes",
-    "chosen_columns",
-    "read_nuisance",
-]
-
 _MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
 _EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
 STRATEGIES: Mapping[str, tuple[str, ...]] = {

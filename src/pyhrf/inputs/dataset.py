@@ -29,8 +29,6 @@ from pyhrf.inputs.voxels import percent_change
 from pyhrf.model.durations import in_one_unit
 from pyhrf.model.levels import levels_per_run
 
-__all__ = ["Dataset", "RunPaths", "open_dataset"]
-
 
 class RunPaths(Protocol):
     """The files of a run."""

@@ -11,8 +11,6 @@ from pathlib import Path
 from pyhrf.errors import InputError
 from pyhrf.inputs.text import read_text
 
-__all__ = ["Line", "is_number", "read_lines"]
-
 _WORDS = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>\S+))(?P<end>\s+|$)')
 
 

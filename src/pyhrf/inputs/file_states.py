@@ -7,8 +7,6 @@ from pathlib import Path
 
 from pyhrf.errors import InputError
 
-__all__ = ["FileState", "refuse_changed", "states_of"]
-
 FileState = tuple[float, int, int]
 """Time of the last change, size, and number of a file in its file system."""
 

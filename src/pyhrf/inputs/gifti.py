@@ -24,8 +24,6 @@ import numpy as np
 from pyhrf.errors import InputError
 from pyhrf.files import regular_file
 
-__all__ = ["STRUCTURE", "is_gifti", "load_gifti", "read_head"]
-
 STRUCTURE = "AnatomicalStructurePrimary"
 """Name under which a file says what it is of."""
 

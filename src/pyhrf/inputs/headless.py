@@ -10,8 +10,6 @@ from itertools import pairwise
 from pyhrf.errors import InputError
 from pyhrf.inputs.event_lines import Line, is_number
 
-__all__ = ["AFNI_TIME", "refuse_other_formats"]
-
 AFNI_TIME = re.compile(r"([^*:]+)(?:\*([^*:]+))?(?::([^*:]+))?")
 """A time of AFNI: an onset, perhaps married to ``*AMPLITUDE`` and ``:DURATION``."""
 

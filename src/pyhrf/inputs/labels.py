@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
 
-__all__ = ["whole_labels"]
-
 _LABEL_ROUNDING = 1e-3
 
 

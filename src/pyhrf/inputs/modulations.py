@@ -8,8 +8,6 @@ import numpy as np
 
 from pyhrf.data import Events, FloatArray
 
-__all__ = ["off_centre"]
-
 _SMALL_MEAN = 0.1  # standard deviations
 
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["VoxelParcels", "find_graph_parcels", "find_parcels"]
-
 
 @dataclass(frozen=True, slots=True)
 class VoxelParcels:

@@ -15,8 +15,6 @@ from pyhrf.inputs.condition_names import NO_VALUE, clean_name, same_letters, say
 from pyhrf.inputs.event_lines import Line, is_number, read_lines
 from pyhrf.inputs.headless import refuse_other_formats
 
-__all__ = ["EventColumns", "grouped_events", "read_paradigm"]
-
 _CSV_COLUMNS = ("session", "condition", "onset", "duration", "amplitude")
 _ONLY_CONDITION = "events"
 # Columns of BIDS that name no condition: where there is no other one, all events are of one.

@@ -18,8 +18,6 @@ from pyhrf.inputs.surfaces import Mesh, is_gifti, open_mesh, read_node_map
 from pyhrf.inputs.volumes import Volume, open_volume
 from pyhrf.inputs.voxels import read_volume
 
-__all__ = ["Placed", "open_placed", "place_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Placed:

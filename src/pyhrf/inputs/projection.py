@@ -15,8 +15,6 @@ from pyhrf.inputs.surfaces import Mesh
 from pyhrf.inputs.volumes import Volume, check_oriented
 from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 
-__all__ = ["check_nested", "project_labels", "project_series"]
-
 _CHUNK_BYTES = 256 << 20
 
 

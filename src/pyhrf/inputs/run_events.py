@@ -13,8 +13,6 @@ from pyhrf.inputs.paradigm import EventColumns, read_paradigm
 from pyhrf.inputs.series import Series
 from pyhrf.inputs.spm import SpmDesign, sessions_of
 
-__all__ = ["read_events_of", "spelled_once"]
-
 
 def spelled_once(
     paradigms: Sequence[Path | None], times: Sequence[Mapping[str, Path]]

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.inputs.text import read_text
 
-__all__ = ["read_scans"]
-
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 

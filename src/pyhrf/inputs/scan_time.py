@@ -10,8 +10,6 @@ import numpy as np
 from pyhrf.data import Events
 from pyhrf.errors import InputError, counted
 
-__all__ = ["check_conditions", "moved", "within_scan_time"]
-
 _LONG_ONSET = 3600.0  # seconds; hardly a run goes on for an hour
 _LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
 

@@ -34,17 +34,6 @@ from pyhrf.inputs.surfaces import (
 from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
 
-__all__ = [
-    "Opened",
-    "Series",
-    "Space",
-    "lengths",
-    "open_series",
-    "read_stored",
-    "time_step",
-    "values_of",
-]
-
 Series = Volume | NodeSeries
 Space = Volume | Mesh | Grayordinates
 

@@ -14,8 +14,6 @@ from typing import Any
 from pyhrf.errors import InputError, counted
 from pyhrf.inputs.series import lengths, time_step
 
-__all__ = ["ScanTimes", "doubts_of", "is_old_fmriprep", "scan_times"]
-
 _CORRECTED = "SliceTimingCorrected"
 _MAX_TR = 30.0
 _SHORTEST_START = 1e-3  # seconds; less is no delay

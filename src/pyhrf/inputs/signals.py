@@ -14,8 +14,6 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.series import Series, values_of
 from pyhrf.inputs.voxels import has_level
 
-__all__ = ["refuse_centred", "refuse_silence", "refuse_silent_run", "varies"]
-
 _AT_ONCE = 1000  # positions
 
 

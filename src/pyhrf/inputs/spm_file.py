@@ -22,8 +22,6 @@ from pyhrf.errors import InputError, counted
 from pyhrf.files import read_regular
 from pyhrf.inputs.condition_names import clean_name
 
-__all__ = ["SpmDesign", "answer", "from_json", "parse_spm"]
-
 MEMORY = 1 << 30
 """Bytes that reading may take: the largest designs need a tenth of that."""
 

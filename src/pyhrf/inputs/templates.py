@@ -8,8 +8,6 @@ from pathlib import Path
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids_names import json_beside, read_json
 
-__all__ = ["space_in_name", "template_notes"]
-
 _ENTITY = re.compile("(?:^|[_/])(?:tpl|space)-([A-Za-z0-9]+)")
 _WORD = re.compile("(?:^|[_.-])(FSLMNI152|MNI152NLin[A-Za-z0-9]+)")
 _KEYS = ("SpatialReference", "Space", "ReferenceSpace", "Template")

@@ -8,8 +8,6 @@ from pathlib import Path
 from pyhrf.errors import InputError
 from pyhrf.files import regular_file
 
-__all__ = ["read_text"]
-
 _MOST_BYTES = 256 << 20
 
 csv.field_size_limit(_MOST_BYTES)  # or else csv raises an error of its own in longer fields

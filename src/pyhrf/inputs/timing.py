@@ -10,8 +10,6 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.series import Series
 from pyhrf.inputs.spm import SpmDesign
 
-__all__ = ["fitting_step", "repetition_times", "tr_of_files"]
-
 _MAX_TR = 30.0
 _MIN_TR = 0.01
 _LIKELY_TR = 0.1

@@ -16,8 +16,6 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError, counted
 from pyhrf.files import regular_file
 
-__all__ = ["Volume", "check_oriented", "grid_difference", "open_volume", "refuse_overfull"]
-
 NOT_ORIENTED = "its header does not say how it lies in space (qform_code and sform_code are 0)"
 
 _GZIP_MAGIC = b"\x1f\x8b"

@@ -15,8 +15,6 @@ from pyhrf.errors import InputError
 from pyhrf.files import regular_file
 from pyhrf.inputs.volumes import Volume
 
-__all__ = ["has_level", "percent_change", "read_volume", "read_voxels", "scaled"]
-
 _READ_BYTES = 1 << 20
 _MOST_TAIL = 1 << 28  # bytes behind the last value: a file that is nothing else is not unpacked
 # Scans picked at a time: small enough to stay in the processor's cache.

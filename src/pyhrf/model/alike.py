@@ -11,8 +11,6 @@ from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.hrf import canonical_hrf
 from pyhrf.model.nuisance import DriftKind, experiment_nuisance
 
-__all__ = ["alike_conditions"]
-
 # In artificial data of two conditions (pairs of events 0.5 to 8 s apart, and blocks in turns with
 # pauses of 0 to 30 s), correlations up to .67 of either sign cost nothing: of what is called active
 # with a probability above .95, less than 1 % is not. From .73 on it is 5 to 8 %, with levels whose

@@ -15,8 +15,6 @@ from pyhrf.errors import InputError, counted
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.nuisance import DriftKind, experiment_nuisance
 
-__all__ = ["NoiseKind", "check_experiment", "check_models", "checked_design"]
-
 NoiseKind = Literal["ar1", "white"]
 
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from pyhrf.data import Events, Experiment, FloatArray
 
-__all__ = ["design_matrix", "experiment_design", "n_hrf_coefficients"]
-
 
 def n_hrf_coefficients(hrf_duration: float, dt: float) -> int:
     """Count the free HRF coefficients: the inner points of the grid ``0, dt, …, hrf_duration``.

@@ -10,8 +10,6 @@ import numpy as np
 from pyhrf.data import Events
 from pyhrf.errors import counted
 
-__all__ = ["in_one_unit"]
-
 _LONGEST = 1.0  # seconds: of an event as strong as an impulse, of which the integral is 1
 
 

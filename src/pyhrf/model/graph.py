@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyhrf.errors import InputError
 
-__all__ = ["NeighbourGraph", "grid_edges"]
-
 
 @dataclass(frozen=True, slots=True)
 class NeighbourGraph:

@@ -11,15 +11,6 @@ from scipy.special import gammaln
 
 from pyhrf.data import FloatArray
 
-__all__ = [
-    "HRFShape",
-    "canonical_hrf",
-    "hrf_shape",
-    "prior_precision",
-    "rougher_part",
-    "scaled_to_peak",
-]
-
 # The prior, chosen on simulations of many kinds (validation/). Of the smooth part: seconds, log
 # units, seconds. Of the family: times to peak and undershoots, and its share of the variance.
 WARP, WIDTH, DECAY = 4.0, 0.7, 8.0

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pyhrf.data import Experiment
 from pyhrf.errors import InputError
 
-__all__ = ["levels_per_run", "spread_weights"]
-
 
 def levels_per_run(experiment: Experiment) -> tuple[Experiment, dict[str, tuple[str, ...]]]:
     """Give every condition levels of its own in each run that has it.

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.model.graph import NeighbourGraph
 
-__all__ = ["neighbour_correlation"]
-
 # Pairs that are looked at: their mean is that of all within two hundredths.
 _N_PAIRS = 200
 # Residuals this small beside the data are rounding.

@@ -16,15 +16,6 @@ from scipy.fft import dct
 
 from pyhrf.data import Experiment, FloatArray
 
-__all__ = [
-    "CosineBasis",
-    "autocorrelation",
-    "cosine_basis",
-    "gain_over_autoregression",
-    "to_cosines",
-    "updated_spectrum",
-]
-
 # A band is this wide relative to its frequency, but never fewer cosines than these; below the
 # second frequency, Hz, where spectra are steep, fewer are enough.
 _RELATIVE_WIDTH = 0.26

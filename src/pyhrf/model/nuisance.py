@@ -14,14 +14,6 @@ import numpy as np
 
 from pyhrf.data import Experiment, FloatArray, Run
 
-__all__ = [
-    "DriftKind",
-    "cosine_drift",
-    "experiment_nuisance",
-    "independent_columns",
-    "polynomial_drift",
-]
-
 # A column of unit norm that has less than this beside the others says nothing new.
 _LEAST_NEW = 1e-7
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
-__all__ = ["deviations", "outlying_scans"]
-
 # A response moves the mean of a parcel by less from one scan to the next ones.
 _FAR = 5.0
 # The noise of these positions tells that of all.

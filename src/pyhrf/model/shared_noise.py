@@ -15,15 +15,6 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
-__all__ = [
-    "FoldSpectra",
-    "SharedNoise",
-    "fold_spectra",
-    "held_out_ratio",
-    "shared_correlation",
-    "shared_noise",
-]
-
 N_FOLDS = 8
 # Eigenvalues that stay, and the way to their mean that the others go.
 KEPT = np.array([0, 1, 2, 3, 5, 8, 12, 16, 24])

@@ -15,19 +15,6 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
-__all__ = [
-    "DesignStatistics",
-    "Moments",
-    "Projector",
-    "cross_products",
-    "design_statistics",
-    "grid_energy",
-    "noise_redundancy",
-    "pair_blocks",
-    "parcel_moments",
-    "without_nuisance",
-]
-
 
 class DesignStatistics(NamedTuple):
     """What the parcels of a study share, for every ``rho`` of a grid.

@@ -11,8 +11,6 @@ from pyhrf.model.graph import NeighbourGraph
 from pyhrf.parcellation.features import glm_features
 from pyhrf.parcellation.ward import neighbour_means, ward_parcels
 
-__all__ = ["parcels_of_data"]
-
 
 def parcels_of_data(
     dataset: Dataset, *, size: int, smallest: int = 1, n_parcels: int = 1

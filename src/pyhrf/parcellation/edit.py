@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.parcellation.graphs import Piece, inside, pieces_of, renumbered, sparse_graph
 
-__all__ = ["extract", "make_contiguous", "merge_small", "split_mask"]
-
 Labels = NDArray[np.int32]
 Edges = NDArray[Any] | None
 

@@ -11,8 +11,6 @@ from pyhrf.estimators.checks import usable_positions
 from pyhrf.estimators.glm_design import make_designs
 from pyhrf.estimators.glm_fit import fit_runs, t_test
 
-__all__ = ["glm_features"]
-
 _AT_A_TIME = 5000  # positions whose signal is in memory in double precision
 
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from pyhrf.model.graph import grid_edges
 
-__all__ = ["Piece", "inside", "pieces_of", "renumbered", "sparse_graph"]
-
 
 @dataclass(frozen=True)
 class Piece:

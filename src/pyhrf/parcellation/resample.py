@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 
-__all__ = ["resample_labels"]
-
 
 def resample_labels(
     labels: NDArray[Any],

@@ -13,8 +13,6 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.parcellation.graphs import Piece, pieces_of, renumbered, sparse_graph
 
-__all__ = ["neighbour_means", "ward_parcels"]
-
 Numbers = NDArray[np.int32]
 
 

@@ -18,8 +18,6 @@ from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.files import replace_file
 from pyhrf.results.results import Results
 
-__all__ = ["Comparison", "compare_results", "level_maps", "shared_hrfs", "shared_maps"]
-
 # HRFs of other grids are brought to this step, seconds.
 STEP = 0.5
 _LONGEST = 1e5  # seconds of an HRF; a damaged table may ask for any memory

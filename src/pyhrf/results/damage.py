@@ -11,8 +11,6 @@ from xml.parsers.expat import ExpatError
 
 from pyhrf.errors import InputError
 
-__all__ = ["made_by_analysis"]
-
 
 @contextmanager
 def made_by_analysis(path: Path | str) -> Iterator[None]:

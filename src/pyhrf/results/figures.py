@@ -13,8 +13,6 @@ from pyhrf.data import FloatArray
 from pyhrf.results.comparison import Comparison, level_maps, shared_hrfs, shared_maps
 from pyhrf.results.panels import COLOURS, MOST_PARCELS, STYLE, draw_hrf, hrf_panels
 
-__all__ = ["draw_comparison"]
-
 _MOST_MAPS = 6  # more would be too small to see; the files have all of them
 
 

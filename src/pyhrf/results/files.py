@@ -10,8 +10,6 @@ from typing import BinaryIO
 from pyhrf.errors import InputError
 from pyhrf.files import replacing, why_unwritable
 
-__all__ = ["replace_file"]
-
 _CURE = "choose another output directory with -u"
 
 

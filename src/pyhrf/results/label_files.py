@@ -17,8 +17,6 @@ from pyhrf.inputs.volumes import Volume
 from pyhrf.results.files import replace_file
 from pyhrf.results.maps import Grid
 
-__all__ = ["ending_of", "write_labels"]
-
 Colour = tuple[float, float, float, float]
 Table = dict[int, tuple[str, Colour]]
 

@@ -18,8 +18,6 @@ from pyhrf.data import FloatArray, ParcelEstimate
 from pyhrf.results.files import replace_file
 from pyhrf.results.names import file_stem
 
-__all__ = ["LEFT_OUT", "Grid", "MapGrid", "write_maps"]
-
 LEFT_OUT = "left_out"
 """Name of the map of positions that have no estimate, and why."""
 

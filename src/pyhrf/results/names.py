@@ -7,16 +7,6 @@ from collections.abc import Iterable, Mapping
 
 from pyhrf.errors import ConfigError
 
-__all__ = [
-    "BIDS_RESULTS",
-    "CONDITION_MAPS",
-    "CONTRAST_MAPS",
-    "LONGEST_STEM",
-    "PARCEL_MAPS",
-    "check_names",
-    "file_stem",
-]
-
 BIDS_RESULTS = ".pyhrf"
 """Folder below OUT_DIR of ``pyhrf bids`` with a folder of results for each analysis."""
 

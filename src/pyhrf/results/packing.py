@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
-__all__ = ["as_base64", "colour_tables", "quantised"]
-
 _NOTHING = -32768  # int16 that stands for NaN
 _LEVELS = 32767
 _RANGES = {"probability": (0.0, 1.0), "flag": (0.0, 2.0)}

@@ -9,8 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "MOST_PARCELS", "STYLE", "draw_hrf", "hrf_panels", "parcel_panels"]
-
 STYLE: Any = {
     "font.size": 8,
     "axes.spines.top": False,

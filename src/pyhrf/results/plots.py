@@ -29,8 +29,6 @@ from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
 from pyhrf.results.surfaces import has_volume, refuse_cuts, surfaces_of, voxels_of
 
-__all__ = ["convergence_figure", "hrf_figure", "overview_figures", "save_figure", "save_map_figure"]
-
 _BLUE, _RED = COLOURS[1], COLOURS[0]
 _CUTS = 7  # along an axis; nilearn warns of more than there are voxels
 _MOST_ITERATIONS_AXIS = 60  # parcels that still have a bar of their own

@@ -13,8 +13,6 @@ from typing import Any
 
 from pyhrf.results.files import replace_file
 
-__all__ = ["collect_provenance", "write_provenance"]
-
 _PACKAGES = ("pyhrf", "numpy", "scipy", "numba", "nibabel", "nilearn", "threadpoolctl")
 
 

@@ -31,8 +31,6 @@ from pyhrf.results.report_text import (
 from pyhrf.results.report_warnings import warnings_of
 from pyhrf.results.results import LOW_QUALITY, Results
 
-__all__ = ["REPORT", "write_report"]
-
 REPORT = "report.html"
 """Name of the report in the output directory."""
 

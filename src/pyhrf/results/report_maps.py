@@ -16,8 +16,6 @@ from pyhrf.results.report_volumes import VoxelBox
 from pyhrf.results.results import Results
 from pyhrf.results.surfaces import has_volume, refuse_cuts
 
-__all__ = ["MAX_BYTES", "chosen_maps", "pack_maps"]
-
 MAX_BYTES = 9_000_000
 """Of all packed maps and meshes together, in base64; what has no room is named in the report."""
 

@@ -16,8 +16,6 @@ from pyhrf.results.results import Results
 from pyhrf.results.surfaces import MapSurface, surfaces_of
 from pyhrf.results.thinning import thinned
 
-__all__ = ["MOST_NODES", "DrawnMeshes"]
-
 MOST_NODES = 1 << 16
 """Of a mesh in the page: more than its pixels show, and 16 bits name a corner."""
 

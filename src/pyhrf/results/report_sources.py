@@ -9,8 +9,6 @@ from typing import Any
 
 from pyhrf.results.names import BIDS_RESULTS
 
-__all__ = ["Parcellation", "command_of", "parcellation_of"]
-
 _PROGRAMS = {"glm": "pyhrf_glm_estim", "rfir": "pyhrf_rfir_estim"}
 
 # `pyhrf bids` names the parcels that it cuts so.

@@ -13,15 +13,6 @@ from pyhrf.results.names import BIDS_RESULTS
 from pyhrf.results.report_sources import command_of, parcellation_of
 from pyhrf.results.results import Results
 
-__all__ = [
-    "inputs_of",
-    "methods_of",
-    "name_of",
-    "parameters_of",
-    "references_of",
-    "summary_of",
-]
-
 _SECTIONS = {"jde-vem": "vem", "jde-mcmc": "mcmc", "rfir": "rfir", "glm": "glm"}
 
 _NAMES = {

@@ -19,8 +19,6 @@ from pyhrf.results.packing import as_base64
 from pyhrf.results.results import Results
 from pyhrf.results.surfaces import MapVoxels, has_volume, voxels_of
 
-__all__ = ["VoxelBox", "background_image"]
-
 nib: Any = nibabel  # whose functions have no types
 
 _MAX_BACKGROUND = 2_000_000  # voxels

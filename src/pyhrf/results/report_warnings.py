@@ -12,8 +12,6 @@ from pyhrf.results.results import LOW_QUALITY, SHARED, SMOOTH, Results
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["noise_warnings", "outlying_warning", "warnings_of"]
-
 
 def warnings_of(results: Results) -> list[str]:
     """Say what a reader should know before he believes the figures."""

@@ -27,8 +27,6 @@ from pyhrf.results.tables import write_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LOW_QUALITY", "SHARED", "SMOOTH", "Results", "write_results"]
-
 LOW_QUALITY = 0.5
 """Below this ``hrf_quality`` the data say too little of the response."""
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from pyhrf.results.files import replace_file
 
-__all__ = ["GrayordinateGrid", "NodeGrid"]
-
 
 @dataclass(frozen=True, slots=True)
 class NodeGrid:

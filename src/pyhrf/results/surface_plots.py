@@ -18,8 +18,6 @@ from pyhrf.results.surfaces import MapSurface, MapVoxels
 from pyhrf.results.thinning import thinned
 from pyhrf.results.voxel_plots import draw_voxels
 
-__all__ = ["surface_figure"]
-
 _GREY = (0.68, 0.68, 0.68)
 _TILT = math.radians(10)
 _LEAST_LIGHT = 0.5

@@ -14,8 +14,6 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.surfaces import Mesh, open_mesh
 from pyhrf.results.results import Results
 
-__all__ = ["MapSurface", "MapVoxels", "has_volume", "refuse_cuts", "surfaces_of", "voxels_of"]
-
 nib: Any = nibabel  # whose functions have no types
 
 

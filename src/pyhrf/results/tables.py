@@ -11,14 +11,6 @@ import numpy as np
 from pyhrf.data import FloatArray, ParcelEstimate
 from pyhrf.results.files import replace_file
 
-__all__ = [
-    "CONDITION_COLUMNS",
-    "CONVERGENCE_COLUMNS",
-    "HRF_COLUMNS",
-    "PARCEL_COLUMNS",
-    "write_tables",
-]
-
 HRF_COLUMNS = ("time", "hrf", "sd")
 PARCEL_COLUMNS = (
     "n_iterations",

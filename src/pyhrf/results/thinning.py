@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from pyhrf.inputs.surfaces import Mesh, mesh_edges
 from pyhrf.results.surfaces import MapSurface
 
-__all__ = ["thinned"]
-
 
 def thinned(surface: MapSurface, most_nodes: int) -> tuple[MapSurface, NDArray[np.int64]]:
     """Leave out nodes of a mesh until few enough are left, each with its own place and value.

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.results.surfaces import MapVoxels
 
-__all__ = ["draw_voxels"]
-
 nib: Any = nibabel  # whose functions have no types
 
 _WHITE = (1.0, 1.0, 1.0)

@@ -26,8 +26,6 @@ from pyhrf.simulation.spec import SimulationSpec
 if TYPE_CHECKING:
     from pyhrf.simulation.simulate import Simulated
 
-__all__ = ["SPACE", "TASK", "write_bids"]
-
 TASK = "sim"
 SPACE = "MNI152NLin2009cAsym"
 _BIDS_VERSION = "1.10.0"

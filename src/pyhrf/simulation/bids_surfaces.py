@@ -15,8 +15,6 @@ from pyhrf.errors import InputError
 if TYPE_CHECKING:
     from pyhrf.simulation.simulate import Simulated
 
-__all__ = ["SURFACE_SPACE", "Hemisphere", "hemispheres_of", "write_gifti"]
-
 SURFACE_SPACE = "fsnative"
 _STRUCTURES = {"L": "CortexLeft", "R": "CortexRight"}
 

@@ -20,17 +20,6 @@ from pyhrf.errors import InputError
 if TYPE_CHECKING:
     from pyhrf.simulation.simulate import Simulated
 
-__all__ = [
-    "DatasetPaths",
-    "dataset_paths",
-    "events_tsv",
-    "made_whole",
-    "run_volumes",
-    "write_dataset",
-    "write_nifti",
-    "write_truth",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class DatasetPaths:

@@ -8,8 +8,6 @@ from pyhrf.data import Events, Experiment, Run
 from pyhrf.errors import InputError
 from pyhrf.simulation.spec import SimulationSpec
 
-__all__ = ["draw_experiment"]
-
 
 def draw_experiment(spec: SimulationSpec, rng: np.random.Generator) -> Experiment:
     """Draw the paradigm of every run.

@@ -11,8 +11,6 @@ from pyhrf.simulation.spec import SimulationSpec
 if TYPE_CHECKING:
     from pyhrf.simulation.datasets import DatasetPaths
 
-__all__ = ["EXAMPLES", "ExampleName", "example_spec", "make_example", "reference_spec"]
-
 ExampleName = Literal["default", "small", "realistic"]
 
 EXAMPLES: tuple[str, ...] = get_args(ExampleName)

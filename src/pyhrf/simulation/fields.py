@@ -9,8 +9,6 @@ from typing import Any
 
 from pyhrf.errors import InputError
 
-__all__ = ["about", "check_value"]
-
 
 def about(
     text: str,

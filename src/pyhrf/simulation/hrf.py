@@ -14,8 +14,6 @@ from scipy.special import gammainc, gammaln
 
 from pyhrf.data import Events, FloatArray
 
-__all__ = ["HrfShape", "make_hrf", "regressor"]
-
 
 def _bump(time: FloatArray, peak: float, order: float) -> FloatArray:
     """Gamma-shaped bump (t/p)^a exp(a (1 - t/p)) of height 1 at ``peak``; 0 before 0."""

@@ -10,8 +10,6 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.simulation.spec import SimulationSpec
 
-__all__ = ["draw_active_pairs", "draw_labels", "make_mask", "make_parcels"]
-
 
 def make_mask(spec: SimulationSpec) -> tuple[NDArray[np.bool_], FloatArray]:
     """Voxels of the data set, and the affine of their grid.

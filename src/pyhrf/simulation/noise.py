@@ -9,8 +9,6 @@ from scipy.ndimage import gaussian_filter
 from pyhrf.data import FloatArray
 from pyhrf.simulation.spec import SimulationSpec
 
-__all__ = ["draw_drift", "draw_noise"]
-
 
 def draw_drift(
     spec: SimulationSpec, n_positions: int, rng: np.random.Generator

@@ -15,8 +15,6 @@ from pyhrf.simulation.layout import draw_active_pairs, draw_labels, make_mask, m
 from pyhrf.simulation.noise import draw_drift, draw_noise
 from pyhrf.simulation.spec import SimulationSpec
 
-__all__ = ["HRF_TIME", "Simulated", "simulate"]
-
 HRF_TIME: FloatArray = np.linspace(0.0, 25.0, 251)
 """Times at which the true HRFs are given, seconds: 0 to 25 in steps of 0.1."""
 

@@ -15,12 +15,6 @@ from typing import Literal, Self, get_args
 from pyhrf.errors import InputError
 from pyhrf.simulation.fields import about, check_value
 
-__all__ = [
-    "Region",
-    "SimulationSpec",
-    "StorageType",
-]
-
 Region = Literal["box", "ellipsoid", "grey-matter"]
 StorageType = Literal["float32", "int16"]
 

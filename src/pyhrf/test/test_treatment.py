@@ -17,8 +17,6 @@ from pyhrf.config.study import Study
 from pyhrf.data import FloatArray
 from pyhrf.results import Results
 
-__all__ = ["TreatmentTest"]
-
 _TABLES = ("hrf.tsv", "parcels.tsv", "conditions.tsv")
 
 

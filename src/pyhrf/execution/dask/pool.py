@@ -18,8 +18,6 @@ from distributed.scheduler import KilledWorker
 from pyhrf.execution.dask.settings import DASK_SETTINGS, MemorySecurity, temporary_security
 from pyhrf.execution.dask.worker import Job, JobPlugin, host_of_worker, work
 
-__all__ = ["LOOPBACK", "Pool", "WorkerDiedError", "open_pool"]
-
 LOOPBACK = ("127.0.0.1",)
 
 NameOfWorker = Callable[[str], object]

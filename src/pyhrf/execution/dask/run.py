@@ -24,8 +24,6 @@ from pyhrf.execution.news import Once
 from pyhrf.execution.packing import pack_parcels, unpack_estimates
 from pyhrf.execution.result_files import Logged
 
-__all__ = ["DaskRun", "results_of"]
-
 _BATCHES_PER_SLOT = 2
 _MAX_BYTES = 256 * 2**20
 """Packed parcels that may be under way."""

@@ -11,8 +11,6 @@ from typing import Any
 from distributed.security import Security
 from distributed.worker import Worker
 
-__all__ = ["DASK_SETTINGS", "MemorySecurity", "MuteWorker", "temporary_security"]
-
 DASK_SETTINGS: dict[str, Any] = {
     # Three deaths of a worker at one batch, by whatever: then it is taken apart.
     "distributed.scheduler.allowed-failures": 2,

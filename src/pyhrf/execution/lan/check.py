@@ -21,8 +21,6 @@ from pyhrf.execution.remote.sftp import open_sftp
 from pyhrf.execution.remote.shells import There, find_answer
 from pyhrf.execution.remote.ssh import connect
 
-__all__ = ["STEPS", "HostCheck", "LanCheck", "LanSection", "check_lan"]
-
 STEPS = ("name", "network", "host key", "login", "python", "versions", "remote_path")
 """What has to hold for a host, in the order in which it is tried."""
 

@@ -15,8 +15,6 @@ from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
 from pyhrf.execution.news import TellsNews
 
-__all__ = ["LanEngine"]
-
 
 class LanEngine(TellsNews):
     """Work on batches in the job slots of the hosts of ``[parallel-LAN]``.

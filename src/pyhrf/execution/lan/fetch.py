@@ -21,8 +21,6 @@ from pyhrf.execution.remote.sftp import open_sftp
 from pyhrf.execution.remote.shells import There, run_marked
 from pyhrf.execution.remote.ssh import connect
 
-__all__ = ["fetch", "remove"]
-
 _LOGIN_SECONDS = 10
 _ANSWER_SECONDS = 60
 """How long a listing or a file may take: a file system behind the host may hang."""

@@ -13,8 +13,6 @@ from pathlib import Path
 from pyhrf.execution.remote.commands import make_folder
 from pyhrf.files import OF_THE_DISK, reason_and_cure, try_writing
 
-__all__ = ["FolderError", "RunFolder"]
-
 
 class FolderError(Exception):
     """The folder cannot be used.

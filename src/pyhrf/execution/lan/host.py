@@ -21,8 +21,6 @@ from pyhrf.execution.remote.refusals import HostError
 from pyhrf.execution.remote.shells import find_answer
 from pyhrf.execution.remote.ssh import connect
 
-__all__ = ["Host", "Meeting"]
-
 _CONNECT_SECONDS = 10
 _LAUNCH_SECONDS = 60
 _SIGN_OF_LIFE_SECONDS = 10

@@ -21,8 +21,6 @@ from typing import Any
 
 from pyhrf.execution.lan.folder import FolderError, RunFolder
 
-__all__ = ["main"]
-
 _LAST_RESORT = 5.0
 """Seconds, after the end of all talk, in which the workers have to be gone."""
 _CLEARING_UP = 60.0

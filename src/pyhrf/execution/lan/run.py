@@ -15,8 +15,6 @@ from pyhrf.execution.dask.worker import Job, host_of_worker
 from pyhrf.execution.engine import Batch, Load
 from pyhrf.execution.lan.host import Host, Meeting
 
-__all__ = ["LanRun", "Plan"]
-
 _PATIENCE = 120.0
 """Seconds without any host after which the run ends."""
 

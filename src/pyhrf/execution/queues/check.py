@@ -27,8 +27,6 @@ from pyhrf.execution.remote.host_folder import cache_problem
 from pyhrf.execution.remote.shells import Here
 from pyhrf.files import try_writing, why_unwritable
 
-__all__ = ["TrialEstimator", "check_queue"]
-
 _SECTION = "section [parallel-queue] of ~/.pyhrf/config.cfg"
 _JOB_SECONDS = 120.0
 _JOB_STEP = "a job, there and back"

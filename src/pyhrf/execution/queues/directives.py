@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 from pyhrf.errors import ConfigError
 
-__all__ = ["check_slurm_directives"]
-
 _LETTERS = ("-J", "-M", "-a", "-o", "-e")
 _WORDS = ("job-name", "clusters", "array", "output", "error")
 

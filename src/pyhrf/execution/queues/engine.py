@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pyhrf.execution.queues.jobs import QueueJobs
     from pyhrf.execution.queues.run import QueueRun
 
-__all__ = ["QUEUES", "QueueEngine"]
-
 QUEUES = tuple(KINDS)
 """Names of the engines."""
 

@@ -20,8 +20,6 @@ from typing import Any
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.files import replacing, why_unwritable
 
-__all__ = ["NotedJobs", "QueueFolder", "Trouble", "check_plain"]
-
 _KEYS, _JOBS, _SCRATCH = "run.json", "jobs.json", "scratch"
 # A path goes into job scripts, whose schedulers have no common way to quote it.
 _PLAIN = re.compile(r"[\w/.,+=@:~-]+", re.ASCII)

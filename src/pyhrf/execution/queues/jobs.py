@@ -22,8 +22,6 @@ import yaml
 from pyhrf.config.settings import QueueSettings
 from pyhrf.execution.queues.kinds import JobState, QueueKind
 
-__all__ = ["QueueJobs", "SchedulerError"]
-
 _SECONDS = 60
 """How long a program of the scheduler may take."""
 _WORKER = "pyhrf.execution.queues.worker"

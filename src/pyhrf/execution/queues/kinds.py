@@ -20,8 +20,6 @@ from pyhrf.execution.login import login_name
 from pyhrf.execution.queues.directives import check_slurm_directives
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 
-__all__ = ["KINDS", "JobState", "QueueKind"]
-
 JobState = Literal["waiting", "running", "suspended", "ending"]
 
 _MEMORY = "2GB"

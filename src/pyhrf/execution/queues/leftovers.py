@@ -10,8 +10,6 @@ from dataclasses import replace
 from pyhrf.execution.queues.folder import NotedJobs, QueueFolder
 from pyhrf.execution.queues.jobs import QueueJobs, SchedulerError
 
-__all__ = ["remove_leftovers"]
-
 _LOOKS, _LOOK_SECONDS = 10, 0.2
 """How often, and how soon, to look whether they are gone."""
 

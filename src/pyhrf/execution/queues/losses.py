@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["Backoff", "Losses"]
-
 _FIRST_SECONDS, _MAX_SECONDS = 2.0, 300.0
 _MAX_STILLBORN = 4
 """Jobs in a row that may end before any of their workers was there, as long as none ever was."""

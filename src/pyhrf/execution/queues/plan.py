@@ -13,8 +13,6 @@ from pyhrf.execution.queues.folder import QueueFolder
 from pyhrf.execution.queues.jobs import QueueJobs
 from pyhrf.execution.queues.kinds import QueueKind
 
-__all__ = ["QueuePlan", "Submitted", "own_addresses", "token_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class QueuePlan:

@@ -24,8 +24,6 @@ from pyhrf.execution.queues.plan import QueuePlan, Submitted, own_addresses, tok
 from pyhrf.execution.remote.host_facts import host_facts
 from pyhrf.files import why_unwritable
 
-__all__ = ["QueueRun"]
-
 _SOON, _LATER = 2.0, 10.0
 """Seconds between two looks at the queue: while something is expected, and else."""
 _PATIENCE = 10.0

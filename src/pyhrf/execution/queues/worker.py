@@ -26,8 +26,6 @@ from pyhrf.execution.queues.folder import QueueFolder, Trouble
 from pyhrf.execution.remote.host_facts import differences, host_facts
 from pyhrf.files import why_unwritable
 
-__all__ = ["main"]
-
 _SILENCE_SECONDS = 30.0
 _LOOK_SECONDS = 5.0
 _CONNECT_SECONDS = 5.0

@@ -9,16 +9,6 @@ from pathlib import Path
 
 from pyhrf.files import OF_THE_DISK
 
-__all__ = [
-    "HostName",
-    "folder_cure",
-    "make_folder",
-    "on_host",
-    "quoted_path",
-    "shown_path",
-    "ssh_login",
-]
-
 _NAME = re.compile(
     r"(?:(?P<user>[^@]+)@)?(?:\[(?P<inner>[^]]+)\]|(?P<host>.+?))(?::(?P<port>\d+))?"
 )

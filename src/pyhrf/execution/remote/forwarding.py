@@ -10,8 +10,6 @@ import asyncssh
 from pyhrf.execution.remote.commands import HostName
 from pyhrf.execution.remote.refusals import HostError
 
-__all__ = ["check_forwarding", "check_forwarding_there"]
-
 _SECONDS = 10
 
 

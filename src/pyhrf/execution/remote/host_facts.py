@@ -16,8 +16,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PACKAGES", "differences", "host_facts", "source_digest"]
-
 PACKAGES = ("pyhrf", "numpy", "scipy", "numba", "nilearn", "distributed", "dask", "cloudpickle")
 """Packages whose versions decide over the results, or over whether two machines can talk."""
 

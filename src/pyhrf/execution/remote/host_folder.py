@@ -17,16 +17,6 @@ from typing import Any
 
 from pyhrf.files import OF_THE_DISK, reason_and_cure, try_writing
 
-__all__ = [
-    "MODULE",
-    "cache_problem",
-    "locate",
-    "read_notes",
-    "remove_note",
-    "try_temporary",
-    "write_note",
-]
-
 MODULE = "pyhrf.execution.remote.host_folder"
 _ROOM = 4 << 20
 """Bytes that a folder has to take: some batches of results."""

@@ -12,8 +12,6 @@ import asyncssh
 from pyhrf.execution.remote.commands import quoted_path, shown_path
 from pyhrf.execution.remote.refusals import HostError, Place
 
-__all__ = ["KnownHosts"]
-
 _OWN = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _COMMON = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _COMPARE = "which its administrator can confirm by its fingerprint, "

@@ -13,8 +13,6 @@ import asyncssh
 from pyhrf.execution.remote.commands import shown_path
 from pyhrf.execution.remote.refusals import HostError, Place
 
-__all__ = ["OwnKeys"]
-
 _DEFAULT = [
     f"~/.ssh/id_{kind}"
     for kind in ("ed25519_sk", "ecdsa_sk", "ed448", "ed25519", "ecdsa", "rsa", "dsa")

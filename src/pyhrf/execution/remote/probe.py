@@ -16,8 +16,6 @@ from pyhrf.execution.remote.refusals import HostError
 from pyhrf.execution.remote.shells import There, find_answer
 from pyhrf.execution.remote.startup import StartupError, say_hello
 
-__all__ = ["Probe", "check_startup", "probe", "python_command"]
-
 _PROBE_SECONDS = 30
 
 

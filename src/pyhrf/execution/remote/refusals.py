@@ -8,8 +8,6 @@ from typing import Literal
 from pyhrf.errors import EngineError
 from pyhrf.execution.remote.commands import ssh_login
 
-__all__ = ["HostError", "Kind", "Place"]
-
 Kind = Literal["name", "network", "host key", "login", "configuration", "python", "sftp"]
 """What stood in the way: name resolution, the network, the key of the host, ours, a file of
 settings, the interpreter there, or SFTP."""

@@ -8,8 +8,6 @@ import asyncssh
 
 from pyhrf.execution.remote.refusals import HostError
 
-__all__ = ["open_sftp"]
-
 _SECONDS = 30
 
 

@@ -14,17 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import asyncssh
 
-__all__ = [
-    "AS_SOMA",
-    "Here",
-    "NoAnswerError",
-    "Said",
-    "Shell",
-    "There",
-    "find_answer",
-    "run_marked",
-]
-
 AS_SOMA = "".join(
     f"[ -f ~/{name} ] && . ~/{name}; " for name in (".profile", ".bash_profile", ".bashrc")
 )

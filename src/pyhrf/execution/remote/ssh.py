@@ -16,8 +16,6 @@ from pyhrf.execution.remote.known_hosts import KnownHosts
 from pyhrf.execution.remote.own_keys import OwnKeys
 from pyhrf.execution.remote.refusals import HostError, Place
 
-__all__ = ["connect"]
-
 _KEEPALIVE_SECONDS = 5
 _KEEPALIVES = 4
 

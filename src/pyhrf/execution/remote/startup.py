@@ -8,8 +8,6 @@ from pathlib import PurePosixPath
 
 from pyhrf.execution.remote.shells import NoAnswerError, Said, Shell
 
-__all__ = ["Heard", "StartupError", "say_hello"]
-
 _SECONDS = 30.0
 """For an echo: some start-up files load a lot over the network."""
 _FILES = {

@@ -45,8 +45,6 @@ from pyhrf.execution.soma.resource import (
 from pyhrf.execution.soma.sections import check_section_there, read_section_here
 from pyhrf.execution.soma.way_back import check_way_back, ssh_back
 
-__all__ = ["ClusterSection", "check_cluster"]
-
 SECTION = "section [parallel-cluster] of ~/.pyhrf/config.cfg"
 _PACKAGES = ("asyncssh", "soma_workflow", "paramiko", "zmq")
 _UNIMPORTANT = ("distributed", "dask", "cloudpickle")

@@ -19,8 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-__all__ = ["SomaSession", "main"]
-
 _END_SECONDS = 20.0
 _DAYS = 90
 _LOOKS = 10

@@ -20,8 +20,6 @@ from pyhrf.execution.extras import install_command
 from pyhrf.execution.login import login_name
 from pyhrf.execution.soma.folder import ClusterLostError
 
-__all__ = ["Resource", "SomaClient"]
-
 _SECONDS = 90.0
 _END_SECONDS = 25.0
 _DELETE_SECONDS = 180.0

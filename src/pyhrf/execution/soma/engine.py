@@ -34,8 +34,6 @@ from pyhrf.execution.soma.run import DONE, SomaRun
 from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
 from pyhrf.execution.soma.sftp import SftpFolder
 
-__all__ = ["SomaEngine"]
-
 
 class SomaEngine(TellsNews):
     """Work on batches in jobs of the cluster of ``[parallel-cluster]``, or of this machine.

@@ -19,8 +19,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cluster_facts"]
-
 _ANSWER_SECONDS = 10
 
 

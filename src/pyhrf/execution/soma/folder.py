@@ -12,16 +12,6 @@ from pyhrf.errors import EngineError
 from pyhrf.execution.remote.shells import Said
 from pyhrf.files import reason_and_cure, try_writing
 
-__all__ = [
-    "REMOVE_PAUSE",
-    "REMOVE_SECONDS",
-    "STEP_SECONDS",
-    "ClusterFolder",
-    "ClusterLostError",
-    "LocalFolder",
-    "unusable",
-]
-
 STEP_SECONDS = 300.0
 """For one piece of a file, or one other step, at most."""
 REMOVE_SECONDS = 15.0

@@ -40,17 +40,6 @@ from pyhrf.execution.recipe import from_recipe
 from pyhrf.execution.result_files import collected_log, file_of_batch
 from pyhrf.files import replacing
 
-__all__ = [
-    "ESTIMATOR",
-    "RESULTS",
-    "JobSettings",
-    "main",
-    "name_of_input",
-    "name_of_mark",
-    "pack_results",
-    "run_job",
-]
-
 ESTIMATOR = "estimator.json"
 RESULTS = "results.tar"
 _PUSH_SECONDS = 3600

@@ -12,8 +12,6 @@ from pyhrf.execution.batches import make_batches
 from pyhrf.execution.durable import write_durably
 from pyhrf.execution.engine import Batch
 
-__all__ = ["MAX_JOBS", "Notes", "name_of_job", "plan_jobs"]
-
 _FILE = "workflow.json"
 MAX_JOBS = 100
 _MIN_JOBS = 20

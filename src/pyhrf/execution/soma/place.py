@@ -22,8 +22,6 @@ from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError
 from pyhrf.execution.soma.job import RESULTS
 
-__all__ = ["Place", "is_result", "read_results", "unpack_archive", "unpack_result"]
-
 _PATIENCE = 300.0
 """Seconds for which a cluster may be away while jobs are awaited."""
 _PAUSE = 5.0

@@ -22,19 +22,6 @@ from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell, find_answer, run
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.sacct import FIELDS, NAME
 
-__all__ = [
-    "Trial",
-    "ask_python",
-    "check_key",
-    "check_sacct",
-    "cure_of_sacct",
-    "install_soma",
-    "is_stand_in",
-    "soma_version",
-    "start_database",
-    "try_jobs",
-]
-
 _OLDEST = (3, 11)
 _DATABASE_SECONDS = 20
 _POLL_SECONDS = 0.5

@@ -20,8 +20,6 @@ from pyhrf.execution.soma.job import ESTIMATOR, JobSettings, name_of_input, name
 from pyhrf.execution.soma.notes import Notes, name_of_job, plan_jobs
 from pyhrf.execution.soma.place import Place, is_result, unpack_result
 
-__all__ = ["DONE", "SomaRun"]
-
 DONE = "workflow_done"
 """What soma-workflow calls a workflow that has ended."""
 _UNATTENDED = "warning"

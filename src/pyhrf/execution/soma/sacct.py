@@ -19,8 +19,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["FIELDS", "NAME", "SacctError", "job_row", "parse_job", "run", "table"]
-
 FIELDS = ("jobid", "state", "derivedexitcode", "totalcpu", "maxrss", "timelimit", "stdout", "ncpus")
 """What soma-workflow asks for."""
 

@@ -10,8 +10,6 @@ from typing import Any
 
 from pyhrf.execution.check_steps import Fault
 
-__all__ = ["check_section_there", "read_section_here"]
-
 _HERE = ("cluster_address", "submitting_machines")
 _THERE = ("server_name", *_HERE, "scheduler_type")
 

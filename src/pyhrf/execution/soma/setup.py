@@ -14,8 +14,6 @@ from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.resource import ask_python, cure_of_sacct, is_stand_in
 from pyhrf.execution.soma.sftp import SftpFolder
 
-__all__ = ["check_sacct_there", "check_same", "check_versions", "check_words"]
-
 SECTION = "section [parallel-cluster], key"
 _NOT_NEEDED = ("distributed", "dask", "cloudpickle")
 # soma-workflow passes the words of a command through bash.

@@ -24,8 +24,6 @@ from pyhrf.execution.soma.folder import (
     unusable,
 )
 
-__all__ = ["SftpFolder"]
-
 _PIECE = 4 << 20
 """Bytes that are sent or fetched in one step."""
 _CONNECT_SECONDS = 10.0

@@ -9,8 +9,6 @@ from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.login import login_name
 from pyhrf.execution.remote.shells import Said, Shell
 
-__all__ = ["check_way_back", "ssh_back"]
-
 _SECONDS = 10
 _WITHOUT = "leave client_host out (the results are fetched then), or"
 
