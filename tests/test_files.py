@@ -45,7 +45,7 @@ def test_replacing__leaves_alone_what_a_link_points_to(tmp_path):
     assert (tmp_path / "ours").read_bytes() == b"ours"
 
 
-def test_replacing__has_no_name_that_can_be_foretold_and_leaves_nothing(tmp_path):
+def test_replacing__has_no_name_that_can_be_predicted_and_leaves_nothing(tmp_path):
     seen = set()
     for _ in range(3):
         with suppress(KeyError), replacing(tmp_path / "table.tsv"):

@@ -1,7 +1,7 @@
-"""The command ``python -m validation.held_out``: how well scans that were held out are foretold.
+"""The command ``python -m validation.held_out``: how well scans that were held out are predicted.
 
 Responses are estimated from some scans of real data. The signal of the task in the other ones is
-foretold and compared with the data, means and drifts taken out of both.
+predicted and compared with the data, means and drifts taken out of both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from validation.held_out_sets import SETS, Fold
 from validation.tables import markdown_table, number
 
 TOP = 0.1
-"""Slope and correlation are of this share of the positions: those of the most signal foretold."""
+"""Slope and correlation are of this share of the positions: those of the most signal predicted."""
 
 
 @dataclass
@@ -42,13 +42,13 @@ class Score:
     correlations: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
-    def add(self, data: FloatArray, foretold: FloatArray) -> None:
+    def add(self, data: FloatArray, predicted: FloatArray) -> None:
         """Take in one fold, both of shape (n_scans, n_positions), without nuisance."""
-        self.error += float(((data - foretold) ** 2).sum())
+        self.error += float(((data - predicted) ** 2).sum())
         self.total += float((data**2).sum())
-        power = (foretold**2).sum(axis=0)
+        power = (predicted**2).sum(axis=0)
         top = np.argsort(-power, kind="stable")[: max(1, round(TOP * len(power)))]
-        product = (data * foretold).sum(axis=0)[top]
+        product = (data * predicted).sum(axis=0)[top]
         self.product += float(product.sum())
         self.power += float(power[top].sum())
         norm = np.sqrt(power * (data**2).sum(axis=0))[top]
@@ -68,8 +68,8 @@ class Score:
         ]
 
 
-def foretell_jde(fold: Fold) -> FloatArray:
-    """Foretell by levels and HRF of each parcel; nothing where the estimation failed."""
+def predict_jde(fold: Fold) -> FloatArray:
+    """Predict by levels and HRF of each parcel; nothing where the estimation failed."""
     experiment = fold.training.experiment
     estimator = JDEVEM(experiment)
     signals = []
@@ -86,10 +86,10 @@ def foretell_jde(fold: Fold) -> FloatArray:
     return np.hstack(signals)
 
 
-def foretell_glm(
+def predict_glm(
     fold: Fold, *, model: Model, noise: str = "ar1", shrunk: bool = False
 ) -> FloatArray:
-    """Foretell by coefficients of nilearn's GLM.
+    """Predict by coefficients of nilearn's GLM.
 
     If they are to be shrunk, all of one condition and parcel by the same factor: what is left of
     their mean square without that of their errors.
@@ -121,28 +121,28 @@ def _glm_design(experiment: Experiment, model: Model) -> tuple[FloatArray, int]:
 
 
 METHODS: dict[str, Callable[[Fold], FloatArray]] = {
-    "JDE": foretell_jde,
-    "GLM canonical, OLS": partial(foretell_glm, model="canonical", noise="ols"),
-    "GLM canonical, AR(1)": partial(foretell_glm, model="canonical"),
-    "GLM canonical, AR(1), shrunk": partial(foretell_glm, model="canonical", shrunk=True),
-    "GLM derivatives, AR(1)": partial(foretell_glm, model="derivatives"),
-    "GLM FIR, AR(1)": partial(foretell_glm, model="fir"),
+    "JDE": predict_jde,
+    "GLM canonical, OLS": partial(predict_glm, model="canonical", noise="ols"),
+    "GLM canonical, AR(1)": partial(predict_glm, model="canonical"),
+    "GLM canonical, AR(1), shrunk": partial(predict_glm, model="canonical", shrunk=True),
+    "GLM derivatives, AR(1)": partial(predict_glm, model="derivatives"),
+    "GLM FIR, AR(1)": partial(predict_glm, model="fir"),
 }
 
 
 def score_set(folds: Iterable[Fold]) -> dict[str, Score]:
-    """Let every method foretell every fold."""
+    """Let every method predict every fold."""
     scores = {method: Score() for method in METHODS}
     for fold in folds:
         nuisance = experiment_nuisance(fold.test.experiment, drift="cosine", cutoff=128.0, order=0)
         Q = np.linalg.qr(nuisance)[0]
         data = np.hstack([parcel.bold for parcel in fold.test.parcels]).astype(np.float64)
         data -= Q @ (Q.T @ data)
-        for method, foretell in METHODS.items():
+        for method, predict in METHODS.items():
             start = time.process_time()
-            foretold = foretell(fold)
+            predicted = predict(fold)
             scores[method].seconds += time.process_time() - start
-            scores[method].add(data, foretold - Q @ (Q.T @ foretold))
+            scores[method].add(data, predicted - Q @ (Q.T @ predicted))
     return scores
 
 
@@ -163,7 +163,7 @@ def _sets(_context: click.Context, _option: click.Parameter, value: str) -> list
     help="Folder for the table, held_out.md.",
 )
 def main(sets: list[str], out: Path) -> None:
-    """Foretell scans of real data that the estimators have not seen."""
+    """Predict scans of real data that the estimators have not seen."""
     rows = []
     with threadpool_limits(1):
         for name in sets:

@@ -1,4 +1,4 @@
-"""Real data in two parts: scans to estimate from, and scans to foretell."""
+"""Real data in two parts: scans to estimate from, and scans to predict."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Fold:
-    """What is estimated from, and what is foretold; parcels in the same order."""
+    """What is estimated from, and what is predicted; parcels in the same order."""
 
     training: Part
     test: Part
@@ -50,7 +50,7 @@ def _localizer_data(
 
 
 def _localizer(name: str) -> Iterator[Fold]:
-    """Either half of the scans foretells the other one."""
+    """Either half of the scans predicts the other one."""
     volume, label, onsets = _localizer_data(name)
     n_scans = volume.shape[3]
     gap = int(np.ceil(DROPPED / LOCALIZER_TR))
@@ -64,7 +64,7 @@ def _localizer(name: str) -> Iterator[Fold]:
 
 
 def _localizer_in_four(name: str) -> Iterator[Fold]:
-    """Each quarter of the scans is foretold from all that is not beside it."""
+    """Each quarter of the scans is predicted from all that is not beside it."""
     volume, label, onsets = _localizer_data(name)
     n_scans = volume.shape[3]
     gap = int(np.ceil(DROPPED / LOCALIZER_TR))
@@ -92,7 +92,7 @@ def _impulses(onsets: FloatArray) -> Events:
 
 
 def _haxby() -> Iterator[Fold]:
-    """Four of the runs, each third one, are foretold from the other eight."""
+    """Four of the runs, each third one, are predicted from the other eight."""
     runs = [_haxby_run(number) for number in range(1, HAXBY_RUNS + 1)]
     label = _quarters(np.mean([volume.mean(axis=3) for volume, _ in runs], axis=0))
     for fold in range(HAXBY_FOLDS):

@@ -78,7 +78,7 @@ def new_file(path: Path, *, mode: int = 0o666) -> BinaryIO:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """Write a file under a name that nobody can foretell, and give it its own when it is whole.
+    """Write a file under a name that nobody can predict, and give it its own when it is whole.
 
     A reader, or a run that is killed, never meets half a file. A link of the name is replaced, and
     what it points to is left alone.

@@ -114,6 +114,6 @@ def test_bids__counts_parcels_of_which_the_data_say_little_once_a_study(
     assert counts[0] > counts[1] == 0
     name = tables[0].parent.name
     assert said == [
-        f"{name}: {counts[0]} of {len(rows)} parcels: the data say little of their response "
+        f"{name}: {counts[0]} of {len(rows)} parcels: the response is poorly determined "
         f"(hrf_quality below 0.5), see {name}.html"
     ]

@@ -6,7 +6,7 @@ import csv
 
 import numpy as np
 
-WORDS = "parcels: the data say little of their response (column hrf_quality of parcels.tsv below"
+WORDS = "parcels: the response is poorly determined (column hrf_quality of parcels.tsv below"
 
 
 def qualities(study) -> list[float]:

@@ -100,7 +100,7 @@ def test_attach__to_a_workflow_that_has_any_of_the_parcels(tmp_path, parcels):
     assert earlier.client.deleted == []
     assert run.notes.deaths == ({2: 1} if 1 in parcels else {1: 3, 2: 1})
     assert Notes.load(earlier.engine.folder) == run.notes
-    assert "workflow 7 goes on on R" in earlier.said[0]
+    assert "workflow 7 is still running on R" in earlier.said[0]
 
 
 def test_attach__not_where_none_of_its_parcels_is_awaited(tmp_path):
@@ -199,7 +199,9 @@ def test_run_batches__full_disk_here_leaves_the_workflow(tmp_path, monkeypatch):
     monkeypatch.setattr(Journal, "add", full)
     with (
         Journal(tmp_path / "out", {}) as journal,
-        pytest.raises(InputError, match=rf"the disk is full; workflow 7 \({NAME}\) goes on on R"),
+        pytest.raises(
+            InputError, match=rf"the disk is full; workflow 7 \({NAME}\) is still running on R"
+        ),
     ):
         run_batches(earlier.engine, BATCHES, journal, load=load, estimator=FakeEstimator())
     assert earlier.client.deleted == []

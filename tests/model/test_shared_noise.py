@@ -52,7 +52,7 @@ def test_shared_noise__is_the_inverse_of_the_shrunk_covariance(n, V):
 
 
 @pytest.mark.parametrize(("n", "V"), [(40, 90), (90, 40)])
-def test_shared_noise__takes_what_foretells_the_folds_best(n, V):
+def test_shared_noise__takes_what_predicts_the_folds_best(n, V):
     rows, _ = draws(np.random.default_rng(2), n, V)
     noise = shared_noise(fold_spectra(rows))
     Z = rows / np.sqrt(np.mean(rows**2, axis=0))

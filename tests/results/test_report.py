@@ -236,7 +236,7 @@ def test_methods__say_what_was_set(results):
 def test_warnings__name_the_parcels(results):
     found = " ".join(warnings_of(results))
     assert "parcel 3 had not converged at the last iteration" in found
-    assert "in 2 parcels (1, 3) the data say little" in found
+    assert "the response in 2 parcels (1, 3) is poorly determined" in found
 
 
 def test_warnings__count_what_was_left_out(results):

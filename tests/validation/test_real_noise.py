@@ -109,7 +109,7 @@ def test_score__of_the_data_themselves_and_of_half_of_them() -> None:
     assert none.cells()[:3] == ["0.0000", "–", "0.000"]
 
 
-def test_foretelling__finds_strong_responses_again() -> None:
+def test_predicting__finds_strong_responses_again() -> None:
     spec = SimulationSpec(
         region="box", shape=(7, 7, 6), n_parcels=2, n_scans=120, n_conditions=2, n_runs=2, snr=20.0
     )
@@ -120,7 +120,7 @@ def test_foretelling__finds_strong_responses_again() -> None:
     assert float(results["GLM FIR, AR(1)"].cells()[0]) > 0.7
 
 
-def test_foretelling__shrunk_levels_lose_less_where_nothing_responds() -> None:
+def test_predicting__shrunk_levels_lose_less_where_nothing_responds() -> None:
     spec = SimulationSpec(
         region="box",
         shape=(7, 7, 6),

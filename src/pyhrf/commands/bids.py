@@ -336,8 +336,8 @@ def _report(
                 click.echo(f"{name}: {warning}", err=True)
         if results.weak and verbosity >= PROGRESS:
             click.echo(
-                f"{name}: {len(results.weak)} of {results.n_parcels} parcels: the data say little "
-                f"of their response (hrf_quality below 0.5), see {name}.html",
+                f"{name}: {len(results.weak)} of {results.n_parcels} parcels: the response is "
+                f"poorly determined (hrf_quality below 0.5), see {name}.html",
                 err=True,
             )
     if not whole:

@@ -66,7 +66,7 @@ def estimate(options: EstimOptions) -> int:
     if options.n_jobs is not None and options.engine != "local":
         raise click.UsageError("-j is the number of job slots of -x local")
     if options.cancel and options.engine != "cluster":
-        raise click.UsageError("--cancel stops what goes on on a cluster: it needs -x cluster")
+        raise click.UsageError("--cancel stops what is running on a cluster: it needs -x cluster")
     others = {"--fresh": options.fresh, "-s": options.stop, "-p": options.profile}
     if options.cancel and (given := [name for name, value in others.items() if value]):
         raise click.UsageError(f"--cancel starts nothing: it goes without {', '.join(given)}")
@@ -157,8 +157,8 @@ def _report(results: Results, before: DoneBefore, verbosity: int, seconds: float
             click.echo(warning, err=True)
         if results.weak:
             click.echo(
-                f"{len(results.weak)} of {n_parcels} parcels: the data say little of their "
-                "response (column hrf_quality of parcels.tsv below 0.5): see report.html",
+                f"{len(results.weak)} of {n_parcels} parcels: the response is poorly "
+                "determined (column hrf_quality of parcels.tsv below 0.5): see report.html",
                 err=True,
             )
         log = results.directory / LOG_FILE

@@ -12,7 +12,6 @@ from pyhrf.data import FloatArray, Parcel
 from pyhrf.errors import InputError, counted
 from pyhrf.model.graph import NeighbourGraph, grid_edges
 
-
 SharedNoiseKind = Literal["measured", "none"]
 
 

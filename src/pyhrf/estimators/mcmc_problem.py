@@ -54,8 +54,8 @@ class FieldPrior:
     """Prior of the field's log odds and strength, and its log partition function.
 
     The prior of a condition is normal, around what the variational EM chose: the field with which
-    neighbours best foretell a position. Labels that form blobs are likeliest under a field of
-    0.65, while one of 0.8 foretells them best (``docs/model.md``). Their likelihood grows with the
+    neighbours best predict a position. Labels that form blobs are likeliest under a field of
+    0.65, while one of 0.8 predicts them best (``docs/model.md``). Their likelihood grows with the
     graph: on graphs of more than `PRIOR_EDGES` pairs the log prior does too, so that a field does
     not become another one where the same texture is seen in a larger parcel.
 

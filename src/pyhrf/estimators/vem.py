@@ -60,7 +60,7 @@ class JDEVEM(ParcelEstimator):
         HRF by less than ten times this, relative to its norm.
     beta : float, optional
         Strength of the field, the same everywhere. By default it is chosen for every parcel and
-        condition: the one with which neighbours best foretell a position.
+        condition: the one with which neighbours best predict a position.
     shared_noise : {"measured", "none"}
         Whether noise that positions share is measured, and modelled where there is some, or each
         position is taken to have its own.

@@ -138,7 +138,7 @@ class Fit(ABC):
     def choose_field(
         self, betas: FloatArray, alphas: FloatArray, *, counted: float, nothing_bonus: float
     ) -> None:
-        """Take, per condition, the field with which neighbours best foretell a position.
+        """Take, per condition, the field with which neighbours best predict a position.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class Fit(ABC):
         alphas : array, shape (n_alphas,)
             Log odds to choose from, beside those of "nothing is active".
         counted : float
-            How often the same evidence is counted: neighbours that share noise foretell each
+            How often the same evidence is counted: neighbours that share noise predict each
             other's, which must not speak for a field.
         nothing_bonus : float
             By how many nats "nothing is active" is favoured: the other fields are judged with an

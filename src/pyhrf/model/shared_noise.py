@@ -2,7 +2,7 @@
 
 The correlation of the residuals is shrunk: its largest ``k`` eigenvalues stay as they are, the
 others go by a part ``l`` of the way to their mean. ``k`` and ``l`` are those with which the other
-scans best foretell those of a fold, whatever the scale; how much less sure the scale is outside
+scans best predict those of a fold, whatever the scale; how much less sure the scale is outside
 the scans that made the covariance is measured on the same folds.
 """
 
@@ -209,7 +209,7 @@ def shared_noise(spectra: FoldSpectra, like: SharedNoise | None = None) -> Share
 
 
 def _chosen(spectra: FoldSpectra) -> tuple[int, float, float, float]:
-    """Find what foretells the folds best: `n_kept`, `shrinkage`, `scale` and `gain`."""
+    """Find what predicts the folds best: `n_kept`, `shrinkage`, `scale` and `gain`."""
     n, V = spectra.Z.shape
     kept = KEPT[min(n, V) / 3 > KEPT]
     log_det = np.zeros((len(kept), len(SHRINKAGE)))

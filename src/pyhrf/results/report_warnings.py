@@ -37,7 +37,7 @@ def warnings_of(results: Results) -> list[str]:
     found.extend(noise_warnings(results))
     if results.weak:
         found.append(
-            f"of the response in {_some(results.weak)} the data say little "
+            f"the response in {_some(results.weak)} is poorly determined "
             f"(hrf_quality below {LOW_QUALITY:g}): what is drawn there is mostly the prior"
         )
     return found

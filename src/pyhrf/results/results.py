@@ -165,7 +165,7 @@ class Results:
 
     @cached_property
     def weak(self) -> list[int]:
-        """Parcels of whose response the data say little: ``hrf_quality`` below 0.5."""
+        """Parcels whose response is poorly determined: ``hrf_quality`` below 0.5."""
         qualities = self._figures("hrf_quality")
         return [number for number, quality in qualities.items() if quality < LOW_QUALITY]
 

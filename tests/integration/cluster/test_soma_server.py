@@ -99,7 +99,7 @@ def test_interrupted_then_killed__the_same_command_goes_on(bed: Bed):
     assert bed.jobs(), "the workflow goes on"
     with bed.started(CLIENT, command(bed, "--seconds", 0.7)) as process:
         wait_until(
-            lambda: "goes on on" in (bed.home(CLIENT) / "stderr").read_text(),
+            lambda: "is still running on" in (bed.home(CLIENT) / "stderr").read_text(),
             seconds=20,
             what="the client to find the workflow",
         )

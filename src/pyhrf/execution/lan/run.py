@@ -124,7 +124,7 @@ class LanRun(DaskRun):
         host = host_of_worker(name)
         if not self._ending and any(each.name == host and each.up for each in self._hosts):
             self._n_again += 1
-            self._tell(f"a worker on {host} died; what it was at is done again")
+            self._tell(f"a worker on {host} died; its batch will be rerun")
 
     async def _send_home(self, *, remove: bool) -> None:
         """End all launchers, and tell where one may have left something."""

@@ -123,7 +123,7 @@ class QueueRun(DaskRun):
         self._look.set()
         if not self._ending:
             self._n_again += 1
-            self._tell(f"a worker on {host_of_worker(name)} is lost; its batch is done again")
+            self._tell(f"a worker on {host_of_worker(name)} is lost; its batch will be rerun")
 
     def _is_at_work(self, job: Submitted) -> bool:
         return any(token_of(name) == job.token for name in self._present)

@@ -364,8 +364,8 @@ class SomaEngine(TellsNews):
             return
         number = "" if notes.workflow is None else f" {notes.workflow}"
         self.farewell = (
-            f"workflow{number} ({notes.name}) goes on on {self._place.name}: the same command "
-            "fetches its results, and with --cancel stops it"
+            f"workflow{number} ({notes.name}) is still running on {self._place.name}; run the same "
+            "command to fetch its results, or with --cancel to stop it"
         )
 
     def _leave(self) -> None:
