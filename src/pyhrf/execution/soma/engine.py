@@ -225,7 +225,7 @@ class SomaEngine(TellsNews):
             status = None if workflow is None else place.client.status(workflow)[0]
             if workflow is not None and status is not None:
                 # One that has ended too: results may have come since the others were fetched.
-                how = "has ended" if status == DONE else "goes on"
+                how = "has ended" if status == DONE else "is still running"
                 self._tell(f"workflow {workflow} {how} on {place.name}: its results are awaited")
                 notes.workflow = workflow
                 for parcel in costs.keys() - notes.parcels:
