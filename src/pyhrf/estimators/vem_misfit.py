@@ -21,8 +21,8 @@ MISFITS = np.concatenate([[0.0], np.geomspace(0.1, 1.0, 5)])
 NO_MISFIT = 0.5
 # Directions in which HRFs vary most, by which the misfit is known.
 N_DIRECTIONS = 5
-# Variance of the difference of two HRFs, at least, in units of that of the more precise one: that
-# their covariances differ by it would be so only if both were known exactly.
+# The least variance of the difference of two HRFs, in units of that of the more precise one: their
+# covariances are not known so well that it could be less.
 LEAST_DIFFERENCE = 1.0
 # Steps towards the spectrum of sums, and towards the common scale of two HRFs.
 N_STEPS = 3

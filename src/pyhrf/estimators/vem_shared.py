@@ -82,7 +82,7 @@ class SharedFit(NoiseFit):
         weights, more = A.T @ A, (1 / sd**2) @ level_var
         residual, expected = self.residual(self.responses)
         noise = noise_of_sums(basis, (residual / sd) @ A, expected)
-        # as much at least as positions of their own have
+        # on average at least what positions that share nothing would have
         scale = np.sqrt(noise * max(1 / float(np.trace(weights)), 1 / float(noise.mean())))
         nuisance = np.linalg.qr(self._whitened(self.design.Q) / scale[:, None])[0]
         sums = (self._whitened(self.Y) / scale[:, None]) @ (A / sd[:, None])
