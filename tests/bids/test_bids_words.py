@@ -93,7 +93,7 @@ def test_bids__the_methods_name_the_command_its_parcels_and_moved_onsets(
     assert "pyhrf_jde_estim" not in page
 
 
-def test_bids__counts_parcels_of_which_the_data_say_little_once_a_study(
+def test_bids__counts_parcels_whose_response_is_poorly_determined_once_a_study(
     dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for run in (1, 2):
@@ -104,7 +104,7 @@ def test_bids__counts_parcels_of_which_the_data_say_little_once_a_study(
     words = (*SMALL[:-1], "01", "02")
     ended = run_bids(capfd, dataset, tmp_path / "out", *words)
     assert ended.code == 0, ended.err
-    said = [line for line in ended.err.splitlines() if "say little" in line]
+    said = [line for line in ended.err.splitlines() if "poorly determined" in line]
     tables = sorted((tmp_path / "out" / ".pyhrf").glob("sub-*/parcels.tsv"))
     counts = []
     for table in tables:
