@@ -94,7 +94,7 @@ def test_interrupted_then_killed__the_same_command_goes_on(bed: Bed):
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     said = (bed.home(CLIENT) / "stderr").read_text()
-    assert re.search(r"interrupted: \d+ of 24 parcels .* workflow \d+ .* goes on", said)
+    assert re.search(r"interrupted: \d+ of 24 parcels .* workflow \d+ .* is still running", said)
     assert "--cancel" in said
     assert bed.jobs(), "the workflow goes on"
     with bed.started(CLIENT, command(bed, "--seconds", 0.7)) as process:
