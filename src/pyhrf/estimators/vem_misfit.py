@@ -63,7 +63,7 @@ def noise_of_sums(basis: CosineBasis | None, left: FloatArray, expected: FloatAr
     squares = np.sum(left**2, axis=1)
     power = float(squares.sum() / expected.sum())
     spectrum = np.ones(len(left))
-    if basis is None or power == 0:
+    if basis is None:
         return spectrum * power
     for _ in range(N_STEPS):
         spectrum = updated_spectrum(basis, spectrum, squares / (power * spectrum), expected)

@@ -55,32 +55,34 @@ class SharedFit(NoiseFit):
         state = self.state
         self.hyper.redundancy[0] = held_out_ratio(self.spectra, self.noise, state.level)
         fitted = HRF(state.h.copy(), self._covariance_by_precision())
-        raised, variance = self._along().raised(state.level)
+        left = self.residual(self.responses)
+        raised, variance = self._along(*left).raised(state.level)
         hrf = fitted
         if np.trace(fitted.covariance) < fitted.h @ fitted.h and raised.any():
             for _ in range(N_COMBINED):
-                hrf = self._combined(fitted, raised, state.level_var + variance)
+                of_sums = self._of_sums(raised, state.level_var + variance, *left)
+                hrf = self._combined(fitted, of_sums)
                 state.h[:] = hrf.h
-                raised, variance = self._along().raised(state.level)
+                raised, variance = self._along(*left).raised(state.level)
         self.covariance = hrf.covariance
         solution = self.solution(converged)
         state.level[:] = raised
         _add_variance(solution.covariance, variance)
         return solution
 
-    def _combined(self, fitted: HRF, level: FloatArray, level_var: FloatArray) -> HRF:
+    def _combined(self, fitted: HRF, of_sums: HRF) -> HRF:
         """Combine the fitted HRF with that of sums over positions; the height stays."""
-        prior = self.prior.R_inv / self.state.v_h[0]
-        of_sums = self._of_sums(level, level_var, prior)
-        combined = combined_hrf(fitted, of_sums, np.linalg.inv(prior))
+        prior = np.linalg.inv(self.prior.R_inv / self.state.v_h[0])
+        combined = combined_hrf(fitted, of_sums, prior)
         return combined.scaled(float(np.abs(fitted.h).max() / np.abs(combined.h).max()))
 
-    def _of_sums(self, level: FloatArray, level_var: FloatArray, prior: FloatArray) -> HRF:
+    def _of_sums(
+        self, level: FloatArray, level_var: FloatArray, residual: FloatArray, expected: FloatArray
+    ) -> HRF:
         """Estimate the HRF from sums over positions, with the noise that is left in them."""
         sd, basis = self.noise.sd, None if self.design.white else self.design.basis
         A = level / sd[:, None]
         weights, more = A.T @ A, (1 / sd**2) @ level_var
-        residual, expected = self.residual(self.responses)
         noise = noise_of_sums(basis, (residual / sd) @ A, expected)
         # on average at least what positions that share nothing would have
         scale = np.sqrt(noise * max(1 / float(np.trace(weights)), 1 / float(noise.mean())))
@@ -88,6 +90,7 @@ class SharedFit(NoiseFit):
         sums = (self._whitened(self.Y) / scale[:, None]) @ (A / sd[:, None])
         X = self._whitened(self.design.X) / scale[:, None]
         X, sums = (each - nuisance @ (nuisance.T @ each) for each in (X, sums))
+        prior = self.prior.R_inv / self.state.v_h[0]
         return hrf_of_sums(X.reshape(len(X), len(weights), -1), sums, weights, more, prior)
 
     def _converge(self) -> bool:
@@ -110,11 +113,10 @@ class SharedFit(NoiseFit):
         self.forget_warm_up()
         return self.iterate(self.problem.n_iterations)
 
-    def _along(self) -> AlongNoise:
+    def _along(self, residual: FloatArray, expected: FloatArray) -> AlongNoise:
         """Levels of least squares along the noise, with the present HRF."""
         X, Y = self.whitened
         regressors = X.reshape(len(X), self.problem.n_conditions, -1) @ self.state.h
-        residual, expected = self.residual(self.responses)
         basis = self.design.basis
         return AlongNoise.measured(self.noise, basis, regressors, Y, residual, expected)
 
