@@ -125,6 +125,22 @@ def test_raised__leaves_estimates_that_are_right_nearly_as_they_are():
     assert np.mean(moved) < 0.1 * np.mean(plain)
 
 
+def test_sum_of_raised__is_that_of_the_raised_levels_over_its_error():
+    rng = np.random.default_rng(4)
+    far = []
+    for _ in range(100):
+        # as surely kept as can be: the sum then errs as least squares along the directions does
+        truth = 30 + 3 * rng.normal(size=(V, 2))
+        given, U = along(rng, truth)
+        level, level_var = 0.1 * truth, np.full(truth.shape, 1e-6)
+        found = given.sum_of_raised(level, level_var)
+        total = given.raised(level)[0].sum(axis=0)
+        error = np.sqrt(np.sum(U.sum(axis=0) ** 2))
+        np.testing.assert_allclose(found, total / error, rtol=0.05)
+        far.append((total - (level + U @ (U.T @ (truth - level))).sum(axis=0)) / error)
+    assert 0.8 < np.std(far) < 1.2
+
+
 def test_measured__counts_power_of_a_direction_at_the_frequencies_of_the_regressor():
     rng = np.random.default_rng(3)
     simulated = simulate(small_spec())

@@ -113,6 +113,28 @@ def test_responses_of_other_shapes__do_not_make_an_hrf_of_differences(clean, see
     assert np.linalg.norm(off) < 0.65
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_where_all_voxels_respond__those_that_respond_least_are_not_an_active_class(clean, seed):
+    """Noise that all voxels share leaves nothing but their differences."""
+    simulated, parcel, _ = clean
+    rng = np.random.default_rng(seed)
+    n, V = parcel.bold.shape
+    X = experiment_design(simulated.experiment, 0.5, 49)[:, 0]
+    course = X @ np.interp(0.5 * np.arange(1, 50), HRF_TIME, simulated.hrf[0])
+    level = np.ones(V)
+    level[: V // 4] = 0.2
+    common = 0.4 * lfilter([1], [1, -0.3], rng.normal(size=n))
+    noise = shared_noise(rng, n) + common[:, None]
+    found = JDEVEM(simulated.experiment).fit_parcel(
+        with_bold(parcel, 100 + np.outer(course, level) + noise)
+    )
+    assert found.summary["shared_noise"] == 1
+    levels, active = found.maps["nrl_cond1"], found.maps["active_cond1"]
+    assert np.mean(levels > 0) > 0.9
+    assert found.conditions["mean_active"][0] > 0
+    assert levels[active > 0.5].mean() > 0.9 * levels.mean()
+
+
 def test_mirrored_data__mirror_the_levels(clean):
     simulated, parcel, levels = clean
     noise = shared_noise(np.random.default_rng(3), len(parcel.bold))

@@ -112,13 +112,37 @@ class AlongNoise:
         variance : array, shape (n_positions, n_conditions)
             What the errors along the directions add to theirs.
         """
+        kept, missing = self._missing(level)
+        step = self.directions @ (kept * missing)
+        variance = self.directions**2 @ (kept * self.error)
+        return level + self.sd[:, None] * step, self.sd[:, None] ** 2 * variance
+
+    def sum_of_raised(self, level: FloatArray, level_var: FloatArray) -> FloatArray:
+        """Sum the raised levels of each condition, and divide by the error of the sum.
+
+        Parameters
+        ----------
+        level, level_var : arrays, shape (n_positions, n_conditions)
+            Estimates and their variances.
+
+        Returns
+        -------
+        array, shape (n_conditions,)
+            Of levels over the noise's sd, in standard errors.
+        """
+        kept, missing = self._missing(level)
+        summed = self.directions.sum(axis=0)
+        total = (1 / self.sd) @ level + summed @ (kept * missing)
+        variance = (1 / self.sd**2) @ level_var + summed**2 @ (kept * self.error)
+        return np.asarray(total / np.sqrt(np.maximum(variance, TINY)))
+
+    def _missing(self, level: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Parts to be kept, and what the levels lack of those of least squares."""
         scaled = level / self.sd[:, None]
         had = self.directions.T @ scaled
         plain = self.plain + had - had @ self.seen.T
         kept = kept_parts(plain, had, self.error, np.mean(scaled**2, axis=0))
-        step = self.directions @ (kept * (plain - had))
-        variance = self.directions**2 @ (kept * self.error)
-        return level + self.sd[:, None] * step, self.sd[:, None] ** 2 * variance
+        return kept, plain - had
 
 
 def kept_parts(

@@ -38,6 +38,9 @@ ALPHAS = np.array([0.0, -0.5, -1.0, -1.5, -2.0])
 FIRST_BETA = 0.55
 COUNTED = 1.5
 NOTHING_BONUS = 5.0
+# An active class is turned if more than so many positions are in it, as a part of all, and the sum
+# of the levels is of the other sign by more than so many standard errors.
+LEAST_CALLED, LEAST_TOTAL = 0.02, 1.0
 # How often HRF and levels follow each other at the end.
 N_COMBINED = 2
 
@@ -52,10 +55,12 @@ class SharedFit(NoiseFit):
     def solve(self) -> VEMSolution:
         """Start and iterate; then look at what the model of the noise may have taken away."""
         converged = self._converge()
+        left = self.residual(self.responses)
+        if self._turn_signs(*left):
+            converged = self._iterate_to_the_end()
         state = self.state
         self.hyper.redundancy[0] = held_out_ratio(self.spectra, self.noise, state.level)
         fitted = HRF(state.h.copy(), self._covariance_by_precision())
-        left = self.residual(self.responses)
         raised, variance = self._along(*left).raised(state.level)
         hrf = fitted
         if np.trace(fitted.covariance) < fitted.h @ fitted.h and raised.any():
@@ -110,6 +115,10 @@ class SharedFit(NoiseFit):
                 self.iterate(after, until_settled=index > 0)
             if index == 0:
                 self._choose_signs()
+        return self._iterate_to_the_end()
+
+    def _iterate_to_the_end(self) -> bool:
+        """Iterate until nothing changes any more, with field and noise as they are."""
         self.forget_warm_up()
         return self.iterate(self.problem.n_iterations)
 
@@ -173,6 +182,21 @@ class SharedFit(NoiseFit):
         self.state.mu[:] *= sign
         self.hyper.mean[:] *= sign
         self.hyper = self.hyper._replace(two_sided=False)
+
+    def _turn_signs(self, residual: FloatArray, expected: FloatArray) -> bool:
+        """Turn active classes that the sum of the levels contradicts; tell whether there are any.
+
+        Where all positions respond, `Q` leaves the differences between them, and those that
+        respond less than the others look like an active class of the other sign.
+        """
+        state = self.state
+        total = self._along(residual, expected).sum_of_raised(state.level, state.level_var)
+        called = np.mean(state.p > 0.5, axis=0) > LEAST_CALLED
+        wrong = called & (total * np.sign(state.mu) < -LEAST_TOTAL)
+        for values in (state.mu, self.hyper.mean):
+            values[wrong] *= -1
+        state.p[:, wrong] = 0.5
+        return bool(wrong.any())
 
     def _measure_again(self, *, shrinkage: bool) -> None:
         """Measure the noise, perhaps its shrinkage too, on what the HRF so far known leaves."""
