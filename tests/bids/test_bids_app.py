@@ -408,7 +408,7 @@ def test_bids__derivatives_may_lie_elsewhere(
     words = (dataset, out, *SMALL, "--participant-label", "01")
     ended = run_bids(capfd, *words)
     assert ended.code == 1
-    assert "--derivatives DIR" in ended.err
+    assert "(--derivatives)" in ended.err
     assert run_bids(capfd, *words, "--derivatives", tmp_path / "prep").code == 0
 
 

@@ -12,6 +12,7 @@ import pytest
 from bids_sets import SPACE, change_json, derivatives_of, func, run_bids, tree
 
 from pyhrf import InputError
+from pyhrf.wording import named
 
 NAME = f"sub-01_task-sim_{SPACE}"
 SMALL = ("participant", "-x", "serial", "--parcellation", 30)
@@ -87,12 +88,12 @@ def test_bids__messages_name_the_folder_as_the_command_does(
     made_set: Path, out: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def in_use(*_: object, **__: object) -> None:
-        raise InputError("in use: choose another output directory with -u")
+        raise InputError(f"in use: choose another output directory ({named('output')})")
 
     monkeypatch.setattr("pyhrf.bids.app.analyse_all", in_use)
     ended = run_bids(capfd, made_set, out, "participant", "-x", "serial")
     assert ended.code == 1
-    assert "in use: choose another OUT_DIR\n" in ended.err
+    assert "in use: choose another output directory (OUT_DIR)\n" in ended.err
 
 
 def test_bids__a_reason_of_all_is_said_once(
@@ -221,7 +222,10 @@ def test_bids__other_options_need_another_folder_or_fresh(
     before = derivatives_of(out)
     ended = run_bids(capfd, *words, "-C", "new = cond2")
     assert ended.code == 1
-    assert "choose another OUT_DIR, or use --fresh, for a few participants with" in ended.err
+    assert (
+        "choose another output directory (OUT_DIR), or use --fresh, for a few participants with"
+        in ended.err
+    )
     assert derivatives_of(out) == before
     assert run_bids(capfd, *words, "-C", "new = cond2", "--fresh").code == 0
     names = {name for name in derivatives_of(out) if "contrast-" in name}

@@ -76,7 +76,7 @@ def test_find_meshes__the_first_with_as_many_nodes(tmp_path: Path) -> None:
     assert find_meshes(bold, named(other, right, left), {}) == (left,)
     with pytest.raises(InputError, match=r"midthickness.surf.gii has 9 nodes, the data have 16"):
         find_meshes(bold, named(other), {})
-    with pytest.raises(InputError, match=r"hemisphere L in the space fsnative .*: give it with -g"):
+    with pytest.raises(InputError, match=r"hemisphere L in the space fsnative .*: give it \(mesh"):
         find_meshes(bold, named(right), {})
 
 

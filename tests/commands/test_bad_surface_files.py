@@ -167,7 +167,7 @@ def test_buildcfg__refuses_volumes_on_a_mesh(run, study, files):
         run,
         study,
         {**files, "-f": study.bold},
-        r"bold\.nii: this is not a GIFTI file .* nor a CIFTI series .*leave out -g for a volume",
+        r"bold\.nii: this is not a GIFTI file .*leave out the mesh \(-g\) for a volume",
     )
     refused(
         run, study, {**files, "-k": study.parcellation}, r"parcels\.nii: this is not a GIFTI file"
@@ -220,7 +220,9 @@ def test_buildcfg__refuses_cifti_and_gifti_mixed(run, study, files, dense):
 def test_buildcfg__refuses_cifti_without_its_mesh(run, study, dense):
     files, _ = dense
     save_gifti(files["-g"], *mesh_arrays(N_NODES), structure="CortexRight")
-    refused(run, study, files, r"the mesh of CIFTI_STRUCTURE_CORTEX_LEFT is missing; give it with")
+    refused(
+        run, study, files, r"the mesh of CIFTI_STRUCTURE_CORTEX_LEFT is missing: give it \(-g\)"
+    )
     save_gifti(files["-g"], *mesh_arrays(20), structure="CortexLeft")
     refused(run, study, files, r"mesh\.surf\.gii: has 20 nodes, and CIFTI_STRUCTURE_CORTEX_LEFT")
 

@@ -93,11 +93,11 @@ def test_cifti__goes_from_files_to_maps_that_find_what_was_put_in(run, study, fi
 @pytest.mark.parametrize(
     ("changes", "code", "message"),
     [
-        ({"-g": None}, 1, "bold.func.gii: surface data need their mesh; give it with -g"),
+        ({"-g": None}, 1, "bold.func.gii: surface data need their mesh: give it (-g)"),
         ({"-g": None, "-d": "surface"}, 2, "-d surface needs -g"),
         ({"-d": "volume"}, 2, "-g is the mesh of surface data"),
         ({"-f": None, "-k": None, "-r": None, "-I": None}, 2, "-g goes with BOLD data"),
-        ({"-I": None}, 1, "bold.func.gii: the header gives no TR; give it in seconds (-I)"),
+        ({"-I": None}, 1, "bold.func.gii: the header gives no TR: give it in seconds (-I)"),
         ({"-k": "parcels.nii"}, 1, "parcels.nii: this is not a GIFTI file"),
     ],
 )

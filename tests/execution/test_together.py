@@ -25,6 +25,7 @@ from pyhrf.execution.together import (
     batches_of_all,
     packed_recipe,
 )
+from pyhrf.notices import OfParcels
 
 NUMBERS = Numbering.of({"sub-01": [1, 2, 3], "sub-02": [7, 120], "sub-03": []})
 
@@ -41,13 +42,10 @@ def test_numbering__is_unique_and_can_be_undone(parcels):
 @pytest.mark.parametrize(
     ("said", "heard"),
     [
-        ("parcel 2120 is given up: it died", "parcel 120 of sub-02 is given up: it died"),
-        ("parcels 1001, 1003: tried again", "parcels 1, 3 of sub-01: tried again"),
-        ("parcels 1003, 2007: out", "parcels 3 of sub-01 and 7 of sub-02: out"),
-        ("17 parcels were finished", "17 parcels were finished"),
-        ("host 2120: gone", "host 2120: gone"),
-        ("parcel 7 of another run", "parcel 7 of another run"),
-        ("parcel 1001_to_1003", "parcel 1 of sub-01_to_1003"),
+        (OfParcels([2120], " is given up: it died"), "parcel 120 of sub-02 is given up: it died"),
+        (OfParcels([1001, 1003], ": tried again"), "parcels 1, 3 of sub-01: tried again"),
+        (OfParcels([1003, 2007], ": out"), "parcels 3 of sub-01 and 7 of sub-02: out"),
+        ("parcel 2120 of a sentence of anyone", "parcel 2120 of a sentence of anyone"),
     ],
 )
 def test_numbering__says_the_numbers_of_the_studies(said, heard):

@@ -265,10 +265,10 @@ def test_open_dataset__takes_milliseconds_that_the_header_declares(
 @pytest.mark.parametrize(
     ("tr", "words"),
     [
-        (0, ("gives no TR", "(-I)")),
-        (2400, ("2400 s", "milliseconds", "-I", "did you mean 2.4 s?")),
-        (50, ("50 s", "between", "-I")),
-        (0.001, ("0.001 s", "between", "-I")),
+        (0, ("gives no TR", "(tr)")),
+        (2400, ("2400 s", "milliseconds", "(tr)", "did you mean 2.4 s?")),
+        (50, ("50 s", "between", "(tr)")),
+        (0.001, ("0.001 s", "between", "(tr)")),
     ],
 )
 def test_open_dataset__refuses_a_bad_tr_of_the_header(
@@ -320,8 +320,8 @@ def test_open_dataset__knows_a_paradigm_under_two_spellings(
 
 
 def test_open_dataset__refuses_to_go_without_files(files: Study) -> None:
-    refuse("no BOLD file", "-f", runs=[], parcellation=files[1])
-    refuse("no parcellation", "-k", runs=[files[0]], parcellation=None)
+    refuse("no BOLD file", "(bold)", runs=[], parcellation=files[1])
+    refuse("no parcellation", "(parcellation)", runs=[files[0]], parcellation=None)
 
 
 def test_open_dataset__refuses_one_bold_file_twice(files: Study) -> None:

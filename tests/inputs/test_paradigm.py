@@ -206,7 +206,7 @@ def test_read_paradigm__reads_the_columns_that_are_asked_for(
             EventColumns("condition"),
             ("no column condition but onset, duration, Stimulus, trial_type, valence, amplitude",),
         ),
-        (EventColumns("stimulus", "weight"), ("no column weight but onset", "--amplitude-column")),
+        (EventColumns("stimulus", "weight"), ("no column weight but onset", "(amplitude_column)")),
     ],
 )
 def test_read_paradigm__names_the_columns_that_are_there(
@@ -223,7 +223,7 @@ def test_read_paradigm__names_the_columns_that_are_there(
 def test_read_paradigm__columns_are_for_files_with_a_header(tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text("0 a 1 0 1\n")
-    with pytest.raises(InputError, match=r"without a header, .* no column weight: --event-column"):
+    with pytest.raises(InputError, match=r"without a header, .* no column weight: event_column"):
         read_paradigm(path, n_runs=1, columns=EventColumns(amplitude="weight"))
 
 
@@ -352,7 +352,7 @@ def test_read_paradigm__wants_as_many_sessions_as_runs(
     [
         ("onset\tduration\tface\n1\t0\t3\n", ("no column trial_type", "onset, duration, face")),
         ("session condition onset\n0 a 1\n", ("no column trial_type",)),
-        ("onset\tduration\tface\n1\t0\t3\n", ("--event-column",)),
+        ("onset\tduration\tface\n1\t0\t3\n", ("event_column",)),
         ("onset\tonset\ttrial_type\n1\t1\ta\n", ("column onset twice",)),
         ("onset\ttrial_type\n1\ta\n2\n", ("line 3", "1 column and the header 2")),
         ("onset\ttrial_type\n1\ta\nx\ta\n", ("line 3, column onset", '"x"')),

@@ -269,7 +269,9 @@ def test_replace_file__leaves_the_old_file_when_writing_fails(tmp_path):
 
 def test_replace_file__says_what_cannot_be_written(tmp_path):
     with (
-        pytest.raises(InputError, match=r"missing/table\.tsv cannot be written.*directory with -u"),
+        pytest.raises(
+            InputError, match=r"missing/table\.tsv cannot be written.*directory \(output\)"
+        ),
         replace_file(tmp_path / "missing" / "table.tsv"),
     ):
         pass

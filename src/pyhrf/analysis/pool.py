@@ -38,6 +38,7 @@ from pyhrf.execution.together import (
 )
 from pyhrf.execution.watch import RUNS
 from pyhrf.inputs.dataset import Dataset
+from pyhrf.notices import DoneBefore, LeftOut
 from pyhrf.results import Results
 from pyhrf.study_data import StudyData, Tell, study_data
 
@@ -191,7 +192,7 @@ class Pool:
         left = [member.left() for member in members]
         n_all, n_left = sum(len(m.costs) for m in members), sum(map(len, left))
         if n_all > n_left:
-            self._tell(f"{n_all - n_left} of {n_all} parcels were already done")
+            self._tell(DoneBefore(n_all - n_left, n_all))
         estimator = EstimatorOfAll(
             [member.recipe for member in members], numbering.names, numbering.step
         )
@@ -257,7 +258,7 @@ class Pool:
 
     def _failed(self, name: str, error: PyhrfError) -> None:
         self.answer[name] = error
-        self._tell(f"{name} is left out: {error}")
+        self._tell(LeftOut(name, error))
 
 
 def _note_written(member: Member) -> None:

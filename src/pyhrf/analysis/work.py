@@ -26,6 +26,7 @@ from pyhrf.execution.progress import make_progress
 from pyhrf.execution.result_files import collected_log
 from pyhrf.execution.runner import Keeper, run_batches
 from pyhrf.inputs.dataset import Dataset
+from pyhrf.notices import DoneBefore
 from pyhrf.results import Results, collect_provenance, write_provenance, write_results
 from pyhrf.study_data import Tell
 
@@ -157,7 +158,7 @@ class StudyRun:
         done = self.journal.done() & dataset.parcels.keys()
         left = {n: estimator.cost(size) for n, size in dataset.parcels.items() if n not in done}
         if done:
-            tell(f"{len(done)} of {len(dataset.parcels)} parcels were already done")
+            tell(DoneBefore(len(done), len(dataset.parcels)))
         if left:
             compile_here(self.engine, estimator, tell)
         batches = make_batches(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -19,8 +18,10 @@ from pyhrf.config.settings import Settings
 from pyhrf.config.study import Study
 from pyhrf.errors import PyhrfError
 from pyhrf.inputs.paradigm import EventColumns
+from pyhrf.notices import LeftOut
 from pyhrf.results import Results
 from pyhrf.study_data import Tell
+from pyhrf.wording import speaking
 
 _SECONDS_OF_SILENCE = 10.0
 """Parcels of a whole brain take seconds per participant."""
@@ -61,7 +62,7 @@ def analyse_bids(
         On Ctrl-C or SIGTERM; the same call goes on where this one was.
     """
     tell = _Telling(tell)
-    with _in_our_words():
+    with speaking(OPTIONS):
         prepared = _prepare(options, tell)
         studies, answer = prepared.studies, prepared.answer
 
@@ -172,7 +173,7 @@ def cancel_bids(options: BidsOptions, *, engine: str, settings: Settings, tell: 
     PyhrfError
         If the data or the engine cannot be used, or the run still works.
     """
-    with _in_our_words():
+    with speaking(OPTIONS):
         studies = _prepare(options, _Telling(tell)).studies
         return cancel_all(
             studies, directory=options.out_dir, engine=engine, settings=settings, tell=tell
@@ -198,7 +199,7 @@ def _prepare(options: BidsOptions, tell: Tell) -> _Prepared:
     answer: dict[str, Results | PyhrfError] = {}
 
     def leave_out(name: str, error: PyhrfError) -> None:
-        tell(f"{name} is left out: {error}")
+        tell(LeftOut(name, error))
         answer[name] = error
 
     for name, error in plan.failed.items():
@@ -234,54 +235,35 @@ def _count(number: int, one: str, several: str) -> str:
 
 
 _ASKED = re.compile("_(ses|run|acq|ce|rec|dir)-[A-Za-z0-9]+")
-_IN_OUR_WORDS = {
-    r"another output directory( with -u)?": "another OUT_DIR",
-    r"\bchoose one \(-u DIR\)": "choose an OUT_DIR",
+OPTIONS = {
+    "output": "OUT_DIR",
     # It would begin anew with everyone.
-    r"use --fresh to": "use --fresh, for a few participants with --participant-label, to",
-    # The option does it with a study file and without; no option gives the TR; and events files
-    # of a data set have a header.
-    r" \(<event_column>( and <amplitude_column>)? of a study file\)": "",
-    r" \(<amplitude_column> of a study file\)": "",
-    r"; PyHRF's own five columns have no header": "",
-    r": give such a file for each condition, as -r .*": "; events files have a header",
-    r"give it with -I\b": "mend it there, or give RepetitionTime in the JSON file of the run",
+    "fresh": "--fresh, for a few participants with --participant-label,",
+    "derivatives": "--derivatives",
+    "desc": "--desc",
+    "mesh": "--mesh",
+    "run": "--run",
+    "skip_validation": "--skip-bids-validation",
+    "event_column": "--event-column",
+    "amplitude_column": "--amplitude-column",
+    "tr": "RepetitionTime in the JSON file of the run",
+    "condition_file": "events files have a header",
 }
-"""What other commands say, and what is said here, where some of their options are not."""
-_LEFT_OUT = re.compile(
-    r"(?P<name>(?P<label>sub-[A-Za-z0-9]+)\S*) is left out: (?P<reason>.*)", re.S
-)
-
-
-def _our_words(text: str) -> str:
-    """Name what this command has in place of the options of others."""
-    for theirs, ours in _IN_OUR_WORDS.items():
-        text = re.sub(theirs, ours, text)
-    return text
-
-
-@contextmanager
-def _in_our_words() -> Iterator[None]:
-    try:
-        yield
-    except PyhrfError as error:
-        error.args = (_our_words(str(error)), *error.args[1:])
-        raise
+"""What this command calls what messages ask for."""
 
 
 class _Telling:
-    """Tells in our words; of a reason that several participants share, only once in full."""
+    """Tells; of a reason that several participants share, only once in full."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._seen: dict[str, str] = {}
 
     def __call__(self, text: str) -> None:
-        text = _our_words(text)
-        if (found := _LEFT_OUT.fullmatch(text)) is not None:
+        if isinstance(text, LeftOut):
             # Their own files have names that differ by the label.
-            reason = found["reason"].replace(found["label"], "sub-")
-            first = self._seen.setdefault(reason, found["name"])
-            if first != found["name"]:
-                text = f"{found['name']} is left out: for the same reason as {first}"
+            reason = text.reason.replace(text.name.partition("_")[0], "sub-")
+            first = self._seen.setdefault(reason, text.name)
+            if first != text.name:
+                text = LeftOut(text.name, f"for the same reason as {first}")
         self._tell(text)

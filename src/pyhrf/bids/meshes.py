@@ -11,6 +11,7 @@ from pyhrf.inputs.bids import kind_of
 from pyhrf.inputs.bids_names import BidsName, check_link
 from pyhrf.inputs.cifti import cifti_surfaces
 from pyhrf.inputs.surfaces import open_mesh, read_head, structure_of
+from pyhrf.wording import named
 
 _HEMISPHERES = {
     "CortexLeft": "L",
@@ -167,7 +168,8 @@ def _mesh(
                 return shipped
     raise InputError(
         f"{bold.path}: no mesh of the hemisphere {hemi} in the space {space} is there "
-        f"(anat/*_hemi-{hemi}_*midthickness.surf.gii of fMRIPrep{seen}): give it with -g"
+        f"(anat/*_hemi-{hemi}_*midthickness.surf.gii of fMRIPrep{seen}): give it "
+        f"({named('mesh')})"
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyhrf import __version__
-from pyhrf.commands.done_before import DoneBefore
+from pyhrf.commands.done_before import Before
 from pyhrf.commands.exits import NOT_STARTED, OK, SOME_FAILED
 from pyhrf.commands.logs import logging_to
 from pyhrf.commands.options import (
@@ -28,6 +28,7 @@ from pyhrf.commands.options import (
 )
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity, verbosity_option
 from pyhrf.errors import printable
+from pyhrf.notices import LeftOut
 
 if TYPE_CHECKING:
     from pyhrf.bids.options import BidsOptions
@@ -279,14 +280,14 @@ def bids(**given: Any) -> int:
 
     def tell(text: str) -> None:
         # Also at level 0: silence is for runs that need no attention.
-        if verbosity >= PROGRESS or " is left out: " in text:
+        if verbosity >= PROGRESS or isinstance(text, LeftOut):
             click.echo(printable(text), err=True)
 
     if cancel:
         found = cancel_bids(options, engine=engine, settings=settings, tell=tell)
         tell("it is stopped and cleared up" if found else "there is nothing to cancel")
         return OK
-    before = DoneBefore(tell)
+    before = Before(tell)
     with logging_to(verbosity, settings.log.log_to_file):
         answer = analyse_bids(
             options,

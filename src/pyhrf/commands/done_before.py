@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
-_SAID = re.compile("(?P<done>[0-9]+) of (?P<all>[0-9]+) parcels were already done")
+from pyhrf.notices import DoneBefore
 
 
-class DoneBefore:
+class Before:
     """Passes on what an analysis tells, and remembers what of it was done before.
 
     Attributes
@@ -26,7 +25,7 @@ class DoneBefore:
 
     def __call__(self, text: str) -> None:
         """Tell a sentence."""
-        if (said := _SAID.fullmatch(text)) is not None:
-            self.n_parcels = int(said["done"])
-            self.everything = said["done"] == said["all"]
+        if isinstance(text, DoneBefore):
+            self.n_parcels = text.n_done
+            self.everything = text.n_done == text.n_all
         self._tell(text)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 import pyhrf
-from pyhrf.commands.done_before import DoneBefore
+from pyhrf.commands.done_before import Before
 from pyhrf.commands.exits import OK, SOME_FAILED
 from pyhrf.commands.logs import logging_to
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
@@ -88,7 +88,7 @@ def estimate(options: EstimOptions) -> int:
         found = cancel(output, options.engine, settings, tell=tell)
         tell("it is stopped and cleared up" if found else "there is nothing to cancel")
         return OK
-    before = DoneBefore(tell)
+    before = Before(tell)
     engine = options.engine
     if options.profile and engine != "serial":
         engine = "serial"
@@ -124,7 +124,7 @@ def _check_program(study: Study, options: EstimOptions) -> None:
         )
 
 
-def _report(results: Results, before: DoneBefore, verbosity: int, seconds: float) -> int:
+def _report(results: Results, before: Before, verbosity: int, seconds: float) -> int:
     """Say how many parcels were done, which were not, and where the results are."""
     from pyhrf.analysis import LOG_FILE
     from pyhrf.results.report_warnings import noise_warnings, outlying_warning

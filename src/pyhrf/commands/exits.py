@@ -12,11 +12,26 @@ from typing import NoReturn
 import click
 
 from pyhrf.errors import PyhrfError, printable
+from pyhrf.wording import speaking
 
 OK = 0
 NOT_STARTED = 1
 SOME_FAILED = 3
 INTERRUPTED = 130
+OPTIONS = {
+    "bold": "-f",
+    "condition_file": "give such a file for each condition, as -r NAME=FILE",
+    "confounds": "--confounds",
+    "event_column": "--event-column, or <event_column> of a study file",
+    "amplitude_column": "--amplitude-column, or <amplitude_column> of a study file",
+    "fresh": "--fresh",
+    "mesh": "-g",
+    "output": "-u",
+    "paradigm": "-r",
+    "parcellation": "-k",
+    "tr": "-I",
+}
+"""What the commands call what messages ask for."""
 _BROKEN_PIPE = 141  # what the shell itself says when the reader of a pipe has gone
 
 
@@ -34,7 +49,9 @@ def run_command(command: click.Command, name: str, args: list[str] | None = None
     """
     _replace_closed_streams()
     try:
-        sys.exit(_run(command, name, args))
+        with speaking(OPTIONS):
+            code = _run(command, name, args)
+        sys.exit(code)
     except BrokenPipeError:
         # Python would complain once more when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pyhrf.errors import InputError
 from pyhrf.files import replacing
+from pyhrf.wording import named
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -83,7 +84,7 @@ class DirectoryLock:
                 self._file.close()
                 raise InputError(
                     f"{owner} is in use by another run ({holder or 'just started'}): "
-                    "wait for its end, or choose another output directory with -u"
+                    f"wait for its end, or choose another output directory ({named('output')})"
                 ) from None
             except OSError as error:
                 # A file system without locks: better a run without the lock than none.
@@ -130,5 +131,5 @@ def _open_lock(path: Path) -> int:
 def _no_lock(path: Path) -> InputError:
     return InputError(
         f"{path} is a link or no regular file, and PyHRF writes nothing through it: remove it, or "
-        "choose another output directory with -u"
+        f"choose another output directory ({named('output')})"
     )

@@ -24,9 +24,9 @@ from pyhrf.execution.output_folder import FOLDER, LOCK, STUDY, is_ours, refuse_l
 from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
 from pyhrf.execution.run_state import RunState, write_state
 from pyhrf.files import TEMPORARY, left_by_killed, read_regular
+from pyhrf.wording import named
 
 _FORMAT = "1"
-_CURE = "choose another output directory with -u, or use --fresh to keep the old one aside"
 _MAX_DIFFERENCES = 5
 
 
@@ -190,7 +190,8 @@ class Journal:
             what = ", ".join(sorted(others)[:3]) or FOLDER
             raise InputError(
                 f"{self.directory} already holds other files ({what}) and no journal of an "
-                "analysis, so nothing is written there: choose another output directory with -u"
+                "analysis, so nothing is written there: choose another output directory "
+                f"({named('output')})"
             )
 
     def _open(self) -> None:
@@ -213,11 +214,11 @@ class Journal:
             content = json.loads(read_regular(path))
             form, old = content["format"], _texts(content["study"])
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise InputError(f"{path} is damaged: {_CURE}") from error
+            raise InputError(f"{path} is damaged: {_cure()}") from error
         if form != _FORMAT:
             raise InputError(
                 f"{self.directory} was made by another version of PyHRF (its journal has format "
-                f"{form}, not {_FORMAT}): {_CURE}"
+                f"{form}, not {_FORMAT}): {_cure()}"
             )
         names = [*old, *(name for name in self._key if name not in old)]
         differences = [
@@ -231,7 +232,7 @@ class Journal:
             tail = f"; and {more} more" if more > 0 else ""
             raise InputError(
                 f"{self.directory} holds the results of another study "
-                f"({'; '.join(differences[:_MAX_DIFFERENCES])}{tail}): {_CURE}"
+                f"({'; '.join(differences[:_MAX_DIFFERENCES])}{tail}): {_cure()}"
             )
 
     def _read(self, path: Path) -> None:
@@ -260,7 +261,7 @@ class Journal:
     def _unwritable(self, error: OSError) -> InputError:
         return InputError(
             f"{self.directory} cannot be written ({error.strerror or error}): mend that, or choose "
-            "another output directory with -u; what is already there is kept"
+            f"another output directory ({named('output')}); what is already there is kept"
         )
 
 
@@ -279,3 +280,10 @@ def _shown(value: str | None) -> str:
     if value is None:
         return "not given"
     return repr(value if len(value) <= 40 else f"{value[:40]}…")
+
+
+def _cure() -> str:
+    return (
+        f"choose another output directory ({named('output')}), or use {named('fresh')} to keep the "
+        "old one aside"
+    )

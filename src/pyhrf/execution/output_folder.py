@@ -12,6 +12,7 @@ from pyhrf.errors import InputError
 from pyhrf.execution.durable import DirectoryLock
 from pyhrf.execution.run_state import STATE_FILE
 from pyhrf.files import TEMPORARY
+from pyhrf.wording import named
 
 FOLDER = ".journal"
 """Of the journal, in the output directory."""
@@ -82,7 +83,7 @@ def check_aside(directory: Path) -> None:
     if not (folder.is_dir() and ((folder / STUDY).exists() or is_ours(folder))):
         raise InputError(
             f"{directory} holds other files and no journal of an analysis, so it is not set "
-            "aside: choose another output directory with -u"
+            f"aside: choose another output directory ({named('output')})"
         )
     if not os.access(directory.parent, os.W_OK | os.X_OK):
         raise _not_aside(directory, os.strerror(errno.EACCES))
@@ -90,7 +91,8 @@ def check_aside(directory: Path) -> None:
 
 def _not_aside(directory: Path, reason: str) -> InputError:
     return InputError(
-        f"{directory} cannot be set aside ({reason}): choose another output directory with -u"
+        f"{directory} cannot be set aside ({reason}): choose another output directory "
+        f"({named('output')})"
     )
 
 
@@ -134,7 +136,7 @@ def refuse_link(folder: Path) -> None:
     if folder.is_symlink():
         raise InputError(
             f"{folder} is a link, and PyHRF writes nothing through it: remove it, or choose "
-            "another output directory with -u"
+            f"another output directory ({named('output')})"
         )
 
 

@@ -7,7 +7,6 @@ that know to which study a number belongs and pass it on; no engine has to know 
 from __future__ import annotations
 
 import base64
-import re
 import threading
 import zlib
 from collections import OrderedDict
@@ -25,6 +24,7 @@ from pyhrf.execution.engine import Batch, BatchResult, Load, estimate_parcel
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.recipe import from_recipe, to_recipe
 from pyhrf.execution.run_state import RunState, write_state
+from pyhrf.notices import OfParcels
 
 _IN_MEMORY = 4
 """Estimators that are kept ready; studies follow each other, so that few are needed at a time."""
@@ -61,19 +61,15 @@ class Numbering:
         return study - 1, parcel
 
     def said(self, text: str) -> str:
-        """Replace the numbers in a sentence of an engine by those of the studies."""
-        return re.sub(r"\b[Pp]arcels? [\d, ]*\d", self._said, text)
-
-    def _said(self, found: re.Match[str]) -> str:
-        word, _, numbers = found[0].partition(" ")
-        places = [self.split(int(number)) for number in re.findall(r"\d+", numbers)]
-        if any(not 0 <= study < len(self.names) for study, _ in places):
-            return found[0]  # it is another number
+        """Give parcels of which an engine says something their names and numbers of the studies."""
+        if not isinstance(text, OfParcels):
+            return text
+        places = [self.split(number) for number in text.parcels]
         parts = []
         for study, of_study in groupby(places, key=lambda place: place[0]):
             parcels = ", ".join(str(parcel) for _, parcel in of_study)
             parts.append(f"{parcels} of {self.names[study]}")
-        return f"{word} {' and '.join(parts)}"
+        return f"parcel{'s' if len(places) > 1 else ''} {' and '.join(parts)}{text.rest}"
 
 
 class EstimatorOfAll:

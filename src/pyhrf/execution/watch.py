@@ -81,7 +81,7 @@ class Watch:
         if not self._folder.is_dir():
             raise InputError(
                 f"{self.directory} holds no journal of an analysis: give the output directory of "
-                "a run (its -u), once the run has begun to work"
+                "a run, once the run has begun to work"
             )
         self.state: RunState | None = None
         self.hosts: dict[str, HostTally] = {}

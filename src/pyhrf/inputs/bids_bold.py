@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyhrf.inputs.bids_names import BidsName, parse_name, why_no_name
+from pyhrf.wording import named
 
 VOLUMES = (".nii.gz", ".nii")
 SURFACES = {".func.gii": "gifti", ".dtseries.nii": "cifti"}
@@ -63,4 +64,4 @@ def _why_not_desc(name: BidsName, wanted: str) -> str:
         return ""
     is_wanted = f"desc-{wanted}" if wanted != NO_LABEL else "data without desc-"
     is_own = f"desc-{own}" if own != NO_LABEL else "without desc-"
-    return f"it is {is_own}, and {is_wanted} is taken: --desc {own} chooses it"
+    return f"it is {is_own}, and {is_wanted} is taken: {named('desc')} {own} chooses it"

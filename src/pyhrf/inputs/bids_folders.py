@@ -9,6 +9,7 @@ from typing import Any
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
 from pyhrf.inputs.bids_names import check_link, read_json
+from pyhrf.wording import named
 
 
 def open_bids(bids_dir: Path, derivatives: Path | None = None, *, check: bool = True) -> BidsData:
@@ -41,7 +42,8 @@ def open_bids(bids_dir: Path, derivatives: Path | None = None, *, check: bool = 
     if check and about.get("DatasetType", "derivative") != "derivative":
         raise InputError(
             f"{derivatives / DESCRIPTION}: DatasetType is {about['DatasetType']!r}, where "
-            "preprocessed data say derivative: give the folder of fMRIPrep with --derivatives"
+            "preprocessed data say derivative: give the folder of fMRIPrep "
+            f"({named('derivatives')})"
         )
     if not any(derivatives.glob("sub-*")):
         raise InputError(f"{derivatives}: holds no participant (folders sub-LABEL)")
@@ -64,14 +66,14 @@ def _description(folder: Path, *, check: bool) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(
             f"{folder}: is no BIDS data set, for it holds no {DESCRIPTION}; "
-            "--skip-bids-validation takes it as it is"
+            f"{named('skip_validation')} takes it as it is"
         )
     content = read_json(path)
     for key in ("Name", "BIDSVersion"):
         if check and not isinstance(content.get(key), str):
             raise InputError(
-                f"{path}: the key {key} lacks, which BIDS requires; --skip-bids-validation takes "
-                "the data set as it is"
+                f"{path}: the key {key} lacks, which BIDS requires; "
+                f"{named('skip_validation')} takes the data set as it is"
             )
     return content
 
@@ -87,11 +89,11 @@ def _find_derivatives(bids_dir: Path, description: Mapping[str, Any]) -> Path:
     if len(others) == 1:
         return others[0]
     if others:
-        named = " and ".join(path.name for path in others[:3])
+        folders = " and ".join(path.name for path in others[:3])
         raise InputError(
-            f"{usual.parent}: holds {named}: say which is meant with --derivatives DIR"
+            f"{usual.parent}: holds {folders}: say which is meant ({named('derivatives')})"
         )
     raise InputError(
         f"{bids_dir}: no derivatives of fMRIPrep are there (no derivatives/fmriprep): "
-        "name their folder with --derivatives DIR"
+        f"name their folder ({named('derivatives')})"
     )

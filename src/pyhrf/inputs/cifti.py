@@ -21,6 +21,7 @@ from pyhrf.files import regular_file
 from pyhrf.inputs.labels import whole_labels
 from pyhrf.inputs.surfaces import Mesh, NodeSeries
 from pyhrf.model.graph import grid_edges
+from pyhrf.wording import named
 
 _ENDINGS = (".dtseries.nii", ".dlabel.nii", ".dscalar.nii")
 _SECONDS = {"SECOND": 1.0}
@@ -288,8 +289,8 @@ def _edges(path: Path, axis: Any, meshes: Sequence[Mesh]) -> NDArray[np.int32]:
         mesh = by_name.pop(name, None)
         if mesh is None:
             raise InputError(
-                f"{path}: the mesh of {name} is missing; give it with -g (it must name its "
-                "structure, as AnatomicalStructurePrimary)"
+                f"{path}: the mesh of {name} is missing: give it ({named('mesh')}); it must "
+                "name its structure, as AnatomicalStructurePrimary"
             )
         if mesh.n_nodes != model.nvertices[name]:
             raise InputError(

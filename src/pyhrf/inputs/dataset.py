@@ -28,6 +28,7 @@ from pyhrf.inputs.timing import repetition_times
 from pyhrf.inputs.voxels import percent_change
 from pyhrf.model.durations import in_one_unit
 from pyhrf.model.levels import levels_per_run
+from pyhrf.wording import named
 
 
 class RunPaths(Protocol):
@@ -267,9 +268,12 @@ def open_dataset(
         If a file cannot be used, or the files do not fit together.
     """
     if not runs:
-        raise InputError("no BOLD file is given; give one for each run (-f)")
+        raise InputError(f"no BOLD file is given: give one for each run ({named('bold')})")
     if parcellation is None:
-        raise InputError("no parcellation is given; give one on the grid of the BOLD files (-k)")
+        raise InputError(
+            "no parcellation is given: give one on the grid of the BOLD files "
+            f"({named('parcellation')})"
+        )
     paths = [Path(run.bold).resolve() for run in runs]
     for path in paths:
         if paths.count(path) > 1:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from itertools import pairwise
 
 from pyhrf.errors import InputError
 from pyhrf.inputs.event_lines import Line, is_number
+from pyhrf.wording import named
 
 AFNI_TIME = re.compile(r"([^*:]+)(?:\*([^*:]+))?(?::([^*:]+))?")
 """A time of AFNI: an onset, perhaps married to ``*AMPLITUDE`` and ``:DURATION``."""
@@ -42,9 +42,8 @@ def refuse_other_formats(lines: Sequence[Line], comments: Sequence[Line], *, n_r
             )
     if looks_like := _looks_like(lines, n_runs):
         raise InputError(
-            f"{path}: looks like {looks_like}: give such a file for each condition, as "
-            f"-r NAME={shlex.quote(str(path))}; in PyHRF's own columns (session, condition, onset, "
-            "duration, amplitude) put the conditions in quotes"
+            f"{path}: looks like {looks_like}: {named('condition_file')}; in PyHRF's own "
+            "columns (session, condition, onset, duration, amplitude) put the conditions in quotes"
         )
     first = lines[0].fields
     if n_columns >= 2 and not any(map(is_number, first)):

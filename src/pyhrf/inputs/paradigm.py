@@ -14,6 +14,7 @@ from pyhrf.errors import InputError, counted
 from pyhrf.inputs.condition_names import NO_VALUE, clean_name, same_letters, says_missing
 from pyhrf.inputs.event_lines import Line, is_number, read_lines
 from pyhrf.inputs.headless import refuse_other_formats
+from pyhrf.wording import named
 
 _CSV_COLUMNS = ("session", "condition", "onset", "duration", "amplitude")
 _ONLY_CONDITION = "events"
@@ -55,9 +56,9 @@ class EventColumns:
         if self != EventColumns():
             name = self.amplitude if self.condition == "trial_type" else self.condition
             raise InputError(
-                f"{path}: {why}, in which there is no column {name}: --event-column and "
-                "--amplitude-column (<event_column> and <amplitude_column> of a study file) are "
-                "for BIDS events files; leave them out"
+                f"{path}: {why}, in which there is no column {name}: "
+                f"{named('event_column')} and {named('amplitude_column')} are for BIDS events "
+                "files; leave them out"
             )
 
 
@@ -265,15 +266,15 @@ def _find_bids_columns(
     condition = clean_name(columns.condition).lower()
     is_usual = columns.condition == EventColumns().condition
     if condition not in names and not (is_usual and _NO_CONDITION.issuperset(names)):
+        own = "; PyHRF's own five columns have no header" if "session" in names else ""
         raise InputError(
             f"{header.path}: the header has no column {columns.condition} but {there}; name the "
-            "one of the conditions with --event-column (<event_column> of a study file); PyHRF's "
-            "own five columns have no header"
+            f"one of the conditions ({named('event_column')}){own}"
         )
     if columns.amplitude is not None and clean_name(columns.amplitude).lower() not in names:
         raise InputError(
             f"{header.path}: the header has no column {columns.amplitude} but {there}; name the "
-            "one of the amplitudes with --amplitude-column (<amplitude_column> of a study file)"
+            f"one of the amplitudes ({named('amplitude_column')})"
         )
     for name in called.values():
         if names.count(name.lower()) > 1:

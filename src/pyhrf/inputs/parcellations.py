@@ -17,6 +17,7 @@ from pyhrf.inputs.series import Space
 from pyhrf.inputs.surfaces import Mesh, is_gifti, open_mesh, read_node_map
 from pyhrf.inputs.volumes import Volume, open_volume
 from pyhrf.inputs.voxels import read_volume
+from pyhrf.wording import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,12 @@ def open_placed(path: Path, meshes: Sequence[Path] = ()) -> Placed:
     """
     on_surface = is_gifti(path) or is_cifti(path)
     if on_surface and not meshes:
-        raise InputError(f"{path}: surface data need their mesh; give it with -g")
+        raise InputError(f"{path}: surface data need their mesh: give it ({named('mesh')})")
     if not on_surface:
         if meshes:
             raise InputError(
-                f"{path}: -g is the mesh of GIFTI (.gii) and dense CIFTI files, which this is not"
+                f"{path}: is no GIFTI (.gii) nor dense CIFTI file, which alone have a mesh: "
+                f"leave it out ({named('mesh')})"
             )
         volume = open_volume(path, n_dims=3)
         return Placed(path, read_volume(volume), volume)

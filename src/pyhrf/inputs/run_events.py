@@ -12,6 +12,7 @@ from pyhrf.inputs.condition_times import read_times
 from pyhrf.inputs.paradigm import EventColumns, read_paradigm
 from pyhrf.inputs.series import Series
 from pyhrf.inputs.spm import SpmDesign, sessions_of
+from pyhrf.wording import named
 
 
 def spelled_once(
@@ -36,7 +37,7 @@ def spelled_once(
     for number, (paradigm, own) in enumerate(zip(paradigms, times, strict=True), start=1):
         path = next(iter(own.values()), None) if paradigm is None else Path(paradigm)
         if path is None:
-            raise InputError(f"run {number} has no paradigm: give one (-r)")
+            raise InputError(f"run {number} has no paradigm: give one ({named('paradigm')})")
         names.append(first.setdefault(path.resolve(), path))
     return names
 

@@ -33,6 +33,7 @@ from pyhrf.inputs.surfaces import (
 )
 from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
+from pyhrf.wording import named
 
 Series = Volume | NodeSeries
 Space = Volume | Mesh | Grayordinates
@@ -87,14 +88,14 @@ def open_series(bold: Sequence[Path], parcellation: Path, meshes: Sequence[Path]
     if not meshes:
         for path in (*bold, parcellation):
             if is_gifti(path) or is_cifti(path):
-                raise InputError(f"{path}: surface data need their mesh; give it with -g")
+                raise InputError(f"{path}: surface data need their mesh: give it ({named('mesh')})")
         return _open_volumes(bold, parcellation)
     surfaces = [open_mesh(mesh) for mesh in meshes]
     for path in bold:
         if path.is_file() and not (is_gifti(path) or is_cifti(path)):
             raise InputError(
                 f"{path}: this is not a GIFTI file (.gii) nor a CIFTI series (.dtseries.nii), as "
-                "data on a mesh are; leave out -g for a volume"
+                f"data on a mesh are: leave out the mesh ({named('mesh')}) for a volume"
             )
     if is_cifti(bold[0]):
         series, positions = open_cifti(bold, surfaces)

@@ -17,6 +17,7 @@ from pyhrf.data import Events, FloatArray
 from pyhrf.errors import InputError, counted
 from pyhrf.inputs import spm_file
 from pyhrf.inputs.spm_file import SpmDesign
+from pyhrf.wording import named
 
 __all__ = ["SpmDesign", "is_spm", "read_spm", "sessions_of"]
 
@@ -151,7 +152,7 @@ def sessions_of(
             elif number == 0:
                 notes.append(
                     f"{what} {are} of one session, and not taken over for {n_runs} runs; give the "
-                    "confounds of each run (--confounds)"
+                    f"confounds of each run ({named('confounds')})"
                 )
         events = _rescaled(design, session, tr)
         given.append((events, confounds if n_sessions == n_runs else None))

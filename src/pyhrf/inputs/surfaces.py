@@ -34,7 +34,7 @@ __all__ = [
     "structure_of",
 ]
 
-_OTHER_MESH = "give the mesh on which the data lie (-g)"
+_OTHER_MESH = "give the mesh on which the data lie"
 
 
 @dataclass(frozen=True, slots=True)

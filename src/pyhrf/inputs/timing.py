@@ -9,6 +9,7 @@ from pathlib import Path
 from pyhrf.errors import InputError
 from pyhrf.inputs.series import Series
 from pyhrf.inputs.spm import SpmDesign
+from pyhrf.wording import named
 
 _MAX_TR = 30.0
 _MIN_TR = 0.01
@@ -62,13 +63,15 @@ def repetition_times(
     for series, path in zip(bold, paradigms, strict=True):
         if path in designs:
             own, source = designs[path].tr, f"{path} says"
-            _check_tr(own, f"{path}: the TR (SPM.xY.RT)", cure="give it with -I")
+            _check_tr(own, f"{path}: the TR (SPM.xY.RT)", cure=f"give it ({named('tr')})")
             _compare_header(series, own, f"that of {path}", notes)
         elif series.tr is None:
-            raise InputError(f"{series.path}: the header gives no TR; give it in seconds (-I)")
+            raise InputError(
+                f"{series.path}: the header gives no TR: give it in seconds ({named('tr')})"
+            )
         else:
             own, source = float(series.tr), "the header says"
-            _check_tr(own, f"{series.path}: the TR of the header", cure="give it with -I")
+            _check_tr(own, f"{series.path}: the TR of the header", cure=f"give it ({named('tr')})")
         if trs and _differ(own, trs[0]):
             notes.append(
                 f"{series.path}: {source} TR {own:g} s and that of {bold[0].path} is {trs[0]:g} s; "
@@ -145,7 +148,7 @@ def tr_of_files(
     raise InputError(
         f"{bold[0]}: the headers lack the TR of the JSON files or say another one, and "
         f"the runs have several ({', '.join(f'{tr:g}' for tr in known)} s): mend the headers, or "
-        "take runs of one with --run"
+        f"take runs of one ({named('run')})"
     )
 
 

@@ -9,12 +9,11 @@ from typing import BinaryIO
 
 from pyhrf.errors import InputError
 from pyhrf.files import replacing, why_unwritable
-
-_CURE = "choose another output directory with -u"
+from pyhrf.wording import named
 
 
 @contextmanager
-def replace_file(path: Path, *, cure: str = _CURE) -> Iterator[BinaryIO]:
+def replace_file(path: Path, *, cure: str | None = None) -> Iterator[BinaryIO]:
     """Write a file that is there whole or not at all, as `pyhrf.files.replacing` does.
 
     Parameters
@@ -22,7 +21,7 @@ def replace_file(path: Path, *, cure: str = _CURE) -> Iterator[BinaryIO]:
     path : Path
         Where the file is to be; an older one is replaced.
     cure : str
-        What helps who cannot have it written there.
+        What helps who cannot have it written there; by default another output directory.
 
     Yields
     ------
@@ -38,4 +37,5 @@ def replace_file(path: Path, *, cure: str = _CURE) -> Iterator[BinaryIO]:
         with replacing(path) as file:
             yield file
     except OSError as error:
+        cure = cure or f"choose another output directory ({named('output')})"
         raise InputError(f"{path} cannot be written: {why_unwritable(error)}, or {cure}") from error

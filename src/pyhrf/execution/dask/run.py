@@ -23,6 +23,7 @@ from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.news import Once
 from pyhrf.execution.packing import pack_parcels, unpack_estimates
 from pyhrf.execution.result_files import Logged
+from pyhrf.notices import OfParcels
 
 _BATCHES_PER_SLOT = 2
 _MAX_BYTES = 256 * 2**20
@@ -252,11 +253,10 @@ class DaskRun:
         if n_parcels == 1 and attempt == _ATTEMPTS:
             (parcel,) = await asyncio.to_thread(self._load, batch.parcels)
             estimate = failed_internally(parcel, reason)
-            self._tell(f"parcel {parcel.number} is given up: {reason}")
+            self._tell(OfParcels([parcel.number], f" is given up: {reason}"))
             self.results.put(BatchResult(batch, [estimate], platform.node(), 0.0))
             return
-        numbers = ", ".join(map(str, batch.parcels))
-        self._tell(f"parcel{'s' if n_parcels > 1 else ''} {numbers}: {reason}; tried again")
+        self._tell(OfParcels(batch.parcels, f": {reason}; tried again"))
         self._n_under_way += n_parcels - 1
         attempt = attempt + 1 if n_parcels == 1 else 1
         for number in batch.parcels:

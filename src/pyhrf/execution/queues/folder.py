@@ -19,6 +19,7 @@ from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.files import replacing, why_unwritable
+from pyhrf.wording import named
 
 _KEYS, _JOBS, _SCRATCH = "run.json", "jobs.json", "scratch"
 # A path goes into job scripts, whose schedulers have no common way to quote it.
@@ -114,7 +115,9 @@ class QueueFolder:
         EngineError
             If it cannot be made.
         """
-        check_plain(str(self.path), what="the output directory", cure="choose one (-u DIR)")
+        check_plain(
+            str(self.path), what="the output directory", cure=f"choose one ({named('output')})"
+        )
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)

@@ -19,6 +19,7 @@ from pyhrf.execution.soma.folder import ClusterLostError
 from pyhrf.execution.soma.job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.soma.notes import Notes, name_of_job, plan_jobs
 from pyhrf.execution.soma.place import Place, is_result, unpack_result
+from pyhrf.notices import OfParcels
 
 DONE = "workflow_done"
 """What soma-workflow calls a workflow that has ended."""
@@ -311,7 +312,7 @@ class SomaRun:
         text = f"{_ATTEMPTS} jobs on {self._place.name} died of it; the last one {reason}"
         estimates = [failed_internally(parcel, text) for parcel in parcels]
         for parcel in parcels:
-            self._place.tell(f"parcel {parcel.number} is given up: {text}")
+            self._place.tell(OfParcels([parcel.number], f" is given up: {text}"))
         batch = Batch(0, tuple(sorted(numbers)), 0.0)
         kept = self._awaited(BatchResult(batch, estimates, "", 0.0))
         if kept is not None:

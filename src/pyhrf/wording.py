@@ -1,0 +1,55 @@
+"""What the reader of a message calls what can be given: an option, a keyword, an element of a file.
+
+A message is made far below the command, the BIDS App or the Python call that it is read from, and
+each of them calls the same thing by another name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+_PYTHON = {
+    "fresh": "fresh=True",
+    "mesh": "meshes",
+    "paradigm": "paradigms",
+    "condition_file": "give such a file for each condition, by its name",
+}
+_words: Mapping[str, str] = _PYTHON
+
+
+def named(thing: str) -> str:
+    """Tell what the reader calls a thing.
+
+    Parameters
+    ----------
+    thing : str
+        Its name among the fields of a study or the arguments of a function.
+
+    Examples
+    --------
+    >>> named("output")
+    'output'
+    >>> with speaking({"output": "-u"}):
+    ...     named("output")
+    '-u'
+    """
+    return _words.get(thing, thing)
+
+
+@contextmanager
+def speaking(words: Mapping[str, str]) -> Iterator[None]:
+    """Call things by other names for a while: in all threads, for a program has one reader.
+
+    Parameters
+    ----------
+    words : mapping of str to str
+        Names of things; the others keep their present ones.
+    """
+    global _words
+    before = _words
+    _words = {**before, **words}
+    try:
+        yield
+    finally:
+        _words = before

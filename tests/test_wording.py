@@ -1,0 +1,20 @@
+"""What a message calls what can be given depends on who reads it."""
+
+import pytest
+
+from pyhrf.wording import named, speaking
+
+
+def test_named__is_the_keyword_for_those_who_call_python():
+    assert named("output") == "output"
+    assert named("fresh") == "fresh=True"
+
+
+def test_speaking__changes_the_names_and_puts_them_back_whatever_happens():
+    with pytest.raises(RuntimeError), speaking({"output": "-u"}):
+        assert named("output") == "-u"
+        with speaking({"output": "OUT_DIR", "mesh": "--mesh"}):
+            assert (named("output"), named("mesh")) == ("OUT_DIR", "--mesh")
+        assert (named("output"), named("mesh")) == ("-u", "meshes")
+        raise RuntimeError
+    assert named("output") == "output"
