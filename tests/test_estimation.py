@@ -7,9 +7,10 @@ import inspect
 import numpy as np
 import pytest
 
-from pyhrf.config.study import SECTION_OF, Study
+from pyhrf.config.study import Study
 from pyhrf.data import Events, Experiment, Run
 from pyhrf.estimation import code_versions, make_estimator, numerics_version
+from pyhrf.parameters.estimators import ESTIMATORS
 
 ONSETS = np.arange(5.0, 260.0, 11.0)
 EXPERIMENT = Experiment(("a",), (Run(150, 2.0, {"a": Events(ONSETS, np.zeros(24), np.ones(24))}),))
@@ -33,7 +34,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("name", SECTION_OF)
+@pytest.mark.parametrize("name", ESTIMATORS)
 def test_make_estimator__hands_on_every_parameter(name, monkeypatch):
     study = Study.build(estimator=name, **CHANGED)
     estimator = make_estimator(study, EXPERIMENT, {})
@@ -44,7 +45,7 @@ def test_make_estimator__hands_on_every_parameter(name, monkeypatch):
     )
     make_estimator(study, EXPERIMENT, {"c": {"a": 1.0}})
     monkeypatch.undo()
-    section = getattr(study, SECTION_OF[name])
+    section = getattr(study, ESTIMATORS[name].section)
     for parameter in inspect.signature(type(estimator)).parameters:
         if parameter == "experiment":
             continue
@@ -56,14 +57,12 @@ def test_make_estimator__hands_on_every_parameter(name, monkeypatch):
         elif parameter in PLACES:
             place, field = PLACES[parameter]
             expected = getattr(getattr(study, place), field)
-        elif parameter == "fir_delays":
-            expected = (0.0, 2.0, 4.0)
         else:
             expected = getattr(section, parameter)
-        assert given[parameter] == (None if expected == "estimate" else expected), parameter
+        assert given[parameter] == expected, parameter
 
 
-@pytest.mark.parametrize("name", SECTION_OF)
+@pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimators__plan_their_work(name):
     estimator = make_estimator(Study.build(estimator=name), EXPERIMENT, {})
     assert 0 < estimator.cost(10) < estimator.cost(1000) or name == "glm"

@@ -23,6 +23,7 @@ from pyhrf.data import Experiment, FloatArray
 from pyhrf.estimators import JDEVEM
 from pyhrf.model.design import experiment_design
 from pyhrf.model.nuisance import experiment_nuisance
+from pyhrf.parameters.model import ModelSettings
 from validation.glm import Model, run_design
 from validation.held_out_sets import SETS, Fold
 from validation.tables import markdown_table, number
@@ -134,7 +135,7 @@ def score_set(folds: Iterable[Fold]) -> dict[str, Score]:
     """Let every method predict every fold."""
     scores = {method: Score() for method in METHODS}
     for fold in folds:
-        nuisance = experiment_nuisance(fold.test.experiment, drift="cosine", cutoff=128.0, order=0)
+        nuisance = experiment_nuisance(fold.test.experiment, ModelSettings())
         Q = np.linalg.qr(nuisance)[0]
         data = np.hstack([parcel.bold for parcel in fold.test.parcels]).astype(np.float64)
         data -= Q @ (Q.T @ data)

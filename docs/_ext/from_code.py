@@ -21,7 +21,8 @@ from pydantic.fields import FieldInfo
 from pyhrf.commands.main import pyhrf
 from pyhrf.config.messages import facts_of, section_of, tag_of
 from pyhrf.config.settings import Settings
-from pyhrf.config.study import SECTION_OF, Study
+from pyhrf.config.study import Study
+from pyhrf.parameters.estimators import ESTIMATORS
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx  # tests read the pages without it
@@ -152,7 +153,7 @@ def _elements(model: type[BaseModel], path: str, depth: int = 3) -> Iterator[str
 
 
 def _only_for(tag: str) -> str:
-    named = [estimator for estimator, section in SECTION_OF.items() if section == tag]
+    named = [kind.name for kind in ESTIMATORS.values() if kind.section == tag]
     return f" Read for `<estimator>{named[0]}</estimator>` alone." if named else ""
 
 

@@ -1,10 +1,11 @@
-"""From a study to the estimator that it names: the one place that knows all of them."""
+"""From a study to the estimator that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Protocol
 
 from pyhrf.config.study import Study
 from pyhrf.data import Estimator, Experiment
@@ -46,9 +47,13 @@ def make_estimator(
     InputError
         If the study's values do not fit the experiment.
     """
-    shared = {**_model(study), "contrasts": contrasts}
-    make = {"jde-vem": _vem, "jde-mcmc": _mcmc, "rfir": _rfir, "glm": _glm}[study.estimator]
-    return make(study, experiment, shared)
+    module, _, name = study.kind.home.partition(":")
+    # Imported only when it is needed: compiled code and nilearn take seconds to import.
+    make = getattr(import_module(module), name)
+    values = {**vars(study.model), **vars(study.own)}
+    arguments = {name: value for name, value in values.items() if name not in study.kind.unused}
+    estimator: StudyEstimator = make(experiment, contrasts=contrasts, **arguments)
+    return estimator
 
 
 def check_estimator(
@@ -56,8 +61,8 @@ def check_estimator(
 ) -> None:
     """Check that `make_estimator` could make the estimator of a study, by making its design.
 
-    No compiled code is imported, which takes longer than all else that a study is checked for.
-    Only the design of the GLM is nilearn's, which has to be imported: seconds.
+    No compiled code is imported, which takes longer than all else that a study is checked for, but
+    for an estimator that has a design of its own, as the GLM has nilearn's: seconds.
 
     Parameters
     ----------
@@ -69,10 +74,10 @@ def check_estimator(
     InputError
         If the study's values do not fit the experiment.
     """
-    if study.estimator == "glm":
+    if study.kind.own_design:
         make_estimator(study, experiment, contrasts)
     else:
-        checked_design(experiment, dt=study.hrf.dt, **_model(study))
+        checked_design(experiment, study.model)
 
 
 def design_warnings(study: Study, experiment: Experiment) -> list[str]:
@@ -87,96 +92,13 @@ def design_warnings(study: Study, experiment: Experiment) -> list[str]:
     -------
     list of str
     """
-    model = _model(study)
-    del model["noise"]
-    return alike_conditions(experiment, dt=study.hrf.dt, **model)
-
-
-def _model(study: Study) -> dict[str, Any]:
-    """Give the values that all estimators take."""
-    return {
-        "hrf_duration": study.hrf.duration,
-        "drift": study.drift.kind,
-        "drift_cutoff": study.drift.cutoff,
-        "drift_order": study.drift.order,
-        "noise": study.noise.kind,
-    }
-
-
-# Imported only when they are needed: compiled code and nilearn take seconds to import.
-
-
-def _vem(study: Study, experiment: Experiment, shared: dict[str, Any]) -> StudyEstimator:
-    from pyhrf.estimators import JDEVEM
-
-    vem = study.vem
-    return JDEVEM(
-        experiment,
-        dt=study.hrf.dt,
-        n_iterations=vem.n_iterations,
-        tolerance=vem.tolerance,
-        beta=None if vem.beta == "estimate" else vem.beta,
-        shared_noise=vem.shared_noise,
-        ppm_threshold=vem.ppm_threshold,
-        min_positions=vem.min_positions,
-        seed=study.seed,
-        **shared,
-    )
-
-
-def _mcmc(study: Study, experiment: Experiment, shared: dict[str, Any]) -> StudyEstimator:
-    from pyhrf.estimators import JDEMCMC
-
-    mcmc = study.mcmc
-    return JDEMCMC(
-        experiment,
-        dt=study.hrf.dt,
-        n_iterations=mcmc.n_iterations,
-        n_burn_in=mcmc.n_burn_in,
-        n_chains=mcmc.n_chains,
-        start=mcmc.start,
-        beta=None if mcmc.beta == "estimate" else mcmc.beta,
-        ppm_threshold=mcmc.ppm_threshold,
-        min_positions=mcmc.min_positions,
-        seed=study.seed,
-        **shared,
-    )
-
-
-def _rfir(study: Study, experiment: Experiment, shared: dict[str, Any]) -> StudyEstimator:
-    from pyhrf.estimators import RFIR
-
-    rfir = study.rfir
-    return RFIR(
-        experiment,
-        dt=study.hrf.dt,
-        n_iterations=rfir.n_iterations,
-        tolerance=rfir.tolerance,
-        ppm_threshold=rfir.ppm_threshold,
-        min_positions=rfir.min_positions,
-        **shared,
-    )
-
-
-def _glm(study: Study, experiment: Experiment, shared: dict[str, Any]) -> StudyEstimator:
-    from pyhrf.estimators.glm import GLM
-
-    glm = study.glm
-    return GLM(
-        experiment,
-        model=glm.model,
-        fir_delays=glm.delays,
-        min_positions=glm.min_positions,
-        **shared,
-    )
+    return alike_conditions(experiment, study.model)
 
 
 def code_versions(study: Study) -> dict[str, str]:
     """Name the versions of the code on which the numbers of a study depend."""
     versions = {"version of the numerical code": str(numerics_version())}
-    if study.estimator == "glm":
-        versions["version of nilearn"] = version("nilearn")
-    return versions
+    return versions | {f"version of {name}": version(name) for name in study.kind.packages}
 
 
 def numerics_version() -> int:

@@ -40,7 +40,7 @@ def test_buildcfg__puts_its_options_in_the_file(run, study):
     assert written("pyhrf_rfir", "-n", "7").rfir.n_iterations == 7
     assert written("pyhrf_glm").glm.model == "canonical"
     assert written("pyhrf_glm", "-m", "derivatives").glm.model == "derivatives"
-    glm = written("pyhrf_glm", "--fir-delays", "0 1.5 3").glm
+    glm = written("pyhrf_glm", "--fir-delays", "0 1.5 3").own
     assert (glm.model, glm.delays) == ("fir", (0.0, 1.5, 3.0))
 
 

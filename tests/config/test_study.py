@@ -211,9 +211,9 @@ def test_study_numerical_parameters__hold_what_an_estimator_uses():
 
 
 def test_glm__reads_delays_with_blanks_or_commas():
-    study = Study.build(glm={"fir_delays": "0, 1.2 2.4"})
-    assert study.glm.delays == (0.0, 1.2, 2.4)
-    assert Study().glm.delays is None
+    study = Study.build(estimator="glm", glm={"fir_delays": "0, 1.2 2.4"})
+    assert study.own.delays == (0.0, 1.2, 2.4)
+    assert Study.build(estimator="glm").own.delays is None
 
 
 def test_contrast_from_text__splits_at_the_first_equals_sign():

@@ -8,8 +8,8 @@ import pytest
 import pyhrf
 from pyhrf.data import Events, Experiment, Parcel, Run
 from pyhrf.errors import InputError
-from pyhrf.estimators.glm_design import GLMModel
-from pyhrf.model.checks import NoiseKind
+from pyhrf.parameters.glm import GLMModel
+from pyhrf.parameters.model import NoiseKind
 
 ONSETS = np.arange(5.0, 100.0, 11.0)
 EVENTS = {"a": Events(ONSETS, np.zeros(len(ONSETS)), np.ones(len(ONSETS)))}

@@ -15,6 +15,7 @@ from pyhrf.model.design import experiment_design
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.hrf import canonical_hrf, prior_precision
 from pyhrf.model.nuisance import experiment_nuisance
+from pyhrf.parameters.model import ModelSettings
 
 N, TR, M = 150, 2.0, 2
 # The iterations stop a little before the place where the formulas hold exactly.
@@ -43,7 +44,7 @@ def found() -> SimpleNamespace:
     solution = solve_vem(estimator._problem, parcel.bold, graph)
     assert solution.converged
     X = experiment_design(experiment, 1.0, 24)
-    P = experiment_nuisance(experiment, drift="cosine", cutoff=128.0, order=0)
+    P = experiment_nuisance(experiment, ModelSettings())
     return _dense(solution, parcel.bold.astype(float), X, P, graph)
 
 

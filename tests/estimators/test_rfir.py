@@ -21,6 +21,7 @@ from pyhrf.model.design import experiment_design
 from pyhrf.model.hrf import prior_precision
 from pyhrf.model.nuisance import experiment_nuisance
 from pyhrf.model.statistics import without_nuisance
+from pyhrf.parameters.model import ModelSettings
 
 GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
 
@@ -30,7 +31,7 @@ class Dense:
 
     def __init__(self, experiment: Experiment) -> None:
         self.X = experiment_design(experiment, 1.0, 24)
-        P = experiment_nuisance(experiment, drift="cosine", cutoff=128.0, order=0)
+        P = experiment_nuisance(experiment, ModelSettings())
         self.R = np.linalg.inv(prior_precision(24, 1.0))
         # contrasts of the scans that know nothing of the nuisance
         self.F = np.linalg.svd(P)[0][:, P.shape[1] :]

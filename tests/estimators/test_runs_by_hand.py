@@ -16,6 +16,7 @@ from pyhrf.estimators.glm import GLM
 from pyhrf.model.hrf import canonical_hrf
 from pyhrf.model.levels import levels_per_run
 from pyhrf.model.nuisance import experiment_nuisance
+from pyhrf.parameters.model import ModelSettings
 
 LENGTHS, TR, GAP = (110, 95), 2.0, 300
 EDGES = np.array([(v, v + 1) for v in range(23)])
@@ -58,7 +59,7 @@ def data():
 
 def nuisance_of(run):
     """Intercept, drift and confounds of one run."""
-    return experiment_nuisance(Experiment(("a",), (run,)), drift="cosine", cutoff=128.0, order=0)
+    return experiment_nuisance(Experiment(("a",), (run,)), ModelSettings())
 
 
 def by_hand(runs, gap):

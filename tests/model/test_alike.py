@@ -6,14 +6,9 @@ from scipy.stats import gamma
 
 from pyhrf.data import Events, Experiment, Run
 from pyhrf.model.alike import alike_conditions
+from pyhrf.parameters.model import ModelSettings
 
-MODEL = {
-    "dt": 0.5,
-    "hrf_duration": 25.0,
-    "drift": "cosine",
-    "drift_cutoff": 128.0,
-    "drift_order": 4,
-}
+MODEL = ModelSettings(dt=0.5)
 N_SCANS, TR = 200, 2.0
 ONSETS = np.cumsum(np.random.default_rng(0).uniform(8, 16, 28)).round(1)
 
@@ -45,7 +40,7 @@ def convolved(onsets):
 @pytest.mark.parametrize("later", [0.5, 1.0, 1.5, 2.0, 4.0, 6.0])
 def test_alike_conditions__are_events_that_closely_follow_others(later):
     found = alike_conditions(
-        experiment({"cue": events(ONSETS), "go": events(ONSETS + later)}), **MODEL
+        experiment({"cue": events(ONSETS), "go": events(ONSETS + later)}), MODEL
     )
     expected = np.corrcoef(convolved(ONSETS), convolved(ONSETS + later))[0, 1]
     assert len(found) == (expected > 0.7)
@@ -63,7 +58,7 @@ def test_alike_conditions__are_blocks_that_fill_each_others_pauses():
             "left": events(starts, 16 - pause),
             "right": events(starts + 16, 16 - pause),
         }
-        found = alike_conditions(experiment(blocks), **MODEL)
+        found = alike_conditions(experiment(blocks), MODEL)
         assert bool(found) == named
         if named:
             assert "correlate by -0.9" in found[0]
@@ -73,28 +68,28 @@ def test_alike_conditions__are_blocks_that_fill_each_others_pauses():
 def test_alike_conditions__are_looked_for_without_confounds():
     late = ONSETS + 4
     given = experiment({"cue": events(ONSETS), "go": events(late)})
-    assert not alike_conditions(given, **MODEL)
+    assert not alike_conditions(given, MODEL)
     # What differs between the two is a confound: of the rest both say the same.
     difference = (convolved(ONSETS) - convolved(late))[:, None]
     given = experiment({"cue": events(ONSETS), "go": events(late)}, confounds=difference)
-    assert "'cue' and 'go'" in alike_conditions(given, **MODEL)[0]
+    assert "'cue' and 'go'" in alike_conditions(given, MODEL)[0]
 
 
 def test_alike_conditions__of_different_runs_are_not():
-    assert not alike_conditions(experiment({"a": events(ONSETS)}, {"b": events(ONSETS)}), **MODEL)
+    assert not alike_conditions(experiment({"a": events(ONSETS)}, {"b": events(ONSETS)}), MODEL)
 
 
 def test_alike_conditions__leave_modulations_to_their_own_warning():
     amplitudes = 5 + np.random.default_rng(1).normal(size=len(ONSETS))
     modulation = events(ONSETS, amplitudes=amplitudes)
     other = events(ONSETS, amplitudes=amplitudes + 0.2 * np.sin(ONSETS))
-    assert not alike_conditions(experiment({"a": events(ONSETS), "b": modulation}), **MODEL)
-    assert len(alike_conditions(experiment({"a": other, "b": modulation}), **MODEL)) == 1
+    assert not alike_conditions(experiment({"a": events(ONSETS), "b": modulation}), MODEL)
+    assert len(alike_conditions(experiment({"a": other, "b": modulation}), MODEL)) == 1
 
 
 def test_alike_conditions__many_pairs_are_counted_the_worst_are_named():
     conditions = {f"c{k}": events(ONSETS + 0.1 * k) for k in range(5)}
-    found = alike_conditions(experiment(conditions), **MODEL)
+    found = alike_conditions(experiment(conditions), MODEL)
     assert len(found) == 6
     assert "'c0' and 'c4'" not in " ".join(found)
     assert found[-1] == "5 more pairs of conditions correlate by more than 0.7"
@@ -102,4 +97,4 @@ def test_alike_conditions__many_pairs_are_counted_the_worst_are_named():
 
 def test_alike_conditions__a_condition_that_nuisance_explains_is_like_none():
     whole = events([-30.0], 500.0)
-    assert not alike_conditions(experiment({"all": whole, "a": events(ONSETS)}), **MODEL)
+    assert not alike_conditions(experiment({"all": whole, "a": events(ONSETS)}), MODEL)

@@ -14,6 +14,7 @@ from pyhrf.model.statistics import (
     parcel_moments,
     without_nuisance,
 )
+from pyhrf.parameters.model import ModelSettings
 
 RUNS = (40, 31)
 GONE = np.isin(np.arange(sum(RUNS)), [0, 1, 7, 8, 9, 20, 39, 40, 55, 70])
@@ -111,7 +112,7 @@ def impulses(onsets):
 
 def statistics(experiment, *, drift, order, rho, bold):
     X = experiment_design(experiment, 1.0, 12)
-    P = experiment_nuisance(experiment, drift=drift, cutoff=128.0, order=order)
+    P = experiment_nuisance(experiment, ModelSettings(drift=drift, drift_order=order))
     lengths = tuple(run.n_scans for run in experiment.runs)
     projector, design = design_statistics(X, P, lengths, rho, kept=experiment.kept)
     moments = parcel_moments(projector, without_nuisance(projector, bold))
@@ -154,10 +155,7 @@ def test_two_runs__are_as_one_that_was_concatenated_by_hand():
     # no response reaches from the first run into the second
     onsets = [np.arange(5.0, lengths[0] * tr - 14, 9.3), np.arange(3.0, 110.0, 10.1)]
     runs = tuple(Run(k, tr, {"a": impulses(each)}) for k, each in zip(lengths, onsets, strict=True))
-    parts = [
-        experiment_nuisance(Experiment(("a",), (run,)), drift="cosine", cutoff=128.0, order=0)
-        for run in runs
-    ]
+    parts = [experiment_nuisance(Experiment(("a",), (run,)), ModelSettings()) for run in runs]
     by_hand = Run(
         n,
         tr,
@@ -205,7 +203,7 @@ def test_experiment_nuisance__leaves_out_what_confounds_repeat():
     )
     censored = np.arange(60) > 57
     run = Run(60, 2.0, {}, confounds, censored)
-    P = experiment_nuisance(Experiment(("a",), (run,)), drift="none", cutoff=128.0, order=0)
+    P = experiment_nuisance(Experiment(("a",), (run,)), ModelSettings(drift="none"))
     # mean, the two new ones, two censored scans
     assert P.shape == (60, 5)
     np.testing.assert_allclose(P.T @ P, np.eye(5), atol=1e-12)

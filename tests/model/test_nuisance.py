@@ -4,6 +4,7 @@ from nilearn.glm.first_level.design_matrix import create_cosine_drift
 
 from pyhrf.data import Experiment, Run
 from pyhrf.model.nuisance import cosine_drift, experiment_nuisance, polynomial_drift
+from pyhrf.parameters.model import ModelSettings
 
 
 def same_span(one, other):
@@ -52,7 +53,7 @@ def test_polynomial_drift__spans_the_powers_of_time(order):
 def test_experiment_nuisance__every_run_has_columns_of_its_own(drift, columns):
     # 60 scans of 4 s hold three periods above 128 s, 40 of 2 s one
     experiment = Experiment(("a",), (Run(60, 4.0, {}), Run(40, 2.0, {})))
-    P = experiment_nuisance(experiment, drift=drift, cutoff=128.0, order=3)
+    P = experiment_nuisance(experiment, ModelSettings(drift=drift, drift_order=3))
     assert P.shape == (100, sum(columns))
     assert not P[:60, columns[0] :].any()
     assert not P[60:, : columns[0]].any()

@@ -33,7 +33,7 @@ from pyhrf.bids.map_files import (
 from pyhrf.bids.names import bids_label, condition_labels
 from pyhrf.bids.plan import PlannedStudy
 from pyhrf.bids.studies import WORK, folder_of_inputs
-from pyhrf.config.study import SECTION_OF, Study
+from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
 from pyhrf.inputs.bids_names import natural, read_json
@@ -325,7 +325,7 @@ def _what(
 
 def _threshold(study: Study) -> float | str:
     """Say what the levels of a PPM are compared with."""
-    given = getattr(getattr(study, SECTION_OF[study.estimator]), "ppm_threshold", None)
+    given = getattr(study.own, "ppm_threshold", None)
     return "where active and inactive voxels are equally likely" if given is None else float(given)
 
 

@@ -10,21 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.config.contrasts import read_contrasts
-from pyhrf.config.study import SECTION_OF, ConfoundsConfig, Contrast, EstimatorName, Study
+from pyhrf.config.study import ConfoundsConfig, Contrast, Study
 from pyhrf.config.study_xml import read_study
 from pyhrf.errors import ConfigError
 from pyhrf.inputs.bids import Selection
 from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.paradigm import EventColumns
-
-ESTIMATORS: dict[str, EstimatorName] = {
-    "vem": "jde-vem",
-    "mcmc": "jde-mcmc",
-    "rfir": "rfir",
-    "glm": "glm",
-}
-"""Estimators by the names of ``--estimator``."""
-
+from pyhrf.parameters.estimators import ESTIMATORS, EstimatorKind
 
 _CONTRAST = re.compile("element <contrast( [0-9]+)?>, attribute name")
 
@@ -123,12 +115,12 @@ class BidsOptions:
     @property
     def smallest(self) -> int:
         """How many positions the estimator needs in a parcel."""
-        section = SECTION_OF[self._estimator]
-        return int(getattr(self.base, section).min_positions)
+        return int(getattr(self.base, self._kind.section).min_positions)
 
     @property
-    def _estimator(self) -> EstimatorName:
-        return self.base.estimator if self.estimator is None else ESTIMATORS[self.estimator]
+    def _kind(self) -> EstimatorKind:
+        asked = [kind for kind in ESTIMATORS.values() if kind.section == self.estimator]
+        return asked[0] if asked else self.base.kind
 
     @property
     def _confounds(self) -> dict[str, Any]:
@@ -189,21 +181,18 @@ class BidsOptions:
             values["confounds"] = self._confounds
         else:
             values["confounds"] = ConfoundsConfig()
-        estimator = self._estimator
-        values |= {"estimator": estimator, "contrasts": self.all_contrasts()}
+        kind = self._kind
+        values |= {"estimator": kind.name, "contrasts": self.all_contrasts()}
         if self.n_iterations is not None:
-            if estimator == "glm":
+            if kind.name == "glm":
                 raise ConfigError("-n is the number of iterations, and the GLM has none")
-            section: dict[str, Any] = {"n_iterations": self.n_iterations}
-            if estimator == "jde-mcmc":
-                section["n_burn_in"] = self.n_iterations // 3
-            values[SECTION_OF[estimator]] = section
+            values[kind.section] = kind.settings.of_options({"n_iterations": self.n_iterations})
         if self.percent:
             data = {**data, "scaling": "percent"}
         try:
             return self.base.replaced(**values, data={"meshes": (), **data})
         except ConfigError as error:
-            raise ConfigError(self._by_option(str(error), SECTION_OF[estimator])) from error
+            raise ConfigError(self._by_option(str(error), kind.section)) from error
 
     def _by_option(self, text: str, section: str) -> str:
         """Name the options where the elements of a study file are named, but nobody gave a file."""

@@ -307,7 +307,7 @@ def _scan_times(options: BuildOptions) -> RunTimes:
 
 def _estimator_values(options: BuildOptions) -> dict[str, Any]:
     """Give the section of the estimator, as far as options say something of it."""
-    from pyhrf.config.study import SECTION_OF
+    from pyhrf.parameters.estimators import ESTIMATORS
 
     given: dict[str, Any] = {
         "n_iterations": options.n_iterations,
@@ -315,13 +315,11 @@ def _estimator_values(options: BuildOptions) -> dict[str, Any]:
         "fir_delays": options.fir_delays,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    if options.fir_delays is not None and options.model not in (None, "fir"):
-        raise click.UsageError(f"--fir-delays goes with --model fir, not {options.model}")
-    if options.fir_delays is not None:
-        given["model"] = "fir"
-    if options.estimator == "jde-mcmc" and options.n_iterations is not None:
-        given["n_burn_in"] = options.n_iterations // 3
-    return {SECTION_OF[options.estimator]: given} if given else {}
+    kind = ESTIMATORS[options.estimator]
+    try:
+        return {kind.section: kind.settings.of_options(given)} if given else {}
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _contrasts(options: BuildOptions) -> list[Contrast]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pyhrf.errors import ConfigError
+from pyhrf.parameters.declare import Option
 
 Place = tuple[str | int, ...]
 
@@ -93,6 +94,13 @@ def facts_of(field: FieldInfo | None) -> dict[str, str]:
     """Give the facts that `parameter` stored: allowed, unit, empty, form, tag."""
     extra = field.json_schema_extra if field else None
     return {key: str(value) for key, value in extra.items()} if isinstance(extra, dict) else {}
+
+
+def option_of(field: FieldInfo) -> Option | None:
+    """Give the option of the commands that sets a field."""
+    extra = field.json_schema_extra
+    option: Any = extra.get("option") if isinstance(extra, dict) else None
+    return option if isinstance(option, Option) else None
 
 
 def tag_of(name: str, field: FieldInfo) -> str:

@@ -1,14 +1,25 @@
-"""How a parameter is declared once: type, default, range, unit and what it is."""
+"""How a section of a study declares its parameters, and takes over those declared elsewhere."""
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import Field as DataclassField
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_type_hints
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_xml import BaseXmlModel, attr, element
+
+from pyhrf.parameters.declare import EstimatorSettings, Option
 
 
 class Section(BaseXmlModel, search_mode="unordered"):
@@ -25,6 +36,8 @@ def parameter(
     allowed: str = "",
     unit: str = "",
     empty: str = "",
+    option: Option | None = None,
+    setting: str = "",
     tag: str | None = None,
     form: Literal["element", "attribute", "text"] = "element",
     **options: Any,
@@ -41,6 +54,10 @@ def parameter(
         Unit of the value.
     empty : str
         What an empty element means, for a parameter that may be left empty.
+    option : Option, optional
+        Option of the commands.
+    setting : str
+        Name in the dataclass that declares it, where that is not here.
     tag : str, optional
         Name of the element if it is not the name of the field.
     form : {"element", "attribute", "text"}
@@ -53,12 +70,58 @@ def parameter(
         "allowed": allowed,
         "unit": unit,
         "empty": empty,
+        "option": option,
+        "setting": setting,
         "form": form,
         "tag": tag or "",
     }
     if form == "text":
         return Field(**options)
     return attr(tag, **options) if form == "attribute" else element(tag, **options)
+
+
+def setting(owner: type, name: str) -> Any:
+    """Declare a field of a `Section` as a dataclass of `pyhrf.parameters` declares it."""
+    (one,) = (one for one in fields(owner) if one.name == name)
+    facts = dict(one.metadata)
+    limits = facts.pop("limits")
+    if facts.pop("as_text") or "Literal" in str(one.type):
+        limits = {}  # those of a number among other things are with its type
+    return parameter(**facts, **limits, default=one.default, setting=name)
+
+
+def section_of_settings(settings: type[EstimatorSettings], module: str) -> type[Section]:
+    """Make the section of the parameters that an estimator has for itself, for a module."""
+    hints = get_type_hints(settings)
+
+    def check(section: Section) -> Section:
+        values = {name: getattr(section, name) for name in hints}
+        for name, rule in settings(**values).conflicts():
+            raise cross_check_error(type(section), (name,), values[name], rule)
+        return section
+
+    content: dict[str, Any] = {
+        one.name: (_kind_in_file(hints[one.name], one), setting(settings, one.name))
+        for one in fields(settings)
+    }
+    return create_model(
+        settings.__name__,
+        __base__=Section,
+        __doc__=settings.__doc__,
+        __module__=module,
+        __validators__={"check": cast("Any", model_validator(mode="after")(check))},
+        **content,
+    )
+
+
+def _kind_in_file(hint: Any, one: DataclassField[Any]) -> Any:
+    """Give the type that a parameter has in a study file."""
+    if one.metadata["as_text"]:
+        return PlainText | None
+    if one.metadata["limits"] and "Literal" in str(one.type):
+        number, *words = get_args(hint)
+        return Union[(Annotated[number, Field(**one.metadata["limits"])], *words)]
+    return hint
 
 
 def not_allowed(rule: str) -> PydanticCustomError:

@@ -7,66 +7,66 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import ValidationError, create_model, model_validator
 
 from pyhrf.config.data_sections import DataConfig, RunFiles
-from pyhrf.config.messages import config_error
-from pyhrf.config.parameters import FilePath, Section, cross_check_error, parameter
+from pyhrf.config.messages import config_error, facts_of
+from pyhrf.config.parameters import (
+    FilePath,
+    Section,
+    cross_check_error,
+    parameter,
+    section_of_settings,
+    setting,
+)
 from pyhrf.config.sections import (
     MAX_HRF_STEPS,
     ConfoundsConfig,
     Contrast,
     DriftConfig,
-    GlmConfig,
     HrfConfig,
-    McmcConfig,
     NoiseConfig,
-    RfirConfig,
-    VemConfig,
 )
+from pyhrf.parameters.declare import EstimatorSettings
+from pyhrf.parameters.estimators import ESTIMATORS, EstimatorKind, enumerated
+from pyhrf.parameters.model import ModelSettings
 
 __all__ = [
-    "SECTION_OF",
     "ConfoundsConfig",
     "Contrast",
     "DataConfig",
     "DriftConfig",
-    "EstimatorName",
-    "GlmConfig",
     "HrfConfig",
-    "McmcConfig",
     "NoiseConfig",
-    "RfirConfig",
     "RunFiles",
     "Study",
-    "VemConfig",
 ]
 
-EstimatorName = Literal["jde-vem", "jde-mcmc", "rfir", "glm"]
 
-SECTION_OF: dict[str, str] = {"jde-vem": "vem", "jde-mcmc": "mcmc", "rfir": "rfir", "glm": "glm"}
-"""Section of a study that holds the parameters of each estimator."""
+if TYPE_CHECKING:
+    EstimatorName = str  # a type checker would have each name written here
+else:
+    EstimatorName = Literal[tuple(ESTIMATORS)]
 
 
-class Study(Section, tag="study"):
-    """All that defines an analysis; the content of ``detectestim.xml``.
+def _own_section(kind: EstimatorKind) -> tuple[type[Section], Any]:
+    """Make the section of a study for the parameters that an estimator has for itself."""
+    section = section_of_settings(kind.settings, __name__)
+    title = f"{kind.method[0].upper()}{kind.method[1:]} ({kind.short})"
+    return section, parameter(
+        default=section(), description=f"{title}, for the estimator {kind.name}"
+    )
 
-    Examples
-    --------
-    >>> Study().hrf.dt
-    1.0
-    >>> Study.build(hrf={"dt": 0.5}).replaced(seed=3).hrf.dt
-    0.5
-    """
+
+class _BeforeEstimators(Section):
+    """The beginning of a study, up to the sections of the estimators."""
 
     estimator: EstimatorName = parameter(
-        default="jde-vem",
-        description="Estimator: joint detection-estimation by variational "
-        "expectation-maximisation (jde-vem) or by Markov chain Monte Carlo (jde-mcmc), "
-        "regularised finite impulse responses (rfir), or the general linear model (glm)",
-        allowed="jde-vem, jde-mcmc, rfir or glm",
+        default=next(iter(ESTIMATORS)),
+        description=f"Estimator: {enumerated(lambda kind: f'{kind.method} ({kind.name})')}",
+        allowed=f"{', '.join([*ESTIMATORS][:-1])} or {[*ESTIMATORS][-1]}",
     )
     data: DataConfig = parameter(default=DataConfig(), description="The data")
     hrf: HrfConfig = parameter(
@@ -80,22 +80,33 @@ class Study(Section, tag="study"):
         description="Confounds and censoring by motion, for runs that name a file of confounds",
     )
     noise: NoiseConfig = parameter(default=NoiseConfig(), description="The noise")
-    vem: VemConfig = parameter(
-        default=VemConfig(),
-        description="Variational expectation-maximisation (VEM), for the estimator jde-vem",
+
+
+_OWN_SECTIONS = {kind.section: _own_section(kind) for kind in ESTIMATORS.values()}
+# Where pickle looks for the class of a section.
+globals().update({section.__name__: section for section, _ in _OWN_SECTIONS.values()})
+
+if TYPE_CHECKING:
+    _WithEstimators = _BeforeEstimators
+else:
+    _WithEstimators = create_model(
+        "_WithEstimators",
+        __base__=_BeforeEstimators,
+        **_OWN_SECTIONS,
     )
-    mcmc: McmcConfig = parameter(
-        default=McmcConfig(),
-        description="Markov chain Monte Carlo (MCMC), for the estimator jde-mcmc",
-    )
-    rfir: RfirConfig = parameter(
-        default=RfirConfig(),
-        description="Regularised finite impulse responses (RFIR), for the estimator rfir",
-    )
-    glm: GlmConfig = parameter(
-        default=GlmConfig(),
-        description="The general linear model (GLM), for the estimator glm",
-    )
+
+
+class Study(_WithEstimators, tag="study"):
+    """All that defines an analysis; the content of ``detectestim.xml``.
+
+    Examples
+    --------
+    >>> Study().hrf.dt
+    1.0
+    >>> Study.build(hrf={"dt": 0.5}).replaced(seed=3).hrf.dt
+    0.5
+    """
+
     contrasts: tuple[Contrast, ...] = parameter(
         default=(),
         tag="contrast",
@@ -103,22 +114,42 @@ class Study(Section, tag="study"):
         'of an unusual name in quotes, as <contrast name="audio-video">0.5*audio1 + '
         "0.5*audio2 - 'video 1'</contrast>",
     )
-    seed: int = parameter(
-        default=0,
-        ge=0,
-        lt=2**32,
-        description="Seed of every random number",
-        allowed="a whole number from 0 to 4294967295",
-    )
+    seed: int = setting(ModelSettings, "seed")
     output: FilePath = parameter(
         default=Path("results"),
         description="Folder of the results; a relative path starts from the folder of this file",
         allowed="the path of a folder",
     )
 
+    @property
+    def kind(self) -> EstimatorKind:
+        """The estimator."""
+        return ESTIMATORS[self.estimator]
+
+    @property
+    def own(self) -> EstimatorSettings:
+        """The parameters that the estimator has for itself."""
+        section = getattr(self, self.kind.section)
+        return self.kind.settings(
+            **{name: getattr(section, name) for name in type(section).model_fields}
+        )
+
+    @property
+    def model(self) -> ModelSettings:
+        """HRF, drift, noise and seed, as estimators take them."""
+        return ModelSettings(**{name: value for _, name, value in self._settings()})
+
+    def _settings(self) -> Iterator[tuple[str, str, Any]]:
+        """Give the parameters that are those of `ModelSettings`: dotted name, name, value."""
+        sections = {"hrf.": self.hrf, "drift.": self.drift, "noise.": self.noise, "": self}
+        for prefix, section in sections.items():
+            for name, field in type(section).model_fields.items():
+                if called := facts_of(field)["setting"]:
+                    yield f"{prefix}{name}", called, getattr(section, name)
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if self.estimator != "glm":  # its responses have no time step of ours
+        if "dt" not in self.kind.unused:
             self._check_hrf_grid()
         if not any(run.confounds for run in self.data.runs):
             self._check_no_confounds()
@@ -258,14 +289,9 @@ class Study(Section, tag="study"):
         """
         unused = {"output", "data.runs", "data.parcellation", "data.meshes", "contrasts"}
         unused |= {"data.event_column", "data.amplitude_column"}  # what is read of them counts
-        others = set(SECTION_OF.values()) - {SECTION_OF[self.estimator]}
-        if self.estimator == "glm":
-            # its responses have no time step of ours
-            unused.add("hrf.dt")
-            if self.glm.model != "fir":
-                unused.add("glm.fir_delays")
-        if self.estimator in ("glm", "rfir"):
-            unused.add("seed")  # nothing in them is drawn
+        others = {kind.section for kind in ESTIMATORS.values()} - {self.kind.section}
+        unused |= {f"{self.kind.section}.{name}" for name in self.own.ignored()}
+        unused |= {place for place, name, _ in self._settings() if name in self.kind.unused}
         if self.data.kind != "simulation":
             unused.add("data.example")
         if not any(run.confounds for run in self.data.runs):

@@ -21,12 +21,13 @@ from pyhrf.config.messages import (
     section_of,
     tag_of,
 )
-from pyhrf.config.study import SECTION_OF, Study
+from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular, replacing
+from pyhrf.parameters.estimators import ESTIMATORS, PROGRAMS
 
 _WIDTH = 100
-_OF_ESTIMATORS = {section_of(Study.model_fields[name])[0] for name in SECTION_OF.values()}
+_OF_ESTIMATORS = {section_of(Study.model_fields[kind.section])[0] for kind in ESTIMATORS.values()}
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _HEADER = (
     "Parameters of a PyHRF analysis, which {program} -c FILE runs. "
@@ -130,15 +131,15 @@ def study_to_xml(study: Study) -> str:
 
 def program_of(study: Study, action: str) -> str:
     """Name the program that makes or runs a study, as ``pyhrf_jde_estim``."""
-    return f"pyhrf_{study.estimator.partition('-')[0]}_{action}"
+    return f"pyhrf_{study.kind.program.name}_{action}"
 
 
 def _drop_other_estimators(root: Any, study: Study) -> None:
     """Leave out what this estimator does not use, unless somebody has set it."""
-    for estimator, section in SECTION_OF.items():
-        default = Study.model_fields[section].default
-        if estimator != study.estimator and getattr(study, section) == default:
-            for element in root.findall(section):
+    for name, kind in ESTIMATORS.items():
+        default = Study.model_fields[kind.section].default
+        if name != study.estimator and getattr(study, kind.section) == default:
+            for element in root.findall(kind.section):
                 root.remove(element)
 
 
@@ -156,9 +157,10 @@ def _parse(path: Path) -> Any:
     try:
         root: Any = etree.fromstring(read_regular(path), parser)
     except FileNotFoundError as error:
+        first, *others = PROGRAMS
         raise ConfigError(
-            f"{path}: no such file; write one with pyhrf_jde_buildcfg (or glm, rfir for jde), "
-            "or name another with -c"
+            f"{path}: no such file; write one with pyhrf_{first}_buildcfg "
+            f"(or {', '.join(others)} for {first}), or name another with -c"
         ) from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,14 +16,19 @@ from pyhrf.errors import InputError
 from pyhrf.estimators.checks import contrast_vector, parcel_of_arrays, too_few, usable_positions
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.outliers import outlying_scans
+from pyhrf.parameters.model import ModelSettings
 
 Bold = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 _STATISTICS = ("t_", "z_", "F_")
 
 
-class ParcelEstimator(ABC):
-    """Base of the estimators, which keeps what they were made with.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ParcelEstimator(ModelSettings, ABC):
+    """Base of the estimators: one is its parameters, and the experiment that they are for.
+
+    A subclass inherits its own parameters from a subclass of `EstimatorSettings`, so that each is
+    an argument of its constructor. A parameter in its `EstimatorKind.unused` is not.
 
     Parameters
     ----------
@@ -30,47 +36,41 @@ class ParcelEstimator(ABC):
         Runs, TR, conditions and events.
     contrasts : mapping of str to mapping of str to float, optional
         Weight of each condition, by name of contrast and condition.
-    min_positions : int
-        Parcels with fewer usable positions are failed; at least 1.
-    given : mapping of str to object
-        All arguments of the estimator's own constructor by name: its ``locals()`` at the start.
-
-    Attributes
-    ----------
-    experiment : Experiment
-        As given.
-    min_positions : int
-        At least 1.
-    contrasts : dict of str to array, shape (n_conditions,)
-        Weights by name.
 
     Raises
     ------
     InputError
-        If a contrast names no condition.
+        If a value is not allowed, or a contrast names no condition.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        contrasts: Mapping[str, Mapping[str, float]] | None,
-        min_positions: int,
-        *,
-        given: Mapping[str, object],
-    ) -> None:
-        own = ("self", "__class__")
-        self._arguments = {name: value for name, value in given.items() if name not in own}
-        self.experiment = experiment
-        self._kept = experiment.kept if experiment.runs else np.ones(0, dtype=np.bool_)
-        self.min_positions = max(min_positions, 1)
-        self.contrasts: dict[str, FloatArray] = {
-            name: contrast_vector(name, weights, experiment.conditions)
-            for name, weights in (contrasts or {}).items()
+    experiment: Experiment = field(kw_only=False, repr=False)
+    contrasts: Mapping[str, Mapping[str, float]] | None = field(default_factory=dict)
+    min_positions: int = 1
+
+    def __post_init__(self) -> None:
+        # What cannot be is refused at once, not at the first parcel.
+        _ = self._weights
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse values that are not allowed, and a design of which nothing can be estimated."""
+
+    @cached_property
+    def _weights(self) -> dict[str, FloatArray]:
+        """Weights of the conditions, in their order, by name of the contrast."""
+        return {
+            name: contrast_vector(name, weights, self.experiment.conditions)
+            for name, weights in (self.contrasts or {}).items()
         }
+
+    @cached_property
+    def _kept(self) -> BoolArray:
+        """Which scans count."""
+        return self.experiment.kept if self.experiment.runs else np.ones(0, dtype=np.bool_)
 
     def recipe(self) -> dict[str, object]:
         """Return the arguments with which this class makes an equal estimator elsewhere."""
-        return dict(self._arguments)
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.init}
 
     def fit(
         self,
@@ -127,8 +127,9 @@ class ParcelEstimator(ABC):
     def _fit(self, parcel: Parcel, bold: Bold, usable: BoolArray) -> ParcelEstimate:
         """Estimate the usable positions, and again without those of which the maps are infinite."""
         n_usable = int(usable.sum())
-        if n_usable < self.min_positions:
-            return _failed(parcel, too_few(len(usable), n_usable, self.min_positions))
+        needed = max(self.min_positions, 1)
+        if n_usable < needed:
+            return _failed(parcel, too_few(len(usable), n_usable, needed))
         graph = NeighbourGraph.from_edges(parcel.edges, len(usable))
         used = bold
         if n_usable < len(usable):

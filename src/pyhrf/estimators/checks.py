@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyhrf.data import FloatArray, Parcel
 from pyhrf.errors import InputError, counted
 from pyhrf.model.graph import NeighbourGraph, grid_edges
-
-SharedNoiseKind = Literal["measured", "none"]
+from pyhrf.parameters.vem import SharedNoiseKind
 
 
 def parcel_of_arrays(
@@ -132,11 +131,20 @@ def check_iterations(n_iterations: int, tolerance: float) -> None:
         )
 
 
-def check_beta(beta: float | None) -> None:
-    """Refuse a strength of the field that its mean-field expansion cannot bear."""
+def strength_of(beta: float | str | None) -> float | None:
+    """Give the strength of the field, or None if it is to be estimated.
+
+    Raises
+    ------
+    InputError
+        If its mean-field expansion cannot bear it.
+    """
+    if beta is None or beta == "estimate":
+        return None
     # beyond 1.6 the expansion to second order turns round: the labels become undecided
-    if beta is not None and not 0 <= beta <= 1.2:
-        raise InputError(f"beta is {beta:g}: it must lie between 0 and 1.2")
+    if isinstance(beta, str) or not 0 <= beta <= 1.2:
+        raise InputError(f"beta is {beta}: it must lie between 0 and 1.2, or be estimate")
+    return float(beta)
 
 
 def check_threshold(ppm_threshold: float | None) -> None:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pyhrf.data import Experiment, Parcel, ParcelEstimate
+from pyhrf.data import Parcel, ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
-from pyhrf.estimators.glm_design import GLMModel, fir_delays_of, make_designs
+from pyhrf.estimators.glm_design import GLMDesign, fir_delays_of, make_designs
 from pyhrf.estimators.glm_fit import fit_runs
 from pyhrf.estimators.glm_summary import summarise_glm
-from pyhrf.model.checks import NoiseKind, check_experiment, check_models
+from pyhrf.model.checks import check_experiment, check_models
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.model.nuisance import DriftKind
+from pyhrf.parameters.declare import documented
+from pyhrf.parameters.glm import GLMModel, GlmSettings
 
 
-class GLM(ParcelEstimator):
+@documented
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GLM(GlmSettings, ParcelEstimator):
     """A general linear model of every position, fitted and tested by nilearn.
 
     Each run is fitted by itself (``run_glm``), with AR(1) noise whose coefficient is rounded to a
@@ -35,25 +40,9 @@ class GLM(ParcelEstimator):
     ----------
     experiment : Experiment
         Runs, TR, conditions and events.
-    model : {"canonical", "derivatives", "fir"}
-        Form of the responses.
-    fir_delays : sequence of float, optional
-        Where the bins of ``fir`` end, seconds after an event, on any grid; by default 0 and every
-        TR up to `hrf_duration`. A bin begins where the one before it ends.
-    hrf_duration : float
-        Length of the default FIR, seconds.
-    drift : {"cosine", "polynomial", "none"}
-        Slow drift, beside one mean per run.
-    drift_cutoff : float
-        Shortest period of the cosines, seconds.
-    drift_order : int
-        Degree of the polynomials.
-    noise : {"ar1", "white"}
-        Noise model.
     contrasts : mapping of str to mapping of str to float, optional
         Weights of the conditions, by name of the contrast.
-    min_positions : int
-        Parcels with fewer usable positions are not estimated.
+    {parameters}
 
     Raises
     ------
@@ -75,55 +64,43 @@ class GLM(ParcelEstimator):
     """
 
     name = "glm"
+    dt: float = field(init=False, default=1.0)  # its responses have no time step of ours
+    seed: int = field(init=False, default=0)  # nothing is drawn
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        *,
-        model: GLMModel = "canonical",
-        fir_delays: Sequence[float] | None = None,
-        hrf_duration: float = 25.0,
-        drift: DriftKind = "cosine",
-        drift_cutoff: float = 128.0,
-        drift_order: int = 4,
-        noise: NoiseKind = "ar1",
-        contrasts: Mapping[str, Mapping[str, float]] | None = None,
-        min_positions: int = 1,
-    ) -> None:
-        super().__init__(experiment, contrasts, min_positions, given=locals())
-        check_experiment(experiment)
-        check_models(drift, drift_cutoff, drift_order, noise)
-        if model not in get_args(GLMModel):
+    def _check(self) -> None:
+        check_experiment(self.experiment)
+        check_models(self)
+        if self.model not in get_args(GLMModel):
             raise InputError(
-                f"model is {model!r}: it must be one of {', '.join(get_args(GLMModel))}"
+                f"model is {self.model!r}: it must be one of {', '.join(get_args(GLMModel))}"
             )
-        tr = experiment.runs[0].tr
-        delays = fir_delays_of(tr, hrf_duration)
-        if fir_delays is not None:
-            delays = tuple(map(float, fir_delays))
+        _ = self._design
+
+    @cached_property
+    def _design(self) -> GLMDesign:
+        tr = self.experiment.runs[0].tr
+        try:
+            delays = self.delays
+        except (TypeError, ValueError):
+            raise InputError(f"fir_delays are {self.fir_delays!r}: give numbers") from None
+        if delays is None:
+            delays = fir_delays_of(tr, self.hrf_duration)
+            if self.model == "fir" and len(delays) < 2:
+                raise InputError(
+                    f"hrf_duration is {self.hrf_duration:g} s: for the FIR it must be at least the "
+                    f"repetition time of {tr:g} s, or give fir_delays"
+                )
+        else:
             _check_delays(delays)
-        elif model == "fir" and len(delays) < 2:
-            raise InputError(
-                f"hrf_duration is {hrf_duration:g} s: for the FIR it must be at least the "
-                f"repetition time of {tr:g} s, or give fir_delays"
-            )
-        self.noise: NoiseKind = noise
         with threadpool_limits(1, user_api="blas"):
-            self._design = make_designs(
-                experiment,
-                model=model,
-                delays=delays,
-                drift=drift,
-                drift_cutoff=drift_cutoff,
-                drift_order=drift_order,
-            )
+            return make_designs(self.experiment, self, model=self.model, delays=delays)
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
         n_runs = len(self._design.runs)
         # each rounded autocorrelation that occurs is a fit of its own, and a test of its own
         models = n_runs * min(n_positions, 60)
-        tests = len(self.experiment.conditions) + len(self.contrasts)
+        tests = len(self.experiment.conditions) + len(self._weights)
         touch = 2e-8 * self.experiment.n_scans * n_positions
         return 1e-3 + touch + models * (5e-5 + 5e-5 * tests * self._design.n_basis)
 
@@ -143,7 +120,7 @@ class GLM(ParcelEstimator):
             parcel=parcel,
             usable=usable,
             conditions=self.experiment.conditions,
-            contrasts=self.contrasts,
+            contrasts=self._weights,
         )
 
 

@@ -10,7 +10,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from nilearn.glm.first_level import (
@@ -23,9 +23,9 @@ from nilearn.glm.first_level import (
 
 from pyhrf.data import Events, Experiment, FloatArray, Run
 from pyhrf.errors import InputError, counted
-from pyhrf.model.nuisance import DriftKind, independent_columns
-
-GLMModel = Literal["canonical", "derivatives", "fir"]
+from pyhrf.model.nuisance import independent_columns
+from pyhrf.parameters.glm import GLMModel
+from pyhrf.parameters.model import ModelSettings
 
 Kernel = Callable[[float, int], FloatArray]
 
@@ -103,25 +103,23 @@ def fir_delays_of(tr: float, hrf_duration: float) -> tuple[float, ...]:
 
 def make_designs(
     experiment: Experiment,
+    settings: ModelSettings,
     *,
     model: GLMModel,
     delays: Sequence[float],
-    drift: DriftKind,
-    drift_cutoff: float,
-    drift_order: int,
 ) -> GLMDesign:
     """Make the design of every run.
 
     Parameters
     ----------
     experiment : Experiment
+    settings : ModelSettings
+        Of which the drift counts, made by nilearn.
     model : {"canonical", "derivatives", "fir"}
     delays : sequence of float
         For ``fir``: where its bins end, seconds after an event. Each begins where the one before
         it ends, the first is as wide as the second; an event counts in the bin in which a scan
         lies. On a grid of the repetition time these are the columns of nilearn's own ``fir``.
-    drift, drift_cutoff, drift_order
-        As in `pyhrf.model.nuisance.experiment_nuisance`, made by nilearn.
 
     Returns
     -------
@@ -150,7 +148,7 @@ def make_designs(
         reached |= set(blocks)
         if model == "fir":
             _check_bins(number, blocks, experiment.conditions, edges)
-        design = _run_design(run, blocks, drift, drift_cutoff, drift_order)
+        design = _run_design(run, blocks, settings)
         _check_columns(number, design.matrix, len(blocks), model)
         for m in blocks:
             events = run.events[experiment.conditions[m]]
@@ -215,17 +213,15 @@ def _regressors(
     return np.asarray(columns, dtype=np.float64)
 
 
-def _run_design(
-    run: Run, blocks: Mapping[int, FloatArray], drift: DriftKind, cutoff: float, order: int
-) -> RunDesign:
+def _run_design(run: Run, blocks: Mapping[int, FloatArray], settings: ModelSettings) -> RunDesign:
     with warnings.catch_warnings():
         # of a drift of too many columns for the scans, which `_check_columns` refuses
         warnings.filterwarnings("ignore", "Matrix is singular|High-pass filter will span")
         nuisance = make_first_level_design_matrix(
             run.tr * np.arange(run.n_scans),
-            drift_model=None if drift == "none" else drift,
-            high_pass=1 / cutoff,
-            drift_order=order,
+            drift_model=None if settings.drift == "none" else settings.drift,
+            high_pass=1 / settings.drift_cutoff,
+            drift_order=settings.drift_order,
         )
     columns, first = {}, 0
     for m, block in blocks.items():

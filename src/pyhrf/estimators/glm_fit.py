@@ -18,7 +18,7 @@ from nilearn.glm.contrasts import Contrast, compute_contrast
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.glm_design import GLMDesign, RunDesign
-from pyhrf.model.checks import NoiseKind
+from pyhrf.parameters.model import NoiseKind
 
 # nilearn's rounding of autocorrelations, and the bytes that the models of a run may take.
 BINS = 100

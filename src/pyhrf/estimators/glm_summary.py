@@ -18,8 +18,8 @@ from pyhrf.estimators.glm_fit import (
     responses,
     t_test,
 )
-from pyhrf.model.checks import NoiseKind
 from pyhrf.model.hrf import hrf_shape, scaled_to_peak
+from pyhrf.parameters.model import NoiseKind
 
 # Share of the positions, those with the highest F, whose mean signal gives a parcel's HRF.
 TOP = 0.1

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pyhrf.data import Experiment, Parcel, ParcelEstimate
+from pyhrf.data import Parcel, ParcelEstimate
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import check_iterations, check_threshold
-from pyhrf.estimators.rfir_solver import make_rfir_problem, solve_rfir
+from pyhrf.estimators.rfir_solver import RFIRProblem, make_rfir_problem, solve_rfir
 from pyhrf.estimators.rfir_summary import summarise_rfir
-from pyhrf.model.checks import NoiseKind, checked_design
+from pyhrf.model.checks import checked_design
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.hrf import prior_precision
-from pyhrf.model.nuisance import DriftKind
 from pyhrf.model.statistics import design_statistics
+from pyhrf.parameters.declare import documented
+from pyhrf.parameters.rfir import RfirSettings
 
 # Lag-1 autocorrelations that a position's noise may have.
 AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
@@ -26,7 +27,9 @@ AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
 N_COMPILED = 4
 
 
-class RFIR(ParcelEstimator):
+@documented
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RFIR(RfirSettings, ParcelEstimator):
     """A smooth HRF of every position and condition, with its errors, from BOLD data.
 
     ``y_v = sum_m X_m h_vm + P l_v + b_v`` with ``h_vm ~ N(0, r_vm R)``: regularised FIR (Ciuciu et
@@ -40,29 +43,9 @@ class RFIR(ParcelEstimator):
     ----------
     experiment : Experiment
         Runs, TR, conditions and events.
-    dt : float
-        Step of the HRFs, seconds; it need not divide TR.
-    hrf_duration : float
-        Length of the HRFs, seconds, made up to a multiple of `dt`; they are 0 at both ends.
-    drift : {"cosine", "polynomial", "none"}
-        Slow drift, integrated out together with one intercept per run.
-    drift_cutoff : float
-        Shortest period of the cosines, seconds.
-    drift_order : int
-        Degree of the polynomials.
-    noise : {"ar1", "white"}
-        Noise model; with ``ar1`` every position has its own autocorrelation.
-    n_iterations : int
-        Iterations of a position at most.
-    tolerance : float
-        A position's iterations end when one adds less than this to its log likelihood per scan.
     contrasts : mapping of str to mapping of str to float, optional
         Weights of the conditions, by name of the contrast.
-    ppm_threshold : float
-        Level for ``ppm_COND``, unit of the data: the probability of more than this, or, where it
-        is below 0, of less.
-    min_positions : int
-        Parcels with fewer usable positions are not estimated.
+    {parameters}
 
     Raises
     ------
@@ -83,48 +66,27 @@ class RFIR(ParcelEstimator):
     """
 
     name = "rfir"
+    seed: int = field(init=False, default=0)  # nothing is drawn
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        *,
-        dt: float = 1.0,
-        hrf_duration: float = 25.0,
-        drift: DriftKind = "cosine",
-        drift_cutoff: float = 128.0,
-        drift_order: int = 4,
-        noise: NoiseKind = "ar1",
-        n_iterations: int = 100,
-        tolerance: float = 1e-5,
-        contrasts: Mapping[str, Mapping[str, float]] | None = None,
-        ppm_threshold: float = 0.0,
-        min_positions: int = 1,
-    ) -> None:
-        super().__init__(experiment, contrasts, min_positions, given=locals())
-        check_iterations(n_iterations, tolerance)
-        check_threshold(ppm_threshold)
-        self.dt = dt
-        self.ppm_threshold = ppm_threshold
+    def _check(self) -> None:
+        check_iterations(self.n_iterations, self.tolerance)
+        check_threshold(self.ppm_threshold)
+        _ = self._problem
+
+    @cached_property
+    def _problem(self) -> RFIRProblem:
         with threadpool_limits(1, user_api="blas"):
-            X, P = checked_design(
-                experiment,
-                dt=dt,
-                hrf_duration=hrf_duration,
-                drift=drift,
-                drift_cutoff=drift_cutoff,
-                drift_order=drift_order,
-                noise=noise,
-            )
+            X, P = checked_design(self.experiment, self)
             projector, design = design_statistics(
                 X,
                 P,
-                tuple(run.n_scans for run in experiment.runs),
-                AR1_GRID if noise == "ar1" else np.zeros(1),
-                kept=experiment.kept,
+                tuple(run.n_scans for run in self.experiment.runs),
+                AR1_GRID if self.noise == "ar1" else np.zeros(1),
+                kept=self.experiment.kept,
             )
-            R = np.asarray(np.linalg.inv(prior_precision(X.shape[2], dt)), dtype=np.float64)
-            self._problem = make_rfir_problem(
-                projector, design, R, n_iterations=n_iterations, tolerance=tolerance
+            R = np.asarray(np.linalg.inv(prior_precision(X.shape[2], self.dt)), dtype=np.float64)
+            return make_rfir_problem(
+                projector, design, R, n_iterations=self.n_iterations, tolerance=self.tolerance
             )
 
     def cost(self, n_positions: int) -> float:
@@ -155,7 +117,7 @@ class RFIR(ParcelEstimator):
             parcel=parcel,
             usable=usable,
             conditions=self.experiment.conditions,
-            contrasts=self.contrasts,
+            contrasts=self._weights,
             dt=self.dt,
             ppm_threshold=self.ppm_threshold,
         )

@@ -10,11 +10,12 @@ from threadpoolctl import threadpool_limits
 from pyhrf.data import Experiment, FloatArray
 from pyhrf.estimators.vem_kernels import contract_design
 from pyhrf.estimators.vem_state import Prior
-from pyhrf.model.checks import NoiseKind, checked_design
+from pyhrf.model.checks import checked_design
 from pyhrf.model.hrf import canonical_hrf, prior_precision, rougher_part
 from pyhrf.model.noise_spectrum import CosineBasis, cosine_basis, to_cosines
-from pyhrf.model.nuisance import DriftKind, independent_columns
+from pyhrf.model.nuisance import independent_columns
 from pyhrf.model.statistics import DesignStatistics, Projector, design_statistics
+from pyhrf.parameters.model import ModelSettings
 
 # Grid of lag-1 autocorrelations, and the peak times of the HRFs to begin with, seconds.
 AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
@@ -109,13 +110,8 @@ class VEMProblem:
 
 def experiment_problem(
     experiment: Experiment,
+    model: ModelSettings,
     *,
-    dt: float,
-    hrf_duration: float,
-    drift: DriftKind,
-    drift_cutoff: float,
-    drift_order: int,
-    noise: NoiseKind,
     n_iterations: int,
     tolerance: float,
     beta: float | None,
@@ -125,8 +121,8 @@ def experiment_problem(
 
     Parameters
     ----------
-    experiment, dt, hrf_duration, drift, drift_cutoff, drift_order, noise
-        As in `pyhrf.estimators.JDEVEM`.
+    experiment : Experiment
+    model : ModelSettings
     n_iterations, tolerance, beta
         As in `VEMProblem`.
     shared : bool
@@ -139,21 +135,13 @@ def experiment_problem(
     """
     # the last digits depend on the number of threads
     with threadpool_limits(1, user_api="blas"):
-        X, P = checked_design(
-            experiment,
-            dt=dt,
-            hrf_duration=hrf_duration,
-            drift=drift,
-            drift_cutoff=drift_cutoff,
-            drift_order=drift_order,
-            noise=noise,
-        )
-        n_hrf = X.shape[2]
+        X, P = checked_design(experiment, model)
+        n_hrf, dt, is_white = X.shape[2], model.dt, model.noise == "white"
         projector, design = design_statistics(
             X,
             P,
             tuple(run.n_scans for run in experiment.runs),
-            AR1_GRID if noise == "ar1" else np.zeros(1),
+            np.zeros(1) if is_white else AR1_GRID,
             kept=experiment.kept,
         )
         times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
@@ -166,7 +154,7 @@ def experiment_problem(
             n_iterations=n_iterations,
             tolerance=tolerance,
             beta=beta,
-            cosines=_cosine_design(experiment, projector, R_inv, dt, white=noise == "white")
+            cosines=_cosine_design(experiment, projector, R_inv, dt, white=is_white)
             if shared
             else None,
         )

@@ -9,7 +9,8 @@ import numpy as np
 from pyhrf.data import Experiment, FloatArray
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.hrf import canonical_hrf
-from pyhrf.model.nuisance import DriftKind, experiment_nuisance
+from pyhrf.model.nuisance import experiment_nuisance
+from pyhrf.parameters.model import ModelSettings
 
 # In artificial data of two conditions (pairs of events 0.5 to 8 s apart, and blocks in turns with
 # pauses of 0 to 30 s), correlations up to .67 of either sign cost nothing: of what is called active
@@ -22,15 +23,7 @@ _MOST = 5
 _NOTHING = 1e-6
 
 
-def alike_conditions(
-    experiment: Experiment,
-    *,
-    dt: float,
-    hrf_duration: float,
-    drift: DriftKind,
-    drift_cutoff: float,
-    drift_order: int,
-) -> list[str]:
+def alike_conditions(experiment: Experiment, model: ModelSettings) -> list[str]:
     """Warn of pairs of conditions that say much the same of the data.
 
     The regressors are those of the canonical response, without their nuisance. Modulations with
@@ -40,16 +33,15 @@ def alike_conditions(
     ----------
     experiment : Experiment
         That `pyhrf.model.checks.checked_design` accepts.
-    dt, hrf_duration, drift, drift_cutoff, drift_order
-        As there.
+    model : ModelSettings
 
     Returns
     -------
     list of str
         A sentence for each pair, those that are most alike first.
     """
-    regressors = _regressors(experiment, dt, hrf_duration)
-    P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
+    regressors = _regressors(experiment, model)
+    P = experiment_nuisance(experiment, model)
     correlation = _correlation(regressors, P)
     pairs = [
         (m, n)
@@ -79,11 +71,11 @@ def _sentence(one: str, other: str, correlation: float) -> str:
     return alike + "leave one of them out, as the baseline of the other, or put pauses between them"
 
 
-def _regressors(experiment: Experiment, dt: float, hrf_duration: float) -> FloatArray:
+def _regressors(experiment: Experiment, model: ModelSettings) -> FloatArray:
     """Give the canonical regressors of all conditions, shape (n_scans, n_conditions)."""
-    n_hrf = n_hrf_coefficients(hrf_duration, dt)
-    h = canonical_hrf(dt * np.arange(1, n_hrf + 1, dtype=np.float64))
-    return experiment_design(experiment, dt, n_hrf) @ h
+    n_hrf = n_hrf_coefficients(model.hrf_duration, model.dt)
+    h = canonical_hrf(model.dt * np.arange(1, n_hrf + 1, dtype=np.float64))
+    return experiment_design(experiment, model.dt, n_hrf) @ h
 
 
 def _correlation(regressors: FloatArray, P: FloatArray) -> FloatArray:

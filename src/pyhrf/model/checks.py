@@ -6,38 +6,24 @@ would refuse.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from pyhrf.data import Experiment, FloatArray, Run
 from pyhrf.errors import InputError, counted
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
-from pyhrf.model.nuisance import DriftKind, experiment_nuisance
+from pyhrf.model.nuisance import experiment_nuisance
+from pyhrf.parameters.model import DriftKind, ModelSettings, NoiseKind
 
-NoiseKind = Literal["ar1", "white"]
 
-
-def checked_design(
-    experiment: Experiment,
-    *,
-    dt: float,
-    hrf_duration: float,
-    drift: DriftKind,
-    drift_cutoff: float,
-    drift_order: int,
-    noise: NoiseKind,
-) -> tuple[FloatArray, FloatArray]:
+def checked_design(experiment: Experiment, model: ModelSettings) -> tuple[FloatArray, FloatArray]:
     """Make the design of an experiment and its nuisance, if there is something to estimate.
 
     Parameters
     ----------
     experiment : Experiment
-    dt, hrf_duration : float
-        Step and length of the HRF, seconds.
-    drift, drift_cutoff, drift_order
-        As in `pyhrf.model.nuisance.experiment_nuisance`.
-    noise : {"ar1", "white"}
+    model : ModelSettings
 
     Returns
     -------
@@ -51,10 +37,10 @@ def checked_design(
         condition reaches no scan, or too few scans are left.
     """
     check_experiment(experiment)
-    _check_grid(experiment, dt, hrf_duration)
-    check_models(drift, drift_cutoff, drift_order, noise)
-    X = experiment_design(experiment, dt, n_hrf_coefficients(hrf_duration, dt))
-    P = experiment_nuisance(experiment, drift=drift, cutoff=drift_cutoff, order=drift_order)
+    _check_grid(experiment, model.dt, model.hrf_duration)
+    check_models(model)
+    X = experiment_design(experiment, model.dt, n_hrf_coefficients(model.hrf_duration, model.dt))
+    P = experiment_nuisance(experiment, model)
     _check_design(experiment, X, P)
     return X, P
 
@@ -103,16 +89,19 @@ def _check_grid(experiment: Experiment, dt: float, hrf_duration: float) -> None:
         )
 
 
-def check_models(drift: str, cutoff: float, order: int, noise: str) -> None:
+def check_models(model: ModelSettings) -> None:
     """Refuse models of drift and noise that do not exist."""
+    drift, cutoff, order = model.drift, model.drift_cutoff, model.drift_order
     if drift not in get_args(DriftKind):
         raise InputError(f"drift is {drift!r}: it must be one of {', '.join(get_args(DriftKind))}")
     if not cutoff > 0:
         raise InputError(f"drift_cutoff is {cutoff:g} s: it must be above 0")
     if order < 0:
         raise InputError(f"drift_order is {order}: it must be 0 or more")
-    if noise not in get_args(NoiseKind):
-        raise InputError(f"noise is {noise!r}: it must be one of {', '.join(get_args(NoiseKind))}")
+    if model.noise not in get_args(NoiseKind):
+        raise InputError(
+            f"noise is {model.noise!r}: it must be one of {', '.join(get_args(NoiseKind))}"
+        )
 
 
 def _check_design(experiment: Experiment, X: FloatArray, P: FloatArray) -> None:

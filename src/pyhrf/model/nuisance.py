@@ -8,16 +8,14 @@ the likelihood of the other scans alone, under any noise. A gap stays as long as
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 
 from pyhrf.data import Experiment, FloatArray, Run
+from pyhrf.parameters.model import ModelSettings
 
 # A column of unit norm that has less than this beside the others says nothing new.
 _LEAST_NEW = 1e-7
-
-DriftKind = Literal["cosine", "polynomial", "none"]
 
 
 def cosine_drift(n_scans: int, tr: float, cutoff: float) -> FloatArray:
@@ -48,21 +46,15 @@ def polynomial_drift(n_scans: int, order: int) -> FloatArray:
     return np.asarray(basis / np.linalg.norm(basis, axis=0))
 
 
-def experiment_nuisance(
-    experiment: Experiment, *, drift: DriftKind, cutoff: float, order: int
-) -> FloatArray:
+def experiment_nuisance(experiment: Experiment, model: ModelSettings) -> FloatArray:
     """Nuisance of all runs: every run has columns of its own.
 
     Parameters
     ----------
     experiment : Experiment
         Runs with their numbers of scans, TR, confounds and censored scans.
-    drift : {"cosine", "polynomial", "none"}
-        Kind of drift; ``none`` leaves the intercepts only.
-    cutoff : float
-        Shortest period of the cosines, seconds.
-    order : int
-        Degree of the polynomials.
+    model : ModelSettings
+        Of which the drift counts.
 
     Returns
     -------
@@ -71,10 +63,11 @@ def experiment_nuisance(
     """
     blocks = []
     for run in experiment.runs:
-        if drift == "cosine":
-            block = cosine_drift(run.n_scans, run.tr, cutoff)
+        if model.drift == "cosine":
+            block = cosine_drift(run.n_scans, run.tr, model.drift_cutoff)
         else:
-            block = polynomial_drift(run.n_scans, order if drift == "polynomial" else 0)
+            order = model.drift_order if model.drift == "polynomial" else 0
+            block = polynomial_drift(run.n_scans, order)
         blocks.append(_with_confounds(run, block))
     P = np.zeros((experiment.n_scans, sum(block.shape[1] for block in blocks)))
     row = column = 0

@@ -10,6 +10,7 @@ from pyhrf.data import Experiment, FloatArray
 from pyhrf.estimators.checks import usable_positions
 from pyhrf.estimators.glm_design import make_designs
 from pyhrf.estimators.glm_fit import fit_runs, t_test
+from pyhrf.parameters.model import ModelSettings
 
 _AT_A_TIME = 5000  # positions whose signal is in memory in double precision
 
@@ -46,14 +47,7 @@ def glm_features(
     places = np.flatnonzero(usable)
     n_conditions = len(experiment.conditions)
     with threadpool_limits(1, user_api="blas"):
-        design = make_designs(
-            experiment,
-            model="derivatives",
-            delays=(),
-            drift="cosine",
-            drift_cutoff=128.0,
-            drift_order=0,
-        )
+        design = make_designs(experiment, ModelSettings(), model="derivatives", delays=())
         features = np.empty((len(places), n_conditions * design.n_basis))
         for first in range(0, len(places), _AT_A_TIME):
             some = slice(first, first + _AT_A_TIME)

@@ -1,0 +1,1 @@
+"""What can be set and chosen: the parameters of model and estimators, each declared once."""

@@ -1,0 +1,48 @@
+"""The parameters of joint detection-estimation by variational EM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pyhrf.parameters.common import ppm_threshold, smallest_parcel
+from pyhrf.parameters.declare import EstimatorSettings, Option, parameter
+
+SharedNoiseKind = Literal["measured", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VemSettings(EstimatorSettings):
+    """Variational expectation-maximisation (VEM)."""
+
+    n_iterations: int = parameter(
+        100,
+        ge=1,
+        description="Largest number of iterations",
+        allowed="a whole number of at least 1",
+        option=Option("-n", "Iterations at most", metavar="N", default="none"),
+    )
+    tolerance: float = parameter(
+        1e-4,
+        gt=0,
+        lt=1,
+        description="Iterations end when one adds less than this per response level to the free "
+        "energy and changes the HRF by less than ten times this",
+        allowed="> 0 and < 1",
+    )
+    beta: float | Literal["estimate"] = parameter(
+        "estimate",
+        ge=0,
+        le=1.2,
+        description="Strength of the spatial regularisation of the activation labels, "
+        "or estimate to have it estimated for every parcel and condition",
+        allowed="a number from 0 to 1.2, or estimate",
+    )
+    shared_noise: SharedNoiseKind = parameter(
+        "measured",
+        description="Noise that the positions of a parcel share: measured, and modelled where "
+        "there is some, or none, as if the noise of every position were its own",
+        allowed="measured or none",
+    )
+    min_positions: int = smallest_parcel(5)
+    ppm_threshold: float | None = ppm_threshold()
