@@ -26,6 +26,7 @@ from pyhrf.config.settings import (
 )
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study, study_to_xml
+from pyhrf.parameters.estimators import ESTIMATORS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -34,9 +35,6 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 def blocks(page: str, language: str) -> list[str]:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
-ESTIMATORS = ("jde-vem", "jde-mcmc", "rfir", "glm")
 
 
 @pytest.fixture

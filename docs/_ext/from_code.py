@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pyhrf.commands.main import pyhrf
-from pyhrf.config.messages import facts_of, section_of, tag_of
+from pyhrf.config.messages import described, facts_of, section_of, tag_of
 from pyhrf.config.settings import Settings
 from pyhrf.config.study import Study
 from pyhrf.parameters.estimators import ESTIMATORS
@@ -159,19 +159,11 @@ def _only_for(tag: str) -> str:
 
 def _element(name: str, field: FieldInfo) -> Iterator[str]:
     facts, tag = facts_of(field), tag_of(name, field)
-    unit = f" ({facts['unit']})" if facts["unit"] else ""
-    text = [f"{field.description}{unit}."]
-    if facts["allowed"]:
-        text.append(f"Allowed: {facts['allowed']}.")
-    if facts["empty"]:
-        text.append(f"Default: empty, that is {facts['empty']}.")
-    elif not field.is_required() and field.default != ():
-        text.append(f"Default: {field.default}.")
     shown = {
         "attribute": f'`{tag}="…"`, an attribute',
         "text": "the text of the element",
     }.get(facts["form"], f"`<{tag}>`")
-    yield f"{shown}\n: {_plain(' '.join(text))}\n"
+    yield f"{shown}\n: {_plain(described(field))}\n"
 
 
 def _attributes(model: type[BaseModel]) -> dict[str, str]:

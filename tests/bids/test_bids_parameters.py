@@ -18,6 +18,9 @@ DATA = {"kind": "volume", "runs": [RUN], "parcellation": Path("p.nii")}
 
 
 def options(**values: Any) -> BidsOptions:
+    """Options; parameters of a section are given as ``in_SECTION``."""
+    sections = {key: values.pop(key) for key in list(values) if key.startswith("in_")}
+    values["parameters"] = {key.removeprefix("in_"): given for key, given in sections.items()}
     return BidsOptions(bids_dir=Path("ds"), out_dir=Path("out"), **values)
 
 
@@ -58,7 +61,8 @@ def test_columns__are_those_of_the_options_or_else_of_the_file(tmp_path: Path) -
     write_study(Study.build(data=data), path)
     assert options().columns == EventColumns()
     assert options(study_file=path).columns == EventColumns("stimulus", "loudness")
-    given = options(study_file=path, event_column="trial_type", amplitude_column="height")
+    of_events = {"event_column": "trial_type", "amplitude_column": "height"}
+    given = options(study_file=path, in_data=of_events)
     assert given.columns == EventColumns("trial_type", "height")
 
 
@@ -66,10 +70,9 @@ def test_study__options_win(study_file: Path) -> None:
     given = options(
         study_file=study_file,
         estimator="vem",
-        n_iterations=33,
         contrasts=("d = e",),
-        confound_columns="motion6",
-        fd_threshold=0.2,
+        in_own={"n_iterations": 33},
+        in_confounds={"columns": "motion6", "fd_threshold": 0.2},
     )
     study = given.study(data=DATA)
     assert (study.estimator, study.vem.n_iterations) == ("jde-vem", 33)
@@ -78,7 +81,7 @@ def test_study__options_win(study_file: Path) -> None:
 
 
 def test_study__sweeps_of_mcmc_have_their_burn_in() -> None:
-    study = options(estimator="mcmc", n_iterations=300).study(data=DATA)
+    study = options(estimator="mcmc", in_own={"n_iterations": 300}).study(data=DATA)
     assert (study.mcmc.n_iterations, study.mcmc.n_burn_in) == (300, 100)
 
 
@@ -86,29 +89,38 @@ def test_study__sweeps_of_mcmc_have_their_burn_in() -> None:
     ("values", "needed"),
     [
         ({}, True),
-        ({"confound_columns": "none"}, False),
-        ({"confound_columns": "none", "fd_threshold": 1.0}, True),
-        ({"confound_columns": "motion24"}, True),
+        ({"columns": "none"}, False),
+        ({"columns": "none", "fd_threshold": 1.0}, True),
+        ({"columns": "motion24"}, True),
     ],
 )
 def test_needs_confounds(values: dict[str, Any], needed: bool) -> None:
-    assert options(**values).needs_confounds is needed
+    assert options(in_confounds=values).needs_confounds is needed
 
 
 def test_study__without_confounds() -> None:
     runs = [{"bold": Path("b.nii"), "paradigm": Path("e.tsv")}]
-    study = options(confound_columns="none").study(data={**DATA, "runs": runs})
+    study = options(in_confounds={"columns": "none"}).study(data={**DATA, "runs": runs})
     assert study == Study.build(data={**DATA, "runs": runs})
 
 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"estimator": "glm", "n_iterations": 3}, "the GLM has none"),
-        ({"n_iterations": 0}, "^-n: 0 is not allowed: .* at least 1$"),
-        ({"n_iterations": -5, "estimator": "mcmc"}, "^-n: -5 is not allowed: .* at least 100$"),
-        ({"fd_threshold": -1.0}, "^--fd-threshold: -1.0 is not allowed"),
-        ({"confound_columns": ""}, "^--confound-columns: '' is not allowed"),
+        (
+            {"estimator": "glm", "in_own": {"n_iterations": 3}},
+            "^-n .*the GLM has none",
+        ),
+        ({"in_own": {"n_iterations": 0}}, "^-n: 0 is not allowed: .* at least 1$"),
+        (
+            {"in_own": {"n_iterations": -5}, "estimator": "mcmc"},
+            "^-n: -5 is not allowed: .* at least 100$",
+        ),
+        (
+            {"in_confounds": {"fd_threshold": -1.0}},
+            "^--fd-threshold: -1.0 is not allowed",
+        ),
+        ({"in_confounds": {"columns": ""}}, "^--confound-columns: '' is not allowed"),
         ({"contrasts": ("a",)}, "NAME=EXPRESSION"),
         ({"contrasts": ("a=b", "a=c")}, "^-C: a is not allowed: another contrast"),
         ({"study_file": Path("nowhere.xml")}, "nowhere.xml"),

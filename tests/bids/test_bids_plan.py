@@ -89,8 +89,8 @@ def test_plan__confounds_and_masks(data: DataSet, plan: Planning) -> None:
     folder = data.root / PREP / "sub-01" / "func"
     (folder / "sub-01_task-x_desc-confounds_timeseries.tsv").unlink()
     assert "no confounds" in str(plan().failed[f"sub-01_task-x_{MNI}"])
-    assert plan(confound_columns="none").studies
-    assert plan(confound_columns="none", fd_threshold=0.5).failed
+    assert plan(parameters={"confounds": {"columns": "none"}}).studies
+    assert plan(parameters={"confounds": {"columns": "none", "fd_threshold": 0.5}}).failed
     data.touch(f"{PREP}/sub-01/func/sub-01_task-x_desc-confounds_regressors.tsv")  # until 2020
     assert plan().studies
     (folder / f"sub-01_task-x_{MNI}_desc-brain_mask.nii.gz").unlink()

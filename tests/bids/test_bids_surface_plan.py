@@ -94,7 +94,7 @@ def test_plan__no_mask_is_needed_but_confounds_are(data: DataSet, plan: Planning
     surface(data, "sub-01_task-x", *gii())
     (data.root / FUNC / "sub-01_task-x_desc-confounds_timeseries.tsv").unlink()
     assert all("no confounds" in str(error) for error in plan().failed.values())
-    assert len(plan(confound_columns="none").studies) == 2
+    assert len(plan(parameters={"confounds": {"columns": "none"}}).studies) == 2
 
 
 def test_plan__meshes_of_the_space_and_hemisphere_the_middle_first(

@@ -17,7 +17,7 @@ from bids_surface_sets import SHAPE, anat, dense_axis, gifti, labels
 from nibabel.cifti2 import Cifti2Image, LabelAxis
 
 from pyhrf.commands.exits import run_command
-from pyhrf.commands.jde import buildcfg, estim
+from pyhrf.commands.study_commands import GROUPS
 from pyhrf.simulation.bids import write_bids
 
 N_NODES = SHAPE[0] * SHAPE[1]
@@ -45,9 +45,10 @@ def by_hand(capfd: pytest.CaptureFixture[str], folder: Path, **given: Any) -> Pa
     """Analyse the files of a participant by the commands for any data; give the results."""
     words = [str(word) for key, x in given.items() for path in x for word in (f"-{key}", path)]
     words += ["-o", str(folder / "study.xml"), "-u", str(folder / "results")]
+    commands = GROUPS["jde"].commands
     for command, name, args in (
-        (buildcfg, "pyhrf_jde_buildcfg", words),
-        (estim, "pyhrf_jde_estim", ["-c", str(folder / "study.xml"), "-x", "serial"]),
+        (commands["buildcfg"], "pyhrf_jde_buildcfg", words),
+        (commands["estim"], "pyhrf_jde_estim", ["-c", str(folder / "study.xml"), "-x", "serial"]),
     ):
         with pytest.raises(SystemExit) as caught:
             run_command(command, name, args)

@@ -8,18 +8,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pyhrf.commands import glm, rfir
 from pyhrf.commands.exits import run_command
-from pyhrf.commands.jde import buildcfg, estim
 from pyhrf.commands.maketests import maketests
+from pyhrf.commands.study_commands import GROUPS
 
 COMMANDS = {
-    "pyhrf_jde_buildcfg": buildcfg,
-    "pyhrf_jde_estim": estim,
-    "pyhrf_glm_buildcfg": glm.buildcfg,
-    "pyhrf_glm_estim": glm.estim,
-    "pyhrf_rfir_buildcfg": rfir.buildcfg,
-    "pyhrf_rfir_estim": rfir.estim,
+    **{
+        f"pyhrf_{name}_{action}": command
+        for name, group in GROUPS.items()
+        for action, command in group.commands.items()
+    },
     "pyhrf_maketests": maketests,
 }
 

@@ -259,8 +259,8 @@ def test_programs__say_which_bins_hold_no_scan(run, study):
 def test_buildcfg__imports_no_compiled_code_to_check_a_design(study):
     words = ["buildcfg", *study.arguments()]
     code = (
-        "import sys; from pyhrf.commands.jde import buildcfg\n"
-        f"buildcfg.main({words[1:]!r}, standalone_mode=False)\n"
+        "import sys; from pyhrf.commands.study_commands import GROUPS\n"
+        f"GROUPS['jde'].commands['buildcfg'].main({words[1:]!r}, standalone_mode=False)\n"
         "print({'numba', 'nilearn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

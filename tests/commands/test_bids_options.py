@@ -81,13 +81,14 @@ def test_bids__all_options_count(asked: dict[str, Any]) -> None:
         ),
         check=False,
         parcellation=50,
-        confound_columns="none",
-        fd_threshold=0.5,
-        percent=True,
         contrasts=("d=a-b",),
         contrasts_file=Path("c.json"),
         estimator="rfir",
-        n_iterations=7,
+        parameters={
+            "confounds": {"columns": "none", "fd_threshold": 0.5},
+            "data": {"scaling": "percent"},
+            "own": {"n_iterations": 7},
+        },
         study_file=Path("study.xml"),
     )
     assert (asked["n_jobs"], asked["fresh"]) == (3, True)

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from pyhrf.commands.check import check
 from pyhrf.commands.exits import run_command
-from pyhrf.commands.jde import estim
 from pyhrf.commands.maketests import maketests
+from pyhrf.commands.study_commands import GROUPS
 from pyhrf.config.settings import Settings
 from pyhrf.execution.engines import make_engine
 
@@ -28,7 +28,9 @@ def test_check__names_what_it_does_not_know():
 @pytest.mark.parametrize("name", ["lan", "Lan", "SLURM", "Serial"])
 def test_estim__takes_engines_in_any_case(name, tmp_path):
     with pytest.raises(Exception, match=r"no\.xml"):  # the name was understood
-        estim.main(["-x", name, "-c", str(tmp_path / "no.xml")], standalone_mode=False)
+        GROUPS["jde"].commands["estim"].main(
+            ["-x", name, "-c", str(tmp_path / "no.xml")], standalone_mode=False
+        )
 
 
 def test_make_engine__takes_names_in_any_case():

@@ -340,7 +340,7 @@ def test_fit_parcel__a_signal_without_any_noise_is_no_traceback():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"model": "gamma"}, "model is 'gamma': it must be one of canonical, derivatives, fir"),
+        ({"model": "gamma"}, "model is 'gamma': it must be canonical, derivatives or fir"),
         ({"fir_delays": [1.0]}, "two or more rising numbers from 0 on, seconds, not 1"),
         ({"fir_delays": [2.0, 1.0]}, "rising numbers"),
         ({"fir_delays": [-1.0, 1.0]}, "rising numbers"),

@@ -200,7 +200,7 @@ def test_jdemcmc__one_chain_white_noise_and_no_neighbours_are_enough():
         ({"n_iterations": 100, "n_burn_in": 80}, "n_burn_in is 80"),
         ({"n_burn_in": -1}, "n_burn_in is -1"),
         ({"n_chains": 0}, "n_chains is 0"),
-        ({"start": "middle"}, "start is 'middle': it must be one of vem, dispersed"),
+        ({"start": "middle"}, "start is 'middle': it must be vem or dispersed"),
         ({"seed": -1}, "seed is -1"),
         ({"beta": 3.0}, "beta is 3"),
         ({"dt": 0.0}, "dt is 0 s"),

@@ -198,8 +198,8 @@ def no_event(name="a"):
         ),
         ({"drift": "polynomial", "drift_order": -1}, "drift_order is -1: it must be 0 or more"),
         ({"drift": "polynomial", "drift_order": 99}, "raise the drift's cut-off"),
-        ({"drift": "cosin"}, "drift is 'cosin': it must be one of cosine, polynomial, none"),
-        ({"noise": "ar2"}, "noise is 'ar2': it must be one of ar1, white"),
+        ({"drift": "cosin"}, "drift is 'cosin': it must be cosine, polynomial or none"),
+        ({"noise": "ar2"}, "noise is 'ar2': it must be ar1 or white"),
         ({"ppm_threshold": np.nan}, "ppm_threshold is nan"),
         (
             {"contrasts": {"c": {"b": 1.0}}},

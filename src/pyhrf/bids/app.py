@@ -70,8 +70,8 @@ def analyse_bids(
         of_all = [
             f"the {what} of events are those of the column {column}"
             for what, column, asked in (
-                ("conditions", columns.condition, options.event_column is not None),
-                ("amplitudes", columns.amplitude, options.amplitude_column is not None),
+                ("conditions", columns.condition, "event_column" in options.data),
+                ("amplitudes", columns.amplitude, "amplitude_column" in options.data),
             )
             if asked or column not in (usual.condition, usual.amplitude)
         ]

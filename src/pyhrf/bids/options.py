@@ -16,7 +16,8 @@ from pyhrf.errors import ConfigError
 from pyhrf.inputs.bids import Selection
 from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.paradigm import EventColumns
-from pyhrf.parameters.estimators import ESTIMATORS, EstimatorKind
+from pyhrf.parameters.estimators import ESTIMATORS, given_options, own_parameters
+from pyhrf.parameters.kinds import EstimatorKind
 
 _CONTRAST = re.compile("element <contrast( [0-9]+)?>, attribute name")
 
@@ -42,21 +43,16 @@ class BidsOptions:
         cut from the brain mask or on the mesh.
     meshes : tuple of Path
         Meshes of surface data, one for each hemisphere; those that are not given are looked for.
-    event_column, amplitude_column : str, optional
-        Columns of the events files, as `pyhrf.inputs.paradigm.EventColumns` has them; by default
-        those of the study file.
-    confound_columns : str, optional
-    fd_threshold : float, optional
-        As in a study.
-    percent : bool
-        The signal in per cent of its mean.
     contrasts : tuple of str
         ``NAME=EXPRESSION``.
     contrasts_file : Path, optional
         JSON of contrasts.
     estimator : {"vem", "mcmc", "rfir", "glm"}, optional
         By default that of the study file, or ``vem``.
-    n_iterations : int, optional
+    parameters : mapping of str to mapping of str to object
+        Parameters of the study that options set, by group and name, as
+        `pyhrf.parameters.estimators.declared_options` has them. The others are those of the
+        study file.
     study_file : Path, optional
         A study whose parameters are taken, but for its output and the files of its data.
     """
@@ -69,15 +65,10 @@ class BidsOptions:
     check: bool = True
     parcellation: Path | tuple[Path, ...] | int = 300
     meshes: tuple[Path, ...] = ()
-    event_column: str | None = None
-    amplitude_column: str | None = None
-    confound_columns: str | None = None
-    fd_threshold: float | None = None
-    percent: bool = False
     contrasts: tuple[str, ...] = ()
     contrasts_file: Path | None = None
     estimator: str | None = None
-    n_iterations: int | None = None
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     study_file: Path | None = None
 
     @cached_property
@@ -104,13 +95,15 @@ class BidsOptions:
         return self.parcellation if isinstance(self.parcellation, int) else None
 
     @property
+    def data(self) -> Mapping[str, Any]:
+        """What options say of the data."""
+        return self.parameters.get("data", {})
+
+    @property
     def columns(self) -> EventColumns:
         """Which columns of events files are read: those asked for, or of the study file."""
-        data = self.base.data
-        return EventColumns(
-            data.event_column if self.event_column is None else self.event_column,
-            data.amplitude_column if self.amplitude_column is None else self.amplitude_column,
-        )
+        data = {**dict(self.base.data), **self.data}
+        return EventColumns(data["event_column"], data["amplitude_column"])
 
     @property
     def smallest(self) -> int:
@@ -124,14 +117,12 @@ class BidsOptions:
 
     @property
     def _confounds(self) -> dict[str, Any]:
-        given = {"columns": self.confound_columns, "fd_threshold": self.fd_threshold}
-        there = self.base.confounds
-        return {key: getattr(there, key) if x is None else x for key, x in given.items()}
+        return {**dict(self.base.confounds), **self.parameters.get("confounds", {})}
 
     @property
     def needs_confounds(self) -> bool:
         """Tell whether each run needs its file of confounds."""
-        return self._confounds != {"columns": "none", "fd_threshold": None}
+        return self._confounds != {**dict(ConfoundsConfig()), "columns": "none"}
 
     def nuisance_of(self, confounds: Path | None) -> NuisanceFiles:
         """Give what is known of a run by its file of confounds: nothing if that is not asked for.
@@ -177,38 +168,38 @@ class BidsOptions:
         ConfigError
             If an option cannot be used, or a value is not allowed.
         """
-        if self.needs_confounds:
-            values["confounds"] = self._confounds
-        else:
-            values["confounds"] = ConfoundsConfig()
         kind = self._kind
+        given = dict(self.parameters)
+        own = own_parameters(kind, given.pop("own", {}))
+        model = Study.of_model(given.pop("model", {}))
+        values = {**model, **given, kind.section: own, **values}
+        values["confounds"] = self._confounds if self.needs_confounds else ConfoundsConfig()
         values |= {"estimator": kind.name, "contrasts": self.all_contrasts()}
-        if self.n_iterations is not None:
-            if kind.name == "glm":
-                raise ConfigError("-n is the number of iterations, and the GLM has none")
-            values[kind.section] = kind.settings.of_options({"n_iterations": self.n_iterations})
-        if self.percent:
-            data = {**data, "scaling": "percent"}
         try:
-            return self.base.replaced(**values, data={"meshes": (), **data})
+            return self.base.replaced(**{**values, "data": {"meshes": (), **self.data, **data}})
         except ConfigError as error:
-            raise ConfigError(self._by_option(str(error), kind.section)) from error
+            raise ConfigError(self._by_option(str(error))) from error
 
-    def _by_option(self, text: str, section: str) -> str:
+    def _by_option(self, text: str) -> str:
         """Name the options where the elements of a study file are named, but nobody gave a file."""
-        options = {
-            f"element <{section}><n_iterations>": ("-n", self.n_iterations),
-            f"element <{section}><n_burn_in>": ("-n", self.n_iterations),
-            "element <confounds><columns>": ("--confound-columns", self.confound_columns),
-            "element <confounds><fd_threshold>": ("--fd-threshold", self.fd_threshold),
-        }
+        options: dict[str, str] = {}
+        for (group, name), option in given_options(self.parameters).items():
+            if group == "own":  # what follows from an option is its mistake
+                given = self.parameters[group]
+                own = own_parameters(self._kind, given)
+                inside = {self._kind.section: [x for x in own if x == name or x not in given]}
+            else:
+                inside = Study.of_model({name: 0}) if group == "model" else {group: [name]}
+            options |= {
+                f"element <{section}><{one}>": option.shown
+                for section, names in inside.items()
+                for one in names
+            }
         lines: dict[str, str] = {}  # the first line of each option: it is one mistake
         for line in text.splitlines():
             place, _, rest = line.partition(":")
-            option, given = options.get(place, (place, None))
-            if given is None:
-                option = _CONTRAST.sub("-C", place) if self.contrasts else place
-            lines.setdefault(option, f"{option}:{rest}")
+            said = options.get(place) or (_CONTRAST.sub("-C", place) if self.contrasts else place)
+            lines.setdefault(said, f"{said}:{rest}")
         return "\n".join(lines.values())
 
     def all_contrasts(self) -> tuple[Contrast, ...]:

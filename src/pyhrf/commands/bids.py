@@ -17,18 +17,16 @@ from pyhrf.commands.logs import logging_to
 from pyhrf.commands.options import (
     CONTEXT,
     FILE,
-    confound_columns_option,
     contrast_options,
     engine_option,
-    event_column_options,
-    fd_threshold_option,
     fresh_option,
     n_jobs_option,
-    percent_option,
 )
+from pyhrf.commands.parameters import parameter_options, take_parameters
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity, verbosity_option
 from pyhrf.errors import printable
 from pyhrf.notices import LeftOut
+from pyhrf.parameters.estimators import ESTIMATORS, enumerated
 
 if TYPE_CHECKING:
     from pyhrf.bids.options import BidsOptions
@@ -210,18 +208,12 @@ def _parcellation(
     "lh., or the file names its structure; may be repeated.  [default: that of fMRIPrep, or of "
     "nilearn for fsaverage5]",
 )
-@event_column_options
-@confound_columns_option
-@fd_threshold_option
-@percent_option
 @contrast_options
 @click.option(
     "--estimator",
-    type=click.Choice(["vem", "mcmc", "rfir", "glm"]),
-    help="Joint detection-estimation by VEM or MCMC, regularised FIR, or the GLM.  [default: vem]",
-)
-@click.option(
-    "-n", "n_iterations", type=int, metavar="N", help="Iterations at most; of MCMC, sweeps."
+    type=click.Choice([kind.section for kind in ESTIMATORS.values()]),
+    help=f"Estimator: {enumerated(lambda kind: kind.spoken)}.  "
+    f"[default: {next(iter(ESTIMATORS.values())).section}]",
 )
 @click.option(
     "-c",
@@ -305,6 +297,10 @@ def bids(**given: Any) -> int:
     return _report(answer, options, verbosity, when)
 
 
+_BEFORE = next(k for k, one in enumerate(bids.params) if one.name == "contrasts")
+bids.params[_BEFORE:_BEFORE] = parameter_options(ESTIMATORS.values(), in_bids=True)
+
+
 def _options(given: dict[str, Any]) -> BidsOptions:
     from pyhrf.bids.options import BidsOptions
     from pyhrf.inputs.bids import Selection
@@ -312,7 +308,8 @@ def _options(given: dict[str, Any]) -> BidsOptions:
     names = ("sessions", "tasks", "runs", "acq", "ce", "rec", "dir", "desc", "space")
     selection = Selection(**{name: given.pop(name) for name in names})
     check = not given.pop("skip_validation")
-    return BidsOptions(**given, selection=selection, check=check)
+    parameters = take_parameters(given)
+    return BidsOptions(**given, parameters=parameters, selection=selection, check=check)
 
 
 def _report(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ import click
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
 from pyhrf.errors import ConfigError, counted, printable
 from pyhrf.files import new_file
+from pyhrf.parameters.estimators import ESTIMATORS, given_options, own_parameters
+from pyhrf.parameters.model import ModelSettings
 
 if TYPE_CHECKING:
     from pyhrf.config.study import Contrast, Study
@@ -23,33 +25,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """Options of ``buildcfg``; None or empty when not given."""
+    """Options of ``buildcfg``; None or empty when not given.
 
-    study_file: Path
-    bold: tuple[Path, ...]
-    parcellation: Path | None
-    meshes: tuple[Path, ...]
-    paradigm: tuple[Path, ...]
-    tr: float | None
-    kind: str | None
-    example: str | None
-    estimator: str
-    n_iterations: int | None
-    contrasts: tuple[str, ...]
-    contrasts_file: Path | None
-    output: Path | None
-    verbosity: int | None
+    Attributes
+    ----------
+    parameters : mapping of str to mapping of str to object
+        Those of the study, by group and name, as `pyhrf.commands.parameters` takes them.
+    """
+
+    study_file: Path = Path()
+    bold: tuple[Path, ...] = ()
+    parcellation: Path | None = None
+    meshes: tuple[Path, ...] = ()
+    paradigm: tuple[Path, ...] = ()
     spm: Path | None = None
-    event_column: str | None = None
-    amplitude_column: str | None = None
     confounds: tuple[Path, ...] = ()
-    confound_columns: str | None = None
-    fd_threshold: float | None = None
     censored: tuple[Path, ...] = ()
-    percent: bool = False
-    per_run: bool = False
-    model: str | None = None
-    fir_delays: str | None = None
+    estimator: str
+    contrasts: tuple[str, ...] = ()
+    contrasts_file: Path | None = None
+    output: Path | None = None
+    verbosity: int | None = None
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """What is said of the data but for their files."""
+        return self.parameters.get("data", {})
+
+    @property
+    def tr(self) -> float | None:
+        """The repetition time."""
+        return self.data.get("tr")
 
 
 def build_study(options: BuildOptions) -> None:
@@ -115,32 +122,29 @@ def _keep(older: bytes | None, path: Path) -> Path | None:
 
 
 def _check_usage(options: BuildOptions) -> None:
+    kind = options.data.get("kind")
     if options.bold:
-        if options.example or options.kind == "simulation":
+        if "example" in options.data or kind == "simulation":
             raise click.UsageError("-t and -d simulation are for example data: leave out -f")
         if not options.parcellation:
             raise click.UsageError("-f needs -k, a parcellation on the same grid")
         _check_paradigm_usage(options)
         _check_nuisance_usage(options)
-        if options.kind == "surface" and not options.meshes:
+        if kind == "surface" and not options.meshes:
             raise click.UsageError("-d surface needs -g, the mesh on which the data lie")
-        if options.kind == "volume" and options.meshes:
+        if kind == "volume" and options.meshes:
             raise click.UsageError("-g is the mesh of surface data: leave it out, or -d volume")
         return
-    if options.kind in ("volume", "surface"):
-        raise click.UsageError(f"-d {options.kind} needs the BOLD data: give them with -f")
+    if kind in ("volume", "surface"):
+        raise click.UsageError(f"-d {kind} needs the BOLD data: give them with -f")
     given = {
         "-k": options.parcellation,
         "-g": options.meshes,
         "-r": options.paradigm,
         "-s": options.spm,
-        "--event-column": options.event_column is not None,
-        "--amplitude-column": options.amplitude_column is not None,
-        "-I": options.tr is not None,
         "--confounds": options.confounds,
-        "--confound-columns": options.confound_columns,
-        "--fd-threshold": options.fd_threshold is not None,
         "--censored": options.censored,
+        **{option.shown: option.needs for option in given_options(options.parameters).values()},
     }
     for name, value in given.items():
         if value:
@@ -166,12 +170,6 @@ def _paradigms(options: BuildOptions) -> dict[str | None, list[Path]]:
     return found
 
 
-def _columns(options: BuildOptions) -> dict[str, str]:
-    """Give the columns of events that are asked for, as a study has them."""
-    asked = {"event_column": options.event_column, "amplitude_column": options.amplitude_column}
-    return {name: value for name, value in asked.items() if value is not None}
-
-
 def _check_paradigm_usage(options: BuildOptions) -> None:
     if not options.paradigm and options.spm is None:
         raise click.UsageError("-f needs -r, the paradigm, or -s, an SPM.mat")
@@ -183,7 +181,7 @@ def _check_paradigm_usage(options: BuildOptions) -> None:
             raise click.UsageError(
                 f"{_runs_need(options)} {what} for all or one for each, not {len(files)}"
             )
-    if options.spm is not None and _columns(options):
+    if options.spm is not None and {"event_column", "amplitude_column"} & options.data.keys():
         raise click.UsageError(
             "--event-column and --amplitude-column are for BIDS events files (-r), not for -s"
         )
@@ -201,12 +199,11 @@ def _check_nuisance_usage(options: BuildOptions) -> None:
                 f"{_runs_need(options)} as many files with {name}, not {len(files)}"
             )
     if not options.confounds:
-        for name, value in (
-            ("--confound-columns", options.confound_columns),
-            ("--fd-threshold", options.fd_threshold),
-        ):
-            if value is not None:
-                raise click.UsageError(f"{name} goes with --confounds, the file of each run")
+        for option in given_options(options.parameters).values():
+            if option.needs == "--confounds":
+                raise click.UsageError(
+                    f"{option.shown} goes with --confounds, the file of each run"
+                )
 
 
 def study_of(options: BuildOptions, notes: list[str]) -> Study:
@@ -226,43 +223,41 @@ def study_of(options: BuildOptions, notes: list[str]) -> Study:
         When options do not go together.
     """
     _check_usage(options)
-    from pyhrf.config.study import HrfConfig, Study
+    from pyhrf.config.study import Study
     from pyhrf.inputs.series import time_step
     from pyhrf.inputs.templates import space_in_name, template_notes
     from pyhrf.inputs.timing import fitting_step
 
-    values: dict[str, Any] = {"estimator": options.estimator, "contrasts": _contrasts(options)}
+    given = {name: dict(values) for name, values in options.parameters.items()}
+    own = given.pop("own", {})
+    values: dict[str, Any] = {
+        **Study.of_model(given.pop("model", {})),
+        **given,
+        "estimator": options.estimator,
+        "contrasts": _contrasts(options),
+    }
     if options.bold:
         times = _scan_times(options)
         notes.extend(times.notes)
         if options.parcellation is not None:
             notes.extend(template_notes(options.parcellation, space_in_name(options.bold[0])))
         values["data"] = {
+            **options.data,
             "kind": "surface" if options.meshes else "volume",
             "tr": times.tr,
             "parcellation": options.parcellation,
             "meshes": options.meshes,
             "runs": _runs(options, times.starts),
-            **_columns(options),
         }
-        values["confounds"] = {
-            name: value
-            for name, value in (
-                ("columns", options.confound_columns),
-                ("fd_threshold", options.fd_threshold),
-            )
-            if value is not None
-        }
-        step = fitting_step(times.tr or time_step(options.bold[0]), HrfConfig().dt)
+        step = fitting_step(times.tr or time_step(options.bold[0]), ModelSettings().dt)
         if step is not None:
-            values["hrf"] = {"dt": step}
-    elif options.example or options.percent or options.per_run:
-        values["data"] = {"kind": "simulation", "example": options.example or "default"}
-    if options.percent:
-        values["data"]["scaling"] = "percent"
-    if options.per_run:
-        values["data"]["levels"] = "per-run"
-    values |= _estimator_values(options)
+            values["hrf"] = {"dt": step, **values.get("hrf", {})}
+    if own:
+        kind = ESTIMATORS[options.estimator]
+        try:
+            values[kind.section] = own_parameters(kind, own)
+        except ConfigError as error:
+            raise click.UsageError(str(error)) from error
     if options.output is not None:
         values["output"] = options.output
     return Study.build(**values)
@@ -303,23 +298,6 @@ def _scan_times(options: BuildOptions) -> RunTimes:
     if any(is_spm(path) for files in _paradigms(options).values() for path in files):
         return RunTimes(options.tr, starts)  # its design has times of its own
     return times_beside(options.bold, tr=options.tr)
-
-
-def _estimator_values(options: BuildOptions) -> dict[str, Any]:
-    """Give the section of the estimator, as far as options say something of it."""
-    from pyhrf.parameters.estimators import ESTIMATORS
-
-    given: dict[str, Any] = {
-        "n_iterations": options.n_iterations,
-        "model": options.model,
-        "fir_delays": options.fir_delays,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    kind = ESTIMATORS[options.estimator]
-    try:
-        return {kind.section: kind.settings.of_options(given)} if given else {}
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _contrasts(options: BuildOptions) -> list[Contrast]:

@@ -42,7 +42,7 @@ class EstimOptions:
     profile: bool
     cancel: bool
     verbosity: int | None
-    program: str = "pyhrf_jde_estim"
+    program: str
 
 
 def estimate(options: EstimOptions) -> int:

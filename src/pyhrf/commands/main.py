@@ -6,6 +6,7 @@ from pyhrf import __version__
 from pyhrf.commands.early import LoadingQuietly
 
 with LoadingQuietly():
+    from collections.abc import Callable
     from importlib import import_module
     from typing import NoReturn
 
@@ -15,11 +16,8 @@ with LoadingQuietly():
     from pyhrf.commands.options import CONTEXT
 
 _COMMANDS = {
-    name: name
-    for name in (
-        *("bids", "check", "compare", "glm", "jde", "maketests", "monitor"),
-        *("parcellate", "plot", "project", "report", "rfir", "simulate"),
-    )
+    *("bids", "check", "compare", "maketests", "monitor"),
+    *("parcellate", "plot", "project", "report", "simulate"),
 }
 
 
@@ -27,7 +25,9 @@ class _LazyGroup(click.Group):
     """A group that imports the module of a command when the command is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return sorted(_COMMANDS)
+        from pyhrf.parameters.estimators import PROGRAMS
+
+        return sorted(_COMMANDS | PROGRAMS.keys())
 
     def get_command(
         self,
@@ -35,9 +35,10 @@ class _LazyGroup(click.Group):
         cmd_name: str,
     ) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
-        module = import_module(f"pyhrf.commands.{_COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+            from pyhrf.commands.study_commands import GROUPS
+
+            return GROUPS.get(cmd_name)
+        command: click.Command = getattr(import_module(f"pyhrf.commands.{cmd_name}"), cmd_name)
         return command
 
 
@@ -52,46 +53,19 @@ def run() -> NoReturn:
     run_command(pyhrf, "pyhrf")
 
 
-def run_jde_buildcfg() -> NoReturn:
-    """Run ``pyhrf_jde_buildcfg``."""
-    from pyhrf.commands.jde import buildcfg
+def __getattr__(name: str) -> Callable[[], NoReturn]:
+    """Give the entry point of a program of its own, as ``run_jde_estim`` of ``pyhrf_jde_estim``."""
+    run_, _, command = name.partition("_")
+    program, _, action = command.partition("_")
+    if run_ != "run" or action not in ("buildcfg", "estim"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    run_command(buildcfg, "pyhrf_jde_buildcfg")
+    def run_program() -> NoReturn:
+        from pyhrf.commands.study_commands import GROUPS
 
+        run_command(GROUPS[program].commands[action], f"pyhrf_{command}")
 
-def run_jde_estim() -> NoReturn:
-    """Run ``pyhrf_jde_estim``."""
-    from pyhrf.commands.jde import estim
-
-    run_command(estim, "pyhrf_jde_estim")
-
-
-def run_glm_buildcfg() -> NoReturn:
-    """Run ``pyhrf_glm_buildcfg``."""
-    from pyhrf.commands.glm import buildcfg
-
-    run_command(buildcfg, "pyhrf_glm_buildcfg")
-
-
-def run_glm_estim() -> NoReturn:
-    """Run ``pyhrf_glm_estim``."""
-    from pyhrf.commands.glm import estim
-
-    run_command(estim, "pyhrf_glm_estim")
-
-
-def run_rfir_buildcfg() -> NoReturn:
-    """Run ``pyhrf_rfir_buildcfg``."""
-    from pyhrf.commands.rfir import buildcfg
-
-    run_command(buildcfg, "pyhrf_rfir_buildcfg")
-
-
-def run_rfir_estim() -> NoReturn:
-    """Run ``pyhrf_rfir_estim``."""
-    from pyhrf.commands.rfir import estim
-
-    run_command(estim, "pyhrf_rfir_estim")
+    return run_program
 
 
 def run_maketests() -> NoReturn:

@@ -21,21 +21,6 @@ _QUEUES = ("slurm", "pbs", "sge", "lsf", "htcondor", "oar")
 ENGINES = ("serial", "local", "LAN", "cluster", *_QUEUES)
 """What ``-x`` takes."""
 
-confound_columns_option = click.option(
-    "--confound-columns",
-    metavar="NAMES",
-    help="Confounds to remove: names of columns, patterns, motion6, motion12, motion24, outliers "
-    "(as many as a run has), all or none.  [default: motion6]",
-)
-fd_threshold_option = click.option(
-    "--fd-threshold",
-    type=float,
-    metavar="MM",
-    help="Censor scans whose framewise_displacement exceeds this.",
-)
-percent_option = click.option(
-    "--percent", is_flag=True, help="Scale the signal to percent of its mean over time."
-)
 fresh_option = click.option(
     "--fresh", is_flag=True, help="Do not resume: keep older results aside, begin anew."
 )
@@ -52,21 +37,6 @@ def contrast_options(command: Command) -> Command:
         multiple=True,
         metavar="NAME=EXPRESSION",
         help='Contrast, such as "audio-video = audio - video"; may be repeated.',
-    )(command)
-
-
-def event_column_options(command: Command) -> Command:
-    """Give a command ``--event-column`` and ``--amplitude-column``, by these names."""
-    command = click.option(
-        "--amplitude-column",
-        metavar="NAME",
-        help="Column of BIDS events files that has the amplitudes.  [default: amplitude, where it "
-        "is there]",
-    )(command)
-    return click.option(
-        "--event-column",
-        metavar="NAME",
-        help="Column of BIDS events files that names the conditions.  [default: trial_type]",
     )(command)
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from pyhrf.commands import jde
 from pyhrf.commands.build import BuildOptions, study_of
 from pyhrf.commands.options import CONTEXT, FILE
+from pyhrf.commands.parameters import take_parameters
+from pyhrf.commands.study_commands import GROUPS
 from pyhrf.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ _size = click.option(
     help="Voxels or nodes of a parcel at most.",
 )
 _OF_DATA = (
-    *("bold", "meshes", "paradigm", "event_column", "amplitude_column", "spm", "tr"),
-    *("confounds", "confound_columns", "fd_threshold", "censored"),
+    *("bold", "meshes", "paradigm", "data__event_column", "data__amplitude_column", "spm"),
+    *("data__tr", "confounds", "confounds__columns", "confounds__fd_threshold", "censored"),
 )
 
 
@@ -104,7 +105,8 @@ def data(
     """
     if not options["bold"]:
         raise click.UsageError("give the BOLD data with -f")
-    build = BuildOptions(**_nothing_but(options), parcellation=mask)
+    parameters = take_parameters(options)
+    build = BuildOptions(**options, estimator="glm", parcellation=mask, parameters=parameters)
     if output is not None:
         _check_output(output, output.name)
     smallest = max(size // 10, 1) if smallest is None else smallest
@@ -136,16 +138,9 @@ def data(
         )
 
 
-def _nothing_but(options: dict[str, Any]) -> dict[str, Any]:
-    """Give the options of a study of which nothing is said but its data."""
-    unsaid = dict.fromkeys(
-        ("kind", "example", "n_iterations", "contrasts_file", "output", "verbosity")
-    )
-    return unsaid | options | {"estimator": "glm", "contrasts": (), "study_file": Path()}
-
-
 # The data are said as pyhrf_jde_buildcfg has them said.
-data.params[1:1] = [one for one in jde.buildcfg.params if one.name in _OF_DATA]
+_BUILDCFG = GROUPS["jde"].commands["buildcfg"]
+data.params[1:1] = [one for one in _BUILDCFG.params if one.name in _OF_DATA]
 
 
 @parcellate.command(context_settings=CONTEXT)

@@ -16,9 +16,9 @@ from pyhrf.config.parameters import (
     cross_check_error,
     not_allowed,
     parameter,
+    setting,
 )
-
-MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a mistake
+from pyhrf.parameters.data import MAX_TR, DataSettings
 
 
 def _check_tr(tr: float) -> float:
@@ -123,42 +123,17 @@ class RunFiles(Section):
 class DataConfig(Section):
     """The data."""
 
-    kind: Literal["volume", "surface", "simulation"] = parameter(
-        default="simulation",
-        description="Kind of data: your own, in the voxels of volumes or on the nodes of a "
-        "surface, or an example data set that is made for you",
-        allowed="volume, surface or simulation",
-    )
-    example: Literal["default", "small", "realistic"] = parameter(
-        default="default",
-        description="Example data set, used when the kind is simulation",
-        allowed="default, small or realistic",
-    )
-    tr: Annotated[float, AfterValidator(_check_tr)] | None = parameter(
-        default=None,
-        description="Repetition time of all runs",
-        allowed=f"> 0 and at most {MAX_TR:g}",
-        unit="seconds",
-        empty="taken from the header of the BOLD data",
-    )
+    kind: Literal["volume", "surface", "simulation"] = setting(DataSettings, "kind")
+    example: Literal["default", "small", "realistic"] = setting(DataSettings, "example")
+    tr: Annotated[float, AfterValidator(_check_tr)] | None = setting(DataSettings, "tr")
     runs: tuple[RunFiles, ...] = parameter(
         default=(),
         tag="run",
         description="Files of a run, one such element per run; relative paths start from the "
         "folder of this file",
     )
-    event_column: PlainText = parameter(
-        default="trial_type",
-        min_length=1,
-        description="Column of BIDS events files that names the condition of each event",
-        allowed="the name of a column",
-    )
-    amplitude_column: PlainText | None = parameter(
-        default=None,
-        description="Column of BIDS events files that has the amplitude of each event",
-        allowed="the name of a column",
-        empty="the column amplitude where it is there, else every amplitude is 1",
-    )
+    event_column: PlainText = setting(DataSettings, "event_column")
+    amplitude_column: PlainText | None = setting(DataSettings, "amplitude_column")
     parcellation: FilePath | None = parameter(
         default=None,
         description="Parcellation: 3D NIfTI of integers on the grid of the BOLD data, or GIFTI "
@@ -173,18 +148,8 @@ class DataConfig(Section):
         "of CIFTI; nodes that an edge joins are neighbours",
         allowed="the path of a file (.gii)",
     )
-    scaling: Literal["none", "percent"] = parameter(
-        default="none",
-        description="Unit of the signal: as it is in the file, or percent of its mean over time "
-        "in each voxel and run",
-        allowed="none or percent",
-    )
-    levels: Literal["shared", "per-run"] = parameter(
-        default="shared",
-        description="Response levels: shared by all runs, or per-run, COND_run1, COND_run2 and so "
-        "on, of which a contrast of COND takes the mean; the HRF is shared in any case",
-        allowed="shared or per-run",
-    )
+    scaling: Literal["none", "percent"] = setting(DataSettings, "scaling")
+    levels: Literal["shared", "per-run"] = setting(DataSettings, "levels")
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pyhrf.errors import ConfigError
-from pyhrf.parameters.declare import Option
+from pyhrf.parameters.declare import sentences
 
 Place = tuple[str | int, ...]
 
@@ -96,11 +96,11 @@ def facts_of(field: FieldInfo | None) -> dict[str, str]:
     return {key: str(value) for key, value in extra.items()} if isinstance(extra, dict) else {}
 
 
-def option_of(field: FieldInfo) -> Option | None:
-    """Give the option of the commands that sets a field."""
-    extra = field.json_schema_extra
-    option: Any = extra.get("option") if isinstance(extra, dict) else None
-    return option if isinstance(option, Option) else None
+def described(field: FieldInfo) -> str:
+    """Say what a field is, what is allowed, and its default."""
+    facts = {**facts_of(field), "description": field.description}
+    is_value = section_of(field)[0] is None and not field.is_required()
+    return sentences(facts, field.default if is_value else ())
 
 
 def tag_of(name: str, field: FieldInfo) -> str:

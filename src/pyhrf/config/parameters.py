@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_xml import BaseXmlModel, attr, element
 
-from pyhrf.parameters.declare import EstimatorSettings, Option
+from pyhrf.parameters.declare import EstimatorSettings
 
 
 class Section(BaseXmlModel, search_mode="unordered"):
@@ -36,7 +36,6 @@ def parameter(
     allowed: str = "",
     unit: str = "",
     empty: str = "",
-    option: Option | None = None,
     setting: str = "",
     tag: str | None = None,
     form: Literal["element", "attribute", "text"] = "element",
@@ -54,8 +53,6 @@ def parameter(
         Unit of the value.
     empty : str
         What an empty element means, for a parameter that may be left empty.
-    option : Option, optional
-        Option of the commands.
     setting : str
         Name in the dataclass that declares it, where that is not here.
     tag : str, optional
@@ -70,7 +67,6 @@ def parameter(
         "allowed": allowed,
         "unit": unit,
         "empty": empty,
-        "option": option,
         "setting": setting,
         "form": form,
         "tag": tag or "",
@@ -85,6 +81,7 @@ def setting(owner: type, name: str) -> Any:
     (one,) = (one for one in fields(owner) if one.name == name)
     facts = dict(one.metadata)
     limits = facts.pop("limits")
+    del facts["option"]
     if facts.pop("as_text") or "Literal" in str(one.type):
         limits = {}  # those of a number among other things are with its type
     return parameter(**facts, **limits, default=one.default, setting=name)

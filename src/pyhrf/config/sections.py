@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from pyhrf.config.messages import config_error
 from pyhrf.config.parameters import PlainText, Section, cross_check_error, parameter, setting
-from pyhrf.parameters.declare import Option
+from pyhrf.parameters.data import ConfoundSettings
 from pyhrf.parameters.model import DriftKind, ModelSettings, NoiseKind
 
 MAX_HRF_STEPS = 1000  # the cost grows with the cube of the number of HRF coefficients
@@ -36,35 +36,8 @@ class NoiseConfig(Section):
 class ConfoundsConfig(Section):
     """Confounds and censoring by motion, from the files of confounds that runs name."""
 
-    columns: PlainText = parameter(
-        default="motion6",
-        min_length=1,
-        description="Columns that are removed from the signal with the drift: names, patterns such "
-        "as a_comp_cor_0*, motion6, motion12 or motion24 (fMRIPrep's motion parameters, with "
-        "derivatives, and with squares), outliers (fMRIPrep's columns of single scans, as many as "
-        "a run has), all, or none; apart by blanks",
-        allowed="names of columns, patterns, motion6, motion12, motion24, outliers, all or none",
-        option=Option(
-            "--confound-columns",
-            "Confounds to remove: names of columns, patterns, motion6, motion12, motion24, "
-            "outliers (as many as a run has), all or none",
-            metavar="NAMES",
-        ),
-    )
-    fd_threshold: float | None = parameter(
-        default=None,
-        gt=0,
-        description="Scans whose framewise_displacement exceeds this count as not acquired",
-        allowed="a number > 0",
-        unit="millimetres",
-        empty="no scan is censored by its displacement",
-        option=Option(
-            "--fd-threshold",
-            "Censor scans whose framewise_displacement exceeds this",
-            metavar="MM",
-            default="none",
-        ),
-    )
+    columns: PlainText = setting(ConfoundSettings, "columns")
+    fd_threshold: float | None = setting(ConfoundSettings, "fd_threshold")
 
 
 class Contrast(Section):

@@ -30,7 +30,8 @@ from pyhrf.config.sections import (
     NoiseConfig,
 )
 from pyhrf.parameters.declare import EstimatorSettings
-from pyhrf.parameters.estimators import ESTIMATORS, EstimatorKind, enumerated
+from pyhrf.parameters.estimators import ESTIMATORS, enumerated
+from pyhrf.parameters.kinds import EstimatorKind
 from pyhrf.parameters.model import ModelSettings
 
 __all__ = [
@@ -138,6 +139,16 @@ class Study(_WithEstimators, tag="study"):
     def model(self) -> ModelSettings:
         """HRF, drift, noise and seed, as estimators take them."""
         return ModelSettings(**{name: value for _, name, value in self._settings()})
+
+    @classmethod
+    def of_model(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Put parameters of the model, by their names in `ModelSettings`, in their sections."""
+        values: dict[str, Any] = {}
+        for place, name, _ in cls()._settings():
+            section, _, field = place.rpartition(".")
+            if name in given:
+                (values.setdefault(section, {}) if section else values)[field] = given[name]
+        return values
 
     def _settings(self) -> Iterator[tuple[str, str, Any]]:
         """Give the parameters that are those of `ModelSettings`: dotted name, name, value."""

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pyhrf.config.messages import (
     Place,
     config_error,
+    described,
     did_you_mean,
     facts_of,
     rule_of,
@@ -262,7 +263,7 @@ def _add_comments(element: Any, model: type[BaseModel], depth: int = 1) -> None:
         section, _ = section_of(field)
         if not own and section in _OF_ESTIMATORS:
             continue
-        children += [_comment(_described(field), depth), *own]
+        children += [_comment(described(field), depth), *own]
         for child in own:
             if section is None:
                 child.text = child.text or None
@@ -279,19 +280,6 @@ def _comment(text: str, depth: int) -> Any:
         text, _WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False
     )
     return etree.Comment(f" {wrapped.strip()} ")
-
-
-def _described(field: FieldInfo) -> str:
-    facts = facts_of(field)
-    unit = f" ({facts['unit']})" if facts["unit"] else ""
-    sentences = [f"{field.description}{unit}."]
-    if facts["allowed"]:
-        sentences.append(f"Allowed: {facts['allowed']}.")
-    if facts["empty"]:
-        sentences.append(f"Default: empty, that is {facts['empty']}.")
-    elif section_of(field)[0] is None and not field.is_required():
-        sentences.append(f"Default: {field.default}.")
-    return " ".join(sentences)
 
 
 def _folder_of(path: Path) -> Path:

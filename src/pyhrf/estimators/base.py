@@ -13,7 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, FloatArray, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.estimators.checks import contrast_vector, parcel_of_arrays, too_few, usable_positions
+from pyhrf.estimators.checks import (
+    check_choices,
+    contrast_vector,
+    parcel_of_arrays,
+    too_few,
+    usable_positions,
+)
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.outliers import outlying_scans
 from pyhrf.parameters.model import ModelSettings
@@ -50,6 +56,7 @@ class ParcelEstimator(ModelSettings, ABC):
     def __post_init__(self) -> None:
         # What cannot be is refused at once, not at the first parcel.
         _ = self._weights
+        check_choices(self)
         self._check()
 
     def _check(self) -> None:

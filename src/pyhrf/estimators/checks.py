@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import get_args
+from dataclasses import fields
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyhrf.data import FloatArray, Parcel
 from pyhrf.errors import InputError, counted
 from pyhrf.model.graph import NeighbourGraph, grid_edges
-from pyhrf.parameters.vem import SharedNoiseKind
+from pyhrf.parameters.model import ModelSettings
 
 
 def parcel_of_arrays(
@@ -123,6 +124,15 @@ def contrast_vector(
     return vector
 
 
+def check_choices(estimator: ModelSettings) -> None:
+    """Refuse words that a parameter does not allow."""
+    hints = get_type_hints(type(estimator))
+    for one in fields(estimator):
+        value = getattr(estimator, one.name)
+        if get_origin(hints[one.name]) is Literal and value not in get_args(hints[one.name]):
+            raise InputError(f"{one.name} is {value!r}: it must be {one.metadata['allowed']}")
+
+
 def check_iterations(n_iterations: int, tolerance: float) -> None:
     """Refuse iterations that never begin or never end."""
     if n_iterations < 1 or not tolerance > 0:
@@ -157,11 +167,3 @@ def check_seed(seed: int) -> None:
     """Refuse a seed that the random numbers cannot start from."""
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"seed is {seed!r}: it must be a whole number, 0 or more")
-
-
-def check_shared_noise(shared_noise: str) -> None:
-    """Refuse a word that says neither that shared noise is measured nor that there is none."""
-    if shared_noise not in get_args(SharedNoiseKind):
-        raise InputError(
-            f"shared_noise is {shared_noise!r}: it must be {' or '.join(get_args(SharedNoiseKind))}"
-        )

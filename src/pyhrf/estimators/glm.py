@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,10 +17,10 @@ from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.glm_design import GLMDesign, fir_delays_of, make_designs
 from pyhrf.estimators.glm_fit import fit_runs
 from pyhrf.estimators.glm_summary import summarise_glm
-from pyhrf.model.checks import check_experiment, check_models
+from pyhrf.model.checks import check_drift, check_experiment
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.parameters.declare import documented
-from pyhrf.parameters.glm import GLMModel, GlmSettings
+from pyhrf.parameters.glm import GlmSettings
 
 
 @documented
@@ -69,11 +68,7 @@ class GLM(GlmSettings, ParcelEstimator):
 
     def _check(self) -> None:
         check_experiment(self.experiment)
-        check_models(self)
-        if self.model not in get_args(GLMModel):
-            raise InputError(
-                f"model is {self.model!r}: it must be one of {', '.join(get_args(GLMModel))}"
-            )
+        check_drift(self)
         _ = self._design
 
     @cached_property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -21,7 +20,7 @@ from pyhrf.estimators.vem_problem import experiment_problem
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.neighbour_correlation import neighbour_correlation
 from pyhrf.parameters.declare import documented
-from pyhrf.parameters.mcmc import FEWEST_KEPT, McmcSettings, StartKind
+from pyhrf.parameters.mcmc import FEWEST_KEPT, McmcSettings
 
 # Iterations of the variational EM that sets priors and starting points.
 VEM_ITERATIONS, VEM_TOLERANCE = 100, 1e-4
@@ -142,8 +141,4 @@ def _check_chains(chains: JDEMCMC) -> None:
         )
     if chains.n_chains < 1:
         raise InputError(f"n_chains is {chains.n_chains}: it must be at least 1")
-    if chains.start not in get_args(StartKind):
-        raise InputError(
-            f"start is {chains.start!r}: it must be one of {', '.join(get_args(StartKind))}"
-        )
     check_seed(chains.seed)

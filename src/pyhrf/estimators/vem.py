@@ -13,7 +13,6 @@ from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import (
     check_iterations,
     check_seed,
-    check_shared_noise,
     check_threshold,
     strength_of,
 )
@@ -67,7 +66,6 @@ class JDEVEM(VemSettings, ParcelEstimator):
 
     def _check(self) -> None:
         check_iterations(self.n_iterations, self.tolerance)
-        check_shared_noise(self.shared_noise)
         check_threshold(self.ppm_threshold)
         check_seed(self.seed)
         _ = self._problem

@@ -1,10 +1,25 @@
-"""Parameters that several estimators have."""
+"""What several estimators have in common."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pyhrf.parameters.declare import parameter
+from pyhrf.parameters.kinds import Program
+
+JDE = Program(
+    name="jde",
+    study_file="detectestim.xml",
+    title="Joint detection-estimation",
+    about=": a response per parcel, activation maps per condition",
+)
+
+JDE_REFERENCES = (
+    "Makni S. et al. (2008). A fully Bayesian approach to the parcel-based "
+    "detection-estimation of brain activity in fMRI. NeuroImage 41(3):941–969.",
+    "Vincent T., Risser L., Ciuciu P. (2010). Spatially adaptive mixture modeling for analysis "
+    "of fMRI time series. IEEE Transactions on Medical Imaging 29(4):1059–1074.",
+)
 
 
 def smallest_parcel(default: int) -> Any:

@@ -30,6 +30,8 @@ class Option:
         How the default is said, where that is not the value; ``none`` says nothing of it.
     flag : str
         Value that an option without a value stands for.
+    needs : str
+        Option of ``buildcfg`` without which it means nothing.
     in_bids : bool
         Whether ``pyhrf bids`` has it too.
     """
@@ -39,7 +41,13 @@ class Option:
     metavar: str | None = None
     default: str = ""
     flag: str | None = None
+    needs: str = ""
     in_bids: bool = True
+
+    @property
+    def shown(self) -> str:
+        """Its last name, which messages say."""
+        return self.names.split()[-1]
 
 
 def parameter(
@@ -122,7 +130,7 @@ def sentences(facts: Mapping[str, Any], default: object) -> str:
         said.append(f"Allowed: {facts['allowed']}.")
     if facts["empty"]:
         said.append(f"Default: empty, that is {facts['empty']}.")
-    elif default not in (MISSING, ()):
+    elif default != ():
         said.append(f"Default: {default}.")
     return " ".join(said)
 

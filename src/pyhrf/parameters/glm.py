@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pyhrf.errors import ConfigError
 from pyhrf.parameters.common import smallest_parcel
 from pyhrf.parameters.declare import EstimatorSettings, Option, parameter
+from pyhrf.parameters.kinds import EstimatorKind, Program
 
 GLMModel = Literal["canonical", "derivatives", "fir"]
 
@@ -80,3 +81,24 @@ class GlmSettings(EstimatorSettings):
         if model != "fir":
             raise ConfigError(f"--fir-delays goes with --model fir, not {model}")
         return {**given, "model": "fir"}
+
+
+KIND = EstimatorKind(
+    name="glm",
+    settings=GlmSettings,
+    section="glm",
+    home="pyhrf.estimators.glm:GLM",
+    program=Program(
+        name="glm",
+        study_file="glm.xml",
+        title="General linear model",
+        about=", by nilearn: tests of every voxel, with an HRF that is given or free",
+    ),
+    method="the general linear model",
+    short="GLM",
+    unused=("dt", "seed"),  # its responses have no time step of ours, and nothing is drawn
+    own_design=True,
+    packages=("nilearn",),
+    report_name="GLM",
+    report="A general linear model was fitted to every position with nilearn.",
+)

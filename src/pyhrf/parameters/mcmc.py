@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pyhrf.parameters.common import ppm_threshold, smallest_parcel
+from pyhrf.parameters.common import JDE, JDE_REFERENCES, ppm_threshold, smallest_parcel
 from pyhrf.parameters.declare import EstimatorSettings, Option, parameter
+from pyhrf.parameters.kinds import EstimatorKind
 
 StartKind = Literal["vem", "dispersed"]
 
@@ -74,3 +75,21 @@ class McmcSettings(EstimatorSettings):
         if "n_iterations" not in given:
             return given
         return {"n_burn_in": given["n_iterations"] // 3, **given}
+
+
+KIND = EstimatorKind(
+    name="jde-mcmc",
+    settings=McmcSettings,
+    section="mcmc",
+    home="pyhrf.estimators.mcmc:JDEMCMC",
+    program=JDE,
+    method="Markov chain Monte Carlo",
+    short="MCMC",
+    report_name="JDE, MCMC",
+    report="Haemodynamic responses and response levels were estimated together by joint "
+    "detection-estimation (Makni et al. 2008; Vincent et al. 2010), with Gibbs sampling: all "
+    "positions of a parcel share one response, the levels of each condition follow a mixture "
+    "of an active and an inactive class, and an Ising field favours equal classes in "
+    "neighbouring positions.",
+    references=JDE_REFERENCES,
+)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pyhrf.parameters.common import smallest_parcel
 from pyhrf.parameters.declare import EstimatorSettings, Option, parameter
+from pyhrf.parameters.kinds import EstimatorKind, Program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +35,30 @@ class RfirSettings(EstimatorSettings):
         "one below 0, to be fallen below (unit of the BOLD data)",
         allowed="a number",
     )
+
+
+KIND = EstimatorKind(
+    name="rfir",
+    settings=RfirSettings,
+    section="rfir",
+    home="pyhrf.estimators.rfir:RFIR",
+    program=Program(
+        name="rfir",
+        study_file="rfir.xml",
+        title="Regularised finite impulse responses",
+        about=": a smooth HRF of each voxel and condition",
+    ),
+    method="regularised finite impulse responses",
+    short="RFIR",
+    unused=("seed",),
+    report_name="regularised FIR",
+    report="A smooth response of every position and condition was estimated by regularised finite "
+    "impulse responses (Ciuciu et al. 2003), whose scale and noise variance were found by "
+    "maximum marginal likelihood; each scale was then averaged over what the data leave open "
+    "of it.",
+    references=(
+        "Ciuciu P. et al. (2003). Unsupervised robust nonparametric estimation of the "
+        "hemodynamic response function for any fMRI experiment. IEEE Transactions on Medical "
+        "Imaging 22(10):1235–1251.",
+    ),
+)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pyhrf.parameters.common import ppm_threshold, smallest_parcel
+from pyhrf.parameters.common import JDE, JDE_REFERENCES, ppm_threshold, smallest_parcel
 from pyhrf.parameters.declare import EstimatorSettings, Option, parameter
+from pyhrf.parameters.kinds import EstimatorKind
 
 SharedNoiseKind = Literal["measured", "none"]
 
@@ -46,3 +47,26 @@ class VemSettings(EstimatorSettings):
     )
     min_positions: int = smallest_parcel(5)
     ppm_threshold: float | None = ppm_threshold()
+
+
+KIND = EstimatorKind(
+    name="jde-vem",
+    settings=VemSettings,
+    section="vem",
+    home="pyhrf.estimators.vem:JDEVEM",
+    program=JDE,
+    method="variational expectation-maximisation",
+    short="VEM",
+    report_name="JDE, variational EM",
+    report="Haemodynamic responses and response levels were estimated together by joint "
+    "detection-estimation (Makni et al. 2008; Vincent et al. 2010), with variational "
+    "expectation-maximisation (Chaari et al. 2013): all positions of a parcel share one "
+    "response, the levels of each condition follow a mixture of an active and an inactive "
+    "class, and an Ising field favours equal classes in neighbouring positions.",
+    references=(
+        *JDE_REFERENCES,
+        "Chaari L. et al. (2013). Fast joint detection-estimation of evoked brain activity in "
+        "event-related fMRI using a variational approach. IEEE Transactions on Medical Imaging "
+        "32(5):821–837.",
+    ),
+)

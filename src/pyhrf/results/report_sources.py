@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pyhrf.parameters.estimators import ESTIMATORS
 from pyhrf.results.names import BIDS_RESULTS
-
-_PROGRAMS = {"glm": "pyhrf_glm_estim", "rfir": "pyhrf_rfir_estim"}
 
 # `pyhrf bids` names the parcels that it cuts so.
 _CUT = re.compile(r"parcels-of-(?P<size>[0-9]+)-(?P<what>voxels|nodes)-[0-9a-f]{16}\..*")
@@ -32,7 +31,7 @@ def command_of(provenance: Mapping[str, Any]) -> str:
     program, *arguments = provenance.get("command") or [""]
     if Path(program).name == "pyhrf" and arguments[:1] == ["bids"]:
         return "pyhrf bids"
-    return _PROGRAMS.get(provenance["study"]["estimator"], "pyhrf_jde_estim")
+    return f"pyhrf_{ESTIMATORS[provenance['study']['estimator']].program.name}_estim"
 
 
 class Parcellation:

@@ -9,54 +9,13 @@ from typing import Any
 import pandas as pd
 
 from pyhrf.inputs.bids_names import parse_name
+from pyhrf.parameters.estimators import ESTIMATORS
 from pyhrf.results.names import BIDS_RESULTS
 from pyhrf.results.report_sources import command_of, parcellation_of
 from pyhrf.results.results import Results
 
-_SECTIONS = {"jde-vem": "vem", "jde-mcmc": "mcmc", "rfir": "rfir", "glm": "glm"}
-
-_NAMES = {
-    "jde-vem": "JDE, variational EM",
-    "jde-mcmc": "JDE, MCMC",
-    "rfir": "regularised FIR",
-    "glm": "GLM",
-}
 _MOST_NAMES = 6  # conditions that are named at the top
 
-_ESTIMATORS = {
-    "jde-vem": "Haemodynamic responses and response levels were estimated together by joint "
-    "detection-estimation (Makni et al. 2008; Vincent et al. 2010), with variational "
-    "expectation-maximisation (Chaari et al. 2013): all positions of a parcel share one response, "
-    "the levels of each condition follow a mixture of an active and an inactive class, and an "
-    "Ising field favours equal classes in neighbouring positions.",
-    "jde-mcmc": "Haemodynamic responses and response levels were estimated together by joint "
-    "detection-estimation (Makni et al. 2008; Vincent et al. 2010), with Gibbs sampling: all "
-    "positions of a parcel share one response, the levels of each condition follow a mixture of "
-    "an active and an inactive class, and an Ising field favours equal classes in neighbouring "
-    "positions.",
-    "rfir": "A smooth response of every position and condition was estimated by regularised finite "
-    "impulse responses (Ciuciu et al. 2003), whose scale and noise variance were found by maximum "
-    "marginal likelihood; each scale was then averaged over what the data leave open of it.",
-    "glm": "A general linear model was fitted to every position with nilearn.",
-}
-_REFERENCES = {
-    "jde": (
-        "Makni S. et al. (2008). A fully Bayesian approach to the parcel-based "
-        "detection-estimation of brain activity in fMRI. NeuroImage 41(3):941–969.",
-        "Vincent T., Risser L., Ciuciu P. (2010). Spatially adaptive mixture modeling for analysis "
-        "of fMRI time series. IEEE Transactions on Medical Imaging 29(4):1059–1074.",
-    ),
-    "jde-vem": (
-        "Chaari L. et al. (2013). Fast joint detection-estimation of evoked brain activity in "
-        "event-related fMRI using a variational approach. IEEE Transactions on Medical Imaging "
-        "32(5):821–837.",
-    ),
-    "rfir": (
-        "Ciuciu P. et al. (2003). Unsupervised robust nonparametric estimation of the hemodynamic "
-        "response function for any fMRI experiment. IEEE Transactions on Medical Imaging "
-        "22(10):1235–1251.",
-    ),
-}
 _GLM_MODELS = {
     "canonical": "SPM's canonical response",
     "derivatives": "SPM's canonical response with its time and dispersion derivatives",
@@ -105,7 +64,7 @@ def summary_of(results: Results) -> list[tuple[str, str]]:
     names = _conditions(results)
     n_lost = len(results.failed)
     found = [
-        ("estimator", _NAMES[provenance["study"]["estimator"]]),
+        ("estimator", ESTIMATORS[provenance["study"]["estimator"]].report_name),
         ("data", f"{kind}, {_runs(provenance)}{tr}"),
         ("space", ", ".join([entities["space"], *space]) if "space" in entities else ""),
         ("conditions", ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))),
@@ -164,12 +123,11 @@ def methods_of(results: Results) -> list[str]:
         Paragraphs.
     """
     study = results.provenance["study"]
-    estimator = study["estimator"]
     name = command_of(results.provenance)
     versions = results.provenance["versions"]
     with_pyhrf = f"The data were analysed with PyHRF {versions['pyhrf']} ({name})."
     data = f"{_data(results)}{_starts(study)} {with_pyhrf}"
-    model = f"{_ESTIMATORS[estimator]} {_response(study)}"
+    model = f"{ESTIMATORS[study['estimator']].report} {_response(study)}"
     nuisance = f"{_nuisance(results)} {_iterations(results)}".strip()
     return [data, model, nuisance, *_contrasts(study), _outcome(results)]
 
@@ -317,7 +275,7 @@ def _were(number: int) -> str:
 
 def _iterations(results: Results) -> str:
     study = results.provenance["study"]
-    own = study[_SECTIONS[study["estimator"]]]
+    own = study[ESTIMATORS[study["estimator"]].section]
     if study["estimator"] == "jde-mcmc":
         return (
             f"Each parcel had {own['n_chains']} chains of {own['n_iterations']} sweeps, of which "
@@ -358,15 +316,13 @@ def _outcome(results: Results) -> str:
 
 def references_of(results: Results) -> list[str]:
     """Name the papers that the methods rest on."""
-    estimator = results.provenance["study"]["estimator"]
-    both = _REFERENCES["jde"] if estimator.startswith("jde") else ()
-    return [*both, *_REFERENCES.get(estimator, ())]
+    return list(ESTIMATORS[results.provenance["study"]["estimator"]].references)
 
 
 def parameters_of(results: Results) -> list[tuple[str, str]]:
     """List every parameter that the analysis used, by its place in the study file."""
     study = dict(results.provenance["study"])
-    unused = set(_SECTIONS.values()) - {_SECTIONS[study["estimator"]]}
+    unused = {kind.section for name, kind in ESTIMATORS.items() if name != study["estimator"]}
     # Where the results lie is no part of what was done; files and contrasts have their own tables.
     for name in (*unused, "output", "contrasts"):
         study.pop(name, None)

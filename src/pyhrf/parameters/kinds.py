@@ -1,0 +1,83 @@
+"""What there is to say of an estimator: its name, class, parameters, command and words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyhrf.parameters.declare import EstimatorSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A command that has ``buildcfg`` and ``estim``, for one estimator or several.
+
+    Attributes
+    ----------
+    name : str
+        As ``jde`` in ``pyhrf jde`` and ``pyhrf_jde_estim``.
+    study_file : str
+        Default name of the study file.
+    title : str
+        What it does.
+    about : str
+        What is special of it, to follow the title.
+    """
+
+    name: str
+    study_file: str
+    title: str
+    about: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimatorKind:
+    """An estimator that a study can name.
+
+    Attributes
+    ----------
+    name : str
+        As a study names it.
+    settings : type
+        Its own parameters.
+    section : str
+        Element of the study file that holds them, and its name for ``pyhrf bids``.
+    home : str
+        Module and class, ``module:Class``; imported only when it is needed.
+    program : Program
+        Whose commands make and run its studies.
+    method : str
+        What it is, within a sentence.
+    short : str
+        Its short name.
+    unused : tuple of str
+        Parameters of the model that mean nothing to it, as `ModelSettings` names them.
+    own_design : bool
+        Whether its design is another one than that of `pyhrf.model`.
+    packages : tuple of str
+        Packages on whose version its numbers depend.
+    report_name : str
+        Its name at the top of a report.
+    report : str
+        What it does, a sentence for a methods section.
+    references : tuple of str
+        The papers that it rests on.
+    """
+
+    name: str
+    settings: type[EstimatorSettings]
+    section: str
+    home: str
+    program: Program
+    method: str
+    short: str
+    unused: tuple[str, ...] = ()
+    own_design: bool = False
+    packages: tuple[str, ...] = ()
+    report_name: str
+    report: str
+    references: tuple[str, ...] = ()
+
+    @property
+    def spoken(self) -> str:
+        """Its short name within a sentence."""
+        return f"the {self.short}" if self.method.startswith("the ") else self.short
