@@ -82,7 +82,7 @@ def predict_jde(fold: Fold) -> FloatArray:
             continue
         step, hrf = estimate.hrf["time"][1], estimate.hrf["hrf"][1:-1]
         responses = experiment_design(fold.test.experiment, step, len(hrf)) @ hrf
-        levels = np.stack([estimate.maps[f"nrl_{name}"] for name in experiment.conditions])
+        levels = np.stack([estimate.maps["nrl", name] for name in experiment.conditions])
         signals.append(responses @ np.nan_to_num(levels.astype(np.float64)))
     return np.hstack(signals)
 

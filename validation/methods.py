@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Estimator, FloatArray, ParcelEstimate
 from pyhrf.estimators import JDEMCMC, JDEVEM, RFIR
+from pyhrf.outputs.maps import MapName
 from pyhrf.simulation.simulate import Simulated
 from validation.glm import fit_glm
 from validation.mixture import activation_probability
@@ -69,18 +70,18 @@ def _outcome(data: Simulated, estimator: Estimator) -> Outcome:
     """Estimate every parcel; activation is 0 where an estimator has no such map."""
     estimates = [estimator.fit_parcel(parcel) for parcel in data.parcels()]
     conditions = data.experiment.conditions
-    active = _gather(data, estimates, [f"active_{name}" for name in conditions])
+    active = _gather(data, estimates, [("active", name) for name in conditions])
     return Outcome(
         score=active,
         probability=active,
-        level=_gather(data, estimates, [f"nrl_{name}" for name in conditions]),
-        level_sd=_gather(data, estimates, [f"nrl_sd_{name}" for name in conditions]),
+        level=_gather(data, estimates, [("nrl", name) for name in conditions]),
+        level_sd=_gather(data, estimates, [("nrl_sd", name) for name in conditions]),
         hrfs=[(e.hrf["time"], e.hrf["hrf"]) if e.hrf else None for e in estimates],
         estimates=estimates,
     )
 
 
-def _gather(data: Simulated, estimates: list[ParcelEstimate], names: list[str]) -> FloatArray:
+def _gather(data: Simulated, estimates: list[ParcelEstimate], names: list[MapName]) -> FloatArray:
     """Maps of all parcels in the order of the positions; 0 where there is no estimate."""
     values = np.zeros((len(names), len(data.positions)))
     for estimate in estimates:

@@ -1,4 +1,4 @@
-"""Reference pages that are made from the code: commands, study file, settings.
+"""Reference pages that are made from the code: commands, study file, settings, outputs.
 
 A page holds a comment, ``<!-- made from the code: commands -->``, and the text takes its place
 when the site is built. Each function gives plain Markdown, so that tests can read it.
@@ -11,6 +11,7 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from pyhrf.commands.main import pyhrf
 from pyhrf.config.messages import described, facts_of, section_of, tag_of
 from pyhrf.config.settings import Settings
 from pyhrf.config.study import Study
+from pyhrf.outputs.columns import COLUMNS, Column, Table
+from pyhrf.outputs.maps import EVERY, MAPS, SIGNAL, SIGNAL_SQUARED, MapKind
 from pyhrf.parameters.estimators import ESTIMATORS
 
 if TYPE_CHECKING:
@@ -67,7 +70,61 @@ def settings() -> str:
     return "\n".join(lines)
 
 
-_MAKERS = {"commands": commands, "study": study, "settings": settings}
+def maps() -> str:
+    """Describe every map, as a table."""
+    names = {"condition": "_COND", "contrast": "_NAME"}
+    head = "| map | in every voxel | unit, range | given by | in derivatives |\n" + 5 * "|---" + "|"
+    rows = (
+        f"| `{kind.name}{names.get(kind.subject, '')}` | {_said(kind)} | {_measure(kind)} "
+        f"| {_givers(kind)} | {_stats(kind)} |"
+        for kind in MAPS.values()
+    )
+    return "\n".join([head, *rows])
+
+
+def columns(table: Table) -> str:
+    """Describe every column of a table, as a table."""
+    head = "| column | what it holds | unit, range | given by |\n" + 4 * "|---" + "|"
+    rows = (
+        f"| `{one.name}` | {_said(one)} | {_measure(one)} | {_givers(one)} |"
+        for one in COLUMNS[table].values()
+    )
+    return "\n".join([head, *rows])
+
+
+def _said(one: Column | MapKind) -> str:
+    levels = one.levels if isinstance(one, Column) else {}
+    values = "; ".join(f"`{value}`: {text}" for value, text in levels.items())
+    return _plain(". ".join(filter(None, (one.text, values, one.note))))
+
+
+def _measure(one: Column | MapKind) -> str:
+    """Give the unit and what bounds the values."""
+    low, high = (f"{bound:g}" for bound in one.range)
+    bounds = {"inf": f"≥ {low}"}.get(high, f"{low} to {high}")
+    units = {SIGNAL: "that of the data", SIGNAL_SQUARED: "that of the data, squared"}
+    unit = "" if one.unit == "probability" else units.get(one.unit, one.unit)
+    return ", ".join(filter(None, (unit, "" if low == "-inf" else bounds)))
+
+
+def _givers(one: Column | MapKind) -> str:
+    return "all" if one.by == EVERY else ", ".join(f"`{name}`" for name in one.by)
+
+
+def _stats(kind: MapKind) -> str:
+    """Say what becomes of a map among BIDS derivatives, where that of a GLM may be another."""
+    label, of_glm = kind.bids.label, kind.stat("glm").label
+    text = f"`stat-{label}`" if label else "`desc-parcels`"
+    return text if of_glm == label else f"{text}, of `glm` `stat-{of_glm}`"
+
+
+_MAKERS = {
+    "commands": commands,
+    "study": study,
+    "settings": settings,
+    "maps": maps,
+    **{f"{table}_table": partial(columns, table) for table in COLUMNS},
+}
 
 
 def programs() -> dict[tuple[str, ...], str]:

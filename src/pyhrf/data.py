@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
+from pyhrf.outputs.columns import COLUMNS, by_condition
+from pyhrf.outputs.maps import MAPS, MapName
 
 FloatArray = NDArray[np.float64]
 Status = Literal["ok", "failed", "skipped"]
+_HRF_COLUMNS = {name for column in COLUMNS["hrf"] for name in (column, by_condition(column))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ class Parcel:
 class ParcelEstimate:
     """What an estimator says of one parcel, as tables and maps without any file.
 
+    All of its columns and maps are in the catalogue, `pyhrf.outputs`.
+
     Attributes
     ----------
     parcel : int
@@ -185,12 +190,18 @@ class ParcelEstimate:
         ``time``, ``hrf``, ``sd`` and perhaps more; the columns of ``hrf.tsv``. Where every
         condition has an HRF of its own, ``hrf_by_condition`` and ``sd_by_condition``, of shape
         (n_conditions, n_samples), hold them, and the others that of all conditions together.
-    maps : mapping of str to float32 array, shape (n_positions,) or (n_positions, n_samples)
-        By name of the output file, as ``nrl_audio``; NaN where a position was left out. With a
-        second axis, of the times of `hrf`, it becomes a 4D file.
+    maps : mapping of (str, str) to float32 array, (n_positions,) or (n_positions, n_samples)
+        By kind and condition or contrast, as ``("nrl", "audio")``; by kind and nothing where it is
+        of neither, as ``("noise_sd", "")``. NaN where a position was left out. With a second axis,
+        of the times of `hrf`, it becomes a 4D file.
     trace : float array, shape (n_iterations,)
         Course of the criterion: of VEM the free energy, of MCMC the log likelihood after every
         sweep, one chain after the other.
+
+    Raises
+    ------
+    ValueError
+        If the catalogue lacks a column or a map.
     """
 
     parcel: int
@@ -200,8 +211,18 @@ class ParcelEstimate:
     summary: Mapping[str, float] = field(default_factory=dict)
     conditions: Mapping[str, FloatArray] = field(default_factory=dict)
     hrf: Mapping[str, FloatArray] = field(default_factory=dict)
-    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    maps: Mapping[MapName, NDArray[np.float32]] = field(default_factory=dict)
     trace: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        unknown = [
+            *(key for key in self.maps if key[0] not in MAPS),
+            *(name for name in self.summary if name not in COLUMNS["parcels"]),
+            *(name for name in self.conditions if name not in COLUMNS["conditions"]),
+            *(name for name in self.hrf if name not in _HRF_COLUMNS),
+        ]
+        if unknown:
+            raise ValueError(f"{unknown} of an estimate are not in the catalogue, pyhrf.outputs")
 
 
 class Estimator(Protocol):

@@ -35,6 +35,7 @@ def make_results(
     more=(),
 ):
     """An output directory whose levels are 1, 2, 3 times a factor, and other maps from 3 to 1."""
+    own = {"glm": "z"}.get(estimator, "ppm")  # a kind of map that the others lack
     estimates = []
     for number in (1, 2):
         positions = np.flatnonzero(labels == number)
@@ -57,7 +58,7 @@ def make_results(
                 summary={"time_to_peak": peak},
                 conditions={},
                 hrf=hrf,
-                maps={"nrl_a": level, "nrl_sd_a": level / 10, f"only_{estimator}": level}
+                maps={("nrl", "a"): level, ("nrl_sd", "a"): level / 10, (own, "a"): level}
                 | {name: level[::-1].copy() for name in more},
             )
         )
@@ -163,7 +164,8 @@ def test_compare__a_table_whose_time_is_damaged_is_named(run, folders, tmp_path,
 
 def test_compare__correlates_levels_and_not_their_quantiles(run, tmp_path):
     quantiles = ("nrl_q025_a", "nrl_q975_a")
-    one = make_results(tmp_path / "one", estimator="jde-vem", more=quantiles)
+    more = (("nrl_q025", "a"), ("nrl_q975", "a"))
+    one = make_results(tmp_path / "one", estimator="jde-vem", more=more)
     two = make_results(tmp_path / "two", estimator="jde-mcmc", factor=2.0)
     # quantiles that differ between the results: the mean with them would not be 1
     three = make_results(tmp_path / "three", estimator="rfir", factor=3.0)

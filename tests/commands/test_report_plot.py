@@ -32,7 +32,7 @@ def made(tmp_path_factory):
         summary={"n_iterations": 9.0, "converged": 1.0, "time_to_peak": 5.0},
         conditions={"mean_active": np.ones(1)},
         hrf={"time": time, "hrf": np.exp(-0.5 * (time - 5) ** 2), "sd": np.full(26, 0.1)},
-        maps={"nrl_a": np.linspace(-2, 4, positions.size, dtype=np.float32)},
+        maps={("nrl", "a"): np.linspace(-2, 4, positions.size, dtype=np.float32)},
         trace=-np.exp(-np.arange(9.0)),
     )
     lost = ParcelEstimate(2, "failed", "constant", np.flatnonzero(labels == 2))

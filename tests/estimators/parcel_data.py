@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pyhrf.data import Events, Experiment, Parcel, ParcelEstimate, Run
+from pyhrf.outputs.maps import MAPS, SIGNAL, SIGNAL_SQUARED
 from pyhrf.simulation.simulate import HRF_TIME, Simulated, simulate
 from pyhrf.simulation.spec import SimulationSpec
 
@@ -76,9 +77,8 @@ def assert_same(
     one: ParcelEstimate, other: ParcelEstimate, *, rtol: float = 1e-4, factor: float = 1.0
 ) -> None:
     """Two estimates agree, the levels and what else has the unit of the data up to a factor."""
-    units = ("nrl_", "contrast_first", "contrast_difference", "contrast_sd_", "noise_sd")
     for name, values in one.maps.items():
-        scale = factor if name.startswith(units) else 1.0
+        scale = {SIGNAL: factor, SIGNAL_SQUARED: factor**2}.get(MAPS[name[0]].unit, 1.0)
         np.testing.assert_allclose(
             other.maps[name], scale * values, rtol=rtol, atol=rtol * np.nanmax(abs(scale * values))
         )

@@ -97,7 +97,7 @@ def test_glm__censored_scans_and_confounds_are_as_by_nilearn(data):
     labels, results = run_glm(parcel.bold[~censored].astype(float), design, noise_model="ar1")
     expected = compute_contrast(labels, results, np.eye(design.shape[1])[0])
     np.testing.assert_allclose(
-        found.maps[f"t_{conditions[0]}"], expected.stat().ravel(), rtol=1e-5, atol=1e-5
+        found.maps["t", conditions[0]], expected.stat().ravel(), rtol=1e-5, atol=1e-5
     )
 
 
@@ -135,7 +135,7 @@ def test_glm__is_as_nilearns_first_level_model_with_sample_masks(data):
     )
     for name in conditions:
         expected = model.compute_contrast(name, output_type="stat").get_fdata().ravel()
-        np.testing.assert_allclose(found.maps[f"t_{name}"], expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found.maps["t", name], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_confounds__take_their_signal_out_of_the_levels(data):
@@ -144,7 +144,7 @@ def test_confounds__take_their_signal_out_of_the_levels(data):
     with_confounds = Experiment(conditions, (Run(run.n_scans, run.tr, run.events, confounds),))
     clean = JDEVEM(with_confounds).fit(parcel.bold, edges=parcel.edges)
     mended = JDEVEM(with_confounds).fit(spoilt, edges=parcel.edges)
-    level = f"nrl_{conditions[0]}"
+    level = ("nrl", conditions[0])
     scale = np.abs(clean.maps[level]).max()
     np.testing.assert_allclose(mended.maps[level], clean.maps[level], atol=1e-3 * scale)
 
@@ -157,7 +157,7 @@ def test_position_that_varies_in_censored_scans_only__is_left_out(data):
     bold[5, 2] = 300.0
     experiment = Experiment(conditions, (Run(run.n_scans, run.tr, run.events, None, censored),))
     found = JDEVEM(experiment).fit(bold, edges=parcel.edges)
-    unused = np.isnan(found.maps["noise_sd"])
+    unused = np.isnan(found.maps["noise_sd", ""])
     assert np.flatnonzero(unused).tolist() == [2]
 
 

@@ -104,12 +104,12 @@ def test_glm__equals_nilearns_own_maps(model, n_runs):
         ):
             expected = nilearns_map(own, [t_row], "t", theirs)
             np.testing.assert_allclose(
-                maps[f"{prefix}{kind}_{name}"], expected, rtol=1e-6, atol=1e-6 * expected.std()
+                maps[f"{prefix}{kind}", name], expected, rtol=1e-6, atol=1e-6 * expected.std()
             )
         for kind, theirs in (("F", "stat"), ("F_z", "z_score"), ("F_p", "p_value")):
             expected = nilearns_map(own, rows, "F", theirs)
             np.testing.assert_allclose(
-                maps[f"{prefix}{kind}_{name}"], expected, rtol=1e-6, atol=1e-6 * expected.std()
+                maps[f"{prefix}{kind}", name], expected, rtol=1e-6, atol=1e-6 * expected.std()
             )
 
 
@@ -208,7 +208,7 @@ def test_glm__levels_are_heights_of_the_response_to_a_unit_event(model, duration
     estimate = GLM(experiment_of(onsets, duration=duration), model=model).fit(noisy(5 * signal))
     # a bin of the FIR of an event that lasts mixes neighbouring times
     tolerance = 0.02 if model != "fir" else 0.1
-    np.testing.assert_allclose(estimate.maps["nrl_a"], 5.0, rtol=tolerance)
+    np.testing.assert_allclose(estimate.maps["nrl", "a"], 5.0, rtol=tolerance)
 
 
 @pytest.mark.parametrize(("tr", "step"), [(2.0, 2.0), (2.0, 1.3), (0.8, 1.7), (2.4, 3.1)])
@@ -226,7 +226,7 @@ def test_glm__fir_gives_the_response_at_any_delays(tr, step):
     estimate = GLM(experiment_of(onsets, n_scans, tr), model="fir", fir_delays=delays).fit(
         noisy(signal)
     )
-    found = estimate.maps["response_a"].mean(axis=0)
+    found = estimate.maps["response", "a"].mean(axis=0)
     np.testing.assert_allclose(found, heights, atol=0.25)
     assert np.corrcoef(found, heights)[0, 1] > 0.99
     np.testing.assert_allclose(np.diff(estimate.hrf["time"]), step)
@@ -271,7 +271,7 @@ def test_glm__responses_that_go_down_have_a_positive_hrf_and_negative_levels():
     signal = spm(np.subtract.outer(2.0 * np.arange(200), onsets)).sum(axis=1)
     for model in ("canonical", "derivatives", "fir"):
         estimate = GLM(experiment_of(onsets), model=model).fit(noisy(-3 * signal))
-        assert (estimate.maps["nrl_a"] < -2).all()
+        assert (estimate.maps["nrl", "a"] < -2).all()
         assert estimate.hrf["hrf"].max() == pytest.approx(1.0, abs=0.05)
 
 
@@ -283,9 +283,9 @@ def test_glm__a_condition_that_a_run_lacks_counts_where_it_is():
     alone = Experiment(both.conditions, (first,))
     found = GLM(both).fit_parcel(parcel).maps
     expected = GLM(alone).fit_parcel(with_bold(parcel, parcel.bold[: first.n_scans])).maps
-    for name in ("effect_cond2", "t_cond2", "nrl_sd_cond2", "F_cond2"):
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)
-    assert not np.allclose(found["t_cond1"], expected["t_cond1"])
+    for kind in ("effect", "t", "nrl_sd", "F"):
+        np.testing.assert_allclose(found[kind, "cond2"], expected[kind, "cond2"], rtol=1e-5)
+    assert not np.allclose(found["t", "cond1"], expected["t", "cond1"])
 
 
 def test_glm__tells_the_noise_and_what_autocorrelation_is_left():
@@ -296,12 +296,12 @@ def test_glm__tells_the_noise_and_what_autocorrelation_is_left():
         noise[n] += 0.5 * noise[n - 1]
     experiment = one_condition(2000)
     maps = GLM(experiment, drift="none").fit(noise + 10).maps
-    assert maps["ar1"].mean() == pytest.approx(0.49, abs=0.02)
-    assert maps["noise_sd"].mean() == pytest.approx(np.sqrt(1 / 0.75), rel=0.03)
-    assert abs(maps["residual_ar1"].mean()) < 0.02
+    assert maps["ar1", ""].mean() == pytest.approx(0.49, abs=0.02)
+    assert maps["noise_sd", ""].mean() == pytest.approx(np.sqrt(1 / 0.75), rel=0.03)
+    assert abs(maps["residual_ar1", ""].mean()) < 0.02
     plain = GLM(experiment, drift="none", noise="white").fit(noise + 10).maps
-    assert not plain["ar1"].any()
-    assert plain["residual_ar1"].mean() == pytest.approx(0.5, abs=0.02)
+    assert not plain["ar1", ""].any()
+    assert plain["residual_ar1", ""].mean() == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.parametrize("model", ["canonical", "fir"])
@@ -399,13 +399,15 @@ def test_glm__conditions_of_equal_height_do_not_differ_whatever_their_durations(
     experiment, signal = two_kinds(*durations)
     contrasts = {"difference": {"a": 1.0, "b": -1.0}, "both": {"a": 0.5, "b": 0.5}}
     maps = GLM(experiment, contrasts=contrasts).fit(noisy(signal, n=100, sd=1.0)).maps
-    np.testing.assert_allclose(maps["contrast_both"].mean(), 5.0, rtol=0.05)
-    assert abs(maps["contrast_t_difference"].mean()) < 0.5
-    assert np.mean(maps["contrast_F_p_difference"] < 0.05) < 0.15
-    assert maps["contrast_t_both"].min() > 10
+    np.testing.assert_allclose(maps["contrast", "both"].mean(), 5.0, rtol=0.05)
+    assert abs(maps["contrast_t", "difference"].mean()) < 0.5
+    assert np.mean(maps["contrast_F_p", "difference"] < 0.05) < 0.15
+    assert maps["contrast_t", "both"].min() > 10
     # of one unit only where the columns are
-    assert ("contrast_effect_difference" in maps) == (0.0 not in durations or sum(durations) == 0)
-    assert "effect_a" in maps
+    assert (("contrast_effect", "difference") in maps) == (
+        0.0 not in durations or sum(durations) == 0
+    )
+    assert ("effect", "a") in maps
 
 
 def test_glm__runs_of_other_durations_are_averaged_at_their_heights():
@@ -413,9 +415,9 @@ def test_glm__runs_of_other_durations_are_averaged_at_their_heights():
     experiment = Experiment(("a", "b"), (*impulses.runs, *lasting.runs))
     half = 1.5 * first  # heights of 7.5 and of 5: their mean is 6.25
     maps = GLM(experiment).fit(noisy(np.concatenate([half, second]), n=50, sd=1.0)).maps
-    np.testing.assert_allclose(maps["nrl_a"].mean(), 6.25, rtol=0.05)
-    np.testing.assert_allclose(maps["t_a"], maps["nrl_a"] / maps["nrl_sd_a"], rtol=1e-4)
-    assert "effect_a" not in maps
+    np.testing.assert_allclose(maps["nrl", "a"].mean(), 6.25, rtol=0.05)
+    np.testing.assert_allclose(maps["t", "a"], maps["nrl", "a"] / maps["nrl_sd", "a"], rtol=1e-4)
+    assert ("effect", "a") not in maps
 
 
 def test_glm__refuses_impulses_among_events_that_last():

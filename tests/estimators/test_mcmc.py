@@ -26,15 +26,17 @@ def test_jdemcmc__recovers_what_was_put_in():
     assert estimate.summary["time_to_peak"] == pytest.approx(simulated.time_to_peak[0], abs=0.6)
     assert np.max(estimate.hrf["hrf"]) == 1
     for m, condition in enumerate(simulated.experiment.conditions):
-        active, level = estimate.maps[f"active_{condition}"], estimate.maps[f"nrl_{condition}"]
+        active, level = estimate.maps["active", condition], estimate.maps["nrl", condition]
         truth = simulated.levels[m]
         assert auc(active, simulated.labels[m]) > 0.95
         assert np.polyfit(truth, level, 1)[0] == pytest.approx(1, abs=0.3)
-        low, high = (estimate.maps[f"nrl_{q}_{condition}"] for q in ("q025", "q975"))
+        low, high = (estimate.maps[f"nrl_{q}", condition] for q in ("q025", "q975"))
         assert np.all(low < high)
         assert np.mean((truth > low) & (truth < high)) > 0.9
-    np.testing.assert_allclose(np.median(estimate.maps["noise_sd"] / simulated.noise_sd), 1, 0.05)
-    assert np.mean(estimate.maps["ar1"] - simulated.ar1) == pytest.approx(0, abs=0.06)
+    np.testing.assert_allclose(
+        np.median(estimate.maps["noise_sd", ""] / simulated.noise_sd), 1, 0.05
+    )
+    assert np.mean(estimate.maps["ar1", ""] - simulated.ar1) == pytest.approx(0, abs=0.06)
     assert len(estimate.trace) == 2 * 3000
 
 
@@ -49,11 +51,11 @@ def test_jdemcmc__says_all_that_vem_says_under_the_same_names():
     assert set(vem.summary) - {"free_energy"} <= set(mcmc.summary)
     np.testing.assert_array_equal(vem.hrf["time"], mcmc.hrf["time"])
     np.testing.assert_allclose(vem.hrf["hrf"], mcmc.hrf["hrf"], atol=0.06)
-    for name in ("nrl_cond1", "nrl_cond2", "contrast_difference"):
+    for name in (("nrl", "cond1"), ("nrl", "cond2"), ("contrast", "difference")):
         scale = np.std(vem.maps[name])
         assert np.sqrt(np.mean((vem.maps[name] - mcmc.maps[name]) ** 2)) < 0.15 * scale
-    assert np.mean(abs(vem.maps["active_cond1"] - mcmc.maps["active_cond1"])) < 0.05
-    assert np.mean(abs(vem.maps["ppm_cond1"] - mcmc.maps["ppm_cond1"])) < 0.07
+    assert np.mean(abs(vem.maps["active", "cond1"] - mcmc.maps["active", "cond1"])) < 0.05
+    assert np.mean(abs(vem.maps["ppm", "cond1"] - mcmc.maps["ppm", "cond1"])) < 0.07
 
 
 def test_jdemcmc__intervals_of_hrf_and_levels_hold_the_truth_as_often_as_they_say():
@@ -66,7 +68,7 @@ def test_jdemcmc__intervals_of_hrf_and_levels_hold_the_truth_as_often_as_they_sa
         inside = (truth >= estimate.hrf["q025"]) & (truth <= estimate.hrf["q975"])
         hrf.append(inside[1:-1].mean())
         for m, condition in enumerate(simulated.experiment.conditions):
-            low, high = (estimate.maps[f"nrl_{q}_{condition}"] for q in ("q025", "q975"))
+            low, high = (estimate.maps[f"nrl_{q}", condition] for q in ("q025", "q975"))
             active = simulated.labels[m]
             inside = (simulated.levels[m] >= low) & (simulated.levels[m] <= high)
             levels.append(inside[active].mean())
@@ -80,7 +82,7 @@ def test_jdemcmc__chains_from_anywhere_end_where_those_from_vem_end():
     far = JDEMCMC(simulated.experiment, start="dispersed", n_chains=3).fit_parcel(parcel)
     assert far.summary["rhat"] < 1.1
     np.testing.assert_allclose(near.hrf["hrf"], far.hrf["hrf"], atol=0.03)
-    for name in ("active_cond1", "active_cond2"):
+    for name in (("active", "cond1"), ("active", "cond2")):
         assert np.mean(abs(near.maps[name] - far.maps[name])) < 0.02
     np.testing.assert_allclose(
         near.conditions["mean_active"], far.conditions["mean_active"], rtol=0.1
@@ -110,9 +112,9 @@ def test_jdemcmc__draws_depend_on_seed_and_number_and_nothing_else():
         for name, values in mine.maps.items():
             np.testing.assert_array_equal(values, theirs.maps[name])
         assert mine.summary == theirs.summary
-    assert not np.array_equal(first.maps["nrl_cond1"], ninth.maps["nrl_cond1"])
+    assert not np.array_equal(first.maps["nrl", "cond1"], ninth.maps["nrl", "cond1"])
     seeded = JDEMCMC(simulated.experiment, seed=1, **SHORT).fit_parcel(parcel)
-    assert not np.array_equal(first.maps["nrl_cond1"], seeded.maps["nrl_cond1"])
+    assert not np.array_equal(first.maps["nrl", "cond1"], seeded.maps["nrl", "cond1"])
 
 
 def test_jdemcmc__follows_the_scale_of_the_data():
@@ -121,9 +123,9 @@ def test_jdemcmc__follows_the_scale_of_the_data():
     one = sampler.fit_parcel(parcel)
     other = sampler.fit_parcel(with_bold(parcel, 1000 * parcel.bold))
     np.testing.assert_allclose(other.hrf["hrf"], one.hrf["hrf"], atol=0.03)
-    sd = one.maps["nrl_sd_cond1"]
-    assert np.all(abs(other.maps["nrl_cond1"] / 1000 - one.maps["nrl_cond1"]) < 0.3 * sd)
-    assert np.mean(abs(other.maps["active_cond1"] - one.maps["active_cond1"])) < 0.02
+    sd = one.maps["nrl_sd", "cond1"]
+    assert np.all(abs(other.maps["nrl", "cond1"] / 1000 - one.maps["nrl", "cond1"]) < 0.3 * sd)
+    assert np.mean(abs(other.maps["active", "cond1"] - one.maps["active", "cond1"])) < 0.02
 
 
 def test_jdemcmc__an_inactive_condition_comes_out_inactive():
@@ -167,15 +169,17 @@ def test_jdemcmc__too_few_positions_are_a_failed_estimate():
 def test_jdemcmc__a_threshold_splits_the_draws_of_a_level():
     simulated, parcel = small(shape=(4, 4, 4))
     plain = JDEMCMC(simulated.experiment, contrasts=CONTRASTS, **SHORT).fit_parcel(parcel)
-    level = plain.maps["nrl_cond1"]
+    level = plain.maps["nrl", "cond1"]
     above = JDEMCMC(simulated.experiment, ppm_threshold=0.0, **SHORT).fit_parcel(parcel)
     # the same draws: P(level > 0), which the contrast of this condition alone gives too
-    np.testing.assert_allclose(above.maps["ppm_cond1"], plain.maps["contrast_ppm_first"], atol=0.12)
-    np.testing.assert_allclose(plain.maps["contrast_first"], level, rtol=1e-5)
+    np.testing.assert_allclose(
+        above.maps["ppm", "cond1"], plain.maps["contrast_ppm", "first"], atol=0.12
+    )
+    np.testing.assert_allclose(plain.maps["contrast", "first"], level, rtol=1e-5)
     high = JDEMCMC(simulated.experiment, ppm_threshold=1e4, **SHORT).fit_parcel(parcel)
-    assert not high.maps["ppm_cond1"].any()
+    assert not high.maps["ppm", "cond1"].any()
     below = JDEMCMC(simulated.experiment, ppm_threshold=-1e4, **SHORT).fit_parcel(parcel)
-    assert not below.maps["ppm_cond1"].any()
+    assert not below.maps["ppm", "cond1"].any()
 
 
 def test_jdemcmc__a_given_strength_is_the_only_one():
@@ -190,8 +194,8 @@ def test_jdemcmc__one_chain_white_noise_and_no_neighbours_are_enough():
     bold = np.random.default_rng(0).normal(size=(100, 6))
     estimate = JDEMCMC(experiment, n_chains=1, noise="white", **SHORT).fit(bold)
     assert estimate.summary["n_chains"] == 1
-    assert not estimate.maps["ar1"].any()
-    assert np.isfinite(estimate.maps["nrl_a"]).all()
+    assert not estimate.maps["ar1", ""].any()
+    assert np.isfinite(estimate.maps["nrl", "a"]).all()
 
 
 @pytest.mark.parametrize(

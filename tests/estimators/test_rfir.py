@@ -170,7 +170,12 @@ def test_rfir__every_position_is_by_itself():
         one = Parcel(1, parcel.bold[:, [position]], parcel.edges[:0], parcel.positions[:1])
         estimate = estimator.fit_parcel(one)
         assert estimate.status == "ok"
-        for name in ("response_cond1", "response_sd_cond2", "noise_sd", "ar1"):
+        for name in (
+            ("response", "cond1"),
+            ("response_sd", "cond2"),
+            ("noise_sd", ""),
+            ("ar1", ""),
+        ):
             np.testing.assert_allclose(
                 estimate.maps[name][0], whole[name][position], rtol=1e-4, atol=1e-5
             )
@@ -182,11 +187,11 @@ def test_rfir__follows_the_unit_of_the_data(factor):
     estimator = RFIR(simulated.experiment)
     one = estimator.fit_parcel(parcel)
     other = estimator.fit_parcel(with_bold(parcel, parcel.bold.astype(float) * factor))
-    for name in ("nrl_cond1", "response_cond2"):
+    for name in (("nrl", "cond1"), ("response", "cond2")):
         values = one.maps[name] * factor
         np.testing.assert_allclose(other.maps[name], values, atol=1e-3 * np.abs(values).max())
     np.testing.assert_allclose(
-        other.maps["nrl_sd_cond1"], one.maps["nrl_sd_cond1"] * abs(factor), rtol=1e-3
+        other.maps["nrl_sd", "cond1"], one.maps["nrl_sd", "cond1"] * abs(factor), rtol=1e-3
     )
     np.testing.assert_allclose(other.hrf["hrf"], one.hrf["hrf"], atol=1e-3)
 
@@ -200,7 +205,7 @@ def test_rfir__order_of_positions_has_no_influence():
     estimator = RFIR(simulated.experiment)
     one, other = estimator.fit_parcel(parcel), estimator.fit_parcel(shuffled)
     np.testing.assert_allclose(
-        other.maps["nrl_cond1"], one.maps["nrl_cond1"][order], rtol=1e-4, atol=1e-4
+        other.maps["nrl", "cond1"], one.maps["nrl", "cond1"][order], rtol=1e-4, atol=1e-4
     )
     np.testing.assert_allclose(other.hrf["hrf"], one.hrf["hrf"], atol=1e-6)
 
@@ -214,8 +219,8 @@ def test_rfir__errors_of_responses_cover_the_truth(snr):
         shape = simulated.hrf_shapes[0].value(np.arange(26.0))
         for m, name in enumerate(simulated.experiment.conditions):
             truth = simulated.levels[m][:, None] * shape
-            error = np.abs(maps[f"response_{name}"] - truth)[:, 1:-1]
-            sd = maps[f"response_sd_{name}"][:, 1:-1]
+            error = np.abs(maps["response", name] - truth)[:, 1:-1]
+            sd = maps["response_sd", name][:, 1:-1]
             assert (sd > 0).all()
             for which, active in enumerate((simulated.labels[m], ~simulated.labels[m])):
                 inside[which] += (error <= 1.96 * sd)[active].mean()
@@ -262,7 +267,7 @@ def test_rfir__a_condition_without_response_claims_nothing():
     simulated, parcel = small(active_fraction=0.0)
     estimate = RFIR(simulated.experiment).fit_parcel(parcel)
     for name in simulated.experiment.conditions:
-        z = estimate.maps[f"nrl_{name}"] / estimate.maps[f"nrl_sd_{name}"]
+        z = estimate.maps["nrl", name] / estimate.maps["nrl_sd", name]
         assert np.mean(np.abs(z) > 1.96) < 0.07
     assert (estimate.conditions["fraction_responding"] < 0.7).all()
 
@@ -273,17 +278,17 @@ def test_rfir__contrasts_and_ppm_follow_from_the_levels():
     maps = (
         RFIR(simulated.experiment, contrasts=contrasts, ppm_threshold=4.0).fit_parcel(parcel).maps
     )
-    np.testing.assert_allclose(maps["contrast_same"], 2 * maps["nrl_cond1"], rtol=1e-5)
-    np.testing.assert_allclose(maps["contrast_sd_same"], 2 * maps["nrl_sd_cond1"], rtol=1e-5)
-    difference = maps["nrl_cond1"] - maps["nrl_cond2"]
-    np.testing.assert_allclose(maps["contrast_difference"], difference, atol=1e-4)
-    z = maps["contrast_difference"] / maps["contrast_sd_difference"]
-    np.testing.assert_allclose(maps["contrast_ppm_difference"], norm.cdf(z), atol=1e-4)
-    z = (maps["nrl_cond2"] - 4.0) / maps["nrl_sd_cond2"]
-    np.testing.assert_allclose(maps["ppm_cond2"], norm.cdf(z), atol=1e-4)
+    np.testing.assert_allclose(maps["contrast", "same"], 2 * maps["nrl", "cond1"], rtol=1e-5)
+    np.testing.assert_allclose(maps["contrast_sd", "same"], 2 * maps["nrl_sd", "cond1"], rtol=1e-5)
+    difference = maps["nrl", "cond1"] - maps["nrl", "cond2"]
+    np.testing.assert_allclose(maps["contrast", "difference"], difference, atol=1e-4)
+    z = maps["contrast", "difference"] / maps["contrast_sd", "difference"]
+    np.testing.assert_allclose(maps["contrast_ppm", "difference"], norm.cdf(z), atol=1e-4)
+    z = (maps["nrl", "cond2"] - 4.0) / maps["nrl_sd", "cond2"]
+    np.testing.assert_allclose(maps["ppm", "cond2"], norm.cdf(z), atol=1e-4)
     # a negative one asks for less, as the other estimators' does
-    below = RFIR(simulated.experiment, ppm_threshold=-4.0).fit_parcel(parcel).maps["ppm_cond2"]
-    z = (maps["nrl_cond2"] + 4.0) / maps["nrl_sd_cond2"]
+    below = RFIR(simulated.experiment, ppm_threshold=-4.0).fit_parcel(parcel).maps["ppm", "cond2"]
+    z = (maps["nrl", "cond2"] + 4.0) / maps["nrl_sd", "cond2"]
     np.testing.assert_allclose(below, norm.cdf(-z), atol=1e-4)
 
 
@@ -321,7 +326,7 @@ def test_fit_parcel__signals_without_noise_are_no_traceback(kind):
     estimate = RFIR(experiment).fit_parcel(parcel)
     assert estimate.status in ("ok", "failed")
     if estimate.status == "ok":
-        assert np.isfinite(estimate.maps["nrl_a"]).all()
+        assert np.isfinite(estimate.maps["nrl", "a"]).all()
 
 
 def test_fit_parcel__too_few_positions_is_a_failed_estimate():

@@ -132,7 +132,7 @@ def test_two_runs_of_the_glm__have_the_effects_of_one_design_of_all_columns(data
     (result,) = run_glm(bold.astype(float), design, noise_model="ols")[1].values()
     effects = result.theta[[0, matrices[0].shape[1]]].mean(axis=0)
     np.testing.assert_allclose(
-        found.maps["contrast_effect_a"], effects, rtol=1e-6, atol=1e-6 * np.abs(effects).max()
+        found.maps["contrast_effect", "a"], effects, rtol=1e-6, atol=1e-6 * np.abs(effects).max()
     )
 
 
@@ -150,7 +150,7 @@ def test_runs_of_another_length_and_tr__find_the_response_in_both(name):
     estimate = ({**ESTIMATORS, "glm": GLM}[name])(Experiment(("a",), tuple(runs))).fit(
         np.vstack(parts), **given
     )
-    level = estimate.maps["nrl_a"]
+    level = estimate.maps["nrl", "a"]
     assert 4.3 < level.mean() < 5.7
     if name != "glm":
         time, hrf = estimate.hrf["time"], estimate.hrf["hrf"]
@@ -177,7 +177,7 @@ def test_levels_per_run__are_those_of_the_simulation(name):
     experiment, _ = levels_per_run(Experiment(("a",), runs))
     estimate = ESTIMATORS[name](experiment).fit(np.vstack(parts), edges=EDGES)
     for number, truth in enumerate(level, start=1):
-        found = estimate.maps[f"nrl_a_run{number}"]
+        found = estimate.maps["nrl", f"a_run{number}"]
         assert np.sqrt(np.mean((found - truth) ** 2)) < 0.6
         assert abs(found[:12].mean() - truth[0]) < 0.4
 
@@ -191,5 +191,5 @@ def test_levels_per_run_of_the_glm__are_those_of_the_runs_alone(noise):
         alone = GLM(Experiment(("a",), (run,)), noise=noise).fit(bold)
         for kind in ("nrl", "nrl_sd", "t", "z", "effect"):
             np.testing.assert_array_equal(
-                together.maps[f"{kind}_a_run{number}"], alone.maps[f"{kind}_a"]
+                together.maps[kind, f"a_run{number}"], alone.maps[kind, "a"]
             )

@@ -47,7 +47,7 @@ def test_hrf_quality__is_never_above_the_highest_probability_of_activation(name)
         given = with_bold(parcel, smoothed(rng.normal(size=parcel.bold.shape), 0.6))
         found = MAKERS[name](simulated.experiment).fit_parcel(given)
         conditions = simulated.experiment.conditions
-        highest.append(max(float(found.maps[f"active_{c}"].max()) for c in conditions))
+        highest.append(max(float(found.maps["active", c].max()) for c in conditions))
         quality.append(found.summary["hrf_quality"])
     assert np.all(np.array(quality) <= np.array(highest) + 1e-6)
     clear = MAKERS[name](simulated.experiment).fit_parcel(parcel)

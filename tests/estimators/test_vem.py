@@ -30,15 +30,17 @@ def test_jdevem__recovers_what_was_put_in():
     assert estimate.summary["time_to_peak"] == pytest.approx(simulated.time_to_peak[0], abs=0.6)
     assert estimate.summary["hrf_quality"] > 0.9
     for m, condition in enumerate(simulated.experiment.conditions):
-        active, level = estimate.maps[f"active_{condition}"], estimate.maps[f"nrl_{condition}"]
+        active, level = estimate.maps["active", condition], estimate.maps["nrl", condition]
         truth = simulated.levels[m]
         assert auc(active, simulated.labels[m]) > 0.95
         # levels in the unit of the data: the height of the response to an impulse
         assert np.polyfit(truth, level, 1)[0] == pytest.approx(1, abs=0.3)
-        gap = (level - truth) / estimate.maps[f"nrl_sd_{condition}"]
+        gap = (level - truth) / estimate.maps["nrl_sd", condition]
         assert 0.5 < np.sqrt(np.mean(gap**2)) < 1.5
-    np.testing.assert_allclose(np.median(estimate.maps["noise_sd"] / simulated.noise_sd), 1, 0.05)
-    assert np.mean(estimate.maps["ar1"] - simulated.ar1) == pytest.approx(0, abs=0.06)
+    np.testing.assert_allclose(
+        np.median(estimate.maps["noise_sd", ""] / simulated.noise_sd), 1, 0.05
+    )
+    assert np.mean(estimate.maps["ar1", ""] - simulated.ar1) == pytest.approx(0, abs=0.06)
 
 
 def test_jdevem__errors_of_the_hrf_have_the_size_of_its_errors():
@@ -86,8 +88,8 @@ def test_jdevem__negative_responses_are_negative_levels_of_an_upright_hrf():
     flip = np.sign(np.corrcoef(hrf, true_hrf(simulated, estimate.hrf["time"]))[0, 1])
     assert np.all(np.sign(estimate.conditions["mean_active"]) == flip * signs)
     for m, condition in enumerate(simulated.experiment.conditions):
-        assert auc(estimate.maps[f"active_{condition}"], simulated.labels[m]) > 0.93
-        assert auc(estimate.maps[f"ppm_{condition}"], simulated.labels[m]) > 0.9
+        assert auc(estimate.maps["active", condition], simulated.labels[m]) > 0.93
+        assert auc(estimate.maps["ppm", condition], simulated.labels[m]) > 0.9
 
 
 @pytest.mark.parametrize("field", ["beta", None])
@@ -97,13 +99,17 @@ def test_jdevem__mirrored_data_mirror_the_levels(field):
     one = estimator.fit_parcel(parcel)
     other = estimator.fit_parcel(with_bold(parcel, -parcel.bold))
     np.testing.assert_allclose(other.hrf["hrf"], one.hrf["hrf"], atol=1e-3)
-    for name in ("nrl_cond1", "nrl_cond2", "contrast_difference"):
+    for name in (("nrl", "cond1"), ("nrl", "cond2"), ("contrast", "difference")):
         np.testing.assert_allclose(other.maps[name], -one.maps[name], atol=0.02)
-    np.testing.assert_allclose(other.maps["active_cond1"], one.maps["active_cond1"], atol=0.01)
     np.testing.assert_allclose(
-        other.maps["contrast_ppm_difference"], 1 - one.maps["contrast_ppm_difference"], atol=0.01
+        other.maps["active", "cond1"], one.maps["active", "cond1"], atol=0.01
     )
-    np.testing.assert_allclose(other.maps["ppm_cond1"], one.maps["ppm_cond1"], atol=0.01)
+    np.testing.assert_allclose(
+        other.maps["contrast_ppm", "difference"],
+        1 - one.maps["contrast_ppm", "difference"],
+        atol=0.01,
+    )
+    np.testing.assert_allclose(other.maps["ppm", "cond1"], one.maps["ppm", "cond1"], atol=0.01)
 
 
 SCENARIOS = {
@@ -148,7 +154,7 @@ def test_jdevem__any_step_finds_the_same_response(dt):
     times = np.arange(0.0, 24.0, 2.0)
     curves = [np.interp(times, each.hrf["time"], each.hrf["hrf"]) for each in (one, other)]
     np.testing.assert_allclose(curves[0], curves[1], atol=tolerance)
-    gain = np.polyfit(one.maps["nrl_cond1"], other.maps["nrl_cond1"], 1)[0]
+    gain = np.polyfit(one.maps["nrl", "cond1"], other.maps["nrl", "cond1"], 1)[0]
     assert gain == pytest.approx(1, abs=0.15)
 
 
@@ -163,22 +169,22 @@ def test_jdevem__collinear_conditions_share_the_response():
     estimate = JDEVEM(twins, contrasts=contrasts).fit_parcel(parcel)
     assert estimate.status == "ok"
     assert never_falls(estimate.trace)
-    found = estimate.maps["contrast_sum"]
+    found = estimate.maps["contrast", "sum"]
     assert np.corrcoef(found, simulated.levels[0])[0, 1] > 0.8
-    gap = (found - simulated.levels[0]) / estimate.maps["contrast_sd_sum"]
+    gap = (found - simulated.levels[0]) / estimate.maps["contrast_sd", "sum"]
     assert 0.6 < np.sqrt(np.mean(gap**2)) < 1.5
     # the data tell of the sum only
-    difference = estimate.maps["contrast_sd_difference"]
-    assert np.mean(difference) > np.mean(estimate.maps["contrast_sd_sum"])
+    difference = estimate.maps["contrast_sd", "difference"]
+    assert np.mean(difference) > np.mean(estimate.maps["contrast_sd", "sum"])
 
 
 def test_jdevem__noise_can_be_white():
     simulated, parcel = small(ar1=(0.0, 0.0))
     white = JDEVEM(simulated.experiment, noise="white").fit_parcel(parcel)
-    assert not white.maps["ar1"].any()
+    assert not white.maps["ar1", ""].any()
     assert never_falls(white.trace)
     assert shape_error(simulated, white.hrf) < 0.15
-    np.testing.assert_allclose(np.median(white.maps["noise_sd"] / simulated.noise_sd), 1, 0.05)
+    np.testing.assert_allclose(np.median(white.maps["noise_sd", ""] / simulated.noise_sd), 1, 0.05)
 
 
 def test_jdevem__two_runs_are_one_experiment():
@@ -204,7 +210,7 @@ def test_jdevem__free_energy_never_falls_in_a_field_of_any_strength(beta):
     simulated, parcel = small()
     estimate = JDEVEM(simulated.experiment, beta=beta).fit_parcel(parcel)
     assert never_falls(estimate.trace)
-    assert np.all((estimate.maps["active_cond1"] >= 0) & (estimate.maps["active_cond1"] <= 1))
+    assert np.all((estimate.maps["active", "cond1"] >= 0) & (estimate.maps["active", "cond1"] <= 1))
 
 
 def test_jdevem__no_parcel_is_driven_to_one_label():
@@ -230,7 +236,7 @@ def test_jdevem__many_parcels_of_the_reference_kind():
         for m, condition in enumerate(simulated.experiment.conditions):
             label = simulated.labels[m, members]
             if label.any() and not label.all():
-                areas.append(auc(estimate.maps[f"active_{condition}"], label))
+                areas.append(auc(estimate.maps["active", condition], label))
     assert np.mean(errors) < 0.2
     assert np.mean(areas) > 0.95
 
@@ -240,15 +246,16 @@ def test_jdevem__estimate_is_complete():
     estimate = JDEVEM(simulated.experiment, contrasts=CONTRASTS).fit_parcel(parcel)
     n = len(parcel.positions)
     per_condition = ("nrl", "nrl_sd", "active", "ppm")
-    expected = {f"{kind}_{name}" for kind in per_condition for name in ("cond1", "cond2")}
-    expected |= {f"contrast_{kind}{name}" for kind in ("", "sd_", "ppm_") for name in CONTRASTS}
-    assert set(estimate.maps) == expected | {"noise_sd", "ar1"}
-    for name, values in estimate.maps.items():
+    expected = {(kind, name) for kind in per_condition for name in ("cond1", "cond2")}
+    per_contrast = ("contrast", "contrast_sd", "contrast_ppm")
+    expected |= {(kind, name) for kind in per_contrast for name in CONTRASTS}
+    assert set(estimate.maps) == expected | {("noise_sd", ""), ("ar1", "")}
+    for (kind, _), values in estimate.maps.items():
         assert values.dtype == np.float32
         assert values.shape == (n,)
-        if name.startswith(("active", "ppm", "contrast_ppm")):
+        if kind in ("active", "ppm", "contrast_ppm"):
             assert np.all((values >= 0) & (values <= 1))
-        if "sd" in name:
+        if "sd" in kind:
             assert np.all(values > 0)
     assert set(estimate.hrf) == {"time", "hrf", "sd"}
     np.testing.assert_array_equal(estimate.hrf["time"], np.arange(26.0))
@@ -271,26 +278,26 @@ def test_jdevem__contrasts_know_that_levels_are_correlated():
     simulated, parcel = small()
     contrasts = {**CONTRASTS, "sum": {"cond1": 1, "cond2": 1}}
     maps = JDEVEM(simulated.experiment, contrasts=contrasts).fit_parcel(parcel).maps
-    difference = maps["nrl_cond1"] - maps["nrl_cond2"]
-    np.testing.assert_allclose(maps["contrast_difference"], difference, atol=1e-4)
-    np.testing.assert_allclose(maps["contrast_sd_first"], maps["nrl_sd_cond1"], rtol=1e-5)
+    difference = maps["nrl", "cond1"] - maps["nrl", "cond2"]
+    np.testing.assert_allclose(maps["contrast", "difference"], difference, atol=1e-4)
+    np.testing.assert_allclose(maps["contrast_sd", "first"], maps["nrl_sd", "cond1"], rtol=1e-5)
     # var(a - b) + var(a + b) = 2 var(a) + 2 var(b), but neither is var(a) + var(b)
-    variances = maps["nrl_sd_cond1"] ** 2 + maps["nrl_sd_cond2"] ** 2
-    both = maps["contrast_sd_difference"] ** 2 + maps["contrast_sd_sum"] ** 2
+    variances = maps["nrl_sd", "cond1"] ** 2 + maps["nrl_sd", "cond2"] ** 2
+    both = maps["contrast_sd", "difference"] ** 2 + maps["contrast_sd", "sum"] ** 2
     np.testing.assert_allclose(both, 2 * variances, rtol=1e-4)
-    assert np.all(np.abs(maps["contrast_sd_sum"] ** 2 / variances - 1) > 1e-3)
+    assert np.all(np.abs(maps["contrast_sd", "sum"] ** 2 / variances - 1) > 1e-3)
 
 
 def test_jdevem__threshold_of_the_ppm_may_be_given():
     simulated, parcel = small()
     low, high = (
-        JDEVEM(simulated.experiment, ppm_threshold=value).fit_parcel(parcel).maps["ppm_cond1"]
+        JDEVEM(simulated.experiment, ppm_threshold=value).fit_parcel(parcel).maps["ppm", "cond1"]
         for value in (0.0, 5.0)
     )
     assert np.all(high <= low)
     assert high.mean() < low.mean() - 0.1
     never = JDEVEM(simulated.experiment, ppm_threshold=1e6).fit_parcel(parcel)
-    assert never.maps["ppm_cond1"].max() == 0
+    assert never.maps["ppm", "cond1"].max() == 0
 
 
 def test_jdevem__stops_at_the_iterations_that_are_allowed():
@@ -311,7 +318,7 @@ def test_jdevem__says_how_little_it_knows_of_levels_without_a_response():
     estimate = JDEVEM(simulated.experiment).fit_parcel(parcel)
     assert estimate.summary["hrf_quality"] < 0.5
     for m, condition in enumerate(simulated.experiment.conditions):
-        z = estimate.maps[f"nrl_{condition}"] - simulated.levels[m]
-        z = z / estimate.maps[f"nrl_sd_{condition}"]
+        z = estimate.maps["nrl", condition] - simulated.levels[m]
+        z = z / estimate.maps["nrl_sd", condition]
         assert np.sqrt(np.mean(z**2)) < 1.2
-        assert np.median(estimate.maps[f"nrl_sd_{condition}"]) > 0.5
+        assert np.median(estimate.maps["nrl_sd", condition]) > 0.5

@@ -212,8 +212,8 @@ def test_responses_along_the_noise__are_not_taken_for_noise(monkeypatch):
     def height(**settings):
         found = JDEVEM(simulated.experiment, **settings).fit_parcel(given)
         assert found.summary["shared_noise"] == (not settings)
-        level = found.maps["nrl_cond1"].astype(float)
-        return level @ bump / (bump @ bump), found.maps["nrl_sd_cond1"]
+        level = found.maps["nrl", "cond1"].astype(float)
+        return level @ bump / (bump @ bump), found.maps["nrl_sd", "cond1"]
 
     plain, _ = height(shared_noise="none")
     found, sd = height()

@@ -52,7 +52,7 @@ def test_fit_parcel__one_bad_scan_is_enough():
     bold = parcel.bold.copy()
     bold[3, 5], bold[7, 6], bold[7, 8], bold[9, 8] = np.nan, np.inf, np.inf, -np.inf
     estimate = JDEVEM(simulated.experiment).fit_parcel(with_bold(parcel, bold))
-    np.testing.assert_array_equal(np.flatnonzero(np.isnan(estimate.maps["ar1"])), [5, 6, 8])
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(estimate.maps["ar1", ""])), [5, 6, 8])
 
 
 @pytest.mark.parametrize("noise", ["ar1", "white"])
@@ -65,7 +65,7 @@ def test_fit_parcel__leaves_out_positions_that_are_constant_in_a_run(noise):
     estimator = JDEVEM(simulated.experiment, noise=noise)
     estimate = estimator.fit_parcel(with_bold(parcel, bold))
     assert estimate.status == "ok", estimate.reason
-    np.testing.assert_array_equal(np.flatnonzero(np.isnan(estimate.maps["noise_sd"])), [3, 4])
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(estimate.maps["noise_sd", ""])), [3, 4])
     bold[:, 3:5] = np.nan
     again = estimator.fit_parcel(with_bold(parcel, bold))
     np.testing.assert_array_equal(estimate.hrf["hrf"], again.hrf["hrf"])

@@ -49,7 +49,7 @@ def test_jdevem__drift_may_be_modelled_otherwise(drift):
     if drift == "polynomial":
         assert_same(estimate, moved, rtol=2e-3)
     else:
-        assert np.median(moved.maps["noise_sd"]) > 2 * np.median(estimate.maps["noise_sd"])
+        assert np.median(moved.maps["noise_sd", ""]) > 2 * np.median(estimate.maps["noise_sd", ""])
 
 
 def test_jdevem__order_of_positions_hardly_matters():
@@ -66,7 +66,7 @@ def test_jdevem__order_of_positions_hardly_matters():
     one, other = estimator.fit_parcel(parcel), estimator.fit_parcel(shuffled)
     np.testing.assert_array_equal(other.positions, parcel.positions[order])
     np.testing.assert_allclose(other.hrf["hrf"], one.hrf["hrf"], atol=1e-3)
-    for name in ("nrl_cond1", "nrl_sd_cond2", "active_cond1", "noise_sd"):
+    for name in (("nrl", "cond1"), ("nrl_sd", "cond2"), ("active", "cond1"), ("noise_sd", "")):
         assert np.mean(np.abs(other.maps[name] - one.maps[name][order])) < 0.01
 
 
@@ -77,7 +77,8 @@ def test_jdevem__order_of_conditions_hardly_matters():
     one = JDEVEM(Experiment(("cond1", "cond2"), runs), **settings).fit_parcel(parcel)
     other = JDEVEM(Experiment(("cond2", "cond1"), runs), **settings).fit_parcel(parcel)
     np.testing.assert_allclose(other.hrf["hrf"], one.hrf["hrf"], atol=1e-3)
-    for name in ("nrl_cond1", "nrl_cond2", "nrl_sd_cond1", "nrl_sd_cond2"):
+    names = [(kind, name) for kind in ("nrl", "nrl_sd") for name in ("cond1", "cond2")]
+    for name in names:
         assert np.mean(np.abs(other.maps[name] - one.maps[name])) < 0.01
     np.testing.assert_allclose(
         other.conditions["fraction_active"][::-1], one.conditions["fraction_active"], atol=1e-3

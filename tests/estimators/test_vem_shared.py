@@ -56,8 +56,8 @@ def test_noise_that_positions_share__neither_hides_responses_nor_passes_for_them
         noise = shared_noise(rng, len(parcel.bold), size=1.5)
         given = data_with(simulated, parcel, levels, noise)
         found = estimator.fit_parcel(given)
-        assert np.mean(found.maps["active_cond2"] > 0.5) < 0.01
-        assert auc(found.maps["active_cond1"], simulated.labels[0]) > 0.95
+        assert np.mean(found.maps["active", "cond2"] > 0.5) < 0.01
+        assert auc(found.maps["active", "cond1"], simulated.labels[0]) > 0.95
         graph = NeighbourGraph.from_edges(given.edges, given.bold.shape[1])
         other = solve_independent(estimator._problem, given.bold, graph)
         assert auc(other.state.p[:, 0], simulated.labels[0]) < 0.8
@@ -70,7 +70,7 @@ def test_a_scan_that_is_wrong_everywhere__spoils_nothing(clean):
     noise[40] += 10.0
     given = data_with(simulated, parcel, levels, noise)
     found = JDEVEM(simulated.experiment).fit_parcel(given)
-    assert auc(found.maps["active_cond1"], simulated.labels[0]) > 0.95
+    assert auc(found.maps["active", "cond1"], simulated.labels[0]) > 0.95
     assert found.summary["n_outlying_scans"] == 1
 
 
@@ -88,8 +88,8 @@ def test_slow_noise__does_not_pass_for_responses(clean, kind):
         noise = lfilter([1, -0.6], [1, -0.97], rng.normal(size=(n + 300, V)), axis=0)[300:]
         noise /= noise.std()
     found = JDEVEM(simulated.experiment).fit_parcel(data_with(simulated, parcel, levels, noise))
-    assert auc(found.maps["active_cond1"], simulated.labels[0]) > 0.9
-    assert np.mean(found.maps["active_cond2"] > 0.5) < 0.02
+    assert auc(found.maps["active", "cond1"], simulated.labels[0]) > 0.9
+    assert np.mean(found.maps["active", "cond2"] > 0.5) < 0.02
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -142,9 +142,13 @@ def test_mirrored_data__mirror_the_levels(clean):
     one = estimator.fit_parcel(data_with(simulated, parcel, levels, noise))
     other = estimator.fit_parcel(data_with(simulated, parcel, -levels, -noise))
     np.testing.assert_allclose(other.hrf["hrf"], one.hrf["hrf"], atol=1e-3)
-    scale = np.abs(one.maps["nrl_cond1"]).max()
-    np.testing.assert_allclose(other.maps["nrl_cond1"], -one.maps["nrl_cond1"], atol=1e-3 * scale)
-    np.testing.assert_allclose(other.maps["active_cond1"], one.maps["active_cond1"], atol=1e-3)
+    scale = np.abs(one.maps["nrl", "cond1"]).max()
+    np.testing.assert_allclose(
+        other.maps["nrl", "cond1"], -one.maps["nrl", "cond1"], atol=1e-3 * scale
+    )
+    np.testing.assert_allclose(
+        other.maps["active", "cond1"], one.maps["active", "cond1"], atol=1e-3
+    )
 
 
 def test_free_energy__never_falls_with_shared_noise(clean):
@@ -174,7 +178,7 @@ def test_scaled_data__scale_the_levels_of_shared_noise(clean):
     estimator = JDEVEM(simulated.experiment)
     one = estimator.fit_parcel(given)
     other = estimator.fit_parcel(replace(given, bold=(given.bold * 8).astype(np.float32)))
-    np.testing.assert_allclose(other.maps["nrl_cond1"], 8 * one.maps["nrl_cond1"], rtol=1e-3)
+    np.testing.assert_allclose(other.maps["nrl", "cond1"], 8 * one.maps["nrl", "cond1"], rtol=1e-3)
     np.testing.assert_allclose(other.hrf["hrf"], one.hrf["hrf"], atol=1e-3)
 
 
@@ -183,8 +187,8 @@ def test_white_noise_setting__holds_for_shared_noise(clean):
     noise = shared_noise(np.random.default_rng(6), len(parcel.bold))
     given = data_with(simulated, parcel, levels, noise)
     found = JDEVEM(simulated.experiment, noise="white").fit_parcel(given)
-    assert not found.maps["ar1"].any()
-    assert JDEVEM(simulated.experiment).fit_parcel(given).maps["ar1"].min() > 0.1
+    assert not found.maps["ar1", ""].any()
+    assert JDEVEM(simulated.experiment).fit_parcel(given).maps["ar1", ""].min() > 0.1
 
 
 def test_parcels_of_few_voxels_or_many_conditions__are_estimated():

@@ -64,10 +64,10 @@ class FakeEstimator:
             "ok",
             "",
             parcel.positions,
-            summary={"total": float(total.sum()), "quality": float("nan"), "n_iterations": 3.0},
+            summary={"free_energy": float(total.sum()), "fwhm": float("nan"), "n_iterations": 3.0},
             conditions={"mean_active": total[:1] / 3, "beta": np.array([np.inf])},
             hrf={"time": np.arange(4.0), "hrf": parcel.bold[:4, 0].astype(np.float64)},
-            maps={"nrl_a b": total.astype(np.float32), "ppm_é": np.float32(total) * 0.1},
+            maps={("nrl", "a b"): total.astype(np.float32), ("ppm", "é"): np.float32(total) * 0.1},
             trace=np.array([1.0, -0.0, parcel.number / 7]),
         )
 

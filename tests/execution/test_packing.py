@@ -21,22 +21,25 @@ from pyhrf.execution.packing import (
     unpack_estimates,
     unpack_parcels,
 )
+from pyhrf.outputs.columns import COLUMNS
+from pyhrf.outputs.maps import MAPS
 
 floats = st.floats(width=32)
 arrays = st.sampled_from(["f4", "f8", "i4", "i8", "u1", "bool"]).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0))
 )
-tables = st.dictionaries(st.text(max_size=8), arrays, max_size=4)
+columns = {table: st.sampled_from(list(known)) for table, known in COLUMNS.items()}
+map_names = st.tuples(st.sampled_from(list(MAPS)), st.text(max_size=8))
 estimates = st.builds(
     ParcelEstimate,
     parcel=st.integers(1, 2**31),
     status=st.sampled_from(["ok", "failed", "skipped"]),
     reason=st.text(max_size=20),
     positions=hnp.arrays(np.int64, st.integers(0, 5)),
-    summary=st.dictionaries(st.text(max_size=8), st.floats(), max_size=4),
-    conditions=tables,
-    hrf=tables,
-    maps=tables,
+    summary=st.dictionaries(columns["parcels"], st.floats(), max_size=4),
+    conditions=st.dictionaries(columns["conditions"], arrays, max_size=4),
+    hrf=st.dictionaries(columns["hrf"], arrays, max_size=4),
+    maps=st.dictionaries(map_names, arrays, max_size=4),
     trace=hnp.arrays(np.float64, st.integers(0, 5)),
 )
 PACKED = pack_estimates([FakeEstimator().fit_parcel(p) for p in load([3, 4])], about={"host": "x"})
@@ -65,7 +68,7 @@ def test_pack_estimates__is_a_plain_npz_without_pickle():
 
 @pytest.mark.parametrize("values", [np.array(["a"]), np.array([None]), np.array([1j])])
 def test_pack_estimates__refuses_what_is_no_number(values):
-    estimate = ParcelEstimate(1, "ok", "", np.arange(1), maps={"bad": values})
+    estimate = ParcelEstimate(1, "ok", "", np.arange(1), maps={("ar1", ""): values})
     with pytest.raises(TypeError, match="an estimate holds"):
         pack_estimates([estimate])
 
@@ -115,7 +118,7 @@ def test_unpack_estimates__never_executes_a_pickle():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('"format": 1', '"format": 9'),
+        ('"format": 2', '"format": 9'),
         ('"status": "ok"', '"status": "no"'),
         ('"trace": ["float64", [3]]', '"trace": ["float64", [2]]'),
         ('"trace": ["float64", [3]]', '"trace": ["float32", [3]]'),

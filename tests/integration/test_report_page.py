@@ -374,7 +374,7 @@ def write_volume_results(folder: Path, labels: np.ndarray, levels: np.ndarray) -
     where = np.flatnonzero(labels)
     time = np.arange(0, 26.0)
     hrf = {"time": time, "hrf": np.exp(-(((time - 5) / 2) ** 2)), "sd": np.full(26, 0.1)}
-    maps = {"nrl_audio": levels.reshape(-1)[where].astype(np.float32)}
+    maps = {("nrl", "audio"): levels.reshape(-1)[where].astype(np.float32)}
     estimate = ParcelEstimate(1, "ok", "", where, summary={"time_to_peak": 5.0}, hrf=hrf, maps=maps)
     grid = Grid(labels, np.eye(4), nib.Nifti1Header())
     results = write_results(folder / "out", [estimate], conditions=("audio",), grid=grid)
@@ -444,7 +444,7 @@ def test_page__draws_a_mesh_that_is_too_large_for_it_with_fewer_nodes(tmp_path):
             np.flatnonzero(labels == number),
             summary={"time_to_peak": 4.0 + number},
             hrf={"time": time, "hrf": np.exp(-(((time - 5) / 2) ** 2)), "sd": np.full(26, 0.1)},
-            maps={"nrl_audio": levels[labels == number]},
+            maps={("nrl", "audio"): levels[labels == number]},
         )
         for number in (1, 2)
     ]

@@ -137,7 +137,7 @@ def test_surface__estimate_is_that_of_the_arrays(surface):
     assert {tuple(sorted(nodes[edge].tolist())) for edge in parcel.edges} == joined
     estimate = JDEVEM(data.experiment).fit_parcel(parcel)
     assert estimate.status == "ok"
-    assert np.isfinite(estimate.maps[f"nrl_{surface.conditions[0]}"]).all()
+    assert np.isfinite(estimate.maps["nrl", surface.conditions[0]]).all()
 
 
 class _Run:

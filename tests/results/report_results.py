@@ -31,7 +31,13 @@ def level_at(position: np.ndarray) -> np.ndarray:
 
 
 def make_report_results(
-    folder: Path, *, estimator: str = "jde-vem", n_parcels: int = 3, lost: tuple[int, ...] = (2,)
+    folder: Path,
+    *,
+    estimator: str = "jde-vem",
+    n_parcels: int = 3,
+    lost: tuple[int, ...] = (2,),
+    names: tuple[str, str] = CONDITIONS,
+    contrast: str = "a",
 ) -> Results:
     """Write the results of parcels that are slabs of the first axis, and their mean BOLD."""
     labels = np.zeros(SHAPE, np.int32)
@@ -67,16 +73,16 @@ def make_report_results(
                 conditions={"mean_active": np.array([1.5, 2.5])},
                 hrf=hrf,
                 maps={
-                    "nrl_audio": levels,
-                    "nrl_sd_audio": np.ones_like(levels),
-                    "active_audio": np.full(positions.size, 0.75, np.float32),
-                    "contrast_a": -levels,
+                    ("nrl", names[0]): levels,
+                    ("nrl_sd", names[0]): np.ones_like(levels),
+                    ("active", names[0]): np.full(positions.size, 0.75, np.float32),
+                    ("contrast", contrast): -levels,
                 },
             )
         )
     header = nib.Nifti1Header()
     header.set_sform(AFFINE, 1)
-    write_results(folder, estimates, conditions=CONDITIONS, grid=Grid(labels, AFFINE, header))
+    write_results(folder, estimates, conditions=names, grid=Grid(labels, AFFINE, header))
     bold = folder.parent / "bold.nii"
     if not bold.exists():
         nib.save(nib.Nifti1Image(np.ones((*SHAPE, 30), np.float32), AFFINE), bold)
@@ -87,7 +93,7 @@ def make_report_results(
         "runs": [{"bold": bold, "paradigm": folder.parent / "events.tsv"}],
     }
     study = Study.build(
-        estimator=estimator, data=data, contrasts=[{"name": "a", "expression": "audio"}]
+        estimator=estimator, data=data, contrasts=[{"name": contrast, "expression": "audio"}]
     )
     run = {
         "study": study.model_dump(mode="json"),
@@ -138,7 +144,7 @@ def make_cifti_results(folder: Path) -> Results:
         np.arange(7),
         summary={"time_to_peak": 5.0, "n_positions_used": 7.0},
         hrf={"time": TIME, "hrf": bump(5.0), "sd": np.full(26, 0.1)},
-        maps={"nrl_audio": np.arange(10, 17, dtype=np.float32)},
+        maps={("nrl", "audio"): np.arange(10, 17, dtype=np.float32)},
     )
     grid = GrayordinateGrid(np.ones(7, np.int32), axis)
     results = write_results(folder / "cifti", [estimate], conditions=("audio",), grid=grid)

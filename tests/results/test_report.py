@@ -194,17 +194,10 @@ def test_report__refuses_a_bad_anatomy(results, tmp_path, content, expected):
 
 
 def test_chosen_maps__leaves_errors_and_quantiles_to_the_files():
-    names = [
-        "nrl_a",
-        "nrl_sd_a",
-        "nrl_q025_a",
-        "active_a",
-        "hrf",
-        "parcels",
-        "z_a",
-        "contrast_sd_c",
-    ]
-    assert chosen_maps(names) == [
+    kinds = ("nrl", "nrl_sd", "nrl_q025", "active", "z", "contrast_sd")
+    names = {f"{kind}_a": (kind, "a") for kind in kinds} | {"hrf": ("hrf", "")}
+    chosen = chosen_maps(names | {"parcels": ("parcels", "")})
+    assert [(name, kind.look) for name, kind in chosen.items()] == [
         ("nrl_a", "levels"),
         ("active_a", "probability"),
         ("z_a", "levels"),
@@ -212,16 +205,17 @@ def test_chosen_maps__leaves_errors_and_quantiles_to_the_files():
     ]
 
 
-@pytest.mark.parametrize("word", ["p", "t", "z", "F", "sd", "effect", "ppm", "q025"])
-def test_chosen_maps__show_the_levels_of_what_is_called_as_a_map_is(word):
+@pytest.mark.parametrize("word", ["p", "t", "z", "F", "F_p", "sd", "effect", "ppm", "q025"])
+def test_report__shows_the_levels_of_what_is_called_as_a_map_is(tmp_path, word):
     name = f"{word}_high"
-    of_condition = [f"{map_}_{name}" for map_ in ("nrl", "nrl_sd", "nrl_q025", "nrl_q975", "ppm")]
-    of_contrast = [f"{map_}_{name}" for map_ in ("contrast", "contrast_sd", "contrast_ppm")]
-    assert chosen_maps([*of_condition, *of_contrast]) == [
+    results = make_report_results(tmp_path / "out", names=(name, "b"), contrast=name)
+    chosen = [
+        (file, kind.look) for file, kind in chosen_maps(results.map_names).items() if kind.is_named
+    ]
+    assert chosen == [
         (f"contrast_{name}", "levels"),
         (f"nrl_{name}", "levels"),
-        (f"contrast_ppm_{name}", "probability"),
-        (f"ppm_{name}", "probability"),
+        (f"active_{name}", "probability"),
     ]
 
 

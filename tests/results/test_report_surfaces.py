@@ -51,7 +51,7 @@ def surface(tmp_path):
         summary={"time_to_peak": 5.0},
         conditions={},
         hrf={"time": np.arange(3.0), "hrf": np.array([0, 1.0, 0]), "sd": np.zeros(3)},
-        maps={"nrl_audio": np.array([-2, np.nan, 4], np.float32)},
+        maps={("nrl", "audio"): np.array([-2, np.nan, 4], np.float32)},
     )
     labels = np.array([0, 4, 4, 4], np.int32)
     grid = NodeGrid(labels, "CortexLeft")
@@ -262,7 +262,7 @@ def test_pack_maps__of_a_large_mesh_names_its_nodes_as_the_file_does(surface, tm
     hrf = {"time": np.arange(3.0), "hrf": np.array([0, 1.0, 0]), "sd": np.zeros(3)}
     summary = {"time_to_peak": 5.0}
     positions = np.arange(7, n_nodes)
-    maps = {"nrl_audio": levels[7:]}
+    maps = {("nrl", "audio"): levels[7:]}
     estimate = ParcelEstimate(1, "ok", "", positions, summary=summary, hrf=hrf, maps=maps)
     grid = NodeGrid(np.int32(levels >= 7), "CortexLeft")
     results = write_results(tmp_path / "large", [estimate], conditions=("audio",), grid=grid)

@@ -57,8 +57,8 @@ def make_estimate(number: int, positions: list[int], level: float) -> ParcelEsti
         conditions={"mean_active": np.array([level, np.nan]), "beta": np.array([0.5, 1 / 3])},
         hrf={"time": time, "hrf": np.sin(time / 5) * number, "sd": np.full(26, 0.1)},
         maps={
-            "nrl_audio": np.arange(size, dtype=np.float32) + np.float32(level),
-            "nrl_left hand": np.full(size, -2, np.float32),
+            ("nrl", "audio"): np.arange(size, dtype=np.float32) + np.float32(level),
+            ("nrl", "left hand"): np.full(size, -2, np.float32),
         },
     )
 
@@ -324,7 +324,7 @@ def by_condition(grid: Grid) -> list[ParcelEstimate]:
                     "hrf_by_condition": own,
                     "sd_by_condition": own / 10,
                 },
-                maps={"response_audio": response},
+                maps={("response", "audio"): response},
             )
         estimates.append(estimate)
     return estimates

@@ -24,7 +24,7 @@ def estimates() -> list[ParcelEstimate]:
         summary={"time_to_peak": 5.5},
         conditions={"mean_active": np.array([1.0])},
         hrf={"time": TIME, "hrf": np.sin(TIME), "sd": TIME},
-        maps={"nrl_a b": np.array([1, np.nan, -2.5], np.float32)},
+        maps={("nrl", "a b"): np.array([1, np.nan, -2.5], np.float32)},
     )
     return [ParcelEstimate(9, "failed", "no signal", np.array([3])), first]
 

@@ -11,16 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf import __version__
-from pyhrf.bids.describe import (
-    COLUMNS,
-    CONDITION_MAPS,
-    CONTRAST_MAPS,
-    PARCEL_COLUMNS,
-    PARCEL_MAPS,
-    MapKind,
-    density,
-    in_places,
-)
+from pyhrf.bids.describe import density, described_columns, in_places, unit_of
 from pyhrf.bids.files import keep_current, scratch_beside, write_json
 from pyhrf.bids.map_files import (
     ending_of_map,
@@ -37,9 +28,9 @@ from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
 from pyhrf.inputs.bids_names import natural, read_json
+from pyhrf.outputs.columns import Table
+from pyhrf.outputs.maps import MAPS, MapKind
 from pyhrf.results import Results
-from pyhrf.results.maps import LEFT_OUT
-from pyhrf.results.names import file_stem
 
 _PROGRAM = "PyHRF"
 _BIDS_VERSION = "1.10.0"
@@ -147,7 +138,7 @@ class _Writer:
 
     def put_mask(self, maps: Mapping[str, Path], scratch: Path) -> Path:
         """Write the mask of what was estimated; return its path."""
-        ending, content = estimated_mask(maps["parcels"], maps.get(LEFT_OUT), scratch)
+        ending, content = estimated_mask(maps["parcels"], maps.get("left_out"), scratch)
         text = (
             "1 in each voxel that has an estimate, 0 elsewhere. Maps are NaN in voxels of parcels "
             "that have none, and 0 outside of all parcels: a group analysis must leave out both"
@@ -280,47 +271,44 @@ def _write_maps(
     about_mask: Mapping[str, str],
 ) -> None:
     maps = results.maps()
-    labels = condition_labels(_conditions(results))
+    labels = condition_labels(results.condition_names)
     unit = "percent of the mean" if study.data.scaling == "percent" else "arbitrary"
-    for stem, path in maps.items():
-        kind, name, about = _what(stem, study, labels)
-        about = {**about, "Units": kind.unit_in(unit)}
-        content = path.read_bytes()
-        if kind.squared:
-            content = squared_map(path, scratch)
+    for stem, (name, of_whom) in results.map_names.items():
+        path, kind = maps[stem], MAPS[name]
+        stat = kind.stat(study.estimator)
+        entity, whose = _whose(kind, of_whom, study, labels)
+        about = {
+            "Description": stat.text or kind.text,
+            **whose,
+            "Units": unit_of(kind, stat, unit),
+        }
+        content = squared_map(path, scratch) if stat.squared else path.read_bytes()
         if (step := map_step(path)) is not None:
             about["RepetitionTime"] = step
-        if stem == "parcels":
+        if name == "parcels":
             # One JSON speaks for the map and its table.
-            header = (results.directory / "parcels.tsv").read_bytes()
-            about |= _columns(b"index\tname\t" + header, PARCEL_COLUMNS)
+            about |= described_columns("parcels", next(_rows_with_names(results, names)))
             ending, content = label_file(path, scratch, names)
             writer.put("desc-parcels_dseg", ending, content, about)
         else:
-            rest = f"{name}stat-{kind.label}_statmap"
+            rest = f"{entity}stat-{stat.label}_statmap"
             writer.put(rest, ending_of_map(path), content, {**about, **about_mask})
 
 
-def _what(
-    stem: str, study: Study, labels: Mapping[str, str]
-) -> tuple[MapKind, str, dict[str, Any]]:
-    """Tell what a map is, by its name: its kind, the entity of its condition, its description."""
-    is_glm = study.estimator == "glm"
-    for kind in CONTRAST_MAPS[is_glm]:
-        for contrast in study.contrasts:
-            if file_stem(kind.prefix + contrast.name) == stem:
-                label = bids_label(contrast.name, contrast=True)
-                named = {"Description": kind.text, "Contrast": contrast.name}
-                return kind, f"contrast-{label}_", {**named, "Expression": contrast.expression}
-    for kind in CONDITION_MAPS[is_glm]:
-        for condition, label in labels.items():
-            if file_stem(kind.prefix + condition) == stem:
-                about: dict[str, Any] = {"Description": kind.text, "Condition": condition}
-                if kind.label == "ppm":
-                    about["Threshold"] = _threshold(study)
-                return kind, f"contrast-{label}_", about
-    kind = PARCEL_MAPS.get(stem) or MapKind("", bids_label(stem), f"The map {stem} of PyHRF")
-    return kind, "", {"Description": kind.text}
+def _whose(
+    kind: MapKind, name: str, study: Study, labels: Mapping[str, str]
+) -> tuple[str, dict[str, Any]]:
+    """Give the entity of the condition or contrast of a map, and what is said of it."""
+    if kind.subject == "contrast":
+        (expression,) = (one.expression for one in study.contrasts if one.name == name)
+        label = bids_label(name, contrast=True)
+        return f"contrast-{label}_", {"Contrast": name, "Expression": expression}
+    if kind.subject == "condition":
+        about: dict[str, Any] = {"Condition": name}
+        if kind.name == "ppm":
+            about["Threshold"] = _threshold(study)
+        return f"contrast-{labels[name]}_", about
+    return "", {}
 
 
 def _threshold(study: Study) -> float | str:
@@ -329,31 +317,24 @@ def _threshold(study: Study) -> float | str:
     return "where active and inactive voxels are equally likely" if given is None else float(given)
 
 
-def _conditions(results: Results) -> list[str]:
-    return [str(name) for name in dict.fromkeys(results.conditions["condition"])]
-
-
 def _write_tables(writer: _Writer, results: Results, names: Mapping[int, str]) -> None:
-    for name, rest in (("hrf", "desc-hrf_table"), ("conditions", "desc-conditions_table")):
+    tables: tuple[Table, ...] = ("hrf", "conditions")
+    for name in tables:
         content = (results.directory / f"{name}.tsv").read_bytes()
-        writer.put(rest, ".tsv", content, _columns(content, COLUMNS))
-    with (results.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    # BIDS wants the columns index and name in the table of a segmentation.
-    content = "".join("\t".join(row) + "\n" for row in _with_names(rows, names)).encode()
+        columns = content.split(b"\n", 1)[0].decode().split("\t")
+        writer.put(f"desc-{name}_table", ".tsv", content, described_columns(name, columns))
+    rows = _rows_with_names(results, names)
+    content = "".join("\t".join(row) + "\n" for row in rows).encode()
     writer.put_table("desc-parcels_dseg", content)
 
 
-def _with_names(rows: Sequence[Sequence[str]], names: Mapping[int, str]) -> Iterator[list[str]]:
-    yield ["index", "name", *rows[0][1:]]
-    for row in rows[1:]:
-        yield [row[0], names.get(int(row[0]), f"parcel-{row[0]}"), *row[1:]]
-
-
-def _columns(table: bytes, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe the columns of a table."""
-    names = table.split(b"\n", 1)[0].decode().split("\t")
-    return {name: known[name] for name in names if name in known}
+def _rows_with_names(results: Results, names: Mapping[int, str]) -> Iterator[list[str]]:
+    """Give the table of parcels as BIDS wants that of a segmentation: with ``index``, ``name``."""
+    with (results.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        yield ["index", "name", *next(rows)[1:]]
+        for row in rows:
+            yield [row[0], names.get(int(row[0]), f"parcel-{row[0]}"), *row[1:]]
 
 
 def _write_report(writer: _Writer, out_dir: Path, planned: PlannedStudy, results: Results) -> None:

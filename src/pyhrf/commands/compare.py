@@ -63,16 +63,13 @@ def _show(comparison: Comparison) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pyhrf.results.comparison import level_maps
-
     table = Table(box=None, pad_edge=False)
     for title in ("first", "second"):
         table.add_column(title, overflow="fold")
     for title in ("HRF distance", "peak, s", "correlation of levels", "slope"):
         table.add_column(title, justify="right")
     missing: list[str] = []
-    maps = comparison.maps
-    maps = maps[maps["map"].isin(level_maps(maps["map"]))]
+    maps = comparison.levels
     for (one, other), hrfs in comparison.hrfs.groupby(["first", "second"], sort=False):
         levels = maps[(maps["first"] == one) & (maps["second"] == other)]
         table.add_row(

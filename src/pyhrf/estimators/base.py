@@ -22,11 +22,11 @@ from pyhrf.estimators.checks import (
 )
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.outliers import outlying_scans
+from pyhrf.outputs.maps import MAPS, MapName, map_title
 from pyhrf.parameters.model import ModelSettings
 
 Bold = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
-_STATISTICS = ("t_", "z_", "F_")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -149,7 +149,7 @@ class ParcelEstimator(ModelSettings, ABC):
         infinite = _infinite(estimate)
         bad = np.logical_or.reduce([np.zeros(len(usable), np.bool_), *infinite.values()])
         if bad[usable].all():
-            names = ", ".join(name for name, where in infinite.items() if where.any())
+            names = ", ".join(map_title(*key) for key, where in infinite.items() if where.any())
             return _failed(
                 parcel,
                 f"the computation did not stay finite ({names}): look at the parcel's data, whose "
@@ -188,15 +188,12 @@ class ParcelEstimator(ModelSettings, ABC):
         """
 
 
-def _infinite(estimate: ParcelEstimate) -> dict[str, BoolArray]:
-    """Tell where maps are infinite: of numbers that are too large, or of too short runs.
-
-    A statistic may be infinite, where nothing is left to chance.
-    """
+def _infinite(estimate: ParcelEstimate) -> dict[MapName, BoolArray]:
+    """Tell where maps are infinite that may not: of too large numbers, or of too short runs."""
     return {
-        name: np.asarray(np.isinf(values.reshape(len(values), -1)).any(axis=1))
-        for name, values in estimate.maps.items()
-        if not name.removeprefix("contrast_").startswith(_STATISTICS)
+        key: np.asarray(np.isinf(values.reshape(len(values), -1)).any(axis=1))
+        for key, values in estimate.maps.items()
+        if not MAPS[key[0]].may_be_infinite
     }
 
 

@@ -58,7 +58,7 @@ class GLM(GlmSettings, ParcelEstimator):
     >>> events = Events(onsets, np.zeros(20), np.ones(20))
     >>> experiment = Experiment(("flash",), (Run(150, 2.0, {"flash": events}),))
     >>> estimate = GLM(experiment, model="fir").fit(rng.normal(size=(150, 30)))
-    >>> estimate.maps["t_flash"].shape, estimate.maps["response_flash"].shape
+    >>> estimate.maps["t", "flash"].shape, estimate.maps["response", "flash"].shape
     ((30,), (30, 13))
     """
 

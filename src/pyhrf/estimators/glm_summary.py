@@ -19,6 +19,7 @@ from pyhrf.estimators.glm_fit import (
     t_test,
 )
 from pyhrf.model.hrf import hrf_shape, scaled_to_peak
+from pyhrf.outputs.maps import MapName
 from pyhrf.parameters.model import NoiseKind
 
 # Share of the positions, those with the highest F, whose mean signal gives a parcel's HRF.
@@ -57,21 +58,21 @@ def summarise_glm(
     ParcelEstimate
     """
     units = _units(fits, len(conditions))
-    maps: dict[str, FloatArray] = {}
+    maps: dict[MapName, FloatArray] = {}
     F = np.empty((len(conditions), bold.shape[1]))
     for m, condition in enumerate(conditions):
         weights = np.eye(len(conditions))[m]
         level, tests = _tests(fits, weights, units, design)
         F[m] = tests["F"]
-        maps |= {f"{kind}_{condition}": values for kind, values in tests.items()}
+        maps |= {(kind, condition): values for kind, values in tests.items()}
         maps |= _levels("nrl", condition, level)
     for name, weights in contrasts.items():
         level, tests = _tests(fits, weights, units, design)
-        maps |= {f"contrast_{kind}_{name}": values for kind, values in tests.items()}
+        maps |= {(f"contrast_{kind}", name): values for kind, values in tests.items()}
         maps |= _levels("contrast", name, level)
     if design.is_fir:
         found = responses(fits, len(conditions))
-        maps |= {f"response_{name}": found[m].T for m, name in enumerate(conditions)}
+        maps |= {("response", name): found[m].T for m, name in enumerate(conditions)}
     maps |= _noise_maps(fits)
     hrf = _parcel_hrf(design, bold, noise, F, conditions)
     return ParcelEstimate(
@@ -81,8 +82,8 @@ def summarise_glm(
         positions=parcel.positions,
         summary={"n_positions_used": float(usable.sum()), **_shape(hrf["time"], hrf["hrf"])},
         conditions={
-            "mean_nrl": np.array([maps[f"nrl_{name}"].mean() for name in conditions]),
-            "max_z": np.array([maps[f"z_{name}"].max() for name in conditions]),
+            "mean_nrl": np.array([maps["nrl", name].mean() for name in conditions]),
+            "max_z": np.array([maps["z", name].max() for name in conditions]),
         },
         hrf=hrf,
         maps={name: _spread(values, usable) for name, values in maps.items()},
@@ -121,15 +122,15 @@ def _tests(
     return level, tests
 
 
-def _levels(kind: str, name: str, contrast: Contrast) -> dict[str, FloatArray]:
+def _levels(kind: str, name: str, contrast: Contrast) -> dict[MapName, FloatArray]:
     """Height of the response, in the unit of the data, and its standard error."""
     return {
-        f"{kind}_{name}": contrast.effect_size(),
-        f"{kind}_sd_{name}": np.sqrt(contrast.effect_variance()),
+        (kind, name): contrast.effect_size(),
+        (f"{kind}_sd", name): np.sqrt(contrast.effect_variance()),
     }
 
 
-def _noise_maps(fits: Sequence[Fit]) -> dict[str, FloatArray]:
+def _noise_maps(fits: Sequence[Fit]) -> dict[MapName, FloatArray]:
     """Noise of each position, mean over runs: sd, AR(1) coefficient, and what that leaves."""
     variance, rho, left = [], [], []
     for fit in fits:
@@ -141,9 +142,9 @@ def _noise_maps(fits: Sequence[Fit]) -> dict[str, FloatArray]:
         w = fit.gather("whitened_residuals")
         left.append(np.sum(w[1:] * w[:-1], axis=0) / np.sum(w**2, axis=0))
     return {
-        "noise_sd": np.sqrt(np.mean(variance, axis=0)),
-        "ar1": np.mean(rho, axis=0),
-        "residual_ar1": np.mean(left, axis=0),
+        ("noise_sd", ""): np.sqrt(np.mean(variance, axis=0)),
+        ("ar1", ""): np.mean(rho, axis=0),
+        ("residual_ar1", ""): np.mean(left, axis=0),
     }
 
 

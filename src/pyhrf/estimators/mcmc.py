@@ -61,7 +61,7 @@ class JDEMCMC(McmcSettings, ParcelEstimator):
     >>> events = Events(onsets, np.zeros(20), np.ones(20))
     >>> experiment = Experiment(("flash",), (Run(150, 2.0, {"flash": events}),))
     >>> sampler = JDEMCMC(experiment, n_iterations=200, n_burn_in=100)
-    >>> sampler.fit(rng.normal(size=(150, 30))).maps["nrl_q975_flash"].shape
+    >>> sampler.fit(rng.normal(size=(150, 30))).maps["nrl_q975", "flash"].shape
     (30,)
     """
 

@@ -11,6 +11,7 @@ from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.estimators.mcmc_diagnostics import effective_sample_size, split_rhat
 from pyhrf.estimators.mcmc_solver import MCMCSolution
 from pyhrf.model.hrf import hrf_shape
+from pyhrf.outputs.maps import MapName
 
 # Chains agree when no R-hat is above this.
 RHAT_AGREED = 1.05
@@ -146,8 +147,8 @@ def _maps(
     sign: float,
     conditions: tuple[str, ...],
     contrasts: Mapping[str, FloatArray],
-) -> dict[str, FloatArray]:
-    """Make the maps of the usable positions, by the names of `pyhrf.estimators.vem_summary`."""
+) -> dict[MapName, FloatArray]:
+    """Make the maps of the usable positions."""
     draws, steps = solution.draws, solution.steps
     total = steps.n_kept * len(draws)
     active, mean, square, beyond = (
@@ -165,20 +166,20 @@ def _maps(
             if np.isfinite(steps.threshold):
                 side = -1.0 if steps.threshold < 0 else 1.0
                 beyond[:, m] = (side * (sign * levels - steps.threshold) > 0).mean(axis=0)
-        maps[f"active_{condition}"] = active[:, m]
-        maps[f"ppm_{condition}"] = beyond[:, m]
-        maps[f"nrl_{condition}"] = sign * mean[:, m]
-        maps[f"nrl_sd_{condition}"] = sd[:, m]
-        maps[f"nrl_q025_{condition}"] = low
-        maps[f"nrl_q975_{condition}"] = high
+        maps["active", condition] = active[:, m]
+        maps["ppm", condition] = beyond[:, m]
+        maps["nrl", condition] = sign * mean[:, m]
+        maps["nrl_sd", condition] = sd[:, m]
+        maps["nrl_q025", condition] = low
+        maps["nrl_q975", condition] = high
     for name, weights in contrasts.items():
         signed = (sign * weights).astype(np.float32)
         values = np.concatenate([one.levels @ signed for one in draws])
-        maps[f"contrast_{name}"] = sign * (mean @ weights)
-        maps[f"contrast_sd_{name}"] = values.std(axis=0)
-        maps[f"contrast_ppm_{name}"] = (values > 0).mean(axis=0)
-    maps["noise_sd"] = np.sum([one.noise_sd for one in draws], axis=0) / total
-    maps["ar1"] = np.sum([one.ar1 for one in draws], axis=0) / total
+        maps["contrast", name] = sign * (mean @ weights)
+        maps["contrast_sd", name] = values.std(axis=0)
+        maps["contrast_ppm", name] = (values > 0).mean(axis=0)
+    maps["noise_sd", ""] = np.sum([one.noise_sd for one in draws], axis=0) / total
+    maps["ar1", ""] = np.sum([one.ar1 for one in draws], axis=0) / total
     return maps
 
 

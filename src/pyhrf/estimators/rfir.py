@@ -61,7 +61,7 @@ class RFIR(RfirSettings, ParcelEstimator):
     >>> events = Events(onsets, np.zeros(20), np.ones(20))
     >>> experiment = Experiment(("flash",), (Run(150, 2.0, {"flash": events}),))
     >>> estimate = RFIR(experiment).fit(rng.normal(size=(150, 30)))
-    >>> estimate.maps["response_flash"].shape
+    >>> estimate.maps["response", "flash"].shape
     (30, 26)
     """
 

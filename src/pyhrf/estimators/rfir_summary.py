@@ -11,6 +11,7 @@ from scipy.special import ndtr
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.estimators.rfir_solver import RFIRProblem, RFIRSolution, levels_of
 from pyhrf.model.hrf import hrf_shape, scaled_to_peak
+from pyhrf.outputs.maps import MapName
 
 
 def summarise_rfir(
@@ -57,23 +58,23 @@ def summarise_rfir(
     level, covariance = levels_of(problem, found, hrf)
     response = found.z @ problem.basis
     side = -1.0 if ppm_threshold < 0 else 1.0
-    maps: dict[str, FloatArray] = {}
+    maps: dict[MapName, FloatArray] = {}
     for m, condition in enumerate(conditions):
         sd = np.sqrt(covariance[:, m, m])
-        maps[f"nrl_{condition}"] = level[:, m]
-        maps[f"nrl_sd_{condition}"] = sd
-        maps[f"ppm_{condition}"] = ndtr(side * (level[:, m] - ppm_threshold) / sd)
-        maps[f"response_{condition}"] = _with_ends(response[:, m])
-        maps[f"response_sd_{condition}"] = _with_ends(found.sd[:, m])
+        maps["nrl", condition] = level[:, m]
+        maps["nrl_sd", condition] = sd
+        maps["ppm", condition] = ndtr(side * (level[:, m] - ppm_threshold) / sd)
+        maps["response", condition] = _with_ends(response[:, m])
+        maps["response_sd", condition] = _with_ends(found.sd[:, m])
     for name, weights in contrasts.items():
         mean = level @ weights
         sd = np.sqrt(np.einsum("m,vmn,n->v", weights, covariance, weights))
-        maps[f"contrast_{name}"] = mean
-        maps[f"contrast_sd_{name}"] = sd
-        maps[f"contrast_ppm_{name}"] = ndtr(mean / sd)
+        maps["contrast", name] = mean
+        maps["contrast_sd", name] = sd
+        maps["contrast_ppm", name] = ndtr(mean / sd)
     rho = problem.design.rho[found.rho_index]
-    maps["noise_sd"] = np.sqrt(found.noise / (1 - rho**2))
-    maps["ar1"] = rho
+    maps["noise_sd", ""] = np.sqrt(found.noise / (1 - rho**2))
+    maps["ar1", ""] = rho
     return ParcelEstimate(
         parcel=parcel.number,
         status="ok",

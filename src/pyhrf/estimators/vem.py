@@ -58,7 +58,7 @@ class JDEVEM(VemSettings, ParcelEstimator):
     >>> events = Events(onsets, np.zeros(20), np.ones(20))
     >>> experiment = Experiment(("flash",), (Run(150, 2.0, {"flash": events}),))
     >>> estimate = JDEVEM(experiment).fit(rng.normal(size=(150, 30)))
-    >>> estimate.maps["nrl_flash"].shape
+    >>> estimate.maps["nrl", "flash"].shape
     (30,)
     """
 

@@ -13,6 +13,7 @@ from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.estimators.vem_fit import VEMSolution
 from pyhrf.estimators.vem_state import State
 from pyhrf.model.hrf import hrf_shape, scaled_to_peak
+from pyhrf.outputs.maps import MapName
 
 # Draws from the HRF's posterior: the sd of a figure is then known to 7 %.
 N_DRAWS = 100
@@ -61,16 +62,16 @@ def summarise(
     delta = _thresholds(state, height, ppm_threshold)
     estimated = _condition_maps(state, height, delta, conditions)
     for m, condition in enumerate(conditions):
-        estimated[f"nrl_{condition}"] = level[:, m]
-        estimated[f"nrl_sd_{condition}"] = np.sqrt(covariance[:, m, m])
+        estimated["nrl", condition] = level[:, m]
+        estimated["nrl_sd", condition] = np.sqrt(covariance[:, m, m])
     for name, weights in contrasts.items():
         mean = level @ weights
         sd = np.sqrt(np.einsum("m,vmn,n->v", weights, covariance, weights))
-        estimated[f"contrast_{name}"] = mean
-        estimated[f"contrast_sd_{name}"] = sd
-        estimated[f"contrast_ppm_{name}"] = ndtr(mean / sd)
-    estimated["noise_sd"] = solution.noise_sd
-    estimated["ar1"] = solution.rho
+        estimated["contrast", name] = mean
+        estimated["contrast_sd", name] = sd
+        estimated["contrast_ppm", name] = ndtr(mean / sd)
+    estimated["noise_sd", ""] = solution.noise_sd
+    estimated["ar1", ""] = solution.rho
     return ParcelEstimate(
         parcel=parcel.number,
         status="ok",
@@ -170,7 +171,7 @@ def _thresholds(state: State, height: float, ppm_threshold: float | None) -> Flo
 
 def _condition_maps(
     state: State, height: float, delta: FloatArray, conditions: tuple[str, ...]
-) -> dict[str, FloatArray]:
+) -> dict[MapName, FloatArray]:
     """Probabilities of activation, and of a level beyond the threshold.
 
     Where the active class is negative, "beyond" means below a threshold that is negative.
@@ -182,8 +183,8 @@ def _condition_maps(
         mean = state.class_mean[:, m] * height
         sd = np.sqrt(state.class_var[:, m]) * abs(height)
         beyond = ndtr(side * (mean - delta[m]) / sd)
-        maps[f"active_{condition}"] = p
-        maps[f"ppm_{condition}"] = (1 - p) * beyond[:, 0] + p * beyond[:, 1]
+        maps["active", condition] = p
+        maps["ppm", condition] = (1 - p) * beyond[:, 0] + p * beyond[:, 1]
     return maps
 
 

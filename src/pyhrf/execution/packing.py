@@ -23,10 +23,10 @@ from pyhrf.files import regular_file
 
 About = dict[str, str | int | float]
 
-_FORMAT = 1
+_FORMAT = 2
 # By dtype, since the name of a dtype takes numpy longer to make than all the rest.
 _MEMBERS = {np.dtype(t): np.dtype(t).name for t in ("bool", "i4", "i8", "u1", "f4", "f8")}
-_GROUPS = ("conditions", "hrf", "maps")
+_GROUPS = ("conditions", "hrf")
 _ARRAYS_OF_PARCEL = ("bold", "edges", "positions")
 
 
@@ -75,6 +75,7 @@ def pack_estimates(
         put(np.array(list(estimate.summary.values()), dtype=np.float64))
         for group in _GROUPS:
             entry[group] = {name: put(a) for name, a in getattr(estimate, group).items()}
+        entry["maps"] = [[*key, *put(a)] for key, a in estimate.maps.items()]
         entries.append(entry)
     index = json.dumps({"format": _FORMAT, "about": dict(about or {}), "estimates": entries})
     members = {dtype: np.concatenate(arrays) for dtype, arrays in sorted(pieces.items())}
@@ -185,6 +186,7 @@ def _unpack(blob: bytes) -> tuple[list[ParcelEstimate], About]:
         names = entry["summary"]
         summary = dict(zip(names, take("float64", [len(names)]).tolist(), strict=True))
         groups = {g: {name: take(*spec) for name, spec in entry[g].items()} for g in _GROUPS}
+        maps = {(kind, name): take(*spec) for kind, name, *spec in entry["maps"]}
         estimates.append(
             ParcelEstimate(
                 parcel=int(entry["parcel"]),
@@ -193,6 +195,7 @@ def _unpack(blob: bytes) -> tuple[list[ParcelEstimate], About]:
                 positions=positions,
                 summary=summary,
                 trace=trace,
+                maps=maps,
                 **groups,
             )
         )

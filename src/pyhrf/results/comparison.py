@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.outputs.maps import MAPS, MapName
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.files import replace_file
 from pyhrf.results.results import Results
@@ -21,15 +22,8 @@ from pyhrf.results.results import Results
 # HRFs of other grids are brought to this step, seconds.
 STEP = 0.5
 _LONGEST = 1e5  # seconds of an HRF; a damaged table may ask for any memory
-# Maps of one value per parcel, or 4D, are compared as HRFs are.
-NOT_COMPARED = ("parcels", "hrf", "time_to_peak", "left_out")
 HRF_COLUMNS = ("parcel", "first", "second", "distance", "correlation", "first_peak", "second_peak")
 MAP_COLUMNS = ("map", "first", "second", "n_voxels", "correlation", "slope", "difference")
-# What follows the kind in the name of a map that is no level itself, but says something of one.
-_DERIVED = {
-    "nrl": ("sd", "q025", "q975"),
-    "contrast": ("sd", "ppm", "effect", "effect_variance", "t", "z", "p", "F", "F_z", "F_p"),
-}
 
 
 @dataclass(frozen=True)
@@ -52,6 +46,17 @@ class Comparison:
     results: dict[str, Results]
     hrfs: pd.DataFrame
     maps: pd.DataFrame
+
+    @property
+    def levels(self) -> pd.DataFrame:
+        """The rows of `maps` that compare response levels."""
+        stems = [
+            stem
+            for one in self.results.values()
+            for stem, (kind, _) in one.map_names.items()
+            if kind == "nrl"
+        ]
+        return self.maps[self.maps["map"].isin(stems)]
 
     def write(self, folder: Path) -> list[Path]:
         """Write ``hrfs.tsv`` and ``maps.tsv``."""
@@ -128,43 +133,11 @@ def shared_hrfs(results: Results) -> Iterator[tuple[int, pd.DataFrame]]:
         yield int(str(number)), rows
 
 
-def shared_maps(results: Sequence[Results]) -> list[str]:
-    """Name the maps that all results have, those of whole parcels and 4D ones left out."""
-    names = [set(one.maps()) for one in results]
-    return sorted(
-        name
-        for name in set.intersection(*names)
-        if name not in NOT_COMPARED and not name.startswith("response_")
-    )
-
-
-def level_maps(names: Iterable[str], kinds: tuple[str, ...] = ("nrl",)) -> list[str]:
-    """Choose the maps of levels, without their errors, quantiles and tests.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Maps.
-    kinds : tuple of str
-        ``nrl`` for those of conditions, ``contrast`` for those of contrasts.
-    """
-    names = list(names)
-    return [
-        name
-        for name in names
-        for kind in kinds
-        if name.startswith(f"{kind}_") and not _is_derived(name, kind, names)
-    ]
-
-
-def _is_derived(name: str, kind: str, names: Sequence[str]) -> bool:
-    """Tell a map that says something of a level from the level of what is called ``sd_high``."""
-    words = _DERIVED[kind]
-    if not any(name.startswith(f"{kind}_{word}_") for word in words):
-        return False
-    # a level has such maps of its own
-    own = name.removeprefix(f"{kind}_")
-    return not any(f"{kind}_{word}_{own}" in names for word in words)
+def shared_maps(results: Sequence[Results]) -> dict[str, MapName]:
+    """Give the maps that all results have and that can be compared, by the names of files."""
+    first, *others = (one.map_names.items() for one in results)
+    shared = set(first).intersection(*others)
+    return {stem: name for stem, name in sorted(shared) if MAPS[name[0]].is_compared}
 
 
 def _named(results: Sequence[Results]) -> dict[str, Results]:

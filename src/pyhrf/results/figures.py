@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pyhrf.data import FloatArray
-from pyhrf.results.comparison import Comparison, level_maps, shared_hrfs, shared_maps
+from pyhrf.results.comparison import Comparison, shared_hrfs, shared_maps
 from pyhrf.results.panels import COLOURS, MOST_PARCELS, STYLE, draw_hrf, hrf_panels
 
 _MOST_MAPS = 6  # more would be too small to see; the files have all of them
@@ -62,7 +62,8 @@ def _hrfs(comparison: Comparison) -> Figure | None:
 def _maps(comparison: Comparison) -> Figure | None:
     """Levels in the slice that cuts most of the parcels: a row per condition or contrast."""
     results = list(comparison.results.values())
-    names = level_maps(shared_maps(results), ("nrl", "contrast"))[:_MOST_MAPS]
+    shared = shared_maps(results).items()
+    names = [stem for stem, (kind, _) in shared if kind in ("nrl", "contrast")][:_MOST_MAPS]
     if not names:
         return None
     labels = results[0].map_values("parcels")

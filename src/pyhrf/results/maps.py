@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray, ParcelEstimate
+from pyhrf.outputs.columns import COLUMNS
+from pyhrf.outputs.maps import MAPS, MapName, map_title
 from pyhrf.results.files import replace_file
 from pyhrf.results.names import file_stem
-
-LEFT_OUT = "left_out"
-"""Name of the map of positions that have no estimate, and why."""
 
 FloatMap = NDArray[np.float32]
 
@@ -112,8 +111,7 @@ def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: MapGr
     """Write every map of the estimates, and those that hold one value per parcel.
 
     A map is 0 outside the parcellation and NaN where a parcel could not be estimated. If there are
-    such positions, ``left_out`` is 1 where the data are constant or not finite, 2 where the whole
-    parcel was not estimated, 0 elsewhere.
+    such positions, ``left_out`` tells why.
 
     Parameters
     ----------
@@ -132,18 +130,19 @@ def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], grid: MapGr
     usable = [estimate for estimate in estimates if estimate.status == "ok"]
     blank = np.where(grid.labels.reshape(-1) > 0, np.float32(np.nan), np.float32(0))
     names = dict.fromkeys(name for estimate in usable for name in estimate.maps)
-    written = [_write_labels(directory, grid)]
+    labels = grid.labels.astype(np.int32, copy=False).reshape(-1)
+    written = [_write(directory, ("parcels", ""), [labels], grid)]
     written.extend(_write_map(directory, name, usable, blank, grid) for name in names)
     if usable:
-        peaks = [estimate.summary.get("time_to_peak", np.nan) for estimate in usable]
-        written.append(_write(directory, "time_to_peak", [_fill(blank, usable, peaks)], grid))
+        for column in COLUMNS["parcels"]:
+            if column in MAPS:
+                values = (estimate.summary.get(column, np.nan) for estimate in usable)
+                filled = _fill(blank, usable, values)
+                written.append(_write(directory, (column, ""), [filled], grid))
         written.append(_write_hrf(directory, usable, blank, grid))
     left_out = _left_out(estimates, grid)
     if left_out.any():
-        path = directory / LEFT_OUT
-        written.append(
-            grid.write(path, LEFT_OUT, [left_out], dtype=np.int32, n_samples=None, step=None)
-        )
+        written.append(_write(directory, ("left_out", ""), [left_out], grid))
     return written
 
 
@@ -161,7 +160,7 @@ def _left_out(estimates: Iterable[ParcelEstimate], grid: MapGrid) -> NDArray[np.
 
 
 def _write_map(
-    directory: Path, name: str, usable: Sequence[ParcelEstimate], blank: FloatMap, grid: MapGrid
+    directory: Path, name: MapName, usable: Sequence[ParcelEstimate], blank: FloatMap, grid: MapGrid
 ) -> Path:
     """Write one map; 4D if it has samples, one volume in memory at a time."""
     owners = [estimate for estimate in usable if name in estimate.maps]
@@ -174,7 +173,7 @@ def _write_map(
 
 
 def _gathered(
-    owners: Sequence[ParcelEstimate], name: str, sample: Any, blank: FloatMap
+    owners: Sequence[ParcelEstimate], name: MapName, sample: Any, blank: FloatMap
 ) -> FloatMap:
     """Put one sample of every parcel's map at its positions."""
     values = blank.copy()
@@ -201,7 +200,7 @@ def _write_hrf(
         _fill(blank, usable, (float(estimate.hrf["hrf"][index]) for estimate in usable))
         for index in range(time.size)
     )
-    return _write(directory, "hrf", samples, grid, n_samples=time.size, step=_step(time))
+    return _write(directory, ("hrf", ""), samples, grid, n_samples=time.size, step=_step(time))
 
 
 def _step(time: FloatArray) -> float | None:
@@ -210,23 +209,19 @@ def _step(time: FloatArray) -> float | None:
     return float(steps[0]) if np.allclose(steps, steps[0]) else None
 
 
-def _write_labels(directory: Path, grid: MapGrid) -> Path:
-    labels = grid.labels.astype(np.int32, copy=False).reshape(-1)
-    path = directory / "parcels"
-    return grid.write(path, "parcels", [labels], dtype=np.int32, n_samples=None, step=None)
-
-
 def _write(
     directory: Path,
-    name: str,
-    frames: Iterable[FloatMap],
+    name: MapName,
+    frames: Iterable[NDArray[Any]],
     grid: MapGrid,
     *,
     n_samples: int | None = None,
     step: float | None = None,
 ) -> Path:
-    path = directory / file_stem(name)
-    return grid.write(path, name, frames, dtype=np.float32, n_samples=n_samples, step=step)
+    title = map_title(*name)
+    dtype = np.int32 if MAPS[name[0]].is_code else np.float32
+    path = directory / file_stem(title)
+    return grid.write(path, title, frames, dtype=dtype, n_samples=n_samples, step=step)
 
 
 def _header(

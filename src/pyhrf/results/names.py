@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from pyhrf.errors import ConfigError
+from pyhrf.outputs.maps import MAPS, map_title
 
 BIDS_RESULTS = ".pyhrf"
 """Folder below OUT_DIR of ``pyhrf bids`` with a folder of results for each analysis."""
-
-# Of every estimator: a study may be given to another one.
-CONDITION_MAPS = (
-    *("nrl_", "nrl_sd_", "nrl_q025_", "nrl_q975_", "active_", "ppm_"),
-    *("response_", "response_sd_"),
-    *("effect_", "effect_variance_", "t_", "z_", "p_", "F_", "F_z_", "F_p_"),
-)
-CONTRAST_MAPS = (
-    *("contrast_", "contrast_sd_", "contrast_ppm_"),
-    *("contrast_effect_", "contrast_effect_variance_", "contrast_t_", "contrast_z_"),
-    *("contrast_p_", "contrast_F_", "contrast_F_z_", "contrast_F_p_"),
-)
-PARCEL_MAPS = ("noise_sd", "ar1", "residual_ar1", "hrf", "time_to_peak", "parcels", "left_out")
-
 
 LONGEST_STEM = 225
 """Bytes of the name of a map: file systems take 255, of which an ending and a temporary name need
@@ -62,25 +49,25 @@ def check_names(conditions: Iterable[str], contrasts: Iterable[str] = ()) -> Non
         name looks like another's map (a condition ``sd_audio`` beside ``audio``), or when one is
         too long for the name of a file.
     """
-    taken: dict[str, str] = {name: f"the map '{name}'" for name in PARCEL_MAPS}
-    _claim(taken, "condition", conditions, CONDITION_MAPS)
-    _claim(taken, "contrast", contrasts, CONTRAST_MAPS)
+    # Maps of every estimator: a study may be given to another one.
+    taken = {name: f"the map '{name}'" for name, kind in MAPS.items() if not kind.is_named}
+    _claim(taken, "condition", conditions)
+    _claim(taken, "contrast", contrasts)
 
 
-def _claim(
-    taken: dict[str, str], kind: str, names: Iterable[str], prefixes: tuple[str, ...]
-) -> None:
+def _claim(taken: dict[str, str], subject: str, names: Iterable[str]) -> None:
+    kinds = [kind.name for kind in MAPS.values() if kind.subject == subject]
     for name in names:
         if not name.strip():
-            raise ConfigError(f"a {kind} has an empty name: give it one")
-        longest = max(prefixes, key=len)
-        if (n := len(file_stem(longest + name).encode())) > LONGEST_STEM:
-            n_most = LONGEST_STEM - len(longest)
+            raise ConfigError(f"a {subject} has an empty name: give it one")
+        n_before = len(map_title(max(kinds, key=len), ""))
+        n_bytes = len(file_stem(name).encode())
+        if n_before + n_bytes > LONGEST_STEM:
             raise ConfigError(
-                f"the {kind} '{name[:40]}…' has a name of {n - len(longest)} bytes, and the names "
-                f"of its maps have room for {n_most}: shorten it"
+                f"the {subject} '{name[:40]}…' has a name of {n_bytes} bytes, and the names "
+                f"of its maps have room for {LONGEST_STEM - n_before}: shorten it"
             )
-        claims: Mapping[str, str] = {file_stem(p + name): f"{kind} '{name}'" for p in prefixes}
+        claims = {file_stem(map_title(kind, name)): f"{subject} '{name}'" for kind in kinds}
         for stem, owner in claims.items():
             if stem in taken:
                 raise ConfigError(

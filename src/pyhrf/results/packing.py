@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
+from pyhrf.outputs.maps import Look, MapKind
 
 _NOTHING = -32768  # int16 that stands for NaN
 _LEVELS = 32767
-_RANGES = {"probability": (0.0, 1.0), "flag": (0.0, 2.0)}
-_COLOURS = {
+_WHOLE_RANGE = ("probability", "flag")  # shown, whatever part of it a map has
+_COLOURS: dict[Look, str] = {
     "levels": "RdBu_r",
     "probability": "inferno",
     "time": "viridis",
@@ -24,15 +25,15 @@ _COLOURS = {
 }
 
 
-def quantised(values: FloatArray, kind: str) -> dict[str, Any]:
+def quantised(values: FloatArray, kind: MapKind) -> dict[str, Any]:
     """Turn values into 16-bit numbers and the range that they cover.
 
     Parameters
     ----------
     values : float array, shape (n,)
         NaN where there is none.
-    kind : str
-        Of the map: ``probability`` and ``flag`` have a range of their own.
+    kind : MapKind
+        Of the map.
 
     Returns
     -------
@@ -41,8 +42,8 @@ def quantised(values: FloatArray, kind: str) -> dict[str, Any]:
         base64 of int16: 0 for ``low``, 32767 for ``high``, -32768 for NaN.
     """
     known = np.isfinite(values)
-    if kind in _RANGES:
-        low, high = _RANGES[kind]
+    if kind.look in _WHOLE_RANGE:
+        low, high = kind.range
     else:
         found = values[known]
         low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
@@ -57,17 +58,17 @@ def quantised(values: FloatArray, kind: str) -> dict[str, Any]:
     }
 
 
-def _top(values: FloatArray, kind: str) -> float:
+def _top(values: FloatArray, kind: MapKind) -> float:
     """Choose the value that has the strongest colour: few outliers must not hide the rest."""
-    if kind in _RANGES:
-        return _RANGES[kind][1]
+    if kind.look in _WHOLE_RANGE:
+        return kind.range[1]
     top = float(np.percentile(np.abs(values), 99)) if values.size else 1.0
     return top or 1.0
 
 
 def colour_tables() -> dict[str, str]:
-    """Give 256 colours for each kind of map; base64 of RGB triples."""
-    return {kind: _colour_table(name) for kind, name in _COLOURS.items()}
+    """Give 256 colours for each look of maps; base64 of RGB triples."""
+    return {look: _colour_table(name) for look, name in _COLOURS.items()}
 
 
 def _colour_table(name: str) -> str:

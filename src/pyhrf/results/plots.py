@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.outputs.columns import COLUMNS
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.panels import (
     COLOURS,
@@ -133,12 +134,12 @@ def convergence_figure(results: Results, parcels: Sequence[int] | None = None) -
         ended = good["converged"].to_numpy() == 1
         if len(good) > _MOST_ITERATIONS_AXIS:
             _stacked(axis, good[column].to_numpy(), ended, whole=column == "n_iterations")
-            axis.set_xlabel(_AXES[column])
+            axis.set_xlabel(_label(column))
             axis.set_ylabel("parcels")
         else:
             colours = np.where(ended, _BLUE, _RED)
             axis.bar(good["parcel"].astype(str), good[column], color=list(colours))
-            axis.set_ylabel(_AXES[column])
+            axis.set_ylabel(_label(column))
             axis.set_xlabel("parcel")
             axis.tick_params("x", rotation=90 if len(good) > 20 else 0)
         axis.set_title(f"{int(ended.sum())} of {len(good)} parcels converged (blue)", fontsize=8)
@@ -168,7 +169,6 @@ def _trace_figure(results: Results, parcels: Sequence[int]) -> Figure:
     return figure
 
 
-_AXES = {"n_iterations": "iterations in all", "rhat": "worst split R-hat"}
 _BINS = 30
 
 
@@ -193,22 +193,22 @@ def overview_figures(results: Results) -> list[Figure]:
         One for each; none when no parcel was estimated.
     """
     good = results.parcels[results.parcels["status"] == "ok"]
-    columns = {
-        "time_to_peak": "time to peak, s",
-        "hrf_quality": "quality of the response",
-        **{name: _AXES[name] for name in ["rhat" if "rhat" in good else "n_iterations"]},
-    }
+    columns = ("time_to_peak", "hrf_quality", "rhat" if "rhat" in good else "n_iterations")
     return [
-        _overview(good[good[name].notna()], name, text)
-        for name, text in columns.items()
-        if good[name].notna().any()
+        _overview(good[good[name].notna()], name) for name in columns if good[name].notna().any()
     ]
 
 
 _FRAME = {"left": 0.2, "right": 0.97, "bottom": 0.18, "top": 0.9}
 
 
-def _overview(table: pd.DataFrame, name: str, text: str) -> Figure:
+def _label(column: str) -> str:
+    """Call a column of the table of parcels as it is called on an axis, with its unit."""
+    known = COLUMNS["parcels"][column]
+    return f"{known.title}, {known.unit}" if known.unit else known.title
+
+
+def _overview(table: pd.DataFrame, name: str) -> Figure:
     """Draw one value of all parcels."""
     # Room for any label: to find out what each needs takes as long as to draw the figure.
     with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
@@ -220,12 +220,12 @@ def _overview(table: pd.DataFrame, name: str, text: str) -> Figure:
             axis.set_title(f"{int(ended.sum())} of {len(table)} converged", fontsize=8)
         if len(table) > _MOST_SHOWN_SINGLY:
             _stacked(axis, table[name].to_numpy(), ended, whole=name == "n_iterations")
-            axis.set_xlabel(text)
+            axis.set_xlabel(_label(name))
             axis.set_ylabel("parcels")
         else:
             _draw_singly(axis, table, name, ended)
             axis.set_xlabel("parcel")
-            axis.set_ylabel(text)
+            axis.set_ylabel(_label(name))
     return figure
 
 

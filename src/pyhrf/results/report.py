@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from pyhrf.outputs.columns import COLUMNS
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.files import replace_file
@@ -115,6 +116,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "warnings": warnings_of(results),
         "failed": results.failed,
         "conditions": _conditions(results),
+        "headings": {name: one.title for name, one in COLUMNS["conditions"].items()},
         "files": {name: text for name, text in _FILES.items() if _is_there(results, name)},
         "overview": _overview(results),
         "has_quality": bool(results.parcels["hrf_quality"].notna().any()),
@@ -181,7 +183,7 @@ def _conditions(results: Results) -> list[dict[str, Any]]:
     table = results.conditions
     if table.empty:
         return []
-    wanted = [name for name in ("mean_nrl", "mean_active", "fraction_active") if name in table]
+    wanted = [name for name, one in COLUMNS["conditions"].items() if one.title and name in table]
     table = table[["condition", *wanted]].dropna(axis=1, how="all")
     has_shares = "mean_active" in table and "fraction_active" in table
     if has_shares:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyhrf.data import FloatArray
-from pyhrf.results.comparison import level_maps
+from pyhrf.outputs.maps import MAPS, MapKind, MapName
 from pyhrf.results.packing import as_base64, colour_tables, quantised
 from pyhrf.results.report_meshes import MOST_NODES, DrawnMeshes
 from pyhrf.results.report_volumes import VoxelBox
@@ -21,48 +21,22 @@ MAX_BYTES = 9_000_000
 
 _MOST_OF_MESHES = 0.75  # of the room that maps and meshes have
 
-# What is looked at most comes first; a map that starts with none of these is left to the files.
-_KINDS = (
-    ("contrast", "levels"),
-    ("nrl", "levels"),
-    ("active", "probability"),
-    ("contrast_ppm", "probability"),
-    ("ppm", "probability"),
-    ("contrast_z", "levels"),
-    ("z", "levels"),
-)
-_OTHERS = (
-    ("time_to_peak", "time"),
-    ("parcels", "labels"),
-    ("left_out", "flag"),
-    ("noise_sd", "amount"),
-    ("ar1", "levels"),
-)
 
-
-def chosen_maps(names: Iterable[str]) -> list[tuple[str, str]]:
+def chosen_maps(names: Mapping[str, MapName]) -> dict[str, MapKind]:
     """Choose the maps that a report shows, the most looked at first.
 
     Parameters
     ----------
-    names : iterable of str
-        Of all maps.
+    names : mapping of str to (str, str)
+        Kind and condition or contrast of all maps, by the names of their files.
 
     Returns
     -------
-    list of (str, str)
-        Name, and kind: ``levels``, ``probability``, ``time``, ``amount``, ``flag`` or ``labels``.
+    dict of str to MapKind
+        Kinds by the names of files.
     """
-    names = list(names)
-    levels = level_maps(names, ("nrl", "contrast"))
-    chosen: dict[str, str] = {}
-    for prefix, kind in _KINDS:
-        among = levels if prefix in ("nrl", "contrast") else names
-        mine = [name for name in among if name.startswith(f"{prefix}_")]
-        # the level of a contrast called ppm_high is one
-        chosen |= {name: kind for name in mine if name not in chosen}
-    chosen |= {name: kind for name, kind in _OTHERS if name in names}
-    return list(chosen.items())
+    kinds = {stem: MAPS[kind] for stem, (kind, _) in names.items() if MAPS[kind].look}
+    return dict(sorted(kinds.items(), key=lambda item: item[1].place))
 
 
 def pack_maps(
@@ -162,9 +136,9 @@ def _packed_values(
 ) -> dict[str, Any]:
     """Pack maps until there is no room, and name the others."""
     packed, left_out, used = [], [], 0
-    for name, kind in chosen_maps(results.maps()):
-        one: dict[str, Any] = {"name": name, "kind": kind, "low": 0.0, "high": 1.0, "top": 1.0}
-        if kind == "labels":  # they are in "labels"
+    for name, kind in chosen_maps(results.map_names).items():
+        one: dict[str, Any] = {"name": name, "kind": kind.look, "low": 0.0, "high": 1.0, "top": 1.0}
+        if kind.look == "labels":  # they are in "labels"
             one["data"] = ""
         else:
             one |= quantised(values_of(name), kind)

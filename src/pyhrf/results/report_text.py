@@ -164,7 +164,7 @@ def _starts(study: Mapping[str, Any]) -> str:
 
 def _conditions(results: Results) -> list[str]:
     """Name the conditions of the events, which may have levels in each run."""
-    names = list(map(str, results.conditions["condition"].unique()))
+    names = results.condition_names
     if results.provenance["study"]["data"].get("levels") == "per-run":
         return list(dict.fromkeys(name.rpartition("_run")[0] for name in names))
     return names

@@ -19,6 +19,8 @@ from pyhrf.errors import InputError
 from pyhrf.files import read_regular, regular_file
 from pyhrf.inputs.gifti import is_gifti, load_gifti
 from pyhrf.inputs.volumes import refuse_overfull
+from pyhrf.outputs.columns import COLUMNS
+from pyhrf.outputs.maps import MapName, map_title, possible_maps
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.maps import MapGrid, write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
@@ -45,7 +47,9 @@ active if there are twenty conditions, and a twentieth if there are four.
 """
 
 _CIFTI_ENDINGS = (".dscalar.nii", ".dtseries.nii")
-_TEXTS = ("status", "reason", "condition")
+_TEXTS = {
+    column.name: str for table in COLUMNS.values() for column in table.values() if column.is_text
+}
 _MAP_ENDINGS = (".nii.gz", ".func.gii", *_CIFTI_ENDINGS)
 
 
@@ -139,10 +143,8 @@ class Results:
         """
         import pandas as pd
 
-        from pyhrf.results.tables import CONVERGENCE_COLUMNS
-
         if not (self.directory / "convergence.tsv").is_file():
-            return pd.DataFrame(columns=list(CONVERGENCE_COLUMNS))
+            return pd.DataFrame(columns=list(COLUMNS["convergence"]))
         return self._table("convergence")
 
     @cached_property
@@ -223,7 +225,7 @@ class Results:
         return len(self._rows)
 
     def maps(self) -> dict[str, Path]:
-        """Return the file of each map by its name, such as ``nrl_audio``.
+        """Return the file of each map by its name without the ending, such as ``nrl_audio``.
 
         Returns
         -------
@@ -235,6 +237,19 @@ class Results:
             for path in sorted(self.directory.glob(f"[!.]*{ending}"))
             if path.is_file()
         }
+
+    @cached_property
+    def condition_names(self) -> list[str]:
+        """Conditions as the analysis names them: of levels of each run one for each."""
+        return list(dict.fromkeys(self.conditions["condition"]))
+
+    @cached_property
+    def map_names(self) -> dict[str, MapName]:
+        """Kind and condition or contrast of each map of the catalogue, by name as in `maps`."""
+        contrasts = [one["name"] for one in self._study.get("contrasts", ())]
+        possible = possible_maps(self.condition_names, contrasts)
+        known = {file_stem(map_title(*key)): key for key in possible}
+        return {stem: known[stem] for stem in self.maps() if stem in known}
 
     def load_map(self, name: str) -> Any:
         """Open a map.
@@ -331,7 +346,12 @@ class Results:
         # Only "n/a" is a missing value: a condition may be called "None" or "NA".
         with made_by_analysis(path), regular_file(path) as file:
             table = pd.read_csv(
-                file, sep="\t", quoting=csv.QUOTE_NONE, na_values=["n/a"], keep_default_na=False
+                file,
+                sep="\t",
+                quoting=csv.QUOTE_NONE,
+                na_values=["n/a"],
+                keep_default_na=False,
+                dtype=_TEXTS,  # a condition may also be called "1"
             )
             for column in table.columns.difference(list(_TEXTS)):
                 pd.to_numeric(table[column])

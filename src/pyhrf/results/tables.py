@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pyhrf.data import FloatArray, ParcelEstimate
+from pyhrf.outputs.columns import Table, by_condition, columns_of
 from pyhrf.results.files import replace_file
-
-HRF_COLUMNS = ("time", "hrf", "sd")
-PARCEL_COLUMNS = (
-    "n_iterations",
-    "converged",
-    "time_to_peak",
-    "fwhm",
-    "peak_to_undershoot",
-    "hrf_quality",
-)
-CONDITION_COLUMNS = ("mean_active", "sd_active", "sd_inactive", "beta", "fraction_active")
-CONVERGENCE_COLUMNS = ("parcel", "chain", "iteration", "criterion")
 
 _MOST_POINTS = 200  # of a chain in convergence.tsv
 
 Cell = str | int | float
+Row = Mapping[str, Cell]
 
 
 def write_tables(
@@ -48,101 +39,59 @@ def write_tables(
         Names, in the order of the values in ``ParcelEstimate.conditions``.
     """
     usable = [estimate for estimate in estimates if estimate.status == "ok"]
-    summary = _columns(PARCEL_COLUMNS, (estimate.summary for estimate in usable))
-    per_condition = _columns(CONDITION_COLUMNS, (estimate.conditions for estimate in usable))
-    _write(
-        directory / "parcels.tsv",
-        ("parcel", "status", "reason", "n_positions", *summary),
-        _parcel_rows(estimates, summary),
-    )
-    _write_hrfs(directory / "hrf.tsv", usable, conditions)
-    _write(
-        directory / "conditions.tsv",
-        ("parcel", "condition", *per_condition),
-        _condition_rows(usable, conditions, per_condition),
-    )
-    traced = [estimate for estimate in usable if estimate.trace.size]
-    if traced:
-        _write(directory / "convergence.tsv", CONVERGENCE_COLUMNS, _trace_rows(traced))
+    summary = {name for one in usable for name in one.summary}
+    _write(directory, "parcels", summary, _parcel_rows(estimates))
+    hrf = {name for one in usable for name in one.hrf}
+    if by_condition("hrf") in hrf:
+        hrf.add("condition")
+    _write(directory, "hrf", hrf, _hrf_rows(usable, conditions))
+    of_conditions = {name for one in usable for name in one.conditions}
+    _write(directory, "conditions", of_conditions, _condition_rows(usable, conditions))
+    if traced := [one for one in usable if one.trace.size]:
+        _write(directory, "convergence", (), _trace_rows(traced))
 
 
-def _columns(first: Sequence[str], rows: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
-    """Columns that are always there, then those that an estimator adds, as they appear."""
-    columns = dict.fromkeys(first)
-    for row in rows:
-        columns.update(dict.fromkeys(row))
-    return tuple(columns)
-
-
-def _parcel_rows(
-    estimates: Iterable[ParcelEstimate], columns: Sequence[str]
-) -> Iterator[list[Cell]]:
+def _parcel_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[Row]:
     for estimate in estimates:
-        values = [estimate.summary.get(column, math.nan) for column in columns]
-        size = int(estimate.positions.size)
-        yield [estimate.parcel, estimate.status, estimate.reason, size, *values]
+        yield {
+            "parcel": estimate.parcel,
+            "status": estimate.status,
+            "reason": estimate.reason,
+            "n_positions": int(estimate.positions.size),
+            **estimate.summary,
+        }
 
 
-def _write_hrfs(path: Path, estimates: Sequence[ParcelEstimate], conditions: Sequence[str]) -> None:
-    """Write the HRFs; with a column ``condition`` if any estimate has them by condition."""
-    by_condition = any(_of_condition("hrf") in estimate.hrf for estimate in estimates)
-    shared = [
-        {name: values for name, values in estimate.hrf.items() if np.ndim(values) == 1}
-        for estimate in estimates
-    ]
-    columns = _columns(HRF_COLUMNS, shared)
-    header = ("parcel", "condition", *columns) if by_condition else ("parcel", *columns)
-    _write(path, header, _hrf_rows(estimates, conditions if by_condition else None, columns))
-
-
-def _hrf_rows(
-    estimates: Iterable[ParcelEstimate], conditions: Sequence[str] | None, columns: Sequence[str]
-) -> Iterator[list[Cell]]:
+def _hrf_rows(estimates: Iterable[ParcelEstimate], conditions: Sequence[str]) -> Iterator[Row]:
     """Give the HRF of all conditions together, which are no condition, then that of each."""
     for estimate in estimates:
-        found = estimate.hrf
-        label = [] if conditions is None else [""]
-        yield from _samples([estimate.parcel, *label], found, columns)
-        if conditions is None or _of_condition("hrf") not in found:
-            continue
-        for index, condition in enumerate(conditions):
-            own = {
-                column: found[_of_condition(column)][index]
-                for column in columns
-                if _of_condition(column) in found
-            }
-            yield from _samples(
-                [estimate.parcel, condition], {"time": found["time"], **own}, columns
-            )
+        shared = {name: values for name, values in estimate.hrf.items() if values.ndim == 1}
+        yield from _samples(estimate.parcel, "", shared)
+        own = {
+            name: estimate.hrf[by_condition(name)]
+            for name in shared
+            if by_condition(name) in estimate.hrf
+        }
+        for index, condition in enumerate(conditions if own else ()):
+            values = {name: of_all[index] for name, of_all in own.items()}
+            yield from _samples(estimate.parcel, condition, {"time": shared["time"], **values})
 
 
-def _of_condition(column: str) -> str:
-    return f"{column}_by_condition"
-
-
-def _samples(
-    label: list[Cell], values: Mapping[str, FloatArray], columns: Sequence[str]
-) -> Iterator[list[Cell]]:
-    missing = np.full(len(values["time"]), np.nan)
-    for sample in zip(*(values.get(column, missing).tolist() for column in columns), strict=True):
-        yield [*label, *sample]
+def _samples(parcel: int, condition: str, values: Mapping[str, FloatArray]) -> Iterator[Row]:
+    for sample in zip(*(one.tolist() for one in values.values()), strict=True):
+        yield {"parcel": parcel, "condition": condition, **dict(zip(values, sample, strict=True))}
 
 
 def _condition_rows(
-    estimates: Iterable[ParcelEstimate], conditions: Sequence[str], columns: Sequence[str]
-) -> Iterator[list[Cell]]:
+    estimates: Iterable[ParcelEstimate], conditions: Sequence[str]
+) -> Iterator[Row]:
     for estimate in estimates:
         for index, condition in enumerate(conditions):
-            values = [
-                float(estimate.conditions[column][index])
-                if column in estimate.conditions
-                else math.nan
-                for column in columns
-            ]
-            yield [estimate.parcel, condition, *values]
+            values = {name: float(of_all[index]) for name, of_all in estimate.conditions.items()}
+            yield {"parcel": estimate.parcel, "condition": condition, **values}
 
 
-def _trace_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[list[Cell]]:
+def _trace_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[Row]:
     """Give the criterion after iterations of each chain, the last one among them."""
     for estimate in estimates:
         n_chains = int(estimate.summary.get("n_chains", 1))
@@ -154,20 +103,29 @@ def _trace_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[list[Cell]]:
                 before = max(int(estimate.summary.get("n_iterations", 0)) - n_values, 0)
             step = -(-n_values // _MOST_POINTS)
             for place in range((n_values - 1) % step, n_values, step):
-                yield [estimate.parcel, chain, before + place + 1, float(values[place])]
+                yield {
+                    "parcel": estimate.parcel,
+                    "chain": chain,
+                    "iteration": before + place + 1,
+                    "criterion": float(values[place]),
+                }
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    with replace_file(path) as file:
-        file.write(("\t".join(header) + "\n").encode())
+def _write(directory: Path, table: Table, found: Iterable[str], rows: Iterable[Row]) -> None:
+    """Write the columns that a table always has, and those that are found in its rows."""
+    columns = columns_of(table, found)
+    with replace_file(directory / f"{table}.tsv") as file:
+        file.write(("\t".join(columns) + "\n").encode())
         for row in rows:
-            file.write(("\t".join(map(_text, row)) + "\n").encode())
+            cells = [_text(row.get(column, math.nan)) for column in columns]
+            file.write(("\t".join(cells) + "\n").encode())
 
 
 def _text(value: Cell) -> str:
     if isinstance(value, str):
-        # A tab or a line's end inside a reason or a name would break the row.
-        return " ".join(value.split()) or "n/a"
+        # A tab or a line's end inside a reason or a name would break the row. One blank for each:
+        # a name must lead to the files of its maps.
+        return re.sub(r"\s", " ", value) if value.strip() else "n/a"
     if isinstance(value, int):
         return str(value)
     return f"{value:.9g}" if math.isfinite(value) else "n/a"

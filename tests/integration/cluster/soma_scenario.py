@@ -49,7 +49,7 @@ class Sleeper:
             with Path(self.log).open("a") as file:
                 file.write(f"{parcel.number}\n")
         mean = parcel.bold.mean(axis=0)
-        maps = {"nrl_a": mean, "active_a": np.sqrt(np.abs(mean))}
+        maps = {("nrl", "a"): mean, ("active", "a"): np.sqrt(np.abs(mean))}
         return ParcelEstimate(parcel.number, "ok", "", parcel.positions, maps=maps)
 
 

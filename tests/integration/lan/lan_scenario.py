@@ -44,7 +44,7 @@ class Sleeper:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self.seconds)
         mean = parcel.bold.mean(axis=0)
-        maps = {"nrl_a": mean, "active_a": np.sqrt(np.abs(mean))}
+        maps = {("nrl", "a"): mean, ("active", "a"): np.sqrt(np.abs(mean))}
         return ParcelEstimate(parcel.number, "ok", "", parcel.positions, maps=maps)
 
 

@@ -1,0 +1,375 @@
+"""The maps: what each kind is, and how files, reports and BIDS derivatives show it.
+
+A map is a kind and a name: ``("nrl", "audio")``, where the name is that of a condition or a
+contrast, or empty: ``("noise_sd", "")``. To add one, add it here and compute it in the estimator;
+all else follows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from typing import Literal
+
+Subject = Literal["condition", "contrast", "position", "parcel"]
+Look = Literal["", "levels", "probability", "time", "amount", "flag", "labels"]
+MapName = tuple[str, str]
+
+JDE = ("jde-vem", "jde-mcmc")
+WITH_POSTERIOR = (*JDE, "rfir")
+EVERY = (*WITH_POSTERIOR, "glm")
+
+SIGNAL = "signal"
+SIGNAL_SQUARED = "signal squared"
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What becomes of a map among BIDS derivatives, whose names are nilearn's.
+
+    Attributes
+    ----------
+    label : str
+        After ``stat-``; empty for the parcels, which are a segmentation there.
+    text : str
+        What is said of it there; empty where it is what is said of the map.
+    squared : bool
+        Whether the values are squared, as a standard deviation becomes a variance.
+    """
+
+    label: str
+    text: str = ""
+    squared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MapKind:
+    """A kind of map.
+
+    Attributes
+    ----------
+    name : str
+        How the names of its files begin.
+    text : str
+        What it is.
+    bids : Stat
+        What becomes of it among BIDS derivatives.
+    bids_of_glm : Stat, optional
+        The same where it comes from a GLM, if that is another thing.
+    subject : {"condition", "contrast", "position", "parcel"}
+        What has a map of its own, or of what the map holds one value: each position, or all
+        positions of a parcel.
+    unit : str
+        `SIGNAL`, `SIGNAL_SQUARED`, or the unit itself; empty for a number without one.
+    by : tuple of str
+        The estimators that give it.
+    note : str
+        More of it, for the documentation.
+    range : (float, float)
+        Least and largest value.
+    may_be_infinite : bool
+        Whether infinite values are right; else they are a fault of the position's data.
+    has_samples : bool
+        Whether it has one volume for each time of the response.
+    is_code : bool
+        Whether its values are whole numbers that stand for something.
+    look : str
+        The colours that it has in a report; empty if it is not there.
+    place : int
+        In the list of a report: what has no room is left out from the end.
+    """
+
+    name: str
+    text: str
+    bids: Stat
+    _: KW_ONLY
+    bids_of_glm: Stat | None = None
+    subject: Subject
+    unit: str = ""
+    by: tuple[str, ...] = EVERY
+    note: str = ""
+    range: tuple[float, float] = (-math.inf, math.inf)
+    may_be_infinite: bool = False
+    has_samples: bool = False
+    is_code: bool = False
+    look: Look = ""
+    place: int = 0
+
+    @property
+    def is_named(self) -> bool:
+        """Whether each condition or contrast has such a map."""
+        return self.subject in ("condition", "contrast")
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it is an estimate of single positions, of which two analyses can be compared."""
+        return not (self.subject == "parcel" or self.has_samples or self.is_code)
+
+    def stat(self, estimator: str) -> Stat:
+        """Say what becomes of it among BIDS derivatives, if it comes from this estimator."""
+        if estimator == "glm" and self.bids_of_glm is not None:
+            return self.bids_of_glm
+        return self.bids
+
+
+_SHARE = (0.0, 1.0)
+_NOT_NEGATIVE = (0.0, math.inf)
+_of_condition = partial(MapKind, subject="condition")
+_of_contrast = partial(MapKind, subject="contrast")
+_of_position = partial(MapKind, subject="position")
+_of_parcel = partial(MapKind, subject="parcel")
+
+
+def _sd(label: str, of_what: str, *, posterior: bool = False) -> Stat:
+    """Of a standard deviation BIDS derivatives have the variance, as nilearn does."""
+    text = f"Posterior variance of {of_what}" if posterior else f"Variance of {of_what}"
+    return Stat(label, text, squared=True)
+
+
+def _of_glm(subject: Subject, prefix: str, title: str) -> tuple[MapKind, ...]:
+    """Give what a GLM says of a condition or a contrast."""
+    kind = partial(MapKind, subject=subject, by=("glm",))
+    return (
+        kind(
+            f"{prefix}effect",
+            "Effect: signal per unit of nilearn's regressor; stat-level is the height of the "
+            "response",
+            Stat("effect"),
+            unit=SIGNAL,
+            note=f"`{title}` has that height. Not where impulses and events that last would be "
+            "added, whose units differ",
+        ),
+        kind(
+            f"{prefix}effect_variance",
+            "Variance of the effect",
+            Stat("variance"),
+            unit=SIGNAL_SQUARED,
+            range=_NOT_NEGATIVE,
+        ),
+        kind(
+            f"{prefix}t",
+            "t test that it is above 0",
+            Stat("t"),
+            note="Of the height of the response",
+            may_be_infinite=True,
+        ),
+        kind(
+            f"{prefix}z",
+            "z value of the t test",
+            Stat("z"),
+            may_be_infinite=True,
+            look="levels",
+            place=6 if subject == "contrast" else 7,
+        ),
+        kind(f"{prefix}p", "p value of the t test", Stat("p"), unit="probability", range=_SHARE),
+        kind(
+            f"{prefix}F",
+            "F test of any response that the model has",
+            Stat("F"),
+            range=_NOT_NEGATIVE,
+            may_be_infinite=True,
+        ),
+        kind(
+            f"{prefix}F_z",
+            "z value of the F test of any response",
+            Stat("Fz"),
+            may_be_infinite=True,
+        ),
+        kind(
+            f"{prefix}F_p",
+            "p value of the F test of any response",
+            Stat("Fp"),
+            unit="probability",
+            range=_SHARE,
+        ),
+    )
+
+
+_OF_CONDITIONS = (
+    _of_condition(
+        "nrl",
+        "Height of the response (response level), posterior mean",
+        Stat("effect"),
+        bids_of_glm=Stat("level", "Height of the response"),
+        unit=SIGNAL,
+        look="levels",
+        place=2,
+    ),
+    _of_condition(
+        "nrl_sd",
+        "Standard deviation of the height of the response",
+        _sd("variance", "the height of the response", posterior=True),
+        bids_of_glm=_sd("levelvariance", "the height of the response"),
+        unit=SIGNAL,
+        range=_NOT_NEGATIVE,
+    ),
+    _of_condition(
+        "nrl_q025",
+        "2.5 % quantile of the height of the response",
+        Stat("q025"),
+        unit=SIGNAL,
+        by=("jde-mcmc",),
+    ),
+    _of_condition(
+        "nrl_q975",
+        "97.5 % quantile of the height of the response",
+        Stat("q975"),
+        unit=SIGNAL,
+        by=("jde-mcmc",),
+    ),
+    _of_condition(
+        "active",
+        "Posterior probability that the voxel is active",
+        Stat("active"),
+        unit="probability",
+        by=JDE,
+        range=_SHARE,
+        look="probability",
+        place=3,
+    ),
+    _of_condition(
+        "ppm",
+        "Posterior probability that the height of the response exceeds the threshold; lies "
+        "below it where it is negative",
+        Stat("ppm"),
+        unit="probability",
+        by=WITH_POSTERIOR,
+        note="The threshold is `ppm_threshold`. By default it is, for JDE, where the active and "
+        "the inactive class cross, negative where the active class is; for RFIR 0",
+        range=_SHARE,
+        look="probability",
+        place=5,
+    ),
+    _of_condition(
+        "response",
+        "Response of the voxel over the time after an event",
+        Stat("response"),
+        bids_of_glm=Stat("response", "Coefficients of the free response"),
+        unit=SIGNAL,
+        by=("rfir", "glm"),
+        note="4D. Of a GLM with `fir` the coefficients",
+        has_samples=True,
+    ),
+    _of_condition(
+        "response_sd",
+        "Standard deviation of the response of the voxel",
+        Stat("responsesd"),
+        unit=SIGNAL,
+        by=("rfir",),
+        note="4D",
+        range=_NOT_NEGATIVE,
+        has_samples=True,
+    ),
+    *_of_glm("condition", "", "nrl_COND"),
+)
+_OF_CONTRASTS = (
+    _of_contrast(
+        "contrast",
+        "Contrast of the heights of responses, posterior mean",
+        Stat("effect"),
+        bids_of_glm=Stat("level", "Contrast of the heights of responses"),
+        unit=SIGNAL,
+        look="levels",
+        place=1,
+    ),
+    _of_contrast(
+        "contrast_sd",
+        "Standard deviation of the contrast",
+        _sd("variance", "the contrast", posterior=True),
+        bids_of_glm=_sd("levelvariance", "the contrast of heights"),
+        unit=SIGNAL,
+        range=_NOT_NEGATIVE,
+    ),
+    _of_contrast(
+        "contrast_ppm",
+        "Posterior probability that it is above 0",
+        Stat("ppm"),
+        unit="probability",
+        by=WITH_POSTERIOR,
+        range=_SHARE,
+        look="probability",
+        place=4,
+    ),
+    *_of_glm("contrast", "contrast_", "contrast_NAME"),
+)
+_OF_NO_NAME = (
+    _of_position(
+        "noise_sd",
+        "Standard deviation of the noise",
+        Stat("noisesd"),
+        unit=SIGNAL,
+        range=_NOT_NEGATIVE,
+        look="amount",
+        place=11,
+    ),
+    _of_position(
+        "ar1",
+        "Correlation of the noise from one scan to the next",
+        Stat("ar1"),
+        range=(-1.0, 1.0),
+        look="levels",
+        place=12,
+    ),
+    _of_position(
+        "residual_ar1",
+        "Correlation from scan to scan that the AR(1) model leaves",
+        Stat("residualar1"),
+        by=("glm",),
+        note="Near 0 where the model is enough",
+        range=(-1.0, 1.0),
+    ),
+    _of_parcel(
+        "hrf",
+        "Haemodynamic response of the voxel's parcel, its largest excursion scaled to 1; "
+        "samples are times after an event, which RepetitionTime is the step of",
+        Stat("hrf"),
+        note="4D, the time step in the header",
+        has_samples=True,
+    ),
+    _of_parcel(
+        "time_to_peak",
+        "Time to peak of the parcel's response",
+        Stat("timetopeak"),
+        unit="s",
+        look="time",
+        place=8,
+    ),
+    _of_parcel(
+        "parcels", "Parcels; 0 is background", Stat(""), is_code=True, look="labels", place=9
+    ),
+    _of_position(
+        "left_out",
+        "Where there is no estimate: 1 where the signal is constant in a run or not finite, 2 "
+        "where the whole parcel was not estimated, 0 elsewhere",
+        Stat("leftOut"),
+        note="Only if there are such voxels",
+        range=(0.0, 2.0),
+        is_code=True,
+        look="flag",
+        place=10,
+    ),
+)
+
+MAPS = {kind.name: kind for kind in (*_OF_CONDITIONS, *_OF_CONTRASTS, *_OF_NO_NAME)}
+"""All kinds of maps by their names."""
+
+
+def map_title(kind: str, name: str) -> str:
+    """Call a map as its file is called, with every character of the name.
+
+    Examples
+    --------
+    >>> map_title("nrl", "left hand"), map_title("noise_sd", "")
+    ('nrl_left hand', 'noise_sd')
+    """
+    return f"{kind}_{name}" if MAPS[kind].is_named else kind
+
+
+def possible_maps(conditions: Iterable[str], contrasts: Iterable[str]) -> Iterator[MapName]:
+    """Give every map that an analysis of these conditions and contrasts may have."""
+    names = {"condition": list(conditions), "contrast": list(contrasts)}
+    for kind in MAPS.values():
+        for name in names.get(kind.subject, [""]):
+            yield kind.name, name
