@@ -388,3 +388,24 @@ def test_convergence__is_empty_for_what_does_not_iterate(results):
     assert not (results.directory / "convergence.tsv").exists()
     assert results.convergence.empty
     assert list(results.convergence) == ["parcel", "chain", "iteration", "criterion"]
+
+
+@pytest.mark.parametrize("name", ["1", "01", "left  hand", "sd_high", "None", "é t"])
+def test_results__know_the_maps_of_any_condition(tmp_path, name):
+    size = int(np.prod(SHAPE))
+    estimate = ParcelEstimate(
+        1,
+        "ok",
+        "",
+        np.arange(size),
+        hrf={"time": np.arange(3.0), "hrf": np.ones(3), "sd": np.ones(3)},
+        maps={("nrl", name): np.ones(size, np.float32), ("ar1", ""): np.ones(size, np.float32)},
+    )
+    grid = Grid(np.ones(SHAPE, np.int32), AFFINE, nib.Nifti1Header())
+    results = write_results(tmp_path, [estimate], conditions=[name], grid=grid)
+    (tmp_path / "run.json").write_text(json.dumps({"study": {}}))
+    assert results.condition_names == [name]
+    found = results.map_names
+    assert found.keys() == results.maps().keys()
+    assert found[file_stem(f"nrl_{name}")] == ("nrl", name)
+    assert found["ar1"] == ("ar1", "")
