@@ -25,6 +25,7 @@ from pyhrf.config.settings import (
 )
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study, study_to_xml
+from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.outputs.columns import COLUMNS
 from pyhrf.outputs.maps import MAPS
 from pyhrf.parameters.estimators import ESTIMATORS
@@ -76,6 +77,13 @@ def test_settings_page__names_every_section_and_key(from_code: ModuleType) -> No
         assert keys
         for key in type(section).model_fields:
             assert f"\n`{key}`\n: " in keys.partition("### ")[0], f"[{name}] {key}"
+
+
+def test_cluster_page__names_every_scheduler(from_code: ModuleType) -> None:
+    assert "<!-- made from the code: schedulers -->" in (ROOT / "docs" / "cluster.md").read_text()
+    text = from_code.schedulers()
+    for name, scheduler in SCHEDULERS.items():
+        assert f"| `-x {name}` | {scheduler.title} |" in text
 
 
 def test_commands_page__names_every_command_and_option(from_code: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""Reference pages that are made from the code: commands, study file, settings, outputs.
+"""Reference pages made from the code: commands, study file, settings, outputs, schedulers.
 
 A page holds a comment, ``<!-- made from the code: commands -->``, and the text takes its place
 when the site is built. Each function gives plain Markdown, so that tests can read it.
@@ -23,6 +23,7 @@ from pyhrf.commands.main import pyhrf
 from pyhrf.config.messages import described, facts_of, section_of, tag_of
 from pyhrf.config.settings import Settings
 from pyhrf.config.study import Study
+from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.outputs.columns import COLUMNS, Column, Table
 from pyhrf.outputs.maps import EVERY, MAPS, SIGNAL, SIGNAL_SQUARED, MapKind
 from pyhrf.parameters.estimators import ESTIMATORS
@@ -118,8 +119,16 @@ def _stats(kind: MapKind) -> str:
     return text if of_glm == label else f"{text}, of `glm` `stat-{of_glm}`"
 
 
+def schedulers() -> str:
+    """Tell what the users of each batch scheduler have to know."""
+    lines = ["| engine | scheduler | to know |", "|---|---|---|"]
+    lines += [f"| `-x {one.name}` | {one.title} | {one.advice} |" for one in SCHEDULERS.values()]
+    return "\n".join(lines)
+
+
 _MAKERS = {
     "commands": commands,
+    "schedulers": schedulers,
     "study": study,
     "settings": settings,
     "maps": maps,

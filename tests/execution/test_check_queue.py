@@ -17,7 +17,7 @@ from pyhrf.execution.queues import check as check_queue_module
 from pyhrf.execution.queues.check import TrialEstimator, check_queue
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 
-if find_spec("dask_jobqueue") is None:  # importing it would take over Ctrl-C of all tests
+if find_spec("distributed") is None:
     pytest.skip("the extra queue is not installed", allow_module_level=True)
 
 

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from pyhrf.config.settings import QueueSettings
-from pyhrf.execution.queues.kinds import KINDS
-
-if find_spec("dask_jobqueue") is None:
-    pytest.skip("the extra queue is not installed", allow_module_level=True)
-
 from pyhrf.execution.queues import jobs as queue_jobs
 from pyhrf.execution.queues.jobs import QueueJobs, SchedulerError
+from pyhrf.execution.queues.schedulers import SCHEDULERS
 
 
 @pytest.fixture
@@ -36,7 +31,9 @@ def programs(tmp_path, monkeypatch):
 
 
 def jobs_of(name: str, tmp_path: Path) -> QueueJobs:
-    return QueueJobs(KINDS[name], QueueSettings(), folder=tmp_path, python="python", name="ours")
+    return QueueJobs(
+        SCHEDULERS[name], QueueSettings(), folder=tmp_path, python="python", name="ours"
+    )
 
 
 def test_submit__returns_the_id_and_hands_over_the_script(programs, tmp_path):

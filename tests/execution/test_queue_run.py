@@ -17,7 +17,7 @@ from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import pack_estimates, unpack_parcels
 
-if find_spec("dask_jobqueue") is None:
+if find_spec("distributed") is None:
     pytest.skip("the extra queue is not installed", allow_module_level=True)
 
 from pyhrf.execution import extras

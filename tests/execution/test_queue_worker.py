@@ -118,7 +118,7 @@ def test_worker__names_the_addresses_that_it_does_not_reach(monkeypatch, folder)
         {"versions": host_facts()["versions"], "contacts": [f"tls://127.0.0.1:{port}"]}
     )
     with pytest.raises(SystemExit, match=rf"does not reach the login node at 127.0.0.1:{port} \("):
-        start(monkeypatch, folder, "--nthreads", "1", "--memory-limit", "1GB")
+        start(monkeypatch, folder)
     assert folder.trouble("j1") == Trouble(folder.trouble("j1").text, final=False)
 
 

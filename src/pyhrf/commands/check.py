@@ -8,6 +8,7 @@ import click
 
 from pyhrf.commands.exits import NOT_STARTED, OK
 from pyhrf.commands.options import CONTEXT
+from pyhrf.execution.queues.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
     from pyhrf.execution.lan.check import HostCheck, LanCheck
 
 _NARROWEST = 100
-_SCHEDULERS = {
-    "slurm": "Slurm",
-    "pbs": "PBS",
-    "sge": "Grid Engine",
-    "lsf": "LSF",
-    "htcondor": "HTCondor",
-    "oar": "OAR",
-}
 _TITLES = {
     "name": "name",
     "network": "ssh",
@@ -119,8 +112,8 @@ def _queue_check(name: str, title: str) -> click.Command:
     )
 
 
-for _name, _title in _SCHEDULERS.items():
-    check.add_command(_queue_check(_name, _title))
+for _scheduler in SCHEDULERS.values():
+    check.add_command(_queue_check(_scheduler.name, _scheduler.title))
 
 
 def _show_steps(found: Check) -> int:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from pyhrf.execution.queues.schedulers import SCHEDULERS
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -16,9 +18,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 FILE = click.Path(path_type=Path)
 """A path, not looked at: what is wrong with a file is said by what reads it."""
 
-# Those of pyhrf.analysis, which takes too long to import for a word of help.
-_QUEUES = ("slurm", "pbs", "sge", "lsf", "htcondor", "oar")
-ENGINES = ("serial", "local", "LAN", "cluster", *_QUEUES)
+# Those of pyhrf.execution.engines, which takes too long to import for a word of help.
+ENGINES = ("serial", "local", "LAN", "cluster", *SCHEDULERS)
 """What ``-x`` takes."""
 
 fresh_option = click.option(

@@ -9,10 +9,10 @@ from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Detaching, Engine
 from pyhrf.execution.output_folder import check_aside, folder_of_engine, held, set_aside
-from pyhrf.execution.queues.kinds import KINDS
+from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.soma.notes import Notes
 
-ENGINES = ("serial", "local", "LAN", "cluster", *KINDS)
+ENGINES = ("serial", "local", "LAN", "cluster", *SCHEDULERS)
 _DETACHING = "cluster"
 
 Tell = Callable[[str], object]
@@ -63,7 +63,7 @@ def make_engine(
         from pyhrf.execution.soma.engine import SomaEngine
 
         return SomaEngine(settings.parallel_cluster, tell=tell)
-    if engine in KINDS:
+    if engine in SCHEDULERS:
         from pyhrf.execution.queues.engine import QueueEngine
 
         return QueueEngine(engine, settings.parallel_queue, tell=tell)

@@ -11,7 +11,7 @@ from pyhrf.errors import EngineError
 EXTRAS = {
     "lan": ("asyncssh", "bokeh", "cloudpickle", "cryptography", "distributed"),
     "cluster": ("asyncssh", "soma_workflow"),
-    "queue": ("bokeh", "cloudpickle", "cryptography", "dask_jobqueue", "distributed"),
+    "queue": ("bokeh", "cloudpickle", "cryptography", "distributed"),
 }
 """Packages of each extra, by the names under which they are imported."""
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -54,8 +55,8 @@ def check_queue(name: str, settings: QueueSettings, *, job_seconds: float = _JOB
 
     Parameters
     ----------
-    name : {"slurm", "pbs", "sge", "lsf", "htcondor", "oar"}
-        As given to ``-x``.
+    name : str
+        As given to ``-x``, such as ``slurm``.
     settings : QueueSettings
         Section ``[parallel-queue]``.
     job_seconds : float
@@ -98,7 +99,7 @@ class _Visit:
             raise Fault(
                 f"{' and '.join(missing)} cannot be imported", f"run: {install_command('queue')}"
             )
-        return "dask-jobqueue"
+        return f"distributed {version('distributed')}"
 
     async def programs(self) -> str:
         missing = [program for program in self._scheduler.programs if not shutil.which(program)]

@@ -1,4 +1,4 @@
-"""The engines ``slurm``, ``pbs``, ``sge``, ``lsf``, ``htcondor`` and ``oar``: jobs of a queue."""
+"""The engines ``slurm``, ``pbs`` and so on, one for each batch scheduler: jobs of a queue."""
 
 from __future__ import annotations
 
@@ -17,14 +17,11 @@ from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
 from pyhrf.execution.news import TellsNews
 from pyhrf.execution.queues.folder import QueueFolder, check_plain
-from pyhrf.execution.queues.kinds import KINDS
+from pyhrf.execution.queues.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
     from pyhrf.execution.queues.jobs import QueueJobs
     from pyhrf.execution.queues.run import QueueRun
-
-QUEUES = tuple(KINDS)
-"""Names of the engines."""
 
 _MAX_JOBS = 10
 
@@ -37,8 +34,8 @@ class QueueEngine(TellsNews):
 
     Parameters
     ----------
-    name : {"slurm", "pbs", "sge", "lsf", "htcondor", "oar"}
-        As given to ``-x``.
+    name : str
+        As given to ``-x``, a key of `pyhrf.execution.queues.schedulers.SCHEDULERS`.
     settings : QueueSettings
         What jobs ask for.
     tell : callable
@@ -65,7 +62,7 @@ class QueueEngine(TellsNews):
     ) -> None:
         super().__init__(tell)
         self.name = name
-        self._kind = KINDS[name]
+        self._scheduler = SCHEDULERS[name]
         self._n_jobs, self._n_cores = settings.max_jobs or _MAX_JOBS, settings.cores or 1
         self.n_workers = self._n_jobs * self._n_cores
         self.batch_seconds = 2.0
@@ -79,12 +76,13 @@ class QueueEngine(TellsNews):
             cure="set it to one, or to a link to it,",
         )
         check_installed(name, "queue")
-        self._kind.options(settings, folder=Path("/"))
-        for program in self._kind.programs:
+        self._scheduler.check(settings)
+        title = self._scheduler.title
+        for program in self._scheduler.programs:
             if shutil.which(program) is None:
                 raise EngineError(
-                    f"-x {name} needs the program {program} of {self._kind.title}, which is not "
-                    "on the PATH: run the command on a login node of the cluster"
+                    f"-x {name} needs the program {program} of {title}, which is not on the "
+                    "PATH: run the command on a login node of the cluster"
                 )
 
     def run(
@@ -112,7 +110,7 @@ class QueueEngine(TellsNews):
             return
         folder.make()
         jobs = QueueJobs(
-            self._kind,
+            self._scheduler,
             self._settings,
             folder=folder.path,
             python=self._python,
@@ -122,7 +120,7 @@ class QueueEngine(TellsNews):
             asyncio.run(self._clear_up(folder, jobs))
             return
         plan = QueuePlan(
-            kind=self._kind,
+            scheduler=self._scheduler,
             jobs=jobs,
             n_jobs=self._n_jobs,
             n_workers=self._n_cores,
@@ -136,7 +134,7 @@ class QueueEngine(TellsNews):
         """Remove what an earlier run left, when all its work is done."""
         from pyhrf.execution.queues.leftovers import remove_leftovers
 
-        title = self._kind.title
+        title = self._scheduler.title
         left = await remove_leftovers(folder, jobs, title=title, tell=self._tell)
         folder.write_jobs(left)
         if not left:

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import re
-import shlex
-import signal
-from collections.abc import Mapping, Sequence
-from functools import partial
-from importlib import import_module
-from importlib.resources import files
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
-
-import dask
-import yaml
 
 from pyhrf.config.settings import QueueSettings
-from pyhrf.execution.queues.kinds import JobState, QueueKind
+from pyhrf.execution.queues.schedulers.base import JobRequest, JobState, Scheduler
+from pyhrf.execution.remote.shells import run_here
 
 _SECONDS = 60
 """How long a program of the scheduler may take."""
 _WORKER = "pyhrf.execution.queues.worker"
-_CONFIG = "pyhrf"
-_GREETING = re.compile(r".*(?=Submitted batch job \d|Your job \d|Job <\d)", re.DOTALL)
-"""What a site's own version of a program may print before it says the number of a job."""
 
 
 class SchedulerError(RuntimeError):
@@ -39,8 +26,8 @@ class QueueJobs:
 
     Parameters
     ----------
-    kind : QueueKind
-        The scheduler.
+    scheduler : Scheduler
+        Whose they are.
     settings : QueueSettings
         What to ask it for.
     folder : Path
@@ -57,32 +44,20 @@ class QueueJobs:
     """
 
     def __init__(
-        self, kind: QueueKind, settings: QueueSettings, *, folder: Path, python: str, name: str
+        self, scheduler: Scheduler, settings: QueueSettings, *, folder: Path, python: str, name: str
     ) -> None:
         self.name = name
-        self._kind = kind
-        options = kind.options(settings, folder=folder)
-        self._options: dict[str, Any] = {
-            "python": python,
-            "worker_command": _WORKER,
-            "worker_extra_args": ["--workers", str(options["processes"])],
-            "job_name": name,
-            "config_name": _CONFIG,
-            **options,
-        }
-        self._folder = folder
-        module, class_name = kind.job_class
-        base = getattr(_import_without_handler(module), class_name)
-        environment = {
-            key: value for key, value in os.environ.items() if not key.startswith(kind.misleading)
-        }
-        self._call = partial(_call, environment=environment)
-        self._class: Any = type(class_name, (base,), {"_call": staticmethod(self._call)})
-        self.shows_names = kind.shows_names
+        self.shows_names = scheduler.shows_names
+        self._scheduler, self._settings = scheduler, settings
+        self._folder, self._python = folder, python
 
     def script(self, token: str) -> str:
         """Return the script of a job."""
-        return str(self._job(token).job_script())
+        n_workers = self._settings.cores or 1
+        words = f"{self._python} -m {_WORKER} {self._folder} --name {token} --workers {n_workers}"
+        return self._scheduler.script(
+            JobRequest(self._settings, self._folder, self.name, token, words)
+        )
 
     async def submit(self, token: str) -> str:
         """Submit a job; return its id.
@@ -92,13 +67,16 @@ class QueueJobs:
         SchedulerError
             If the scheduler refuses it.
         """
-        job = self._job(token)
-        with job.job_file() as path:
-            said = await job._submit_job(path)
-        try:
-            return str(job._job_id_from_submit_output(_GREETING.sub("", said, count=1)))
-        except ValueError as error:
-            raise SchedulerError(f"no job number in {said.strip()!r}") from error
+        script = self.script(token)
+        with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+            file.write(script)
+            file.flush()
+            command, text = self._scheduler.submission(script, file.name)
+            said = await self._call(command, text=text)
+        number = self._scheduler.read_number(said)
+        if number is None:
+            raise SchedulerError(f"no job number in {said.strip()!r}")
+        return number
 
     async def states(self, ids: Sequence[str], *, name: str | None = None) -> dict[str, JobState]:
         """Return the state of each of these jobs that is not over.
@@ -117,21 +95,21 @@ class QueueJobs:
         """
         if not ids:
             return {}
-        command = self._kind.states_command(ids)
-        # Some end with an error when one of the jobs is over, but list the others.
-        said = await self._call(command, wrong_is_right=True)
+        command = self._scheduler.states_command(ids)
+        said = await self._call(command, some_may_be_over=True)
         try:
-            found = self._kind.read_states(said, name=name)
+            found = self._scheduler.read_states(said, name=name)
         except ValueError as error:
             raise SchedulerError(f"{command[0]} says what is not understood: {error}") from error
-        return {job: found[key] for job in ids if (key := self._kind.key(job)) in found}
+        return {job: found[key] for job in ids if (key := self._scheduler.key(job)) in found}
 
     async def reason(self, job: str) -> str:
         """Return why a job waits, as the scheduler puts it; empty if it says nothing."""
         try:
-            return self._kind.read_reason(await self._call(self._kind.reason_command(job)))
+            said = await self._call(self._scheduler.reason_command(job))
         except SchedulerError:
             return ""
+        return self._scheduler.read_reason(said)
 
     async def cancel(self, ids: Sequence[str], *, name: str | None = None) -> None:
         """Remove jobs from the queue; those that are over do not matter.
@@ -143,79 +121,35 @@ class QueueJobs:
         name : str, optional
             Of jobs that are removed too, even if no number of theirs is known.
         """
-        commands = [[*shlex.split(self._class.cancel_command), *ids]] if ids else []
-        if name and (by_name := self._kind.cancel_command(name)):
+        commands = [self._scheduler.cancel_command(ids)] if ids else []
+        if name and (by_name := self._scheduler.cancel_by_name_command(name)):
             commands.append(by_name)
         for command in commands:
             with contextlib.suppress(SchedulerError):
                 await self._call(command)
 
-    def _job(self, token: str) -> Any:
-        # The defaults of dask-jobqueue, not what a file elsewhere makes of them.
-        text = files("dask_jobqueue").joinpath("jobqueue.yaml").read_text("utf-8")
-        defaults = yaml.safe_load(text)["jobqueue"][self._class.config_name]
-        defaults.update({"walltime": None, "death-timeout": None})
-        with dask.config.set({f"jobqueue.{_CONFIG}": defaults}):
-            return self._class(scheduler=str(self._folder), name=token, **self._options)
+    async def _call(
+        self, command: Sequence[str], *, text: str = "", some_may_be_over: bool = False
+    ) -> str:
+        """Run a program of the scheduler with a text on its standard input; return what it says.
 
-
-def _import_without_handler(module: str) -> ModuleType:
-    """Import a module of dask-jobqueue; 0.9.0 takes over Ctrl-C with it (its issue 696)."""
-    set_handler = signal.signal
-    signal.signal = lambda *_: None
-    try:
-        return import_module(module)
-    finally:
-        signal.signal = set_handler
-
-
-async def _call(
-    command: Sequence[str],
-    *,
-    environment: Mapping[str, str],
-    shell: bool = False,
-    wrong_is_right: bool = False,
-) -> str:
-    """Run a program of the scheduler; return what it says.
-
-    Raises
-    ------
-    SchedulerError
-        If it fails, unless it said something and ``wrong_is_right``.
-    """
-    if shell:  # only for LSF, which is asked not to say why it refuses a job
-        command = ["/bin/sh", "-c", " ".join(command).removesuffix("2> /dev/null")]
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for us, who take back what is submitted
-        )
-    except OSError as error:
-        raise SchedulerError(f"{command[0]} cannot be run: {error.strerror}") from error
-    try:
-        async with asyncio.timeout(_SECONDS):
-            out, err = await process.communicate()
-    except TimeoutError as error:
-        raise SchedulerError(f"{command[0]} does not answer in {_SECONDS} s") from error
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    text = out.decode("utf-8", "replace")
-    if process.returncode == 0 or (wrong_is_right and _no_job(err)):
-        return text
-    lines = (err or out).decode("utf-8", "replace").splitlines()
-    said = "; ".join(dict.fromkeys(line.strip() for line in lines if line.strip()))
-    raise SchedulerError(said or f"{command[0]} ended with status {process.returncode}")
-
-
-def _no_job(complaint: bytes) -> bool:
-    """Tell a complaint about a job that is over from one about the scheduler."""
-    lines = complaint.decode("utf-8", "replace").strip().lower().splitlines()
-    known = ("unknown job", "has finished", "is not found", "no unfinished job", "not exist")
-    return bool(lines) and all(any(words in line for words in known) for line in lines)
+        Raises
+        ------
+        SchedulerError
+            If it fails; with ``some_may_be_over`` only if it complained of something else than
+            jobs that have ended, since the others are listed all the same.
+        """
+        misleading = self._scheduler.misleading
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(misleading)}
+        try:
+            said = await run_here(command, text=text, seconds=_SECONDS, environment=environment)
+        except TimeoutError as error:
+            raise SchedulerError(f"{command[0]} does not answer in {_SECONDS} s") from error
+        except OSError as error:
+            raise SchedulerError(f"{command[0]} cannot be run: {error.strerror}") from error
+        only_over = said.err.strip() and not self._scheduler.complaints(said.err)
+        if said.status == 0 or (some_may_be_over and only_over):
+            return said.out
+        lines = dict.fromkeys(line.strip() for line in (said.err or said.out).splitlines())
+        reason = "; ".join(filter(None, lines))
+        raise SchedulerError(reason or f"{command[0]} ended with status {said.status}")

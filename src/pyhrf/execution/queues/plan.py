@@ -11,7 +11,7 @@ from pyhrf.execution.dask.pool import LOOPBACK
 from pyhrf.execution.dask.worker import Job
 from pyhrf.execution.queues.folder import QueueFolder
 from pyhrf.execution.queues.jobs import QueueJobs
-from pyhrf.execution.queues.kinds import QueueKind
+from pyhrf.execution.queues.schedulers.base import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class QueuePlan:
 
     Attributes
     ----------
-    kind : QueueKind
-        The scheduler.
+    scheduler : Scheduler
+        Whose jobs they are.
     jobs : QueueJobs
         Its jobs.
     n_jobs, n_workers : int
@@ -32,7 +32,7 @@ class QueuePlan:
         What to do.
     """
 
-    kind: QueueKind
+    scheduler: Scheduler
     jobs: QueueJobs
     n_jobs: int
     n_workers: int

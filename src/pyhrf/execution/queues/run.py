@@ -135,14 +135,14 @@ class QueueRun(DaskRun):
         watching: asyncio.Task[None] | None = None
         try:
             self._leftovers = await remove_leftovers(
-                plan.folder, plan.jobs, title=plan.kind.title, tell=self._tell
+                plan.folder, plan.jobs, title=plan.scheduler.title, tell=self._tell
             )
             self._prepare_folder(pool)
             _log.info("the script of each job:\n%s", plan.jobs.script("JOB"))
             await self._submit_missing()
             jobs = counted(len(self._jobs), "job")
             numbers = ", ".join(job.number for job in self._jobs.values())
-            self._tell(f"{jobs} submitted to {plan.kind.title}, {plan.jobs.name}: {numbers}")
+            self._tell(f"{jobs} submitted to {plan.scheduler.title}, {plan.jobs.name}: {numbers}")
             watching = asyncio.create_task(self._watch())
             yield
         finally:
@@ -191,14 +191,14 @@ class QueueRun(DaskRun):
             except SchedulerError as error:
                 if not self._n_accepted:
                     raise EngineError(
-                        f"{plan.kind.title} refuses the job: {error}; see section "
+                        f"{plan.scheduler.title} refuses the job: {error}; see section "
                         "[parallel-queue] of the settings"
                     ) from error
                 # Such as: too many jobs of this user.
                 self._refused_until = now + self._refused.failed()
                 if str(error) not in self._refusals:
                     self._refusals.add(str(error))
-                    self._tell(f"{plan.kind.title} takes no further job: {error}")
+                    self._tell(f"{plan.scheduler.title} takes no further job: {error}")
 
     async def _submit(self, token: str) -> None:
         """Submit a job and note it, even if the run ends meanwhile."""
@@ -244,7 +244,7 @@ class QueueRun(DaskRun):
         try:
             states = await plan.jobs.states([job.number for job in self._jobs.values()])
         except SchedulerError as error:
-            self._tell_state(Counter(), f"{plan.kind.title} does not answer: {error}")
+            self._tell_state(Counter(), f"{plan.scheduler.title} does not answer: {error}")
             return
         lost = []
         for job in list(self._jobs.values()):
@@ -315,13 +315,14 @@ class QueueRun(DaskRun):
                 self._tell_state(counts, "")
             return
         reason = await plan.jobs.reason(waiting[0].number)
-        if reason in plan.kind.hopeless and not self._present and not self._done_by:
+        if reason in plan.scheduler.hopeless and not self._present and not self._done_by:
             raise EngineError(
-                f"job {waiting[0].number} would wait for ever: {plan.kind.title} says {reason}; "
-                "see walltime, queue and account in section [parallel-queue] of the settings"
+                f"job {waiting[0].number} would wait for ever: {plan.scheduler.title} says "
+                f"{reason}; see walltime, queue and account in section [parallel-queue] of the "
+                "settings"
             )
         if now - min(job.since for job in waiting) >= _PATIENCE:
-            why = f"{plan.kind.title} says: {reason}" if reason else "no reason is given"
+            why = f"{plan.scheduler.title} says: {reason}" if reason else "no reason is given"
             numbers = ", ".join(job.number for job in waiting)
             n_jobs = len(self._jobs)
             text = f"{len(waiting)} of {n_jobs} jobs wait in the queue ({why}): {numbers}"
@@ -367,11 +368,13 @@ class QueueRun(DaskRun):
                 if self._leftovers:
                     plan.folder.write_jobs(self._leftovers)
                     self._leftovers = await remove_leftovers(
-                        plan.folder, plan.jobs, title=plan.kind.title, tell=_log.debug
+                        plan.folder, plan.jobs, title=plan.scheduler.title, tell=_log.debug
                     )
         except (TimeoutError, SchedulerError, OSError):
             if left:
-                self._tell(f"{plan.kind.title} has not ended these jobs yet: {', '.join(left)}")
+                self._tell(
+                    f"{plan.scheduler.title} has not ended these jobs yet: {', '.join(left)}"
+                )
             return False
         finally:
             self._forget_keys()

@@ -1,9 +1,8 @@
 """What a job of ``-x slurm`` and the others runs: workers that join the run on the login node.
 
-``python -m pyhrf.execution.queues.worker FOLDER --name TOKEN --workers N`` is the command that
-dask-jobqueue writes into the script of a job; the options that it adds of its own do not count.
-The job ends when the run has ended, when the scheduler kills it, and half a minute after the
-login node was last seen.
+``python -m pyhrf.execution.queues.worker FOLDER --name TOKEN --workers N`` is the command in the
+script of a job. The job ends when the run has ended, when the scheduler kills it, and half a minute
+after the login node was last seen.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--name", required=True)
     parser.add_argument("--workers", type=int, default=1)
-    arguments, _ = parser.parse_known_args()
+    arguments = parser.parse_args()
     folder = QueueFolder(arguments.folder)
     try:
         _work(folder, arguments.name, arguments.workers)

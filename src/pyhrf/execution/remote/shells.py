@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import signal
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -129,25 +130,41 @@ class Here:
 
     async def run(self, command: str, *, text: str = "", seconds: float = _SECONDS) -> Said:
         """Run a command of the shell with a text on its standard input; see `Shell.run`."""
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *("/bin/bash", "-c", command),
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            start_new_session=True,  # to end it with all that it started
-        )
         try:
-            async with asyncio.timeout(seconds):
-                out, err = await process.communicate(text.encode())
+            return await run_here(("/bin/bash", "-c", command), text=text, seconds=seconds)
         except TimeoutError as error:
             raise NoAnswerError(command, seconds) from error
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        return Said(process.returncode or 0, _text(out), _text(err))
+
+
+async def run_here(
+    words: Sequence[str],
+    *,
+    text: str = "",
+    seconds: float,
+    environment: Mapping[str, str] | None = None,
+) -> Said:
+    """Run a program on this machine, out of the reach of Ctrl-C, and wait for its end.
+
+    Raises
+    ------
+    TimeoutError
+        If it does not end in time; it is ended then, with all that it started.
+    OSError
+        If it cannot be run.
+    """
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *words, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            out, err = await process.communicate(text.encode())
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    return Said(process.returncode or 0, _text(out), _text(err))
 
 
 class There:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
 from pyhrf.execution.extras import install_command
-from pyhrf.execution.queues.schedulers import SCHEDULERS
+from pyhrf.execution.queues.schedulers import known_to_soma
 from pyhrf.execution.remote import host_folder
 from pyhrf.execution.remote.commands import folder_cure, ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding_there
@@ -297,7 +297,7 @@ class _Visit:
 
     async def scheduler(self) -> str:
         kind = self._facts["section"]["scheduler_type"]
-        scheduler = SCHEDULERS.get({"pbspro": "pbs"}.get(kind, kind))
+        scheduler = known_to_soma(kind)
         if scheduler is None:  # local_basic, or DRMAA, which only the job can try
             return f"{kind}: tried by the job below"
         said = await self.shell.run(AS_SOMA + scheduler.question)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import shlex
 import tarfile
 import time
@@ -16,6 +15,7 @@ from typing import TypeVar
 from pyhrf.errors import EngineError
 from pyhrf.execution.engine import Batch, BatchResult
 from pyhrf.execution.packing import unpack_estimates
+from pyhrf.execution.queues.schedulers import known_to_soma
 from pyhrf.execution.remote.shells import AS_SOMA
 from pyhrf.execution.result_files import Logged
 from pyhrf.execution.soma.client import SomaClient
@@ -25,10 +25,6 @@ from pyhrf.execution.soma.job import RESULTS
 _PATIENCE = 300.0
 """Seconds for which a cluster may be away while jobs are awaited."""
 _PAUSE = 5.0
-_STOPPERS = {"slurm": "scancel", "pbspro": "qdel"}
-"""The program that takes jobs back, by soma-workflow's name of the scheduler."""
-_OVER = re.compile(r"invalid job id|unknown job id|job has finished|already", re.IGNORECASE)
-"""What it says of jobs that have ended by themselves."""
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -102,20 +98,16 @@ class Place:
         ids = self.client.ids(workflow)
         if self.client.delete(workflow) or not ids:
             return
-        program, reason = _STOPPERS.get(self.client.scheduler), "soma-workflow lost sight of them"
-        if program is not None:
-            said = self.folder.call(AS_SOMA + shlex.join([program, *ids]))
-            complaints = [line.strip() for line in said.err.splitlines() if line.strip()]
-            complaints = [line for line in complaints if not _OVER.search(line)]
-            if not complaints:
-                return
-            reason = f"{program}: {complaints[-1]}"
-        text = (
-            f"these jobs may still run on {self.name}, stop them there: {', '.join(ids)} ({reason})"
-        )
-        if program is not None:
-            text += f"; run there: {shlex.join([program, *ids])}"
-        self.tell(text)
+        text = f"these jobs may still run on {self.name}, stop them there: {', '.join(ids)}"
+        scheduler = known_to_soma(self.client.scheduler)
+        if scheduler is None:
+            self.tell(f"{text} (soma-workflow lost sight of them)")
+            return
+        command = shlex.join(scheduler.cancel_command(ids))
+        complaints = scheduler.complaints(self.folder.call(AS_SOMA + command).err)
+        if complaints:
+            program = scheduler.programs[2]
+            self.tell(f"{text} ({program}: {complaints[-1]}); run there: {command}")
 
 
 def is_result(name: str) -> bool:

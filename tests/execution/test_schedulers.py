@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from pyhrf.config.settings import QueueSettings
 from pyhrf.errors import ConfigError
-from pyhrf.execution.queues.kinds import KINDS
-
-if find_spec("dask_jobqueue") is None:
-    pytest.skip("the extra queue is not installed", allow_module_level=True)
-
 from pyhrf.execution.queues.jobs import QueueJobs
+from pyhrf.execution.queues.schedulers import SCHEDULERS
 
 FOLDER = Path("/data/out/.journal/slurm")
 PYTHON = "/opt/python"
 
 
 @pytest.fixture(autouse=True)
-def _no_lsf_of_this_machine(monkeypatch):
-    make_jobs("lsf")  # imports the module, and not as a test does
-    monkeypatch.setattr("dask_jobqueue.lsf.lsf_detect_units", lambda: "mb")
+def _lsf_in_megabytes(tmp_path, monkeypatch):
+    (tmp_path / "lsf.conf").write_text("LSF_LIM_PORT=7869\nLSF_UNIT_FOR_LIMITS=MB\n")
+    monkeypatch.setenv("LSF_ENVDIR", str(tmp_path))
 
 
 def make_jobs(name: str, **settings: object) -> QueueJobs:
     wanted = QueueSettings.model_validate(settings)
-    return QueueJobs(KINDS[name], wanted, folder=FOLDER, python=PYTHON, name="pyhrf-abc")
+    return QueueJobs(SCHEDULERS[name], wanted, folder=FOLDER, python=PYTHON, name="pyhrf-abc")
 
 
 def script(name: str, **settings: object) -> list[str]:
     return make_jobs(name, **settings).script("j7").splitlines()
-
-
-@pytest.fixture(autouse=True)
-def _no_folder_is_made(monkeypatch, _no_lsf_of_this_machine):
-    monkeypatch.setattr("dask_jobqueue.core.os.makedirs", lambda path: None)
 
 
 SETTINGS = {"queue": "long", "account": "neuro", "walltime": "1-02:03:04"}
@@ -134,16 +125,18 @@ def test_script__asks_for_nothing_that_is_not_set(name):
 
 
 def test_jobs__leave_ctrl_c_alone():
-    """dask-jobqueue 0.9.0 sets a handler when it is imported, and fails in a thread."""
+    """In any thread."""
     program = (
         "import signal, threading\n"
         "from pyhrf.execution.queues.jobs import QueueJobs\n"
-        "from pyhrf.execution.queues.kinds import KINDS\n"
+        "from pyhrf.execution.queues.schedulers import SCHEDULERS\n"
         "from pyhrf.config.settings import QueueSettings\n"
         "from pathlib import Path\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def make():\n"
-        "    QueueJobs(KINDS['slurm'], QueueSettings(), folder=Path('/'), python='p', name='n')\n"
+        "    slurm, settings = SCHEDULERS['slurm'], QueueSettings()\n"
+        "    jobs = QueueJobs(slurm, settings, folder=Path('/'), python='p', name='n')\n"
+        "    jobs.script('j1')\n"
         "thread = threading.Thread(target=make); thread.start(); thread.join()\n"
         "make()\n"
         "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
@@ -189,16 +182,16 @@ def test_script__of_htcondor_is_a_description():
         ("oar", {"memory": "4GB"}, ["key memory", "-p memnode"]),
     ],
 )
-def test_options__refuses_what_the_scheduler_does_not_know(name, settings, words):
+def test_check__refuses_what_the_scheduler_does_not_know(name, settings, words):
     with pytest.raises(ConfigError) as caught:
-        KINDS[name].options(QueueSettings.model_validate(settings), folder=FOLDER)
+        SCHEDULERS[name].check(QueueSettings.model_validate(settings))
     for word in ["[parallel-queue]", *words]:
         assert word in str(caught.value)
 
 
-def test_options__sge_takes_cores_with_a_parallel_environment():
+def test_check__sge_takes_cores_with_a_parallel_environment():
     settings = QueueSettings(cores=4, extra_directives=("-pe smp 4",))
-    assert KINDS["sge"].options(settings, folder=FOLDER)["processes"] == 4
+    SCHEDULERS["sge"].check(settings)
 
 
 STATES = {
@@ -236,7 +229,7 @@ JOBID   USER    STAT  QUEUE      FROM_HOST   EXEC_HOST   JOB_NAME   SUBMIT_TIME
 
 @pytest.mark.parametrize("name", STATES)
 def test_read_states__tells_waiting_running_and_over(name):
-    kind = KINDS[name]
+    kind = SCHEDULERS[name]
     found = kind.read_states(STATES[name])
     suffix = ".0" if name == "htcondor" else ""
     assert found[f"12{suffix}"] == "waiting"
@@ -248,7 +241,9 @@ def test_read_states__tells_waiting_running_and_over(name):
 
 
 def test_read_states__of_a_name_are_those_of_no_other_job():
-    found = KINDS["slurm"].read_states(STATES["slurm"] + "17 RUNNING other\n", name="pyhrf-abc")
+    found = SCHEDULERS["slurm"].read_states(
+        STATES["slurm"] + "17 RUNNING other\n", name="pyhrf-abc"
+    )
     assert set(found) == {"12", "13", "14", "16"}
 
 
@@ -259,22 +254,21 @@ def test_read_states__of_a_name_are_those_of_no_other_job():
         *("-M far", "--clusters=far", "-a 1-9", "--array=1-9", "-o log", "--output=log", "-e log"),
     ],
 )
-def test_options__of_slurm_leave_the_job_to_be_found(line):
+def test_check__of_slurm_leave_the_job_to_be_found(line):
     settings = QueueSettings(extra_directives=("--nice=7", line))
     with pytest.raises(ConfigError, match=r"\[parallel-queue\], key extra_directives: -.*leave it"):
-        KINDS["slurm"].options(settings, folder=FOLDER)
+        SCHEDULERS["slurm"].check(settings)
 
 
-def test_options__of_slurm_may_be_any_other():
+def test_check__of_slurm_may_be_any_other():
     lines = ("--exclusive", "--comment='x -Jo -M'", "--export=ALL", "-C gpu --nice=5")
     lines += ("--exclude=n1", "--cluster-constraint=x", "--account=ann", "-N 1 --open-mode=append")
     settings = QueueSettings(extra_directives=lines)
-    found = KINDS["slurm"].options(settings, folder=FOLDER)
-    assert found["job_extra_directives"] == list(settings.extra_directives)
+    SCHEDULERS["slurm"].check(settings)
 
 
 def test_key__of_pbs_is_without_the_server():
-    assert KINDS["pbs"].key("12.head.lab.org") == "12"
+    assert SCHEDULERS["pbs"].key("12.head.lab.org") == "12"
 
 
 REASONS = {
@@ -305,17 +299,17 @@ REASONS = {
 @pytest.mark.parametrize("name", REASONS)
 def test_read_reason__takes_what_the_scheduler_says(name):
     text, reason = REASONS[name]
-    assert KINDS[name].read_reason(text) == reason
-    assert KINDS[name].read_reason("") == ""
+    assert SCHEDULERS[name].read_reason(text) == reason
+    assert SCHEDULERS[name].read_reason("") == ""
 
 
 def test_read_reason__of_slurm_is_empty_before_it_looked():
-    assert KINDS["slurm"].read_reason("None\n") == ""
+    assert SCHEDULERS["slurm"].read_reason("None\n") == ""
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", SCHEDULERS)
 def test_commands__use_the_programs_of_the_scheduler(name):
-    kind = KINDS[name]
+    kind = SCHEDULERS[name]
     for command in (kind.states_command(["12"]), kind.reason_command("12")):
         assert command[0] in kind.programs
 
@@ -323,4 +317,54 @@ def test_commands__use_the_programs_of_the_scheduler(name):
 @pytest.mark.parametrize("reason", ["PartitionNodeLimit", "BadConstraints"])
 def test_hopeless__holds_no_reason_that_may_pass(reason):
     """Nodes that are down for a while make Slurm say these."""
-    assert reason not in KINDS["slurm"].hopeless
+    assert reason not in SCHEDULERS["slurm"].hopeless
+
+
+ORACLE = """
+import importlib, json, sys
+from importlib.resources import files
+import dask, yaml
+defaults = yaml.safe_load(files("dask_jobqueue").joinpath("jobqueue.yaml").read_text())["jobqueue"]
+module, name, options = json.loads(sys.argv[1])
+with dask.config.set(jobqueue={**defaults, module: {**defaults[module], "walltime": None}}):
+    job = getattr(importlib.import_module(f"dask_jobqueue.{module}"), name)
+    print(job(**options).job_script())
+"""
+JOB_CLASSES = {"slurm": "SLURMJob", "pbs": "PBSJob", "sge": "SGEJob", "lsf": "LSFJob"} | {
+    "htcondor": "HTCondorJob",
+    "oar": "OARJob",
+}
+
+
+@pytest.mark.parametrize("name", JOB_CLASSES)
+def test_script__asks_for_what_dask_jobqueue_asks_for(name, tmp_path):
+    pytest.importorskip("yaml", reason="dask-jobqueue is not installed")
+    settings = {"account": "neuro", "extra_directives": ("requirements = x",)}
+    options = {"cores": 1, "processes": 1, "memory": "2GB", "log_directory": str(tmp_path)}
+    options |= {"job_name": "pyhrf-abc", "name": "j7", "death_timeout": 30}
+    account = "account" if name in ("slurm", "pbs") else "project"
+    if name == "htcondor":
+        options |= {"job_extra_directives": {"requirements": "x", "accounting_group": "neuro"}}
+        options |= {"disk": "1GB"}
+    else:
+        settings["queue"] = "long"
+        options |= {"queue": "long", account: "neuro"}
+        options |= {"job_extra_directives": ["requirements = x"]}
+    if name == "oar":
+        logs = [f"-O {tmp_path}/%jobid%.out", f"-E {tmp_path}/%jobid%.err"]
+        options["job_extra_directives"] = [*logs, *options["job_extra_directives"]]
+        options["memory_per_core_property_name"] = "not_applicable"
+    done = subprocess.run(
+        [sys.executable, "-c", ORACLE, json.dumps([name, JOB_CLASSES[name], options])],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    wanted = QueueSettings.model_validate(settings)
+    ours = QueueJobs(SCHEDULERS[name], wanted, folder=tmp_path, python="p", name="pyhrf-abc")
+
+    def asked(text: str) -> list[str]:
+        lines = [line.strip() for line in text.splitlines()]
+        return [line for line in lines if " -m " not in line and line]
+
+    assert asked(ours.script("j7")) == asked(done.stdout)
