@@ -257,6 +257,8 @@ def test_analyse_all__several_estimators_in_one_pool(studies, tmp_path):
 class FarEngine(SerialEngine):
     """Works elsewhere: where results stay for the run that asks for their study."""
 
+    resumes = True
+
     def __init__(self, far: dict[str, list], *, cut_off: bool = False) -> None:
         super().__init__()
         self.far, self.cut_off, self.worked = far, cut_off, 0

@@ -40,7 +40,7 @@ def test_run_command__takes_the_end_of_a_file_for_a_fault(ended):
 
 @pytest.mark.parametrize("cause", [KeyboardInterrupt(), click.Abort()])
 def test_run_command__takes_an_abort_for_an_interruption(ended, cause):
-    expected = "pyhrf: interrupted: run the same command again to go on"
+    expected = "pyhrf: interrupted: run the same command again to continue"
     assert ended(cause) == (130, expected, [])
 
 
@@ -59,7 +59,7 @@ def test_interrupted__while_modules_are_loaded_is_one_sentence():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "pyhrf: interrupted: run the same command again to go on\n"
+    assert done.stderr == "pyhrf: interrupted: run the same command again to continue\n"
 
 
 def test_interrupt__that_the_parent_has_switched_off_stays_so():

@@ -47,6 +47,9 @@ class FakeEstimator:
         self.log = log
         self.before = before
 
+    def recipe(self) -> dict[str, object]:
+        return {"seconds": self.seconds, "broken": tuple(self.broken)}
+
     def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
         if self.before is not None:
             self.before(parcel.number)

@@ -202,7 +202,9 @@ def test_run__says_why_jobs_wait_and_that_they_run(make):
     told = []
     engine, queue = make("work", "wait", told=told)
     queue.pool.seconds = 0.05
-    run = engine.run([Batch(i, (i + 1,), 1.0) for i in range(60)], load=load, estimator=None)
+    run = engine.run(
+        [Batch(i, (i + 1,), 1.0) for i in range(60)], load=load, estimator=FakeEstimator()
+    )
     for _ in range(15):
         next(run)
     time.sleep(0.8)
@@ -282,7 +284,9 @@ def test_run__remembers_leftovers_until_the_scheduler_answers(make):
     folder.write_jobs([NotedJobs("pyhrf-old", ("8",))])
     queue.in_queue["8"] = "waiting"
     queue.down = 1
-    run = engine.run([Batch(i, (i + 1,), 1.0) for i in range(20)], load=load, estimator=None)
+    run = engine.run(
+        [Batch(i, (i + 1,), 1.0) for i in range(20)], load=load, estimator=FakeEstimator()
+    )
     next(run)
     assert [each.ids for each in folder.read_jobs()] == [("8",), ("100", "101")]
     for _ in run:
@@ -349,7 +353,9 @@ def test_engine__interpreter_that_a_script_cannot_hold_is_refused(monkeypatch):
 
 def run_slowly(engine, n, *, seconds=0.05, work_for):
     """Start a run whose batches take some time; look for a while what becomes of its jobs."""
-    run = engine.run([Batch(i, (i + 1,), 1.0) for i in range(n)], load=load, estimator=None)
+    run = engine.run(
+        [Batch(i, (i + 1,), 1.0) for i in range(n)], load=load, estimator=FakeEstimator()
+    )
     next(run)
     time.sleep(work_for)
     return run

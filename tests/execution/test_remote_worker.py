@@ -9,15 +9,15 @@ import pytest
 from execution_fakes import FakeEstimator, assert_same_estimate, load
 
 from pyhrf.execution.packing import pack_parcels, unpack_estimates
+from pyhrf.execution.recipe import to_recipe
+from pyhrf.execution.result_files import file_of_batch
 
-cloudpickle = pytest.importorskip("cloudpickle", reason="the extra lan is not installed")
 pytest.importorskip("distributed", reason="the extra lan is not installed")
 
-from pyhrf.execution.dask import worker as remote_worker  # noqa: E402
-from pyhrf.execution.dask.worker import (  # noqa: E402
+from pyhrf.execution.dask import worker as remote_worker
+from pyhrf.execution.dask.worker import (
     Job,
     JobPlugin,
-    file_of_batch,
     host_of_worker,
     work,
 )
@@ -46,7 +46,7 @@ def start(monkeypatch, tmp_path):
     monkeypatch.setattr(remote_worker, "get_worker", lambda: worker)
 
     def start_it(estimator, *, folder=None):
-        blob = estimator if isinstance(estimator, bytes) else cloudpickle.dumps(estimator)
+        blob = estimator if isinstance(estimator, bytes) else to_recipe(estimator)
         JobPlugin(Job(blob, "the study", folder)).setup(worker)
 
     return start_it
@@ -110,10 +110,10 @@ def test_work__compiles_once_for_each_job(start, monkeypatch):
     assert Compiling.n_compiled == 1
 
 
-def test_work__estimator_that_cannot_be_unpickled_fails_the_batch_not_the_worker(start):
-    start(b"no pickle")
+def test_work__estimator_that_cannot_be_made_fails_the_batch_not_the_worker(start):
+    start(b"no recipe")
     for _ in range(2):
-        with pytest.raises(Exception, match="invalid load key"):
+        with pytest.raises(Exception, match="not the recipe of an estimator"):
             work(pack_parcels(load([3])))
 
 

@@ -17,7 +17,7 @@ from execution_fakes import FakeEstimator, assert_same_estimate, load
 
 from pyhrf.errors import EngineError, InputError
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Batch, work_batch
+from pyhrf.execution.engine import Batch, Engine, work_batch
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.local import LocalEngine
 from pyhrf.execution.runner import Interrupted, run_batches
@@ -95,7 +95,7 @@ def test_run_batches__signal_stops_within_seconds_and_says_how_to_resume(tmp_pat
     assert 0 < len(before) < N_PARCELS
     assert text == (
         f"interrupted: {len(before)} of {N_PARCELS} parcels are done and kept in {directory}; "
-        "run the same command again to go on\n"
+        "run the same command again to continue\n"
     )
     finish(directory, engine)
     assert_all_estimated(directory)
@@ -137,7 +137,7 @@ def test_run_batches__ctrl_c_between_a_result_and_the_journal_loses_nothing(tmp_
 
 
 def test_run_batches__a_result_that_comes_twice_counts_once(tmp_path):
-    class Repeating:
+    class Repeating(Engine):
         name, n_workers, batch_seconds = "repeating", 1, 1.0
 
         def run(self, batches, *, load, estimator):

@@ -10,7 +10,7 @@ import pytest
 from execution_fakes import FakeEstimator, load
 
 from pyhrf.errors import InputError
-from pyhrf.execution.engine import Batch, BatchResult, work_batch
+from pyhrf.execution.engine import Batch, BatchResult, Engine, work_batch
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.run_state import ENDED, SILENCE, RunState, read_state, write_state
 from pyhrf.execution.runner import Interrupted, run_batches
@@ -19,7 +19,7 @@ from pyhrf.execution.watch import MEMBERS, Watch, WatchAll
 BATCHES = [Batch(0, (1, 2, 3), 1.0), Batch(1, (4,), 1.0)]
 
 
-class WatchedEngine:
+class WatchedEngine(Engine):
     """Works here, and has us look at the journal after each batch; then ends as it is told."""
 
     name = "watched"
@@ -28,13 +28,12 @@ class WatchedEngine:
 
     def __init__(self, look, *, end_by: BaseException | None = None) -> None:
         self.look, self.end_by = look, end_by
-        self.news: list[str] = []
 
     def run(self, batches: Sequence[Batch], *, load, estimator) -> Generator[BatchResult]:
         for batch in batches:
             yield work_batch(batch, load, estimator)
             self.look()
-            self.news.append(f"news after batch {batch.number}")
+            self.news += (f"news after batch {batch.number}",)
             if self.end_by:
                 raise self.end_by
 

@@ -152,7 +152,7 @@ def test_interrupted__says_how_to_resume(xml, engine, number):
     assert done.returncode == 130, done.stderr
     found = re.search(r"interrupted: (\d+) of 12 parcels are done and kept in", done.stderr)
     assert found, done.stderr
-    assert "run the same command again to go on" in done.stderr
+    assert "run the same command again to continue" in done.stderr
     assert "Traceback" not in done.stderr
     done, second = estim(xml, *options)
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ from pyhrf.analysis.work import (
 from pyhrf.config.study import Study
 from pyhrf.errors import EngineError, InputError, PyhrfError
 from pyhrf.execution.durable import write_durably
-from pyhrf.execution.engine import Detaching, Engine
+from pyhrf.execution.engine import Engine
 from pyhrf.execution.engines import keep_aside, tell_what_goes_on
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import make_progress
@@ -162,7 +162,7 @@ class Pool:
 
     def _begin_anew(self, output: Path, tell: Tell) -> None:
         """Set older results aside; before the first of them, stop what goes on elsewhere."""
-        if isinstance(self._engine, Detaching) and not self._cancelled:
+        if self._engine.detaches and not self._cancelled:
             self._engine.cancel()
             self._cancelled = True
         keep_aside(output, self._engine, tell=tell)

@@ -18,7 +18,7 @@ from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
 from pyhrf.estimation import check_estimator, design_warnings
-from pyhrf.execution.engine import Engine, Keeping
+from pyhrf.execution.engine import Engine
 from pyhrf.execution.engines import begin_anew, make_engine, tell_what_goes_on
 from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.results import Results
@@ -144,8 +144,7 @@ def analyse(
         study = study.replaced(output=Path(output).absolute())
     settings = settings or load_settings()
     chosen = make_engine(engine, settings, tell=tell, n_jobs=n_jobs)
-    if isinstance(chosen, Keeping):
-        chosen.folder = folder_of_engine(study.output, chosen.name)
+    chosen.folder = folder_of_engine(study.output, chosen.name)
     with study_data(study, fresh=fresh, tell=tell) as data:
         prepared = prepare(study, data)
         prepared.dataset.read()  # damage inside a file shows only here: before anything is written

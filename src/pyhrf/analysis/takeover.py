@@ -15,7 +15,7 @@ from pathlib import Path
 from pyhrf.analysis.work import bring_home
 from pyhrf.errors import InputError
 from pyhrf.execution.durable import DirectoryLock, write_durably
-from pyhrf.execution.engine import BatchResult, Engine, Keeping, Resumable
+from pyhrf.execution.engine import BatchResult, Engine
 from pyhrf.execution.engines import tell_workflow
 from pyhrf.execution.runner import Keeper
 from pyhrf.execution.together import Numbering
@@ -134,7 +134,7 @@ def bring_home_all(
     EngineError
         If the engine cannot reach what it left.
     """
-    if not isinstance(engine, Resumable):
+    if not engine.resumes:
         return
     if not fresh:
         for other in sorted(folder.parent.glob(f"*/{_file(folder, engine.name).name}")):
@@ -167,8 +167,7 @@ def _take_from_other(
     except (InputError, OSError):
         return  # it still works, and brings them home itself
     try:
-        if isinstance(engine, Keeping):
-            engine.folder = other / engine.name
+        engine.folder = other / engine.name
         bring_home(engine, renumbered, old.as_json(), fresh=False)
         if renumbered.n_shared == len(old.keys):
             bring_home(engine, journal, old.as_json(), fresh=True)
@@ -176,8 +175,7 @@ def _take_from_other(
         else:
             tell_workflow(other, tell=tell)
     finally:
-        if isinstance(engine, Keeping):
-            engine.folder = folder / engine.name
+        engine.folder = folder / engine.name
         lock.release()
 
 

@@ -27,7 +27,7 @@ from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
 from pyhrf.execution.durable import DirectoryLock, write_durably
-from pyhrf.execution.engine import Detaching, Engine, Keeping
+from pyhrf.execution.engine import Engine
 from pyhrf.execution.engines import make_detaching, make_engine, tell_workflow
 from pyhrf.execution.run_state import preparing
 from pyhrf.execution.watch import MEMBERS, RUNS
@@ -91,13 +91,12 @@ def analyse_all(
     said = Said(tell)
     chosen = make_engine(engine, settings, tell=said, n_jobs=n_jobs)
     folder = _folder_of_run(Path(directory), studies)
-    if isinstance(chosen, Keeping):
-        chosen.folder = folder / chosen.name
+    chosen.folder = folder / chosen.name
     with ExitStack() as stack:
         _hold(folder, studies, stack)
         stack.enter_context(preparing(folder, chosen.name))
         stack.enter_context(warnings_in(folder / LOG_FILE))
-        if not isinstance(chosen, Detaching):
+        if not chosen.detaches:
             tell_workflow(folder, tell=tell)
         pool = Pool(
             chosen,

@@ -20,7 +20,7 @@ from pyhrf.config.study import Study
 from pyhrf.data import ParcelEstimate
 from pyhrf.estimation import design_warnings, numerics_version
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Detaching, Engine, Resumable
+from pyhrf.execution.engine import Engine
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.result_files import collected_log
@@ -58,10 +58,10 @@ def bring_home(engine: Engine, journal: Keeper, key: object, *, fresh: bool) -> 
     fresh : bool
         Whether that is to be removed instead.
     """
-    # What goes on elsewhere is found by the notes beside the journal, which move with it.
-    where = "" if isinstance(engine, Detaching) else str(journal.directory)
-    if not isinstance(engine, Resumable):
+    if not engine.resumes:
         return
+    # Work that continues elsewhere is found by the notes beside the journal, which move with it.
+    where = "" if engine.detaches else str(journal.directory)
     results = engine.resume(json.dumps([where, key]), fresh=fresh)
     done = journal.done() if results else set()
     for result in results:

@@ -248,7 +248,7 @@ def bids(**given: Any) -> int:
     missing.
 
     Exit codes: 0 all done, 1 nothing could start, 2 usage, 3 some participants or parcels failed,
-    130 interrupted (start it again to go on).
+    130 interrupted (start it again to continue).
     """
     if given.pop("level") == "group":
         raise click.UsageError(

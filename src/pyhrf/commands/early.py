@@ -38,7 +38,7 @@ class LoadingQuietly:
 
 def _leave(_number: int, _frame: object) -> None:
     name = os.path.basename(sys.argv[0])  # noqa: PTH119 - pathlib takes time to load
-    text = f"{name}: interrupted: run the same command again to go on\n"
+    text = f"{name}: interrupted: run the same command again to continue\n"
     try:
         os.write(2, text.encode(errors="replace"))
     finally:

@@ -87,7 +87,7 @@ def _run(command: click.Command, name: str, args: list[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt) as error:
         if isinstance(error.__cause__, EOFError):  # click takes a file that ends for Ctrl-D
             return _say_fault(name, error.__cause__)
-        _say(name, "interrupted: run the same command again to go on")
+        _say(name, "interrupted: run the same command again to continue")
         return INTERRUPTED
     except BrokenPipeError:
         raise

@@ -154,7 +154,7 @@ def _estim(program: Program) -> click.Command:
         """Run the study that an XML file describes; a run that was stopped goes on where it was.
 
         Exit codes: 0 all parcels done, 1 nothing could start, 2 usage, 3 some parcels failed,
-        130 interrupted (start it again to go on).
+        130 interrupted (start it again to continue).
         """
         return estimate(EstimOptions(**options, program=f"pyhrf_{program.name}_estim"))
 

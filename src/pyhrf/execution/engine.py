@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 
@@ -66,62 +66,10 @@ class BatchResult:
     seconds: float
 
 
-@runtime_checkable
-class Resumable(Protocol):
-    """An engine on other machines, where results may lie that have not arrived."""
-
-    def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
-        """Bring home what earlier runs finished; has to be called before ``run``.
-
-        Parameters
-        ----------
-        study : str
-            Everything that the results depend on, and for an engine that is not `Detaching`
-            also where they go: nothing else is brought.
-        fresh : bool
-            Whether the work begins anew: what earlier runs finished is removed there, and
-            nothing is brought.
-
-        Returns
-        -------
-        list of BatchResult
-            Each parcel once.
-        """
-        ...
-
-
-@runtime_checkable
-class Keeping(Protocol):
-    """An engine that keeps files of its own beside the journal.
-
-    Attributes
-    ----------
-    folder : Path
-        Where; to be set before anything else.
-    """
-
-    folder: Path
-
-
-@runtime_checkable
-class Detaching(Resumable, Keeping, Protocol):
-    """An engine whose work goes on when this process ends, and that can find it again.
-
-    Attributes
-    ----------
-    farewell : str
-        What goes on after an interruption, in a clause for the user.
-    """
-
-    farewell: str
-
-    def cancel(self) -> bool:
-        """Stop the work of an earlier run and remove what is left; False if there is none."""
-        ...
-
-
 class Engine(Protocol):
     """A way of getting batches worked on: in this process, by threads, on other machines.
+
+    Engines derive from it: what it gives here suits one that works in this process.
 
     Attributes
     ----------
@@ -131,11 +79,49 @@ class Engine(Protocol):
         Batches that are worked on at the same time.
     batch_seconds : float
         Work that a batch should hold, seconds: enough to make the cost of passing it on small.
+    folder : Path
+        Beside the journal, for files of the engine itself; set before anything else is done.
+    resumes : bool
+        Whether results of earlier runs may lie elsewhere, which `resume` brings home.
+    detaches : bool
+        Whether the work continues when this process ends, and is found again; `cancel` stops it.
+    news : tuple of str
+        The latest sentences that the user should read.
+    farewell : str
+        What continues after an interruption, in a clause for the user.
     """
 
     name: str
     n_workers: int
     batch_seconds: float
+    folder: Path = Path()
+    resumes: bool = False
+    detaches: bool = False
+    news: tuple[str, ...] = ()
+    farewell: str = ""
+
+    def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:  # noqa: ARG002 - for who derives
+        """Bring home what earlier runs finished; has to be called before ``run``.
+
+        Parameters
+        ----------
+        study : str
+            Everything that the results depend on, and for an engine that does not detach also
+            where they go: nothing else is brought.
+        fresh : bool
+            Whether the work begins anew: what earlier runs finished is removed there, and
+            nothing is brought.
+
+        Returns
+        -------
+        list of BatchResult
+            Each parcel once.
+        """
+        return []
+
+    def cancel(self) -> bool:
+        """Stop the work of an earlier run and remove what is left; False if there is none."""
+        return False
 
     def run(
         self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
@@ -143,7 +129,7 @@ class Engine(Protocol):
         """Work on batches in the given order and yield each result as soon as it is there.
 
         A bounded number of batches is in flight at any time. Closing the generator stops the
-        work and drops what is in flight, also where it would go on without this process. A
+        work and drops what is in flight, also where it would continue without this process. A
         `KeyboardInterrupt`, raised or thrown into the generator, stops it within seconds: what is
         finished by then may still be yielded, then the `KeyboardInterrupt` is raised again.
         Whatever `load` raises ends the run.
@@ -155,7 +141,7 @@ class Engine(Protocol):
         load : callable
             Brings parcels by number; it is called in this process, by any thread.
         estimator : Estimator
-            Called by several threads at once; for engines on other machines it is pickled.
+            Called by several threads at once; engines on other machines send its recipe.
 
         Yields
         ------

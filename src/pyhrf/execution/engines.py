@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError
-from pyhrf.execution.engine import Detaching, Engine
+from pyhrf.execution.engine import Engine
 from pyhrf.execution.output_folder import check_aside, folder_of_engine, held, set_aside
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.soma.notes import Notes
@@ -70,7 +70,7 @@ def make_engine(
     raise ConfigError(f"there is no engine {engine!r}: it must be {' or '.join(ENGINES)}")
 
 
-def make_detaching(engine: str, settings: Settings, *, tell: Tell) -> Detaching:
+def make_detaching(engine: str, settings: Settings, *, tell: Tell) -> Engine:
     """Make an engine whose work goes on without its command, to find that work again.
 
     Raises
@@ -79,7 +79,7 @@ def make_detaching(engine: str, settings: Settings, *, tell: Tell) -> Detaching:
         As `make_engine`, and if the engine ends with the command that started it.
     """
     chosen = make_engine(engine, settings, tell=tell)
-    if not isinstance(chosen, Detaching):
+    if not chosen.detaches:
         raise ConfigError(f"-x {engine} ends with its command: there is nothing to cancel")
     return chosen
 
@@ -130,7 +130,7 @@ def begin_anew(directory: Path, engine: Engine, *, tell: Tell) -> None:
     EngineError
         If the cluster, where something goes on for it, cannot be reached.
     """
-    if isinstance(engine, Detaching):
+    if engine.detaches:
         with held(directory):
             check_aside(directory)  # before anything is stopped
             engine.cancel()

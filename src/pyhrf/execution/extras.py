@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from pyhrf.errors import EngineError
 
 EXTRAS = {
-    "lan": ("asyncssh", "bokeh", "cloudpickle", "cryptography", "distributed"),
+    "lan": ("asyncssh", "bokeh", "cryptography", "distributed"),
     "cluster": ("asyncssh", "soma_workflow"),
-    "queue": ("bokeh", "cloudpickle", "cryptography", "distributed"),
+    "queue": ("bokeh", "cryptography", "distributed"),
 }
 """Packages of each extra, by the names under which they are imported."""
 

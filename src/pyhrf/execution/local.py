@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 
 from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
-from pyhrf.execution.engine import Batch, BatchResult, Load, work_batch
+from pyhrf.execution.engine import Batch, BatchResult, Engine, Load, work_batch
 
 _GRACE = 2.0
 """Seconds that an interrupted run waits for the parcels that are being estimated."""
@@ -30,7 +30,7 @@ def n_usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """Work on batches in threads of this process.
 
     Parameters

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pyhrf.execution.engine import Engine
+
 _MAX_NEWS = 20
 
 
@@ -27,7 +29,7 @@ class Once:
             self._tell(text)
 
 
-class TellsNews:
+class TellsNews(Engine):
     """Base of the engines that tell what becomes of their machines.
 
     Parameters
@@ -35,14 +37,9 @@ class TellsNews:
     tell : callable
         Called, by any thread, with each sentence that the user should read.
 
-    Attributes
-    ----------
-    news : tuple of str
-        The latest of these sentences.
     """
 
     def __init__(self, tell: Callable[[str], object]) -> None:
-        self.news: tuple[str, ...] = ()
         self._say = tell
 
     def _tell(self, text: str) -> None:

@@ -143,9 +143,8 @@ def run_batches(
     except PyhrfError as error:
         # Trouble here, as a full disk: what goes on elsewhere is as good as before, and is left.
         _interrupt(results)
-        farewell = getattr(engine, "farewell", "")
-        if farewell:
-            raise type(error)(f"{error}; {farewell}") from error
+        if engine.farewell:
+            raise type(error)(f"{error}; {engine.farewell}") from error
         raise
     except BaseException:
         _interrupt(results)
@@ -169,10 +168,9 @@ def _interrupt(results: Results) -> None:
 
 def _how_to_resume(engine: Engine, journal: Announcing, *, n_left: int) -> str:
     n_done = len(journal.done())
-    farewell = getattr(engine, "farewell", "") or "run the same command again to go on"
     return (
         f"interrupted: {n_done} of {n_done + n_left} parcels are done and kept in "
-        f"{journal.directory}; {farewell}"
+        f"{journal.directory}; {engine.farewell or 'run the same command again to continue'}"
     )
 
 
@@ -210,7 +208,7 @@ class _Announcer:
                     self._announce(news=news)
 
     def _news(self) -> tuple[str, ...]:
-        return tuple(getattr(self._engine, "news", ()))
+        return tuple(self._engine.news)
 
     def _announce(self, **changes: object) -> None:
         self._state = self._state.replaced(**changes, alive=time.time())

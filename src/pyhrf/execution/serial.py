@@ -6,10 +6,10 @@ from collections.abc import Generator, Sequence
 
 from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
-from pyhrf.execution.engine import Batch, BatchResult, Load, work_batch
+from pyhrf.execution.engine import Batch, BatchResult, Engine, Load, work_batch
 
 
-class SerialEngine:
+class SerialEngine(Engine):
     """Work on every batch in the calling thread: the plainest engine, best for a debugger."""
 
     def __init__(self) -> None:

@@ -97,9 +97,6 @@ class EstimatorOfAll:
         """Return the arguments with which this class makes an equal estimator elsewhere."""
         return {"recipes": self._recipes, "names": self._names, "step": self._step}
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._recipes, self._names, self._step)
-
     def compile(self) -> None:
         """Bring compiled code into memory: that of the first study, which is that of all."""
         compiling = getattr(self._estimator(0), "compile", None)

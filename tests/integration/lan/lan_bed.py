@@ -258,6 +258,7 @@ class Bed:
             "UsePAM no\n"
             "StrictModes no\n"  # the folder for temporary files is open to all
             f"AuthorizedKeysFile {keys}\n"
+            f"SetEnv PYTHONPATH={Path(__file__).parent}\n"  # of what `lan_scenario` estimates by
             "Subsystem sftp internal-sftp\n"
             "MaxStartups 30:30:100\n"
         )

@@ -39,6 +39,9 @@ class Sleeper:
     def __init__(self, seconds: float, killer: int) -> None:
         self.seconds, self.killer = seconds, killer
 
+    def recipe(self) -> dict[str, object]:
+        return {"seconds": self.seconds, "killer": self.killer}
+
     def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
         if parcel.number == self.killer:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -116,14 +119,17 @@ def main() -> int:
 
     host._SILENCE_SECONDS = options.silence
     engine = make_engine(options.engine, options.out, tell)
-    kind = Compiled if options.kernel else Sleeper
+    # Workers import this module by its name: hosts by their sshd, jobs by the environment.
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    import lan_scenario
+
+    kind = lan_scenario.Compiled if options.kernel else lan_scenario.Sleeper
     estimator, load = kind(options.seconds, options.killer), loader(options.scans)
     everything = range(1, options.batches + 1)
     stopwatch = Stopwatch()
     with Journal(options.out, {"scenario": str(options.scans)}) as journal:
         n_before = len(journal.done())
-        resume = getattr(engine, "resume", lambda study, fresh: ())
-        for result in resume(f"{options.scans} {options.out}", fresh=options.fresh):
+        for result in engine.resume(f"{options.scans} {options.out}", fresh=options.fresh):
             if not journal.done().issuperset(result.batch.parcels):
                 journal.add(result)
         n_fetched = len(journal.done()) - n_before

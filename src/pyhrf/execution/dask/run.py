@@ -18,11 +18,11 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from pyhrf.execution.dask.pool import LOOPBACK, Pool, WorkerDiedError, open_pool
-from pyhrf.execution.dask.worker import Job, file_of_batch
+from pyhrf.execution.dask.worker import Job
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.news import Once
 from pyhrf.execution.packing import pack_parcels, unpack_estimates
-from pyhrf.execution.result_files import Logged
+from pyhrf.execution.result_files import Logged, file_of_batch
 from pyhrf.notices import OfParcels
 
 _BATCHES_PER_SLOT = 2

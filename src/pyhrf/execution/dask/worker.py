@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import cloudpickle
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.worker import Worker
@@ -16,10 +15,9 @@ from pyhrf.execution.blas import single_blas_thread
 from pyhrf.execution.compiling import compile_in_turn
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels
+from pyhrf.execution.recipe import from_recipe
 from pyhrf.execution.result_files import collected_log, file_of_batch
 from pyhrf.files import replacing, why_unwritable
-
-__all__ = ["Job", "JobPlugin", "file_of_batch", "host_of_worker", "work"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +26,16 @@ class Job:
 
     Attributes
     ----------
-    estimator : bytes
-        The estimator, pickled. Bytes, since what cannot be unpickled is to fail a batch, where
-        the reason can be told, and not the worker.
+    recipe : bytes
+        Of the estimator: what cannot be read is to fail a batch, where the reason can be told,
+        and not the worker.
     study : str
         What results depend on, as a digest.
     folder : str or None
         Where finished batches are kept on the host.
     """
 
-    estimator: bytes
+    recipe: bytes
     study: str
     folder: str | None
 
@@ -58,7 +56,7 @@ class _Ready:
             if self.job is None:
                 raise RuntimeError("the worker was not told what to estimate")
             if self._estimator is None:
-                estimator: Estimator = cloudpickle.loads(self.job.estimator)
+                estimator = from_recipe(self.job.recipe)
                 lock = Path(get_worker().local_directory).parent / "compile.lock"
                 compile_in_turn(estimator, lock)
                 self._estimator = estimator

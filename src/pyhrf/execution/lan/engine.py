@@ -14,6 +14,7 @@ from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
 from pyhrf.execution.news import TellsNews
+from pyhrf.execution.recipe import to_recipe
 
 
 class LanEngine(TellsNews):
@@ -29,11 +30,6 @@ class LanEngine(TellsNews):
     tell : callable
         Called, by any thread, with each sentence that the user should read.
 
-    Attributes
-    ----------
-    news : tuple of str
-        The latest of these sentences.
-
     Raises
     ------
     ConfigError
@@ -41,6 +37,8 @@ class LanEngine(TellsNews):
     EngineError
         If the packages of the extra ``lan`` are missing.
     """
+
+    resumes = True
 
     def __init__(self, settings: LanSettings, *, tell: Callable[[str], object]) -> None:
         super().__init__(tell)
@@ -56,19 +54,7 @@ class LanEngine(TellsNews):
         check_installed("LAN", "lan")
 
     def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
-        """Fetch what an earlier run of this study finished but did not bring home.
-
-        Parameters
-        ----------
-        study : str
-            Everything that the results depend on, and where they go.
-        fresh : bool
-            Whether that is to be removed instead.
-
-        Returns
-        -------
-        list of BatchResult
-        """
+        """Fetch what an earlier run of this study finished but did not bring home."""
         self._study = hashlib.sha256(study.encode()).hexdigest()[:20]
         if self._folder is None:
             return []
@@ -113,8 +99,6 @@ class LanEngine(TellsNews):
         if not batches:
             self._clear_up()
             return
-        import cloudpickle
-
         from pyhrf.execution.dask.run import results_of
         from pyhrf.execution.dask.worker import Job
         from pyhrf.execution.lan.run import LanRun, Plan
@@ -126,6 +110,6 @@ class LanEngine(TellsNews):
             python=settings.python or sys.executable,
             niceness=settings.niceness,
             folder=self._folder,
-            job=Job(cloudpickle.dumps(estimator), self._study, self._folder),
+            job=Job(to_recipe(estimator), self._study, self._folder),
         )
         yield from results_of(LanRun(plan, batches, load=load, tell=self._tell))

@@ -118,7 +118,9 @@ class LanRun(DaskRun):
             if any(host.up for host in self._hosts) or not any(h.error for h in self._hosts):
                 last = loop.time()
         reasons = "\n".join(f"  {host.error}" for host in self._hosts)
-        self._fail(EngineError(f"all hosts are lost:\n{reasons}\nrun the same command to go on"))
+        self._fail(
+            EngineError(f"all hosts are lost:\n{reasons}\nrun the same command again to continue")
+        )
 
     def _worker_lost(self, name: str) -> None:
         host = host_of_worker(name)

@@ -38,6 +38,10 @@ class TrialEstimator:
 
     name = "trial"
 
+    def recipe(self) -> dict[str, object]:
+        """Return no arguments."""
+        return {}
+
     def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
         """Say that all is well."""
         return ParcelEstimate(parcel.number, "ok", "", parcel.positions)

@@ -7,7 +7,6 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyhrf.config.settings import QueueSettings
@@ -18,6 +17,7 @@ from pyhrf.execution.extras import check_installed
 from pyhrf.execution.news import TellsNews
 from pyhrf.execution.queues.folder import QueueFolder, check_plain
 from pyhrf.execution.queues.schedulers import SCHEDULERS
+from pyhrf.execution.recipe import to_recipe
 
 if TYPE_CHECKING:
     from pyhrf.execution.queues.jobs import QueueJobs
@@ -30,7 +30,8 @@ class QueueEngine(TellsNews):
     """Work on batches in jobs of a batch scheduler, from a machine that may submit them.
 
     The scheduler of batches is in this process, which has to stay: jobs join it over TLS, and end
-    soon after it. Jobs that are lost are replaced.
+    soon after it. Jobs that are lost are replaced. The run and its jobs meet in ``folder``, which
+    has to be on a disk that the nodes see.
 
     Parameters
     ----------
@@ -40,13 +41,6 @@ class QueueEngine(TellsNews):
         What jobs ask for.
     tell : callable
         Called, by any thread, with each sentence that the user should read.
-
-    Attributes
-    ----------
-    folder : Path
-        Where the run and its jobs meet, on a disk that the nodes see; to be set before ``run``.
-    news : tuple of str
-        The latest sentences.
 
     Raises
     ------
@@ -66,7 +60,6 @@ class QueueEngine(TellsNews):
         self._n_jobs, self._n_cores = settings.max_jobs or _MAX_JOBS, settings.cores or 1
         self.n_workers = self._n_jobs * self._n_cores
         self.batch_seconds = 2.0
-        self.folder = Path()
         self._settings = settings
         self._run: QueueRun | None = None
         self._python = settings.python or sys.executable
@@ -97,8 +90,6 @@ class QueueEngine(TellsNews):
         EngineError
             If the scheduler refuses jobs, or one after the other ends without a result.
         """
-        import cloudpickle
-
         from pyhrf.execution.dask.run import results_of
         from pyhrf.execution.dask.worker import Job
         from pyhrf.execution.queues.jobs import QueueJobs
@@ -125,7 +116,7 @@ class QueueEngine(TellsNews):
             n_jobs=self._n_jobs,
             n_workers=self._n_cores,
             folder=folder,
-            job=Job(cloudpickle.dumps(estimator), "", None),
+            job=Job(to_recipe(estimator), "", None),
         )
         self._run = QueueRun(plan, batches, load=load, tell=self._tell)
         yield from results_of(self._run)

@@ -46,16 +46,6 @@ class SomaEngine(TellsNews):
     tell : callable
         Called with each sentence that the user should read.
 
-    Attributes
-    ----------
-    folder : Path
-        Folder beside the journal for what is needed to find a workflow again; to be set before
-        anything else is done.
-    farewell : str
-        What goes on after an interruption, and what can be done with it.
-    news : tuple of str
-        The latest sentences.
-
     Raises
     ------
     ConfigError
@@ -64,13 +54,13 @@ class SomaEngine(TellsNews):
         If a package of the extra ``cluster`` is missing.
     """
 
+    resumes = detaches = True
+
     def __init__(self, settings: ClusterSettings, *, tell: Callable[[str], object]) -> None:
         super().__init__(tell)
         self.name = "cluster"
         self.n_workers = MAX_JOBS
         self.batch_seconds = 60.0
-        self.farewell = ""
-        self.folder = Path()
         self._settings = settings
         self._study = ""
         self._place: Place | None = None
@@ -89,18 +79,7 @@ class SomaEngine(TellsNews):
         check_installed("cluster", "cluster")
 
     def resume(self, study: str, *, fresh: bool) -> list[BatchResult]:
-        """Fetch what earlier runs of this study finished.
-
-        Parameters
-        ----------
-        study : str
-            Everything that the results depend on.
-        fresh : bool
-            Whether to stop what goes on and remove what was finished there, and bring nothing.
-
-        Returns
-        -------
-        list of BatchResult
+        """Fetch what earlier runs of this study finished; see `Engine.resume`.
 
         Raises
         ------
@@ -184,11 +163,6 @@ class SomaEngine(TellsNews):
 
     def cancel(self) -> bool:
         """Stop the workflow of an earlier run, and remove what it left on the cluster.
-
-        Returns
-        -------
-        bool
-            False if there is none.
 
         Raises
         ------
@@ -359,7 +333,7 @@ class SomaEngine(TellsNews):
         if self._resource.mode == "light":
             self.farewell = (
                 "the jobs are stopped, since soma-workflow ran on this machine: run the same "
-                "command again to go on"
+                "command again to continue"
             )
             return
         number = "" if notes.workflow is None else f" {notes.workflow}"
