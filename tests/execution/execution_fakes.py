@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from pyhrf.data import Parcel, ParcelEstimate
+from pyhrf.execution.remote.shells import Said
+
+T = TypeVar("T")
 
 
 def make_parcel(number: int) -> Parcel:
@@ -73,6 +78,21 @@ class FakeEstimator:
             maps={("nrl", "a b"): total.astype(np.float32), ("ppm", "é"): np.float32(total) * 0.1},
             trace=np.array([1.0, -0.0, parcel.number / 7]),
         )
+
+
+class Answering:
+    """A shell that answers every command in the same way, and notes the commands."""
+
+    def __init__(self, answer: Said, commands: list[str] | None = None) -> None:
+        self.answer, self.commands = answer, [] if commands is None else commands
+
+    async def run(self, command: str, **_: object) -> Said:
+        self.commands.append(command)
+        return self.answer
+
+    def ask(self, what: Callable[[Answering], Coroutine[object, object, T]]) -> T:
+        """Do as `ClusterFolder.ask` does."""
+        return asyncio.run(what(self))
 
 
 def assert_same_estimate(one: ParcelEstimate, other: ParcelEstimate) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyhrf.config.settings import QueueSettings
+from pyhrf.execution import extras
 from pyhrf.execution.check_steps import Check
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.queues import check as check_queue_module
@@ -155,9 +156,7 @@ def test_check__job_that_did_more_than_wait_is_a_fault(
 
 def test_check__asks_for_every_package_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also for cryptography, which makes the keys of a run, and which no other package brings."""
-    monkeypatch.setattr(
-        check_queue_module, "find_spec", lambda name: None if name == "cryptography" else name
-    )
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "cryptography" else name)
     found = check_queue("slurm", QueueSettings())
     assert found.failed == "installed here"
     assert found.cause == "cryptography cannot be imported"

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from execution_fakes import FakeEstimator, load
+from execution_fakes import Answering, FakeEstimator, load
 
 from pyhrf.config.settings import ClusterSettings
 from pyhrf.errors import ConfigError, EngineError, InputError
@@ -327,7 +327,7 @@ def test_check_versions__of_another_python_on_this_machine(tmp_path):
 def test_check_sacct_there__only_the_stand_in_will_do(tmp_path, scheduler, answer, refused):
     earlier = Earlier(tmp_path)
     earlier.client.scheduler = scheduler
-    earlier.folder.call = lambda command: answer
+    earlier.folder.ask = Answering(answer).ask
     if refused:
         with pytest.raises(EngineError, match="would not see there that a job was cancelled"):
             check_sacct_there(earlier.place)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from execution_fakes import FakeEstimator, assert_same_estimate, load
+from execution_fakes import Answering, FakeEstimator, assert_same_estimate, load
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,7 +120,7 @@ def run(tmp_path, soma, said, monkeypatch):
         monkeypatch.setattr(soma_run, name, 0.001)
     monkeypatch.setattr(soma_place, "_PAUSE", 0.001)
     folder = LocalFolder(tmp_path / "run")
-    folder.call = lambda command: soma.calls.append(command) or Said(0, "", "")
+    folder.ask = Answering(Said(0, "", ""), soma.calls).ask
     place = Place("box", "/py", folder, soma, tmp_path, said.append)
     notes = Notes("s", str(tmp_path / "run"), "pyhrf_x")
     run = SomaRun(place, notes, dict.fromkeys(range(1, 13), 1.0), load)
@@ -246,7 +246,7 @@ def test_run__jobs_that_cannot_be_stopped_are_named(run, soma, said, monkeypatch
 def test_run__jobs_that_a_scheduler_keeps_are_named_with_its_command(run, soma, said, tmp_path):
     soma.status_of, soma.refusing = {1: "warning"}, True
     folder = LocalFolder(tmp_path / "run")
-    folder.call = lambda _: Said(1, "", "scancel: error: no controller")
+    folder.ask = Answering(Said(1, "", "scancel: error: no controller")).ask
     replace(run._place, folder=folder).stop(1)
     assert said[-1].endswith(
         "11, 12 (scancel: scancel: error: no controller); run there: scancel 11 12"

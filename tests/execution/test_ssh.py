@@ -16,7 +16,7 @@ from pyhrf.execution.remote import host_facts
 from pyhrf.execution.remote.commands import HostName
 
 asyncssh = pytest.importorskip("asyncssh", reason="the extra lan is not installed")
-from pyhrf.execution.remote.probe import Probe, python_command  # noqa: E402
+from pyhrf.execution.remote.python import Probe, python_command  # noqa: E402
 from pyhrf.execution.remote.refusals import HostError  # noqa: E402
 from pyhrf.execution.remote.ssh import connect  # noqa: E402
 

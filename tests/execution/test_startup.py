@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.remote import startup
 from pyhrf.execution.remote.shells import AS_SOMA, Here, NoAnswerError, find_answer, run_marked
-from pyhrf.execution.remote.startup import StartupError, say_hello
+from pyhrf.execution.remote.startup import say_hello
 
 asyncssh = pytest.importorskip("asyncssh", reason="the extra lan is not installed")
 from pyhrf.execution.remote import sftp  # noqa: E402
-from pyhrf.execution.remote.probe import probe  # noqa: E402
+from pyhrf.execution.remote.python import probe, python_of_lan  # noqa: E402
 from pyhrf.execution.remote.refusals import HostError  # noqa: E402
 from pyhrf.execution.remote.sftp import open_sftp  # noqa: E402
 from pyhrf.execution.remote.shells import There  # noqa: E402
@@ -78,10 +79,10 @@ def log_in(
     return asyncio.run(both())
 
 
-def hello(before: str) -> StartupError | None:
+def hello(before: str) -> Fault | None:
     try:
         asyncio.run(say_hello(Here(), before=before, trial="ssh ann@h1"))
-    except StartupError as error:
+    except Fault as error:
         return error
     return None
 
@@ -149,14 +150,16 @@ def test_probe__passes_over_what_start_up_files_do(login, port, tmp_path):
     answer = json.dumps({"pyhrf_host": facts})
     python.write_text(f"#!/bin/sh\ncat >/dev/null\nprintf '%s and more' '{answer}'\n")
     python.chmod(0o755)
-    assert log_in(port, login, lambda c: probe(c, str(python), host="h1")).name == "h"
+    assert (
+        log_in(port, login, lambda c: probe(c, python_of_lan(c, str(python), 0), "h1")).name == "h"
+    )
 
 
 @pytest.mark.parametrize(("login", "kind"), [("title", "python"), ("exit", "login")])
 def test_probe__blames_python_for_its_own_faults_alone(login, kind, port):
     start = time.monotonic()
     with pytest.raises(HostError) as caught:
-        log_in(port, login, lambda c: probe(c, "/nowhere/python", host="h1"))
+        log_in(port, login, lambda c: probe(c, python_of_lan(c, "/nowhere/python", 0), "h1"))
     assert caught.value.kind == kind
     assert ("~/.bashrc" in str(caught.value)) == (kind == "login")
     assert time.monotonic() - start < 10

@@ -14,18 +14,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pyhrf.execution.check_steps import Check
-    from pyhrf.execution.lan.check import HostCheck, LanCheck
+    from pyhrf.execution.lan.check import LanCheck
 
 _NARROWEST = 100
-_TITLES = {
-    "name": "name",
-    "network": "ssh",
-    "host key": "host key",
-    "login": "login",
-    "python": "python",
-    "versions": "versions",
-    "remote_path": "folder",
-}
+_TITLES = {"network": "ssh", "remote_path": "folder"}
+"""Of columns that are not called as the step is."""
 
 
 class _AnyCase(click.Group):
@@ -140,9 +133,9 @@ def _show(found: LanCheck) -> None:
     console.print(_table(found))
     for host in found.hosts:
         if not host.usable:
-            click.echo(f"\n{host.host}: {host.cause}\n    {host.cure}")
+            click.echo(f"\n{host.what}: {host.cause}\n    {host.cure}")
         for note in host.notes:
-            click.echo(f"\n{host.host}: note: {note}")
+            click.echo(f"\n{host.what}: note: {note}")
     for note in found.notes:
         click.echo(f"\n{note}")
     usable = found.usable
@@ -156,11 +149,13 @@ def _show(found: LanCheck) -> None:
 def _table(found: LanCheck) -> Table:
     from rich.table import Table
 
+    from pyhrf.execution.lan.check import STEPS
+
     table = Table(box=None, pad_edge=False)
     table.add_column("host", overflow="fold")
     table.add_column("slots", justify="right")
-    for title in _TITLES.values():
-        table.add_column(title, justify="center")
+    for step in STEPS:
+        table.add_column(_TITLES.get(step, step), justify="center")
     for title in ("nice", "cores", "memory"):
         table.add_column(title, justify="right")
     for host in found.hosts:
@@ -170,12 +165,6 @@ def _table(found: LanCheck) -> Table:
             free = facts.free_memory
             memory = "?" if free is None else f"{free / 1e9:.1f} GB"
             means = [str(facts.niceness), str(facts.n_cores), memory]
-        marks = (_mark(host, step) for step in _TITLES)
-        table.add_row(host.host, str(host.n_slots), *marks, *means)
+        marks = ({True: "yes", False: "NO", None: "–"}[step.passed] for step in host.steps)
+        table.add_row(host.what, str(host.n_slots), *marks, *means)
     return table
-
-
-def _mark(host: HostCheck, step: str) -> str:
-    if step == host.failed:
-        return "NO"
-    return "yes" if step in host.passed else "–"

@@ -1,10 +1,11 @@
-"""What the checks of a cluster and of a queue share: steps in order, up to the first that fails."""
+"""What the checks of all engines share: steps in order, up to the first that fails."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from pyhrf.execution.extras import install_command, missing_packages
 from pyhrf.files import reason_and_cure
 
 
@@ -56,14 +57,17 @@ class Check:
         What was checked, for the last sentence.
     steps : list of Step
         In the order in which they are tried; nothing is tried after one that failed.
+    failed : str
+        Name of that one; empty if none did.
     cause, cure : str
-        Why that one failed, and what helps; empty if none did.
+        Why it failed, and what helps.
     notes : list of str
         What does not stand in the way, but should be known.
     """
 
     what: str
     steps: list[Step]
+    failed: str = ""
     cause: str = ""
     cure: str = ""
     notes: list[str] = field(default_factory=list)
@@ -73,10 +77,28 @@ class Check:
         """Whether the engine can work."""
         return all(step.passed for step in self.steps)
 
-    @property
-    def failed(self) -> str:
-        """Name of the step that failed; empty if none did."""
-        return next((step.name for step in self.steps if step.passed is False), "")
+    def fail(self, name: str, cause: str, cure: str) -> None:
+        """Note the step that does not hold; all before it do. One that is not known is none."""
+        self.failed, self.cause, self.cure = name, cause, cure
+        names = [step.name for step in self.steps]
+        place = names.index(name) if name in names else 0
+        for step in self.steps[:place]:
+            step.passed = True
+        if name in names:
+            self.steps[place].passed = False
+
+
+def check_extra(extra: str) -> None:
+    """See that the packages of an extra are here.
+
+    Raises
+    ------
+    Fault
+        Naming those that are missing.
+    """
+    if missing := missing_packages(extra):
+        cure = f"run: {install_command(extra)}"
+        raise Fault(f"{' and '.join(missing)} cannot be imported", cure)
 
 
 async def go_through(
@@ -101,13 +123,13 @@ async def go_through(
             async with asyncio.timeout(longest):
                 step.fact = await action()
         except Fault as fault:
-            step.passed, check.cause, check.cure = False, fault.cause, fault.cure
+            check.fail(step.name, fault.cause, fault.cure)
             return
         except OSError as error:  # no answer in time, or a lost connection
-            step.passed = False
-            check.cause = str(error) or f"no answer within {longest:g} s"
-            check.cure = "see that the machine is not overloaded, and try again"
+            cure = "see that the machine is not overloaded"
             if not isinstance(error, TimeoutError | ConnectionError):
-                check.cure = f"{reason_and_cure(error)[1]}, and try again"
+                cure = reason_and_cure(error)[1]
+            cause = str(error) or f"no answer within {longest:g} s"
+            check.fail(step.name, cause, f"{cure}, and try again")
             return
         step.passed = True

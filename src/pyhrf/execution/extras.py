@@ -10,7 +10,7 @@ from pyhrf.errors import EngineError
 
 EXTRAS = {
     "lan": ("asyncssh", "bokeh", "cryptography", "distributed"),
-    "cluster": ("asyncssh", "soma_workflow"),
+    "cluster": ("asyncssh", "soma_workflow", "paramiko", "zmq"),
     "queue": ("bokeh", "cryptography", "distributed"),
 }
 """Packages of each extra, by the names under which they are imported."""
@@ -29,6 +29,11 @@ def install_command(extra: str) -> str:
     return f"{before}{python} -m pip install 'pyhrf[{extra}]'"
 
 
+def missing_packages(extra: str) -> list[str]:
+    """List the packages of an extra that this Python lacks."""
+    return [name for name in EXTRAS[extra] if find_spec(name) is None]
+
+
 def check_installed(engine: str, extra: str) -> None:
     """Check that the packages of an extra are there.
 
@@ -44,8 +49,7 @@ def check_installed(engine: str, extra: str) -> None:
     EngineError
         Naming those that are missing, and the cure.
     """
-    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
-    if missing:
+    if missing := missing_packages(extra):
         raise EngineError(
             f"-x {engine} needs {' and '.join(missing)}, which this Python lacks; run: "
             f"{install_command(extra)}"

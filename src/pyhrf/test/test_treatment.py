@@ -75,7 +75,7 @@ class TreatmentTest(unittest.TestCase):
                 "remote_path is not set in section [parallel-LAN]: the hosts use their folders "
                 "for temporary files"
             )
-        wrong = [f"{h.host}: {h.cause}; {h.cure}" for h in check_lan(settings).hosts if h.failed]
+        wrong = [f"{h.what}: {h.cause}; {h.cure}" for h in check_lan(settings).hosts if h.failed]
         self.assertEqual(wrong, [])
 
     def test_default_treatment_resumed(self) -> None:

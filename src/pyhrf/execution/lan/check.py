@@ -8,17 +8,16 @@ import sys
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import asyncssh
 
-from pyhrf.execution.remote import host_folder
+from pyhrf.config.settings import LanSettings
+from pyhrf.execution.check_steps import Check, Fault, Step
 from pyhrf.execution.remote.commands import folder_cure, ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding
-from pyhrf.execution.remote.probe import Probe, probe, python_command
+from pyhrf.execution.remote.python import Probe, probe, python_of_lan
 from pyhrf.execution.remote.refusals import HostError
 from pyhrf.execution.remote.sftp import open_sftp
-from pyhrf.execution.remote.shells import There, find_answer
 from pyhrf.execution.remote.ssh import connect
 
 STEPS = ("name", "network", "host key", "login", "python", "versions", "remote_path")
@@ -29,62 +28,31 @@ _MEMORY_OF_A_SLOT = 0.5e9
 """Bytes that a worker takes with little data."""
 
 
-class LanSection(Protocol):
-    """The settings that are checked; see `pyhrf.config.settings.LanSettings`."""
-
-    @property
-    def user(self) -> str | None: ...  # noqa: D102 - described there
-    @property
-    def niceness(self) -> int: ...  # noqa: D102 - described there
-    @property
-    def remote_path(self) -> str | None: ...  # noqa: D102 - described there
-    @property
-    def remote_host(self) -> str | None: ...  # noqa: D102 - described there
-    @property
-    def python(self) -> str | None: ...  # noqa: D102 - described there
-    def slots(self) -> tuple[str, ...]: ...  # noqa: D102 - described there
-
-
-@dataclass
-class HostCheck:
+class HostCheck(Check):
     """What was found out about a host.
 
-    Attributes
+    Parameters
     ----------
     host : str
         As it is written in the settings.
     n_slots : int
         How often.
-    passed : list of str
-        The steps of `STEPS` that hold.
-    failed : str
-        The step that does not; empty if all do.
-    cause, cure : str
-        Why, and what helps.
-    notes : list of str
-        What does not stand in the way, but should be known.
+
+    Attributes
+    ----------
     facts : Probe or None
         What it says of itself.
     """
 
-    host: str
-    n_slots: int
-    passed: list[str] = field(default_factory=list)
-    failed: str = ""
-    cause: str = ""
-    cure: str = ""
-    notes: list[str] = field(default_factory=list)
-    facts: Probe | None = None
+    def __init__(self, host: str, n_slots: int) -> None:
+        super().__init__(host, [Step(name) for name in STEPS])
+        self.n_slots = n_slots
+        self.facts: Probe | None = None
 
     @property
     def usable(self) -> bool:
-        """Whether the engine can work there."""
+        """Whether the engine can work there; ``remote_path`` is not looked at if it is not set."""
         return not self.failed
-
-    def fail(self, step: str, cause: str, cure: str) -> None:
-        """Note the step that does not hold; all before it do."""
-        self.failed, self.cause, self.cure = step, cause, cure
-        self.passed = list(STEPS[: STEPS.index(step)]) if step in STEPS else []
 
 
 @dataclass
@@ -112,14 +80,14 @@ class LanCheck:
         return [host for host in self.hosts if host.usable]
 
 
-def check_lan(settings: LanSection, *, timeout: float = 10) -> LanCheck:
+def check_lan(settings: LanSettings, *, timeout: float = 10) -> LanCheck:
     """Try every host of the settings, all at the same time.
 
     Nothing is left behind: the small files that are put under ``remote_path`` are removed.
 
     Parameters
     ----------
-    settings : LanSection
+    settings : LanSettings
         Section ``[parallel-LAN]``.
     timeout : float
         Seconds to wait for an answer over ssh.
@@ -136,7 +104,7 @@ def check_lan(settings: LanSection, *, timeout: float = 10) -> LanCheck:
     return asyncio.run(_check(settings, Counter(settings.slots()), timeout))
 
 
-async def _check(settings: LanSection, slots: Counter[str], timeout: float) -> LanCheck:
+async def _check(settings: LanSettings, slots: Counter[str], timeout: float) -> LanCheck:
     # One name for the files of all: whoever reads it knows the others'.
     token = f".pyhrf-check-{uuid.uuid4().hex[:12]}"
     visits = [
@@ -156,21 +124,20 @@ async def _check(settings: LanSection, slots: Counter[str], timeout: float) -> L
 class _Visit:
     """One host, for as long as the check takes."""
 
-    def __init__(self, settings: LanSection, check: HostCheck, note: str, timeout: float) -> None:
+    def __init__(self, settings: LanSettings, check: HostCheck, note: str, timeout: float) -> None:
         self.settings, self.check, self.note, self._timeout = settings, check, note, timeout
-        self.python = settings.python or sys.executable
         self.wrote = False
         self._connection: asyncssh.SSHClientConnection | None = None
 
     async def try_host(self) -> None:
         """Go through the steps up to the first that fails."""
         settings, check = self.settings, self.check
+        path = settings.python or sys.executable
         try:
-            self._connection = await connect(check.host, user=settings.user, timeout=self._timeout)
-            await check_forwarding(self._connection, check.host)
-            facts = await probe(
-                self._connection, self.python, host=check.host, niceness=settings.niceness
-            )
+            self._connection = await connect(check.what, user=settings.user, timeout=self._timeout)
+            self.python = python_of_lan(self._connection, path, settings.niceness)
+            await check_forwarding(self._connection, check.what)
+            facts = await probe(self._connection, self.python, check.what)
         except HostError as error:
             check.fail(error.kind, error.cause, error.cure)
             return
@@ -190,10 +157,11 @@ class _Visit:
         self.wrote = bool(settings.remote_path)
         if settings.remote_path and not settings.remote_host:
             await self._try_sftp()
-        check.passed = list(STEPS) if settings.remote_path else list(STEPS[:-1])
+        for step in check.steps if settings.remote_path else check.steps[:-1]:
+            step.passed = True
         check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
-        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
-            if problem := await self.folder("cache"):
+        with contextlib.suppress(Fault, OSError):
+            if problem := await self.python.folder("cache"):
                 check.notes.append(problem)
 
     async def _try_folder(self, folder: str | None) -> tuple[str, str]:
@@ -201,8 +169,8 @@ class _Visit:
         words = ("write", folder, self.note) if folder else ("temporary",)
         remedy = ""
         try:
-            reason, remedy = await self.folder(*words)
-        except (OSError, asyncssh.Error, TimeoutError) as error:
+            reason, remedy = await self.python.folder(*words)
+        except (Fault, OSError) as error:
             reason = str(error) or "no answer in time"
         if not reason:
             return "", ""
@@ -210,7 +178,7 @@ class _Visit:
         if not folder:
             cure = f"{remedy or 'mend that'} there, or set remote_path in {section}"
             return f"its folder for temporary files cannot be written: {reason}", cure
-        login = ssh_login(self.check.host, self.settings.user)
+        login = ssh_login(self.check.what, self.settings.user)
         cure = folder_cure(folder, remedy, login=login, section=section)
         return f"{folder} cannot be written there: {reason}", cure
 
@@ -218,32 +186,20 @@ class _Visit:
         """Note it if what is left in the folder could not be fetched by a later run."""
         assert self._connection is not None
         try:
-            (await open_sftp(self._connection, self.check.host)).exit()
+            (await open_sftp(self._connection, self.check.what)).exit()
         except HostError as error:
             self.check.notes.append(
                 "results that have not arrived when a run is stopped cannot be fetched later: "
                 f"{error.cause}; {error.cure}"
             )
 
-    async def folder(self, action: str, *words: str) -> Any:
-        """Have the host do something in a folder; see `pyhrf.execution.remote.host_folder`."""
-        assert self._connection is not None
-        command = python_command(
-            self.python, "-m", host_folder.MODULE, action, *words, niceness=self.settings.niceness
-        )
-        said = await There(self._connection).run(command)
-        answer = find_answer(said.out, "pyhrf_folder")
-        if answer is None:
-            raise OSError(f"the interpreter does not answer: {said.reason}")
-        return answer
-
     async def leave(self) -> None:
         """Remove what was written and close the connection."""
         if self._connection is None:
             return
-        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+        with contextlib.suppress(Fault, OSError):
             if self.wrote and self.settings.remote_path:
-                await self.folder("remove", self.settings.remote_path, self.note)
+                await self.python.folder("remove", self.settings.remote_path, self.note)
         self._connection.close()
         with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             async with asyncio.timeout(5):
@@ -267,14 +223,14 @@ def _notes_on_means(facts: Probe, n_slots: int, niceness: int) -> list[str]:
 
 
 async def _compare_folders(
-    settings: LanSection, visits: list[_Visit], found: LanCheck, timeout: float
+    settings: LanSettings, visits: list[_Visit], found: LanCheck, timeout: float
 ) -> None:
     """Find out whether what one host wrote is read by the others, and by ``remote_host``."""
     assert settings.remote_path is not None
     writers = [visit for visit in visits if visit.wrote]
     names = [visit.note for visit in writers]
     answers = await asyncio.gather(
-        *(visit.folder("read", settings.remote_path, *names) for visit in writers),
+        *(visit.python.folder("read", settings.remote_path, *names) for visit in writers),
         return_exceptions=True,
     )
     if len(writers) > 1:
@@ -290,7 +246,7 @@ async def _compare_folders(
         found.notes.append(await _note_on_remote_host(settings, writers, timeout))
 
 
-async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], timeout: float) -> str:
+async def _note_on_remote_host(settings: LanSettings, writers: list[_Visit], timeout: float) -> str:
     """Try to see over SFTP what the hosts wrote."""
     host = str(settings.remote_host)
     seen: list[str] = []
@@ -302,7 +258,7 @@ async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], time
             await open_sftp(connection, host) as sftp,
         ):
             folder = str(settings.remote_path).removeprefix("~/")  # SFTP starts in the home
-            seen += [v.check.host for v in writers if await sftp.exists(f"{folder}/{v.note}")]
+            seen += [v.check.what for v in writers if await sftp.exists(f"{folder}/{v.note}")]
     except HostError as error:
         return f"remote_host {host} cannot be used: {error.cause}; {error.cure}"
     except (OSError, asyncssh.Error, TimeoutError) as error:
@@ -312,7 +268,7 @@ async def _note_on_remote_host(settings: LanSection, writers: list[_Visit], time
         )
     if len(seen) == len(writers):
         return f"remote_host {host} sees the folder of every host"
-    unseen = ", ".join(v.check.host for v in writers if v.check.host not in seen)
+    unseen = ", ".join(v.check.what for v in writers if v.check.what not in seen)
     return (
         f"remote_host {host} does not see what {unseen} wrote under remote_path: choose a "
         "remote_path that all share, or leave remote_host out"

@@ -16,7 +16,7 @@ from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.news import Once
 from pyhrf.execution.remote.commands import ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding
-from pyhrf.execution.remote.probe import probe, python_command
+from pyhrf.execution.remote.python import probe, python_command, python_of_lan
 from pyhrf.execution.remote.refusals import HostError
 from pyhrf.execution.remote.shells import find_answer
 from pyhrf.execution.remote.ssh import connect
@@ -157,7 +157,8 @@ class Host:
         meeting = self._meeting
         connection = await connect(self.name, user=meeting.user, timeout=_CONNECT_SECONDS)
         try:
-            there = await probe(connection, meeting.python, host=self.name)
+            python = python_of_lan(connection, meeting.python, 0)
+            there = await probe(connection, python, self.name)
             if differences := there.differences():
                 raise HostError(
                     self.name,

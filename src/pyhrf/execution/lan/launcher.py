@@ -19,7 +19,8 @@ import threading
 import traceback
 from typing import Any
 
-from pyhrf.execution.lan.folder import FolderError, RunFolder
+from pyhrf.execution.check_steps import Fault
+from pyhrf.execution.lan.folder import RunFolder
 
 _LAST_RESORT = 5.0
 """Seconds, after the end of all talk, in which the workers have to be gone."""
@@ -182,8 +183,8 @@ def main() -> None:
         folder = RunFolder(
             config["folder"], host=config["host"], run=config["run"], login=config["login"]
         )
-    except FolderError as error:
-        talk.say(error=str(error), cure=error.cure)
+    except Fault as fault:
+        talk.say(error=fault.cause, cure=fault.cure)
         return
     last_words: dict[str, Any] = {}
     try:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,8 @@ import numpy as np
 from pyhrf.config.settings import QueueSettings
 from pyhrf.data import Parcel, ParcelEstimate
 from pyhrf.errors import PyhrfError
-from pyhrf.execution.check_steps import Check, Fault, Step, go_through
+from pyhrf.execution.check_steps import Check, Fault, Step, check_extra, go_through
 from pyhrf.execution.engine import Batch
-from pyhrf.execution.extras import EXTRAS, install_command
 from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.remote.host_folder import cache_problem
@@ -77,15 +75,15 @@ def check_queue(name: str, settings: QueueSettings, *, job_seconds: float = _JOB
         "scheduler": visit.scheduler,
         **({"queue": visit.queue} if settings.queue else {}),
     }
-    check = Check(f"-x {name}", [Step(step) for step in (*actions, _JOB_STEP)])
+    job = Step(_JOB_STEP)
+    check = Check(f"-x {name}", [*map(Step, actions), job])
     asyncio.run(go_through(check, list(actions.values())))
     if not check.failed:
         # Not among those: an engine has an event loop of its own.
-        step = check.steps[-1]
         try:
-            step.fact, step.passed = visit.job(job_seconds, check.notes), True
+            job.fact, job.passed = visit.job(job_seconds, check.notes), True
         except Fault as fault:
-            step.passed, check.cause, check.cure = False, fault.cause, fault.cure
+            check.fail(job.name, fault.cause, fault.cure)
     return check
 
 
@@ -98,11 +96,7 @@ class _Visit:
         self._engine: QueueEngine | None = None
 
     async def installed(self) -> str:
-        missing = [package for package in EXTRAS["queue"] if find_spec(package) is None]
-        if missing:
-            raise Fault(
-                f"{' and '.join(missing)} cannot be imported", f"run: {install_command('queue')}"
-            )
+        check_extra("queue")
         return f"distributed {version('distributed')}"
 
     async def programs(self) -> str:

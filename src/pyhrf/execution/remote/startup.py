@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.remote.shells import NoAnswerError, Said, Shell
 
 _SECONDS = 30.0
@@ -27,22 +28,6 @@ _FORCED = (
     "or have ForceCommand taken out of sshd_config there, or command= out of "
     "~/.ssh/authorized_keys, if it is they that run another command"
 )
-
-
-class StartupError(Exception):
-    """A login does not run the commands that it is given.
-
-    Parameters
-    ----------
-    cause : str
-        What is seen of it.
-    cure : str
-        What helps.
-    """
-
-    def __init__(self, cause: str, cure: str) -> None:
-        super().__init__(f"{cause}; {cure}")
-        self.cause, self.cure = cause, cure
 
 
 @dataclass(frozen=True)
@@ -81,7 +66,7 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
 
     Raises
     ------
-    StartupError
+    Fault
         If they do not come back.
     ConnectionError
         If the connection is lost.
@@ -95,19 +80,19 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
             f"{before}echo {word} $SHELL; cat", text=f"{sent}\n", seconds=_SECONDS
         )
     except NoAnswerError:
-        raise StartupError(
+        raise Fault(
             f"the login works, but an echo did not come back within {_SECONDS:g} s: its start-up "
             "files wait for something, or take that long",
             must + then,
         ) from None
     first, came, rest = said.out.partition(word)
     if not came:
-        raise StartupError(_why(said, sent), f"{must}; {_FORCED}{then}")
+        raise Fault(_why(said, sent), f"{must}; {_FORCED}{then}")
     if sent not in rest:
         if not before:  # what its own shell reads is known now
             name = PurePosixPath(rest.partition("\n")[0].strip()).name
             files = f"{_FILES[name]} there" if name in _FILES else files
-        raise StartupError(
+        raise Fault(
             "the login works, but its start-up files read what is sent to a command",
             f"see that {files} reads nothing (read, cat, select) where there is no terminal "
             f"({_HOW}){then}",

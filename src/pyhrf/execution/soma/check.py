@@ -12,29 +12,27 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
+from pyhrf.config.settings import ClusterSettings
 from pyhrf.errors import PyhrfError
-from pyhrf.execution.check_steps import Check, Fault, Step, go_through
-from pyhrf.execution.extras import install_command
+from pyhrf.execution.check_steps import Check, Fault, Step, check_extra, go_through
 from pyhrf.execution.queues.schedulers import known_to_soma
 from pyhrf.execution.remote import host_folder
 from pyhrf.execution.remote.commands import folder_cure, ssh_login
 from pyhrf.execution.remote.forwarding import check_forwarding_there
-from pyhrf.execution.remote.probe import check_startup, python_command
+from pyhrf.execution.remote.python import Python, check_startup
 from pyhrf.execution.remote.refusals import HostError
 from pyhrf.execution.remote.sftp import open_sftp
 from pyhrf.execution.remote.shells import AS_SOMA, Here, Shell, There, find_answer
 from pyhrf.execution.remote.ssh import connect
-from pyhrf.execution.remote.startup import StartupError, say_hello
+from pyhrf.execution.remote.startup import say_hello
 from pyhrf.execution.soma import facts as cluster_facts
 from pyhrf.execution.soma.client import Resource, SomaClient
 from pyhrf.execution.soma.resource import (
     Trial,
-    ask_python,
     check_key,
     check_sacct,
     install_soma,
@@ -43,35 +41,16 @@ from pyhrf.execution.soma.resource import (
     try_jobs,
 )
 from pyhrf.execution.soma.sections import check_section_there, read_section_here
+from pyhrf.execution.soma.setup import NOT_NEEDED
 from pyhrf.execution.soma.way_back import check_way_back, ssh_back
 
 SECTION = "section [parallel-cluster] of ~/.pyhrf/config.cfg"
-_PACKAGES = ("asyncssh", "soma_workflow", "paramiko", "zmq")
-_UNIMPORTANT = ("distributed", "dask", "cloudpickle")
-"""Packages that other engines need."""
 _STEP_SECONDS = 60
 _JOB_SECONDS = 120
 
 
-class ClusterSection(Protocol):
-    """The settings that are checked; see `pyhrf.config.settings.ClusterSettings`."""
-
-    @property
-    def server_id(self) -> str | None: ...  # noqa: D102 - described there
-    @property
-    def server(self) -> str | None: ...  # noqa: D102 - described there
-    @property
-    def user(self) -> str | None: ...  # noqa: D102 - described there
-    @property
-    def remote_path(self) -> str | None: ...  # noqa: D102 - described there
-    @property
-    def python(self) -> str | None: ...  # noqa: D102 - described there
-    @property
-    def client_host(self) -> str | None: ...  # noqa: D102 - described there
-
-
 def check_cluster(
-    settings: ClusterSection, *, timeout: float = 10, job_seconds: float = _JOB_SECONDS
+    settings: ClusterSettings, *, timeout: float = 10, job_seconds: float = _JOB_SECONDS
 ) -> Check:
     """Try everything that ``-x cluster`` needs, in order, up to the first thing that fails.
 
@@ -79,7 +58,7 @@ def check_cluster(
 
     Parameters
     ----------
-    settings : ClusterSection
+    settings : ClusterSettings
         Section ``[parallel-cluster]``.
     timeout : float
         Seconds to wait for an answer over ssh.
@@ -93,7 +72,7 @@ def check_cluster(
     return asyncio.run(_check(settings, timeout, job_seconds))
 
 
-async def _check(settings: ClusterSection, timeout: float, job_seconds: float) -> Check:
+async def _check(settings: ClusterSettings, timeout: float, job_seconds: float) -> Check:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="pyhrf-check-"))
         visit = _Visit(settings, stack, timeout, job_seconds, Path(folder))
@@ -126,7 +105,7 @@ class _Visit:
 
     def __init__(
         self,
-        settings: ClusterSection,
+        settings: ClusterSettings,
         stack: AsyncExitStack,
         timeout: float,
         job_seconds: float,
@@ -146,15 +125,18 @@ class _Visit:
         self._facts: dict[str, Any] = {}
         self._note = f".pyhrf-check-{uuid.uuid4().hex[:12]}"
 
+    @property
+    def _python(self) -> Python:
+        cure = (
+            f"set python in {SECTION} to an interpreter there that has pyhrf[cluster]; how to "
+            "install it is on the page On a cluster"
+        )
+        return Python(self.shell, self.python, cure)
+
     # --- here
 
     async def installed(self) -> str:
-        missing = [name for name in _PACKAGES if find_spec(name) is None]
-        if missing:
-            raise Fault(
-                f"{' and '.join(missing)} cannot be imported by {sys.executable}",
-                f"run: {install_command('cluster')}",
-            )
+        check_extra("cluster")
         return f"soma-workflow {soma_version()}"
 
     async def complete(self) -> str:
@@ -229,8 +211,8 @@ class _Visit:
         files = "~/.profile, ~/.bash_profile and ~/.bashrc there"
         try:
             heard = await say_hello(self.shell, before=AS_SOMA, files=files)
-        except StartupError as error:
-            raise Fault(error.cause, f"soma-workflow reads all of them: {error.cure}") from error
+        except Fault as fault:
+            raise Fault(fault.cause, f"soma-workflow reads all of them: {fault.cure}") from fault
         cure = f"have {files} write nothing when nobody sits before them, or send it to /dev/null"
         if lines := heard.err.strip().splitlines():
             raise Fault(
@@ -247,16 +229,10 @@ class _Visit:
         return "yes"
 
     async def versions(self) -> str:
-        cure = (
-            f"set python in {SECTION} to an interpreter there that has pyhrf[cluster]; how to "
-            "install it is on the page On a cluster"
-        )
-        found = await ask_python(self.shell, self.python, cure=cure)
-        different = found.differences(but=_UNIMPORTANT)
-        if different:
-            raise Fault(
-                f"versions differ: {', '.join(different)}", f"install the same there; or {cure}"
-            )
+        found = await self._python.facts()
+        if different := found.differences(but=NOT_NEEDED):
+            cure = f"install the same there; or {self._python.cure}"
+            raise Fault(f"versions differ: {', '.join(different)}", cure)
         return f"Python {found.versions['python']}, pyhrf {found.versions['pyhrf']}"
 
     async def soma(self) -> str:
@@ -312,7 +288,7 @@ class _Visit:
 
     async def folder(self) -> str:
         folder = str(self.settings.remote_path)
-        reason, remedy = await self._in_folder("write", self._place, self._note)
+        reason, remedy = await self._python.folder("write", self._place, self._note)
         if reason:
             login = None
             if isinstance(self.shell, There):
@@ -321,23 +297,14 @@ class _Visit:
                 f"remote_path {folder} cannot be written there: {reason}",
                 folder_cure(folder, remedy, login=login, section=SECTION),
             )
-        await self._in_folder("remove", self._place, self._note)
-        self._place = str(await self._in_folder("locate", self._place, self._note))
+        await self._python.folder("remove", self._place, self._note)
+        self._place = str(await self._python.folder("locate", self._place, self._note))
         if isinstance(self.shell, There):  # by which the engine sends and fetches
             try:
                 (await open_sftp(self.shell.connection, self._server)).exit()
             except HostError as error:
                 raise Fault(error.cause, error.cure) from error
         return self._place
-
-    async def _in_folder(self, action: str, *words: str) -> Any:
-        """Have the cluster do something in a folder, as `remote.host_folder` can."""
-        words = ("-m", host_folder.MODULE, action, *words)
-        said = await self.shell.run(python_command(self.python, *words, niceness=0))
-        answer = find_answer(said.out, "pyhrf_folder")
-        if answer is None:
-            raise Fault(f"{self.python} cannot be run: {said.reason}", f"set python in {SECTION}")
-        return answer
 
     async def way_back(self) -> str:
         return await check_way_back(self.shell, str(self.settings.client_host))
@@ -358,17 +325,10 @@ class _Visit:
         start = time.monotonic()
         folder = self._place
         with contextlib.suppress(OSError, Fault):
-            if problem := await self._in_folder("cache"):
+            if problem := await self._python.folder("cache"):
                 self.check.notes.append(f"on the cluster: {problem}")
         errors = posixpath.join(folder, f"{self._note}-{{}}.err")
-        write = (
-            self.python,
-            "-m",
-            host_folder.MODULE,
-            "write",
-            folder,
-            self._note,
-        )
+        write = (self.python, "-m", host_folder.MODULE, "write", folder, self._note)
         trials = [Trial("a trivial job", write, errors.format(1))]
         if self.settings.client_host:
             what = "a job that logs in to client_host from a node"
@@ -376,7 +336,7 @@ class _Visit:
             trials.append(Trial(what, back, errors.format(2)))
         try:
             doing = await try_jobs(self._client, self.shell, trials, seconds=self._job_seconds)
-            there = await self._in_folder("read", folder, self._note)
+            there = await self._python.folder("read", folder, self._note)
         finally:
             await self.shell.run(f"rm -f {shlex.quote(posixpath.join(folder, self._note))}*")
         if doing:

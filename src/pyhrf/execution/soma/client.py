@@ -11,12 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.execution.extras import install_command
 from pyhrf.execution.login import login_name
 from pyhrf.execution.soma.folder import ClusterLostError
 
@@ -58,19 +56,9 @@ class SomaClient:
     ----------
     scheduler : str
         What soma-workflow calls the scheduler; empty before `connect`.
-
-    Raises
-    ------
-    EngineError
-        If soma-workflow is not installed here.
     """
 
     def __init__(self, resource: Resource, folder: Path) -> None:
-        if find_spec("soma_workflow") is None:
-            raise EngineError(
-                "-x cluster needs soma-workflow, which this Python lacks; run: "
-                f"{install_command('cluster')}"
-            )
         self._resource, self._folder = resource, folder
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0

@@ -22,7 +22,6 @@ from pyhrf.data import Estimator
 from pyhrf.errors import ConfigError, EngineError, counted
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
-from pyhrf.execution.login import login_name
 from pyhrf.execution.news import TellsNews
 from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.soma.client import Resource, SomaClient
@@ -33,6 +32,7 @@ from pyhrf.execution.soma.place import Place, is_result, read_results, unpack_ar
 from pyhrf.execution.soma.run import DONE, SomaRun
 from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
 from pyhrf.execution.soma.sftp import SftpFolder
+from pyhrf.execution.soma.way_back import login_here
 
 
 class SomaEngine(TellsNews):
@@ -242,9 +242,7 @@ class SomaEngine(TellsNews):
         check_sacct_there(place)
         push = None
         if self._settings.client_host is not None and place.name != "this machine":
-            host = self._settings.client_host
-            login = host if "@" in host else f"{login_name()}@{host}"
-            push = (login, str(self.folder / RESULTS))
+            push = (login_here(self._settings.client_host), str(self.folder / RESULTS))
         run = SomaRun(place, notes, costs, load)
         run.start(plan_jobs(batches), recipe, push)
         return run

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-import subprocess
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.remote.shells import Said
+from pyhrf.execution.remote.shells import Here, Shell
 from pyhrf.files import reason_and_cure, try_writing
 
 STEP_SECONDS = 300.0
@@ -18,6 +19,8 @@ REMOVE_SECONDS = 15.0
 """For which jobs that are about to end may still write into a folder that is removed."""
 REMOVE_PAUSE = 0.3
 """Seconds between attempts to remove it."""
+
+T = TypeVar("T")
 
 
 class ClusterLostError(EngineError):
@@ -87,8 +90,8 @@ class ClusterFolder(Protocol):
         """Remove it and its files; when this returns it is gone, also if it never was there."""
         ...
 
-    def call(self, command: str) -> Said:
-        """Run a short command of the shell on the machine where the folder is."""
+    def ask(self, what: Callable[[Shell], Coroutine[Any, Any, T]]) -> T:
+        """Do something short with a shell of the machine where the folder is."""
         ...
 
     def close(self) -> None:
@@ -173,21 +176,12 @@ class LocalFolder:
                     raise self._failed("removed", error) from error
                 time.sleep(REMOVE_PAUSE)
 
-    def call(self, command: str) -> Said:
-        """Run a command; see `ClusterFolder.call`."""
+    def ask(self, what: Callable[[Shell], Coroutine[Any, Any, T]]) -> T:
+        """Do something with a shell; see `ClusterFolder.ask`."""
         try:
-            done = subprocess.run(
-                ["/bin/bash", "-c", command],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=STEP_SECONDS,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise EngineError(f"{command} cannot be run: {error}") from error
-        return Said(done.returncode, done.stdout, done.stderr)
+            return asyncio.run(what(Here()))
+        except OSError as error:
+            raise EngineError(f"a command cannot be run here: {error}") from error
 
     def _failed(self, what: str, error: OSError) -> EngineError:
         return EngineError(f"{self.path} cannot be {what}: {error.strerror or error}")

@@ -104,7 +104,8 @@ class Place:
             self.tell(f"{text} (soma-workflow lost sight of them)")
             return
         command = shlex.join(scheduler.cancel_command(ids))
-        complaints = scheduler.complaints(self.folder.call(AS_SOMA + command).err)
+        said = self.folder.ask(lambda shell: shell.run(AS_SOMA + command))
+        complaints = scheduler.complaints(said.err)
         if complaints:
             program = scheduler.programs[2]
             self.tell(f"{text} ({program}: {complaints[-1]}); run there: {command}")

@@ -1,11 +1,10 @@
-"""Steps of `check_cluster`: interpreter and key, sacct, soma-workflow's database, a trivial job."""
+"""Steps of `check_cluster`: key, sacct, soma-workflow's database, a trivial job."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import posixpath
-import re
 import shlex
 import time
 from collections.abc import Sequence
@@ -15,38 +14,14 @@ from pathlib import Path
 
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.remote import host_facts
 from pyhrf.execution.remote.commands import quoted_path, shown_path
-from pyhrf.execution.remote.probe import Probe, python_command
-from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell, find_answer, run_marked
+from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell, run_marked
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.sacct import FIELDS, NAME
 
-_OLDEST = (3, 11)
 _DATABASE_SECONDS = 20
 _POLL_SECONDS = 0.5
 _OVER = ("done", "failed", "warning")
-
-
-async def ask_python(shell: Shell, python: str, *, cure: str) -> Probe:
-    """Ask an interpreter for its versions.
-
-    Raises
-    ------
-    Fault
-        If it cannot be run, or is too old to answer.
-    """
-    source = Path(host_facts.__file__).read_text("utf-8")
-    said = await shell.run(python_command(python, "-", niceness=0), text=source)
-    answer = find_answer(said.out, "pyhrf_host")
-    if answer is not None:
-        return Probe(**answer)
-    cause = f"{python} cannot be run there: {said.reason}"
-    version = await shell.run(f"{quoted_path(python)} -V")
-    match = re.search(r"Python (\d+)\.(\d+)\S*", version.out + version.err)
-    if match and (int(match[1]), int(match[2])) < _OLDEST:
-        cause = f"{python} there is {match[0]}: PyHRF needs 3.11 or newer"
-    raise Fault(cause, cure)
 
 
 def check_key(login: str) -> None:

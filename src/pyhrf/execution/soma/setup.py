@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.remote.shells import AS_SOMA, Here
+from pyhrf.execution.remote.python import Probe, Python, check_startup
+from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.remote.shells import AS_SOMA, Shell, There
+from pyhrf.execution.soma.folder import LocalFolder
 from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
-from pyhrf.execution.soma.resource import ask_python, cure_of_sacct, is_stand_in
+from pyhrf.execution.soma.resource import cure_of_sacct, is_stand_in
 from pyhrf.execution.soma.sftp import SftpFolder
 
 SECTION = "section [parallel-cluster], key"
-_NOT_NEEDED = ("distributed", "dask", "cloudpickle")
+NOT_NEEDED = ("distributed", "dask", "cloudpickle")
+"""Packages that other engines need."""
 # soma-workflow passes the words of a command through bash.
 _UNFIT = re.compile(r"[$`\\\"'\n]")
 
@@ -56,23 +59,22 @@ def check_versions(place: Place) -> None:
     EngineError
         If versions differ, or the interpreter cannot be run.
     """
-    from pyhrf.execution.remote.refusals import HostError
-
+    if isinstance(place.folder, LocalFolder) and place.python == sys.executable:
+        return
     cure = f"set python in {SECTION[:-5]} to an interpreter there that has pyhrf[cluster]"
-    where = "this machine"
+
+    async def facts(shell: Shell) -> Probe:
+        if isinstance(shell, There):
+            await check_startup(shell.connection, host)
+        return await Python(shell, place.python, cure).facts()
+
+    host = place.folder.host if isinstance(place.folder, SftpFolder) else ""
+    where = f"server {host}" if host else "this machine"
     try:
-        if isinstance(place.folder, SftpFolder):
-            where = f"server {place.folder.host}"
-            found = place.folder.probe(place.python)
-        elif place.python == sys.executable:
-            return
-        else:
-            found = asyncio.run(ask_python(Here(), place.python, cure=cure))
+        found = place.folder.ask(facts)
     except (HostError, Fault) as error:
-        if isinstance(error, HostError) and error.kind != "python":
-            cure = error.cure
-        raise EngineError(f"{where}: {error.cause}; {cure}") from error
-    differences = found.differences(but=_NOT_NEEDED)
+        raise EngineError(f"{where}: {error.cause}; {error.cure}") from error
+    differences = found.differences(but=NOT_NEEDED)
     if differences:
         raise EngineError(
             f"{where}: {place.python} has other versions than this Python: "
@@ -91,7 +93,7 @@ def check_sacct_there(place: Place) -> None:
     """
     if place.client.scheduler != "slurm":
         return
-    said = place.folder.call(AS_SOMA + "sacct --version")
+    said = place.folder.ask(lambda shell: shell.run(AS_SOMA + "sacct --version"))
     if not is_stand_in(said):
         raise EngineError(
             f"{place.name}: soma-workflow would not see there that a job was cancelled or lost "

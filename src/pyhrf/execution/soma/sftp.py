@@ -11,16 +11,17 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from pyhrf.errors import EngineError
 from pyhrf.execution.remote.commands import make_folder, ssh_login
-from pyhrf.execution.remote.shells import Said, There
+from pyhrf.execution.remote.shells import Shell, There
 from pyhrf.execution.soma.folder import (
     REMOVE_PAUSE,
     REMOVE_SECONDS,
     STEP_SECONDS,
     ClusterLostError,
+    T,
     unusable,
 )
 
@@ -34,8 +35,6 @@ _TRY_WRITING = (
     "LC_ALL=C; export LC_ALL; f=$(mktemp {0}/.pyhrf-XXXXXX) || exit 1; "
     'head -c {1} /dev/zero >"$f"; s=$?; rm -f "$f"; exit $s'
 )
-
-T = TypeVar("T")
 
 
 class SftpFolder:
@@ -82,16 +81,6 @@ class SftpFolder:
                 "or give it an entry in ~/.ssh/config or /etc/hosts"
             ) from error
         self._opened = True
-
-    def probe(self, python: str) -> Any:
-        """Ask the machine for its versions; see `pyhrf.execution.remote.probe.probe`."""
-        from pyhrf.execution.remote.probe import probe
-
-        async def ask() -> Any:
-            await self._client()
-            return await probe(self._connection, python, host=self.host)
-
-        return self._do(ask, seconds=STEP_SECONDS)
 
     def make(self) -> None:
         """Make the folder; see `ClusterFolder.make`."""
@@ -226,14 +215,14 @@ class SftpFolder:
             await asyncio.gather(*(remove_one(n) for n in names if n not in (".", "..")))
             await sftp.rmdir(self.path)
 
-    def call(self, command: str) -> Said:
-        """Run a command; see `ClusterFolder.call`."""
+    def ask(self, what: Callable[[Shell], Coroutine[Any, Any, T]]) -> T:
+        """Do something with a shell there; see `ClusterFolder.ask`."""
 
-        async def call() -> Said:
+        async def ask() -> T:
             await self._client()
-            return await There(self._connection).run(command, seconds=STEP_SECONDS)
+            return await what(There(self._connection))
 
-        return self._do(call, seconds=STEP_SECONDS)
+        return self._do(ask, seconds=STEP_SECONDS)
 
     def close(self) -> None:
         """Let go of the connection."""

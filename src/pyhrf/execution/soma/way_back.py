@@ -13,16 +13,15 @@ _SECONDS = 10
 _WITHOUT = "leave client_host out (the results are fetched then), or"
 
 
-def ssh_back(client_host: str) -> list[str]:
-    """Give the words that log in here from a node, up to the command.
+def login_here(client_host: str) -> str:
+    """Give login and host by which a node gets here, from ``client_host`` of the settings."""
+    return client_host if "@" in client_host else f"{login_name()}@{client_host}"
 
-    Parameters
-    ----------
-    client_host : str
-        Of the settings.
-    """
-    login = client_host if "@" in client_host else f"{login_name()}@{client_host}"
-    return ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_SECONDS}", login]
+
+def ssh_back(client_host: str) -> list[str]:
+    """Give the words that log in here from a node, up to the command."""
+    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={_SECONDS}"]
+    return ["ssh", *options, login_here(client_host)]
 
 
 async def check_way_back(shell: Shell, client_host: str) -> str:
