@@ -23,7 +23,6 @@ if find_spec("distributed") is None:
 from pyhrf.execution import extras
 from pyhrf.execution.dask import run as dask_run
 from pyhrf.execution.queues import jobs as queue_jobs
-from pyhrf.execution.queues import losses as queue_losses
 from pyhrf.execution.queues import run as queue_run
 from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.queues.folder import NotedJobs, QueueFolder, Trouble
@@ -147,7 +146,7 @@ def make(monkeypatch, tmp_path):
     monkeypatch.setattr("pyhrf.execution.queues.engine.shutil.which", lambda program: program)
     for name, value in {"_SOON": 0.05, "_LATER": 0.05, "_GRACE": 0.0, "_PATIENCE": 0.0}.items():
         monkeypatch.setattr(queue_run, name, value)
-    monkeypatch.setattr(queue_losses, "_FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(queue_run, "_WAITS", (0.05, 300.0))
 
     def make_it(*fates, max_jobs=2, told=None):
         pool = FakePool()
@@ -363,7 +362,7 @@ def run_slowly(engine, n, *, seconds=0.05, work_for):
 
 def test_run__survives_a_node_on_which_every_job_dies(make, monkeypatch):
     """Even before the first result is there."""
-    monkeypatch.setattr(queue_losses, "_MAX_SECONDS", 0.05)
+    monkeypatch.setattr(queue_run, "_WAITS", (0.05, 0.05))
     told = []
     engine, queue = make("work", "die", told=told)
     queue.pool.may_end = lambda: sum("is lost" in text for text in told) > 4
@@ -383,7 +382,7 @@ def test_run__survives_a_node_with_other_versions(make):
 @pytest.mark.parametrize("fate", ["vanish", "die"])
 def test_run__replaces_jobs_that_never_join_more_and_more_slowly(make, monkeypatch, fate):
     """A queue that loses jobs without a word is not flooded."""
-    monkeypatch.setattr(queue_losses, "_FIRST_SECONDS", 0.4)
+    monkeypatch.setattr(queue_run, "_WAITS", (0.4, 300.0))
     engine, queue = make("work", fate)
     queue.pool.seconds = 0.1
     run = run_slowly(engine, 200, work_for=4)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pyhrf.analysis.earlier_runs import Identity, bring_home_all
 from pyhrf.analysis.notes import alike
 from pyhrf.analysis.prepare import open_journal, prepare
-from pyhrf.analysis.takeover import Identity, bring_home_all
 from pyhrf.analysis.work import (
     LOG_FILE,
     compile_here,

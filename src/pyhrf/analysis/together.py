@@ -17,8 +17,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pyhrf.analysis.earlier_runs import LOCK
 from pyhrf.analysis.pool import Answer, Done, Pool, Said
-from pyhrf.analysis.takeover import LOCK
 from pyhrf.analysis.work import (
     LOG_FILE,
     warnings_in,

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pyhrf.execution.packing import About
+from pyhrf.execution.engine import Batch, BatchResult
+from pyhrf.execution.packing import About, unpack_estimates
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,34 @@ class Logged:
         """Forget all of it."""
         self.notes.clear()
         self.faults.clear()
+
+
+def unpack_result(
+    blob: bytes, study: str, *, tell: Callable[[str], object] = _log.warning
+) -> BatchResult | None:
+    """Read the file of a batch; None if it is of another study.
+
+    Parameters
+    ----------
+    blob : bytes
+        The file.
+    study : str
+        Digest that it has to bear.
+    tell : callable
+        Told what was noted where the work was done.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or not there in full.
+    """
+    estimates, about = unpack_estimates(blob)
+    if about.get("study") != study or not estimates:
+        return None
+    host = str(about["host"])
+    Logged.tell(about, tell)
+    batch = Batch(0, tuple(estimate.parcel for estimate in estimates), 0.0)
+    return BatchResult(batch, estimates, host, float(about["seconds"]))
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ derive from `DaskRun`; that no batch is lost with them, and none is in memory to
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import platform
 import threading
@@ -118,14 +119,19 @@ class DaskRun:
 
     def stop(self) -> None:
         """End the work and all workers; what is under way is dropped."""
-        if self._loop is not None and self._main is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._main.cancel)
+        if self._main is not None:
+            self._call_in_thread(self._main.cancel)
         self._thread.join(2 * self.end_seconds)
 
     def taken(self, result: BatchResult) -> None:
         """Make room for another batch: a result is where it is safe."""
+        self._call_in_thread(self._count_taken, result)
+
+    def _call_in_thread(self, what: Callable[..., object], *arguments: object) -> None:
+        # Its loop is closed when the run has ended, which may be at any moment.
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._count_taken, result)
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(what, *arguments)
 
     # --- in the thread
 

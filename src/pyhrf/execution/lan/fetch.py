@@ -7,7 +7,7 @@ import contextlib
 import posixpath
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from typing import cast
 
@@ -15,11 +15,11 @@ import asyncssh
 
 from pyhrf.errors import counted
 from pyhrf.execution.engine import Batch, BatchResult, is_internal_error
-from pyhrf.execution.packing import unpack_estimates
 from pyhrf.execution.remote.refusals import HostError
 from pyhrf.execution.remote.sftp import open_sftp
 from pyhrf.execution.remote.shells import There, run_marked
 from pyhrf.execution.remote.ssh import connect
+from pyhrf.execution.result_files import unpack_result
 
 _LOGIN_SECONDS = 10
 _ANSWER_SECONDS = 60
@@ -227,15 +227,14 @@ async def _look(
 
 
 def _result(blob: bytes, study: str) -> BatchResult | None:
+    """Read a batch; what failed by a fault of the program is tried again, as from the journal."""
     try:
-        estimates, about = unpack_estimates(blob)
+        result = unpack_result(blob, study)
     except ValueError:
         return None
-    # What failed by a fault of the program is tried again, as if it came from the journal.
-    estimates = [estimate for estimate in estimates if not is_internal_error(estimate)]
-    if about.get("study") != study or not estimates:
+    if result is None:
         return None
-    parcels = tuple(estimate.parcel for estimate in estimates)
-    return BatchResult(
-        Batch(0, parcels, 0.0), estimates, str(about["host"]), float(about["seconds"])
-    )
+    estimates = [each for each in result.estimates if not is_internal_error(each)]
+    parcels = tuple(each.parcel for each in estimates)
+    kept = replace(result, batch=Batch(0, parcels, 0.0), estimates=estimates)
+    return kept if estimates else None

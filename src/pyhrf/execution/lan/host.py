@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncssh
 
+from pyhrf.execution.backoff import Backoff
 from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.news import Once
 from pyhrf.execution.remote.commands import ssh_login
@@ -26,8 +27,8 @@ _LAUNCH_SECONDS = 60
 _SIGN_OF_LIFE_SECONDS = 10
 _SILENCE_SECONDS = 60
 """How long a launcher hears nothing before it ends."""
-_WAITS = (1, 2, 4, 8, 15)
-"""Seconds before the next attempt to reach a lost host."""
+_WAITS = (1.0, 15.0)
+"""Seconds before the next attempt to reach a lost host: at first, and at most."""
 _END_SECONDS = 5
 
 _LAUNCHER = "pyhrf.execution.lan.launcher"
@@ -107,12 +108,13 @@ class Host:
         A host that cannot be used for a reason that will not mend itself is left at once. One
         that does not answer is tried again, as is one that was lost.
         """
-        n_failures = 0
+        waits = Backoff(*_WAITS)
         while not self._ending.is_set():
             rose = False
             try:
                 async with self._session() as process:
-                    n_failures, rose = 0, True
+                    waits.reset()
+                    rose = True
                     self._rise()
                     changed()
                     await self._keep_alive(process)
@@ -132,8 +134,7 @@ class Host:
             self.tried.set()
             if lost_for_good:
                 return
-            await asyncio.sleep(_WAITS[min(n_failures, len(_WAITS) - 1)])
-            n_failures += 1
+            await asyncio.sleep(waits.failed())
 
     def _rise(self) -> None:
         if self.tried.is_set():

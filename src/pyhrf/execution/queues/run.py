@@ -11,15 +11,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from pyhrf.errors import EngineError, counted
+from pyhrf.execution.backoff import Backoff
 from pyhrf.execution.dask.pool import Pool
 from pyhrf.execution.dask.run import DaskRun
 from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.dask.worker import host_of_worker
 from pyhrf.execution.engine import Batch, Load
+from pyhrf.execution.queues.failed_jobs import FailedJobs
 from pyhrf.execution.queues.folder import NotedJobs
 from pyhrf.execution.queues.jobs import SchedulerError
 from pyhrf.execution.queues.leftovers import remove_leftovers
-from pyhrf.execution.queues.losses import Backoff, Losses
 from pyhrf.execution.queues.plan import QueuePlan, Submitted, own_addresses, token_of
 from pyhrf.execution.remote.host_facts import host_facts
 from pyhrf.files import why_unwritable
@@ -32,6 +33,8 @@ _REPEAT = 60.0
 """Seconds after which another reason of waiting is told."""
 _GRACE = 6.0
 """Seconds after its submission in which the queue may not know a job yet."""
+_WAITS = (2.0, 300.0)
+"""Seconds before a job is replaced or submitted again: at first, and at most."""
 _SUBMIT_SECONDS = 3.0
 """Seconds that a submission may take after the end of the run has begun."""
 _ENDING_SECONDS = 4.0
@@ -68,7 +71,8 @@ class QueueRun(DaskRun):
         self._jobs: dict[str, Submitted] = {}
         self._leftovers: list[NotedJobs] = []
         self._present: set[str] = set()
-        self._losses, self._replacing, self._refused = Losses(plan.n_jobs), Backoff(), Backoff()
+        self._failed_jobs = FailedJobs(plan.n_jobs)
+        self._replacing, self._refused = Backoff(*_WAITS), Backoff(*_WAITS)
         # Times until which as many jobs are not replaced, and nothing is submitted at all.
         self._held: list[float] = []
         self._refused_until = -math.inf
@@ -93,7 +97,7 @@ class QueueRun(DaskRun):
         self._present.add(name)
         if job := self._jobs.get(token_of(name)):
             job.joined, job.state = True, "running"
-        self._losses.joined()
+        self._failed_jobs.joined()
         self._replacing.reset()
         self._held.clear()
         task = asyncio.create_task(self._try_way_back(name, address))
@@ -273,7 +277,7 @@ class QueueRun(DaskRun):
         for job in lost:
             trouble = plan.folder.trouble(job.token)
             said = trouble.text if trouble else plan.folder.log_end(job.number)
-            self._losses.lost(
+            self._failed_jobs.lost(
                 joined=job.joined,
                 begun=job.begun or bool(said),
                 n_results=self._done_by.total(),
@@ -288,7 +292,7 @@ class QueueRun(DaskRun):
 
     def _give_up_if_in_vain(self, job: Submitted, said: str) -> None:
         """End the run when one job after the other ended without a result."""
-        n = self._losses.n_in_vain(healthy=bool(self._present))
+        n = self._failed_jobs.n_in_vain(healthy=bool(self._present))
         if not n:
             return
         path = self._plan.folder.path

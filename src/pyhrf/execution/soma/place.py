@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.engine import Batch, BatchResult
-from pyhrf.execution.packing import unpack_estimates
+from pyhrf.execution.engine import BatchResult
 from pyhrf.execution.queues.schedulers import known_to_soma
 from pyhrf.execution.remote.shells import AS_SOMA
-from pyhrf.execution.result_files import Logged
+from pyhrf.execution.result_files import unpack_result
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError
 from pyhrf.execution.soma.job import RESULTS
@@ -114,34 +113,6 @@ class Place:
 def is_result(name: str) -> bool:
     """Tell whether a file of a run holds results of a job."""
     return name.startswith("result-") and name.endswith(".npz")
-
-
-def unpack_result(
-    blob: bytes, study: str, *, tell: Callable[[str], object] = _log.warning
-) -> BatchResult | None:
-    """Read a result; None if it is of another study.
-
-    Parameters
-    ----------
-    blob : bytes
-        The file.
-    study : str
-        Digest that it has to bear.
-    tell : callable
-        Told what the job had to say of its machine.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged, or not there in full.
-    """
-    estimates, about = unpack_estimates(blob)
-    if about.get("study") != study or not estimates:
-        return None
-    host = str(about["host"])
-    Logged.tell(about, tell)
-    batch = Batch(0, tuple(estimate.parcel for estimate in estimates), 0.0)
-    return BatchResult(batch, estimates, host, float(about["seconds"]))
 
 
 def read_results(folder: ClusterFolder, names: Sequence[str], study: str) -> list[BatchResult]:

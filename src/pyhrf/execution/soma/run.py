@@ -15,10 +15,11 @@ from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.news import Once
 from pyhrf.execution.packing import pack_parcels
+from pyhrf.execution.result_files import unpack_result
 from pyhrf.execution.soma.folder import ClusterLostError
 from pyhrf.execution.soma.job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.soma.notes import Notes, name_of_job, plan_jobs
-from pyhrf.execution.soma.place import Place, is_result, unpack_result
+from pyhrf.execution.soma.place import Place, is_result
 from pyhrf.notices import OfParcels
 
 DONE = "workflow_done"

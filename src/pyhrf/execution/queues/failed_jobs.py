@@ -1,31 +1,14 @@
-"""What the jobs that end by themselves say about the next ones, and when those are submitted."""
+"""What the jobs that ended by themselves say about the next ones."""
 
 from __future__ import annotations
 
-_FIRST_SECONDS, _MAX_SECONDS = 2.0, 300.0
 _MAX_STILLBORN = 4
 """Jobs in a row that may end before any of their workers was there, as long as none ever was."""
 _MAX_IN_VAIN = 8
 """Jobs in a row that may end in vain in any case; twice their number if that is more."""
 
 
-class Backoff:
-    """Seconds to wait after what failed: twice as many each time."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-
-    def failed(self) -> float:
-        """Return the seconds to wait now."""
-        self._seconds = min(max(2 * self._seconds, _FIRST_SECONDS), _MAX_SECONDS)
-        return self._seconds
-
-    def reset(self) -> None:
-        """Begin anew: it did not fail."""
-        self._seconds = 0.0
-
-
-class Losses:
+class FailedJobs:
     """Jobs that were lost, one after the other.
 
     Parameters
