@@ -6,8 +6,11 @@ import contextlib
 import os
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psutil  # comes with distributed
+from distributed import Nanny
 from distributed.security import Security
 from distributed.worker import Worker
 
@@ -110,3 +113,46 @@ def temporary_security(pem: dict[str, str] | None = None) -> MemorySecurity:
         made: Any = Security.temporary()
         pem = {"ca": made.tls_ca_file, "cert": made.tls_client_cert, "key": made.tls_client_key}
     return MemorySecurity(pem)
+
+
+def make_nanny(
+    contact: str, *, pem: dict[str, str], name: str, scratch: Path, silence: float, **where: Any
+) -> Nanny:
+    """Make a worker with one thread, and a process that starts it again when it dies.
+
+    Parameters
+    ----------
+    contact : str
+        Of the scheduler, ``tls://ADDRESS:PORT``.
+    pem : dict of str to str
+        Keys of the run.
+    name : str
+        Of the worker.
+    scratch : Path
+        Where it keeps files of its own.
+    silence : float
+        Seconds after which it ends if it does not hear the scheduler.
+    **where
+        At which addresses it is reached, as `distributed.Nanny` takes them.
+    """
+    return Nanny(
+        contact,
+        nthreads=1,
+        name=name,
+        protocol="tls",
+        security=temporary_security(pem),
+        memory_limit=0,
+        local_directory=str(scratch),
+        death_timeout=silence,
+        worker_class=MuteWorker,
+        **where,
+    )
+
+
+def kill_children() -> None:
+    """End the workers and what they started; when this returns they write nothing more."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    psutil.wait_procs(children, timeout=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 
@@ -101,15 +100,8 @@ class LanEngine(TellsNews):
             return
         from pyhrf.execution.dask.run import results_of
         from pyhrf.execution.dask.worker import Job
-        from pyhrf.execution.lan.run import LanRun, Plan
+        from pyhrf.execution.lan.run import LanRun
 
-        settings = self._settings
-        plan = Plan(
-            slots=self._slots,
-            user=settings.user,
-            python=settings.python or sys.executable,
-            niceness=settings.niceness,
-            folder=self._folder,
-            job=Job(to_recipe(estimator), self._study, self._folder),
-        )
-        yield from results_of(LanRun(plan, batches, load=load, tell=self._tell))
+        job = Job(to_recipe(estimator), self._study, self._folder)
+        run = LanRun(job, batches, settings=self._settings, load=load, tell=self._tell)
+        yield from results_of(run)

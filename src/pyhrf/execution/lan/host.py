@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from typing import Any
 
 import asyncssh
 
+from pyhrf.config.settings import LanSettings
 from pyhrf.execution.backoff import Backoff
+from pyhrf.execution.dask.pool import Pool
 from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.news import Once
 from pyhrf.execution.remote.commands import ssh_login
@@ -36,33 +39,21 @@ _LAUNCHER = "pyhrf.execution.lan.launcher"
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """What a launcher has to know to let its workers join.
+    """Where the workers of a run meet its scheduler.
 
     Attributes
     ----------
-    port : int
-        Of the scheduler, on 127.0.0.1 of the client.
-    pem : dict of str to str
-        Keys of the run.
-    user : str or None
-        Login.
-    python : str
-        Interpreter on the host.
-    niceness : int
-        Of all that runs there.
+    pool : Pool
+        The scheduler, in this process.
+    settings : LanSettings
+        Login, interpreter and niceness on the hosts.
     folder : str or None
-        Of the run, on the host.
-    run : str
-        A name that no other run has.
+        Of the run, on the hosts.
     """
 
-    port: int
-    pem: dict[str, str]
-    user: str | None
-    python: str
-    niceness: int
+    pool: Pool
+    settings: LanSettings
     folder: str | None
-    run: str
 
 
 class Host:
@@ -155,11 +146,11 @@ class Host:
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[asyncssh.SSHClientProcess[str]]:
         """Connect, compare versions, start the launcher and wait until its workers have joined."""
-        meeting = self._meeting
-        connection = await connect(self.name, user=meeting.user, timeout=_CONNECT_SECONDS)
+        settings = self._meeting.settings
+        path = settings.python or sys.executable
+        connection = await connect(self.name, user=settings.user, timeout=_CONNECT_SECONDS)
         try:
-            python = python_of_lan(connection, meeting.python, 0)
-            there = await probe(connection, python, self.name)
+            there = await probe(connection, python_of_lan(connection, path, 0), self.name)
             if differences := there.differences():
                 raise HostError(
                     self.name,
@@ -168,7 +159,7 @@ class Host:
                     kind="python",
                 )
             await check_forwarding(connection, self.name)
-            command = python_command(meeting.python, "-m", _LAUNCHER, niceness=meeting.niceness)
+            command = python_command(path, "-m", _LAUNCHER, niceness=settings.niceness)
             process = await connection.create_process(command, request_pty=False, errors="replace")
             async with asyncio.timeout(_LAUNCH_SECONDS):
                 await self._launch(connection, process)
@@ -187,17 +178,17 @@ class Host:
         self, connection: asyncssh.SSHClientConnection, process: asyncssh.SSHClientProcess[str]
     ) -> None:
         """Tell the launcher what it needs, and forward ports both ways."""
-        meeting = self._meeting
+        meeting, pool = self._meeting, self._meeting.pool
         self._n_sessions += 1
-        listener = await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", meeting.port)
+        listener = await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", pool.port)
         config = {
             "host": self.name,
-            "login": ssh_login(self.name, meeting.user),
+            "login": ssh_login(self.name, meeting.settings.user),
             "names": [f"{self.name}#{self._n_sessions}-{i}" for i in range(self.n_slots)],
             "scheduler": f"tls://127.0.0.1:{listener.get_port()}",
-            "tls": meeting.pem,
+            "tls": pool.pem,
             "folder": meeting.folder,
-            "run": meeting.run,
+            "run": pool.run,
             "silence": _SILENCE_SECONDS,
             "dask": DASK_SETTINGS,
         }

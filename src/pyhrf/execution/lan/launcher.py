@@ -86,11 +86,10 @@ class _Watch(threading.Thread):
 
 async def _serve(config: dict[str, Any], talk: _Talk, folder: RunFolder) -> dict[str, Any]:
     """Run a worker for each slot until the client is done or gone; return its last words."""
-    from distributed import Nanny, Status
+    from distributed import Status
 
-    from pyhrf.execution.dask.settings import MuteWorker, temporary_security
+    from pyhrf.execution.dask.settings import kill_children, make_nanny
 
-    security = temporary_security(config["tls"])
     watch = _Watch(talk, config["silence"])
     watch.start()
     over = asyncio.ensure_future(watch.over.wait())
@@ -101,19 +100,15 @@ async def _serve(config: dict[str, Any], talk: _Talk, folder: RunFolder) -> dict
     if over.done():
         return watch.last_words
     nannies = [
-        Nanny(
+        make_nanny(
             config["scheduler"],
-            nthreads=1,
+            pem=config["tls"],
             name=name,
+            scratch=folder.scratch,
+            silence=config["silence"],
             host="127.0.0.1",
             worker_port=port,
             contact_address=address,
-            protocol="tls",
-            security=security,
-            memory_limit=0,
-            local_directory=str(folder.scratch),
-            death_timeout=config["silence"],
-            worker_class=MuteWorker,
         )
         for name, port, address in zip(
             config["names"], ports, watch.addresses.result(), strict=True
@@ -132,7 +127,7 @@ async def _serve(config: dict[str, Any], talk: _Talk, folder: RunFolder) -> dict
         # Not politely: nothing that a worker still does is wanted, and this takes no time.
         for nanny in nannies:
             nanny.status = Status.closing  # else it starts another
-        _kill_children()
+        kill_children()
         if watch.last_resort is not None:  # the folder may be large, or its disk slow
             watch.last_resort.cancel()
         _kill_all_in(_CLEARING_UP)
@@ -146,17 +141,6 @@ def _free_ports(n: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
-
-
-def _kill_children() -> None:
-    """End the workers and what they started; when this returns they write nothing more."""
-    import psutil  # comes with distributed
-
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-    psutil.wait_procs(children, timeout=1)
 
 
 def _kill_all() -> None:

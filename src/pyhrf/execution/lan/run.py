@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
+from pyhrf.config.settings import LanSettings
 from pyhrf.errors import EngineError
 from pyhrf.execution.dask.pool import Pool
 from pyhrf.execution.dask.run import DaskRun
@@ -19,46 +19,30 @@ _PATIENCE = 120.0
 """Seconds without any host after which the run ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Where and how to run.
-
-    Attributes
-    ----------
-    slots : Counter of str
-        Job slots of each host.
-    user, python, niceness, folder
-        As in `pyhrf.execution.lan.host.Meeting`.
-    job : Job
-        What to do.
-    """
-
-    slots: Counter[str]
-    user: str | None
-    python: str
-    niceness: int
-    folder: str | None
-    job: Job
-
-
 class LanRun(DaskRun):
     """Work on batches on the hosts of a LAN.
 
     Parameters
     ----------
-    plan : Plan
-        Where.
-    batches, load, tell
+    settings : LanSettings
+        Hosts, and what is run there.
+    job, batches, load, tell
         As in `pyhrf.execution.dask.run.DaskRun`.
     """
 
     thread_name = "pyhrf-lan"
 
     def __init__(
-        self, plan: Plan, batches: Sequence[Batch], *, load: Load, tell: Callable[[str], object]
+        self,
+        job: Job,
+        batches: Sequence[Batch],
+        *,
+        settings: LanSettings,
+        load: Load,
+        tell: Callable[[str], object],
     ) -> None:
-        super().__init__(plan.job, batches, load=load, tell=tell)
-        self._plan = plan
+        super().__init__(job, batches, load=load, tell=tell)
+        self._settings = settings
         self._begun = False
         self._at_start: list[str] = []
         self._hosts: list[Host] = []
@@ -68,13 +52,10 @@ class LanRun(DaskRun):
 
     @asynccontextmanager
     async def _workers(self, pool: Pool) -> AsyncIterator[None]:
-        plan = self._plan
-        meeting = Meeting(
-            pool.port, pool.pem, plan.user, plan.python, plan.niceness, plan.folder, pool.run
-        )
+        meeting = Meeting(pool, self._settings, self._job.folder)
         self._hosts = [
             Host(name, n_slots, meeting=meeting, tell=self._tell_of_host)
-            for name, n_slots in plan.slots.items()
+            for name, n_slots in Counter(self._settings.slots()).items()
         ]
         serving = [asyncio.create_task(h.serve(self._changed.set)) for h in self._hosts]
         watching = asyncio.create_task(self._watch())
@@ -139,8 +120,8 @@ class LanRun(DaskRun):
             goodbye.cancel()
         for goodbye, host in zip(goodbyes, self._hosts, strict=True):
             gone = goodbye not in late and goodbye.exception() is None and goodbye.result()
-            if not gone and host.was_up and self._plan.folder is not None:
-                self._tell(f"host {host.name}: {self._plan.folder} may be left there")
+            if not gone and host.was_up and self._job.folder is not None:
+                self._tell(f"host {host.name}: {self._job.folder} may be left there")
 
     async def _end(self, serving: Sequence[asyncio.Task[None]], *, remove: bool) -> None:
         """Send the launchers home and see that nobody stays."""

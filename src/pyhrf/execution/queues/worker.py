@@ -133,23 +133,16 @@ async def _serve(
     config: dict[str, Any], contact: str, own_address: str, names: Sequence[str], scratch: Path
 ) -> None:
     """Run the workers until they are told to end, or the login node is gone."""
-    from distributed import Nanny
+    from pyhrf.execution.dask.settings import make_nanny
 
-    from pyhrf.execution.dask.settings import MuteWorker, temporary_security
-
-    security = temporary_security(config["tls"])
     nannies = [
-        Nanny(
+        make_nanny(
             contact,
-            nthreads=1,
+            pem=config["tls"],
             name=name,
+            scratch=scratch,
+            silence=_SILENCE_SECONDS,
             host=own_address,
-            protocol="tls",
-            security=security,
-            memory_limit=0,
-            local_directory=str(scratch),
-            death_timeout=_SILENCE_SECONDS,
-            worker_class=MuteWorker,
         )
         for name in names
     ]
@@ -177,11 +170,9 @@ async def _watch(contact: str) -> None:
 
 def _end_at_once(_number: int, _frame: FrameType | None) -> None:
     """Kill the workers and leave: nothing that they still do is wanted."""
-    import psutil  # comes with distributed
+    from pyhrf.execution.dask.settings import kill_children
 
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
+    kill_children()
     os._exit(1)
 
 
