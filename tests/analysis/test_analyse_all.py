@@ -234,7 +234,7 @@ def test_analyse_all__can_be_watched(studies, tmp_path):
 
     def done(*_: object) -> None:
         watch = Watch(tmp_path / "out")
-        seen.append((watch.n_done, watch.n_total, watch.goes_on))
+        seen.append((watch.n_done, watch.n_total, watch.is_running))
 
     analyse_all(
         studies, directory=tmp_path / "out", engine=CountingEngine(), tell=Told(), done=done
@@ -340,7 +340,7 @@ def test_analyse_all__says_that_a_workflow_may_go_on(studies, tmp_path):
     Notes("study", "/somewhere", "pyhrf_out_1234").save(run / "cluster")
     told = Told()
     analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=told)
-    assert "(pyhrf_out_1234) may go on" in told
+    assert "(pyhrf_out_1234) may still be running" in told
 
 
 @pytest.mark.parametrize("lost", ["parcels.tsv", "hrf.nii.gz", "report.html", "run.json"])
@@ -395,7 +395,7 @@ def test_analyse_all__is_watched_while_it_prepares(studies, tmp_path, monkeypatc
 
     def tell(_text):
         watch = Watch(tmp_path)
-        seen.append((watch.goes_on, watch.how_it_stands().partition(" (")[0]))
+        seen.append((watch.is_running, watch.how_it_stands().partition(" (")[0]))
 
     bold = studies["sub-1"].data.runs[0].bold
     bold.write_bytes(bold.read_bytes()[:-999])
@@ -403,7 +403,7 @@ def test_analyse_all__is_watched_while_it_prepares(studies, tmp_path, monkeypatc
     assert seen[0] == (True, "preparing")
     assert Watch(tmp_path).how_it_stands() == "ended"
     analyse_all(studies, directory=tmp_path, engine="serial", tell=tell)  # nothing is left to do
-    assert not Watch(tmp_path).goes_on
+    assert not Watch(tmp_path).is_running
     monkeypatch.setattr("pyhrf.analysis.pool.prepare", interrupted)
     with pytest.raises(KeyboardInterrupt):
         analyse_all(studies, directory=tmp_path, engine="serial", tell=tell, fresh=True)

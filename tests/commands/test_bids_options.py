@@ -130,7 +130,7 @@ def test_bids__files_of_both_hemispheres(
         (["in", "out", "participant", "--parcellation", "9,lh.gii"], "one number, or files"),
         (["in", "out", "participant", "--parcellation", "lh.gii,"], "one number, or files"),
         (["in", "out", "participant", "--space"], "requires an argument"),
-        (["in", "out", "participant", "--cancel"], "goes on with -x cluster"),
+        (["in", "out", "participant", "--cancel"], "is running on -x cluster"),
     ],
 )
 def test_bids__usage(words: list[str], said: str, asked: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""``--cancel`` and ``--fresh`` with the engine that goes on without its command."""
+"""``--cancel`` and ``--fresh`` with the engine whose work continues without its command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError, EngineError, InputError
 from pyhrf.execution import output_folder
 from pyhrf.execution.durable import DirectoryLock
-from pyhrf.execution.engines import ENGINES, begin_anew, cancel, make_engine, tell_what_goes_on
+from pyhrf.execution.engines import ENGINES, begin_anew, cancel, make_engine, tell_unfinished
 from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.execution.soma.engine import SomaEngine
 from pyhrf.execution.soma.notes import Notes
@@ -96,13 +96,13 @@ def test_fresh__stops_nothing_where_the_results_cannot_be_set_aside(left, monkey
 def test_another_engine__says_that_a_workflow_may_go_on(left):
     engine = make_engine("serial", Settings(), tell=print)
     said = []
-    tell_what_goes_on(left, engine, tell=said.append)
+    tell_unfinished(left, engine, tell=said.append)
     assert f"-x cluster -u {left} fetches its results, and with --cancel stops it" in said[0]
     begin_anew(left, engine, tell=said.append)
     assert "pyhrf_x" in said[2]
     assert f"-u {left.with_name('results.old-1')} fetches" in said[2]
     said.clear()
-    tell_what_goes_on(left, engine, tell=said.append)
+    tell_unfinished(left, engine, tell=said.append)
     assert said == []
 
 

@@ -164,7 +164,7 @@ def test_monitor__lets_nothing_through_that_steers_a_terminal(run_of_two):
     )
     assert not any(not letter.isprintable() for letter in done.stdout.replace("\n", ""))
     assert "h\\x1b]0;evil\\x07[red]: 1 batch, 1 parcel" in done.stdout
-    assert done.stdout.endswith("ended, 2 parcels left; the same command goes on\n")
+    assert done.stdout.endswith("ended, 2 parcels left; the same command continues it\n")
 
 
 @pytest.mark.parametrize("pid", [0, -1, 1 << 40])

@@ -116,7 +116,7 @@ def test_monitor__shows_all_runs_of_an_array_job(array_job):
     assert lines.count("  host h2 was lost") == 1
     assert "  host-1: 2 batches, 2 parcels" in lines
     assert lines[-2:] == [
-        f"sub-{k}: ended, 2 parcels left; the same command goes on" for k in (1, 2)
+        f"sub-{k}: ended, 2 parcels left; the same command continues it" for k in (1, 2)
     ]
 
 

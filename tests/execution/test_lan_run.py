@@ -227,7 +227,7 @@ def test_lan__bad_hosts_are_named_and_left_out(pool):
     found = estimates(make_engine("bad1,h1,bad2", told), batches_of(3, 1))
     assert len(found) == 3
     for name in ("bad1", "bad2"):
-        assert f"host {name}: it is bad; make it good; the run goes on without it" in told
+        assert f"host {name}: it is bad; make it good; the run continues without it" in told
     assert "hosts and their job slots: h1 (1)" in told
 
 

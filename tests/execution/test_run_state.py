@@ -15,7 +15,7 @@ def test_read_state__gives_what_was_written(tmp_path):
     write_state(tmp_path, RunState("local", 2, 3, 0, news=("host h2 was lost",)))
     state = read_state(tmp_path)
     assert (state.engine, state.state, state.pid) == ("local", RUNNING, os.getpid())
-    assert state.says_it_goes_on
+    assert state.says_running
     assert not state.was_killed()
 
 

@@ -48,12 +48,12 @@ def test_watch__follows_a_run_to_its_end(tmp_path):
 
     def look():
         watch = Watch(tmp_path / "out")
-        seen.append((watch.n_done, watch.n_failed, watch.n_total, watch.goes_on))
+        seen.append((watch.n_done, watch.n_failed, watch.n_total, watch.is_running))
 
     work(tmp_path / "out", WatchedEngine(look), estimator=FakeEstimator(unusable=[2]))
     assert seen == [(3, 1, 4, True), (4, 1, 4, True)]
     watch = Watch(tmp_path / "out")
-    assert not watch.goes_on
+    assert not watch.is_running
     assert watch.how_it_stands() == "ended"
     assert watch.state.news == ["news after batch 0", "news after batch 1"]
     (host,) = watch.hosts.values()
@@ -66,7 +66,7 @@ def test_watch__counts_what_earlier_runs_have_done(tmp_path):
     with pytest.raises(Interrupted):
         work(tmp_path, WatchedEngine(lambda: None, end_by=KeyboardInterrupt()))
     watch = Watch(tmp_path)
-    assert watch.how_it_stands() == "interrupted, 1 parcel left; the same command goes on"
+    assert watch.how_it_stands() == "interrupted, 1 parcel left; the same command continues it"
     work(tmp_path, WatchedEngine(watch.look), batches=BATCHES[1:])
     watch.look()
     assert (watch.n_done, watch.n_total) == (4, 4)
@@ -87,12 +87,12 @@ def test_watch__sees_that_a_run_was_killed(tmp_path):
     state = RunState("local", 2, 9, 0, pid=gone.pid)
     write_state(tmp_path / ".journal", state)
     watch = Watch(tmp_path)
-    assert not watch.goes_on
+    assert not watch.is_running
     assert f"killed (process {gone.pid}" in watch.how_it_stands()
     # Elsewhere a process of that number says nothing.
     write_state(tmp_path / ".journal", state.replaced(host="elsewhere"))
     assert watch.look()
-    assert watch.goes_on
+    assert watch.is_running
 
 
 def test_watch__takes_a_run_elsewhere_that_is_silent_for_killed(tmp_path):
@@ -100,11 +100,11 @@ def test_watch__takes_a_run_elsewhere_that_is_silent_for_killed(tmp_path):
     state = RunState("local", 2, 9, 0, host="elsewhere", alive=time.time() - SILENCE - 5)
     write_state(tmp_path / ".journal", state)
     watch = Watch(tmp_path)
-    assert not watch.goes_on
+    assert not watch.is_running
     assert "silent for long, perhaps killed" in watch.how_it_stands()
     write_state(tmp_path / ".journal", state.replaced(alive=time.time()))
     assert watch.look()
-    assert watch.goes_on
+    assert watch.is_running
     # That it still goes on is no news.
     write_state(tmp_path / ".journal", state.replaced(alive=time.time() + 60))
     assert not watch.look()
@@ -131,7 +131,7 @@ def test_watch__takes_nothing_from_the_run(tmp_path):
     with Journal(tmp_path, {"a": "1"}) as journal:
         before = sorted((journal.directory / ".journal").iterdir())
         watch = Watch(tmp_path)
-        assert (watch.n_done, watch.goes_on) == (0, False)
+        assert (watch.n_done, watch.is_running) == (0, False)
         assert watch.how_it_stands() == "not running"
         assert sorted((journal.directory / ".journal").iterdir()) == before
 
@@ -182,11 +182,11 @@ def test_watch_all__sums_up_the_runs_of_an_array_job(tmp_path):
     for name in ("1", "2"):
         write_state(tmp_path / ".journal" / f"run-{name}", states[name].replaced(state=ENDED))
     assert watch.look()
-    assert watch.goes_on
-    assert [run.goes_on for run in watch.runs].count(True) == 1
+    assert watch.is_running
+    assert [run.is_running for run in watch.runs].count(True) == 1
     write_state(tmp_path / ".journal" / "run-4", states["1"].replaced(state=ENDED))
     watch.look()
-    assert not watch.goes_on
+    assert not watch.is_running
     assert len(watch.runs) == 3
 
 
@@ -196,4 +196,4 @@ def test_watch_all__shows_the_newest_when_none_works(tmp_path):
         write_state(tmp_path / ".journal" / f"run-{name}", state.replaced(state=ENDED))
     watch = WatchAll(tmp_path)
     assert [run.name for run in watch.runs] == ["sub-2"]
-    assert not watch.goes_on
+    assert not watch.is_running

@@ -125,7 +125,7 @@ def bring_home_all(
     fresh : bool
         Whether what is there is to be removed instead.
     tell : callable
-        Told of work of other runs that may go on.
+        Told of work of other runs that may still be running.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from pyhrf.config.study import Study
 from pyhrf.errors import EngineError, InputError, PyhrfError
 from pyhrf.execution.durable import write_durably
 from pyhrf.execution.engine import Engine
-from pyhrf.execution.engines import keep_aside, tell_what_goes_on
+from pyhrf.execution.engines import keep_aside, tell_unfinished
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.runner import run_batches
@@ -142,7 +142,7 @@ class Pool:
             keep_in_log(prepared.warnings, name)
             if fresh:
                 self._begin_anew(study.output, tell)
-            tell_what_goes_on(study.output, self._engine, tell=tell)
+            tell_unfinished(study.output, self._engine, tell=tell)
             journal = own.enter_context(open_journal(study, data, prepared, tell))
             dataset, estimator = prepared.dataset, prepared.estimator
             self._members.append(
@@ -161,7 +161,7 @@ class Pool:
             stack.push(own.pop_all())  # held to the end of the run
 
     def _begin_anew(self, output: Path, tell: Tell) -> None:
-        """Set older results aside; before the first of them, stop what goes on elsewhere."""
+        """Set older results aside; before the first of them, stop what is running elsewhere."""
         if self._engine.detaches and not self._cancelled:
             self._engine.cancel()
             self._cancelled = True

@@ -1,7 +1,7 @@
 """The analysis of one study.
 
 Everything is checked before anything is written. Then parcels go to an engine, their estimates
-into the journal, and from there into tables and maps. A run that was stopped goes on where it was.
+into the journal, and from there into tables and maps. A run that was stopped is continued.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
 from pyhrf.estimation import check_estimator, design_warnings
 from pyhrf.execution.engine import Engine
-from pyhrf.execution.engines import begin_anew, make_engine, tell_what_goes_on
+from pyhrf.execution.engines import begin_anew, make_engine, tell_unfinished
 from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.results import Results
 from pyhrf.study_data import Tell, open_files, study_data
@@ -129,7 +129,7 @@ def analyse(
     InputError, ConfigError
         Before any work, naming file, place, value and cure.
     pyhrf.execution.runner.Interrupted
-        On Ctrl-C or SIGTERM; the same call goes on where this one was.
+        On Ctrl-C or SIGTERM; the same call continues this one.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def analyse(
             tell(f"note: {note}")
         if fresh:
             begin_anew(study.output, chosen, tell=tell)
-        tell_what_goes_on(study.output, chosen, tell=tell)
+        tell_unfinished(study.output, chosen, tell=tell)
         with (
             open_journal(study, data, prepared, tell) as journal,
             warnings_in(study.output / LOG_FILE),

@@ -82,7 +82,7 @@ def analyse_all(
     InputError
         If two studies share an output directory, or ``directory`` cannot be written.
     pyhrf.execution.runner.Interrupted
-        On Ctrl-C or SIGTERM; the same call goes on where this one was.
+        On Ctrl-C or SIGTERM; the same call continues this one.
     """
     tell = logging.getLogger(__name__).warning if tell is None else tell
     studies = {name: study.with_absolute_paths() for name, study in studies.items()}
@@ -121,14 +121,14 @@ def cancel_all(
     settings: Settings,
     tell: Tell,
 ) -> bool:
-    """Stop what goes on elsewhere for a run of these studies, and remove what is left there.
+    """Stop what is running elsewhere for a run of these studies, and remove what is left there.
 
     Parameters
     ----------
     studies, directory
         As they were given to `analyse_all`.
     engine : str
-        Whose work goes on without its command: ``cluster``.
+        Whose work continues without its command: ``cluster``.
     settings : Settings
         Where its section is.
     tell : callable
@@ -142,7 +142,7 @@ def cancel_all(
     Raises
     ------
     ConfigError, EngineError
-        If the engine is none that goes on, or cannot be reached.
+        If the engine is none that continues without us, or cannot be reached.
     InputError
         If the run still works.
     """

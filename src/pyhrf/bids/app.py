@@ -59,7 +59,7 @@ def analyse_bids(
     InputError, ConfigError
         If nothing can start: the data set or an option cannot be used.
     pyhrf.execution.runner.Interrupted
-        On Ctrl-C or SIGTERM; the same call goes on where this one was.
+        On Ctrl-C or SIGTERM; the same call continues this one.
     """
     tell = _Telling(tell)
     with speaking(OPTIONS):
@@ -156,7 +156,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def cancel_bids(options: BidsOptions, *, engine: str, settings: Settings, tell: Tell) -> bool:
-    """Stop what goes on elsewhere for the same call of `analyse_bids`, and clear it up.
+    """Stop what is running elsewhere for the same call of `analyse_bids`, and clear it up.
 
     Parameters
     ----------

@@ -229,7 +229,7 @@ def _parcellation(
 @click.option(
     "--cancel",
     is_flag=True,
-    help="Stop what goes on for the same command with -x cluster; remove it.",
+    help="Stop the jobs of the same command on -x cluster, and remove what they left.",
 )
 @click.option(
     "--skip-bids-validation",
@@ -260,7 +260,7 @@ def bids(**given: Any) -> int:
         raise click.UsageError("-j (--n-cpus, --nprocs) is the number of job slots of -x local")
     cancel = given.pop("cancel")
     if cancel and (engine != "cluster" or fresh):
-        raise click.UsageError("--cancel stops what goes on with -x cluster, and starts nothing")
+        raise click.UsageError("--cancel stops what is running on -x cluster, and starts nothing")
     from pyhrf.bids.app import analyse_bids, cancel_bids
     from pyhrf.config.settings import load_settings
 

@@ -55,7 +55,7 @@ def _show_live(watch: WatchAll) -> None:
     from rich.live import Live
 
     with Live(_view(watch), console=Console(), auto_refresh=False) as live:
-        while watch.goes_on:
+        while watch.is_running:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
             watch.look()
             live.update(_view(watch), refresh=True)
@@ -64,7 +64,7 @@ def _show_live(watch: WatchAll) -> None:
 def _print_lines(watch: WatchAll, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Print a line now and then, when there is something new, and the whole picture at the end."""
     printed, new = float("-inf"), True
-    while watch.goes_on:
+    while watch.is_running:
         if new and time.monotonic() - printed >= _SECONDS_BETWEEN_LINES:
             click.echo(_figures(watch.runs))
             printed, new = time.monotonic(), False
@@ -91,7 +91,7 @@ def _figures(runs: Sequence[Watch]) -> str:
     """Sum up how far runs are."""
     n_failed = sum(run.n_failed for run in runs)
     done = f"{sum(run.n_done for run in runs)}/{sum(run.n_total for run in runs)} parcels"
-    working = [run for run in runs if run.goes_on]
+    working = [run for run in runs if run.is_running]
     parts = [done if len(runs) == 1 else f"{len(runs)} runs, {len(working)} at work: {done}"]
     if n_failed:
         parts.append(f"{n_failed} failed")

@@ -147,11 +147,11 @@ def _estim(program: Program) -> click.Command:
     @click.option(
         "--cancel",
         is_flag=True,
-        help="Stop what goes on for this study with -x cluster; remove it.",
+        help="Stop the jobs of this study on -x cluster, and remove what they left.",
     )
     @verbosity_option
     def estim(**options: Any) -> int:
-        """Run the study that an XML file describes; a run that was stopped goes on where it was.
+        """Run the study that an XML file describes; a run that was stopped is continued.
 
         Exit codes: 0 all parcels done, 1 nothing could start, 2 usage, 3 some parcels failed,
         130 interrupted (start it again to continue).

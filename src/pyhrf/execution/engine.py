@@ -169,7 +169,7 @@ def work_batch(
         Brings the parcels; its errors are not caught.
     estimator : Estimator
         An exception that it raises becomes a ``failed`` estimate of that parcel, with the
-        traceback in the log; the other parcels go on.
+        traceback in the log; the other parcels are not affected.
     stop : callable
         Asked before each parcel; when true, the parcels that are left are not worked on.
 

@@ -1,4 +1,4 @@
-"""The engines by their names, and what is done with work that goes on without us."""
+"""The engines by their names, and what is done with work that continues without us."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def make_engine(
 
 
 def make_detaching(engine: str, settings: Settings, *, tell: Tell) -> Engine:
-    """Make an engine whose work goes on without its command, to find that work again.
+    """Make an engine whose work continues without its command, to find that work again.
 
     Raises
     ------
@@ -85,20 +85,9 @@ def make_detaching(engine: str, settings: Settings, *, tell: Tell) -> Engine:
 
 
 def cancel(directory: Path, engine: str, settings: Settings, *, tell: Tell) -> bool:
-    """Stop what goes on elsewhere for an output directory, and remove what is left there.
+    """Stop what is running elsewhere for an output directory, and remove what is left there.
 
     Results that were fetched stay in the output directory; those that were not are lost.
-
-    Parameters
-    ----------
-    directory : Path
-        Output directory.
-    engine : str
-        Whose work goes on without its command: ``cluster``.
-    settings : Settings
-        Where its section is.
-    tell : callable
-        Called with each sentence that the user should read.
 
     Returns
     -------
@@ -121,14 +110,14 @@ def cancel(directory: Path, engine: str, settings: Settings, *, tell: Tell) -> b
 
 
 def begin_anew(directory: Path, engine: Engine, *, tell: Tell) -> None:
-    """Set older results aside, and stop what goes on for them elsewhere.
+    """Set older results aside, and stop what is running for them elsewhere.
 
     Raises
     ------
     InputError
         If it is no output directory, or a run holds it.
     EngineError
-        If the cluster, where something goes on for it, cannot be reached.
+        If the cluster, where something is running for it, cannot be reached.
     """
     if engine.detaches:
         with held(directory):
@@ -147,11 +136,13 @@ def keep_aside(directory: Path, engine: Engine, *, tell: Tell) -> None:
     """
     if (kept := set_aside(directory)) is not None:
         tell(f"{directory}: older results are kept in {kept}")
-        tell_what_goes_on(kept, engine, tell=tell)
+        tell_unfinished(kept, engine, tell=tell)
 
 
-def tell_workflow(folder: Path, *, tell: Tell) -> None:
-    """Say that a workflow of an earlier run of many studies may go on.
+def tell_workflow(
+    folder: Path, *, tell: Tell, how: str = f"the command of that run, with -x {_DETACHING},"
+) -> None:
+    """Say that a workflow of an earlier run may still be running.
 
     Parameters
     ----------
@@ -159,31 +150,19 @@ def tell_workflow(folder: Path, *, tell: Tell) -> None:
         Where that run kept its state.
     tell : callable
         Called with the sentence, if there is something to say.
+    how : str
+        The command that fetches its results.
     """
     notes = Notes.load(folder / _DETACHING)
     if notes is not None:
         tell(
-            f"a workflow of an earlier run with -x {_DETACHING} ({notes.name}) may go on: the "
-            f"command of that run, with -x {_DETACHING}, fetches its results, and with --cancel "
-            "stops it"
+            f"a workflow of an earlier run with -x {_DETACHING} ({notes.name}) may still be "
+            f"running: {how} fetches its results, and with --cancel stops it"
         )
 
 
-def tell_what_goes_on(directory: Path, engine: Engine, *, tell: Tell) -> None:
-    """Say that a workflow of an earlier run may go on, of which this engine knows nothing.
-
-    Parameters
-    ----------
-    directory : Path
-        Output directory.
-    engine : Engine
-        The one that is to run.
-    tell : callable
-        Called with the sentence, if there is something to say.
-    """
-    notes = Notes.load(folder_of_engine(directory, _DETACHING))
-    if engine.name != _DETACHING and notes is not None:
-        tell(
-            f"a workflow of an earlier run with -x {_DETACHING} ({notes.name}) may go on: "
-            f"-x {_DETACHING} -u {directory} fetches its results, and with --cancel stops it"
-        )
+def tell_unfinished(directory: Path, engine: Engine, *, tell: Tell) -> None:
+    """Say so of an output directory, if the engine that is to run there would not find it."""
+    if engine.name != _DETACHING:
+        folder = folder_of_engine(directory, _DETACHING).parent
+        tell_workflow(folder, tell=tell, how=f"-x {_DETACHING} -u {directory}")

@@ -21,7 +21,7 @@ STATE_FILE = "run-state.json"
 """Name of the file in the folder of a run."""
 
 HEARTBEAT = 60.0
-"""Seconds after which a run says again that it goes on."""
+"""Seconds after which a run says again that it is running."""
 
 _MOST = 1 << 32  # of processes, parcels and seconds since 1970
 
@@ -52,7 +52,7 @@ class RunState:
     news : sequence of str
         What the engine has to tell, such as hosts that were lost.
     alive : float
-        When it last said that it goes on, seconds since 1970: every `HEARTBEAT`.
+        When it last said that it is running, seconds since 1970: every `HEARTBEAT`.
     """
 
     engine: str
@@ -67,17 +67,17 @@ class RunState:
     alive: float = field(default_factory=time.time, compare=False)
 
     @property
-    def says_it_goes_on(self) -> bool:
+    def says_running(self) -> bool:
         """Whether the run has not said how it ended."""
         return self.state in (PREPARING, RUNNING)
 
     def was_killed(self) -> bool:
-        """Tell whether the run says that it goes on though its process is gone.
+        """Tell whether the run says that it is running though its process is gone.
 
         Only the machine of the run knows that for sure; on another one it counts as killed when it
         has been silent for `SILENCE`.
         """
-        if not self.says_it_goes_on:
+        if not self.says_running:
             return False
         if self.host != platform.node():
             return time.time() - self.alive > SILENCE

@@ -141,7 +141,7 @@ def run_batches(
         left = len(wanted - done)
         raise Interrupted(_how_to_resume(engine, journal, n_left=left)) from None
     except PyhrfError as error:
-        # Trouble here, as a full disk: what goes on elsewhere is as good as before, and is left.
+        # Trouble here, as a full disk: what is running elsewhere is as good as before, and is left.
         _interrupt(results)
         if engine.farewell:
             raise type(error)(f"{error}; {engine.farewell}") from error
@@ -161,7 +161,7 @@ def run_batches(
 
 
 def _interrupt(results: Results) -> None:
-    """Stop an engine as Ctrl-C does: closing it would drop also what goes on elsewhere."""
+    """Stop an engine as Ctrl-C does: closing it would drop also what is running elsewhere."""
     with contextlib.suppress(StopIteration, KeyboardInterrupt, Exception):
         results.throw(KeyboardInterrupt())
 
@@ -175,7 +175,7 @@ def _how_to_resume(engine: Engine, journal: Announcing, *, n_left: int) -> str:
 
 
 class _Announcer:
-    """Says in the journal's folder that a run goes on, how it ended, and what the engine tells."""
+    """Says beside the journal that a run is running, how it ended, and what the engine tells."""
 
     def __init__(self, engine: Engine, journal: Announcing, wanted: set[int]) -> None:
         self._engine, self._journal = engine, journal
@@ -200,7 +200,7 @@ class _Announcer:
             self._announce(state=end, news=self._news())
 
     def _tell_news(self) -> None:
-        """Pass on what the engine has to tell, and now and then that the run goes on."""
+        """Pass on what the engine has to tell, and now and then that the run is running."""
         while not self._over.wait(_NEWS_SECONDS):
             news = self._news()
             if news != self._state.news or time.time() - self._state.alive > HEARTBEAT:

@@ -178,7 +178,7 @@ class LoadOfAll:
         return [_without_data(self._numbering.whole(study, number)) for number in numbers]
 
     def _loader(self, study: int) -> Load:
-        # A lock for each: while one study is opened, parcels of the other go on.
+        # A lock for each: while one study is opened, parcels of the other are loaded.
         with self._locks[study]:
             with self._lock:
                 loader = self._open.get(study)

@@ -146,9 +146,9 @@ class Watch:
         return self._folder
 
     @property
-    def goes_on(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the run still works."""
-        return self.state is not None and self.state.says_it_goes_on and not self._killed
+        return self.state is not None and self.state.says_running and not self._killed
 
     @property
     def n_done(self) -> int:
@@ -170,23 +170,25 @@ class Watch:
         if self.state is None:
             return 0.0
         arrivals = [when for when in self._arrivals.values() if when >= self.state.started]
-        until = time.time() if self.goes_on else max(arrivals, default=self.state.started)
+        until = time.time() if self.is_running else max(arrivals, default=self.state.started)
         return len(arrivals) / max(until - self.state.started, 0.1)
 
     def how_it_stands(self) -> str:
-        """Say in words whether the run goes on, or how it ended."""
+        """Say in words whether the run is running, or how it ended."""
         if self.state is None:
             return "not running"
         where = f"process {self.state.pid} on {self.state.host}"
         if self._killed:
             here = self.state.host == platform.node()
             how = "killed" if here else "silent for long, perhaps killed"
-            return f"{how} ({where}); the same command goes on where it was"
-        if self.goes_on:
+            return f"{how} ({where}); the same command continues it"
+        if self.is_running:
             return f"{self.state.state} ({where})"
         left = self.n_total - self.n_done
         if left:
-            return f"{self.state.state}, {counted(left, 'parcel')} left; the same command goes on"
+            return (
+                f"{self.state.state}, {counted(left, 'parcel')} left; the same command continues it"
+            )
         return self.state.state
 
 
@@ -231,9 +233,9 @@ class WatchAll:
         return bool(begun)
 
     @property
-    def goes_on(self) -> bool:
+    def is_running(self) -> bool:
         """Whether one of them still works."""
-        return any(run.goes_on for run in self.runs)
+        return any(run.is_running for run in self.runs)
 
     @property
     def hosts(self) -> dict[str, HostTally]:
@@ -254,4 +256,4 @@ def _when_begun(members: Path) -> tuple[bool, float]:
     state = read_state(members.parent)
     if state is None:
         return (False, 0.0)
-    return (state.says_it_goes_on and not state.was_killed(), state.started)
+    return (state.says_running and not state.was_killed(), state.started)

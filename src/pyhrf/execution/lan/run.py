@@ -80,11 +80,11 @@ class LanRun(DaskRun):
         names = ", ".join(f"{h.name} ({h.n_slots})" for h in self._hosts if h.up or not h.error)
         self._begun = True
         for text in self._at_start:
-            self._tell(f"{text}; the run goes on without it")
+            self._tell(f"{text}; the run continues without it")
         self._tell(f"hosts and their job slots: {names}")
 
     def _tell_of_host(self, text: str) -> None:
-        # Until a host is up nobody knows whether the run goes on.
+        # Until a host is up nobody knows whether the run continues.
         if self._begun:
             self._tell(text)
         else:

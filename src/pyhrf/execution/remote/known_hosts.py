@@ -87,7 +87,7 @@ class KnownHosts:
                     return HostError(
                         place.host,
                         f"{shown} is one that {file} calls revoked",
-                        "do not go on, and ask its administrator",
+                        "do not continue, and ask its administrator",
                         kind="host key",
                     )
                 if found[0]:

@@ -1,7 +1,7 @@
 """Talks to soma-workflow, in a process of its own: its client does not end when it should.
 
 Requests and answers are lines of JSON on the standard streams. When the standard input ends, so
-does this process: a workflow on a cluster goes on; one of this machine (light mode) has no other
+does this process: a workflow on a cluster continues; one of this machine (light mode) has no other
 home than this process, and is stopped.
 """
 

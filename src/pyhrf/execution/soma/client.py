@@ -125,7 +125,7 @@ class SomaClient:
         return list(self._ask("ids", workflow=workflow))
 
     def delete(self, workflow: int) -> bool:
-        """Stop a workflow and forget it; False if its jobs may go on."""
+        """Stop a workflow and forget it; False if its jobs may still be running."""
         return bool(self._ask("delete", seconds=_DELETE_SECONDS, workflow=workflow))
 
     def reopen(self) -> None:
@@ -140,7 +140,7 @@ class SomaClient:
         self.connect()
 
     def close(self, *, seconds: float = _END_SECONDS) -> None:
-        """End the child process; workflows on a cluster go on."""
+        """End the child process; workflows on a cluster continue."""
         process, self._process = self._process, None
         if process is None:
             return

@@ -1,7 +1,7 @@
 """The engine ``cluster``: jobs of a batch scheduler, through soma-workflow.
 
 The run's folder on the cluster holds inputs and results; soma-workflow starts the jobs. The
-client may leave at any time: the workflow goes on, and the same command finds it again.
+client may leave at any time: the workflow continues, and the same command finds it again.
 """
 
 from __future__ import annotations
@@ -324,7 +324,7 @@ class SomaEngine(TellsNews):
             )
 
     def _say_farewell(self) -> None:
-        """Tell what goes on when the user goes; without a cluster nothing does."""
+        """Tell what keeps running when the user goes; without a cluster nothing does."""
         notes = Notes.load(self.folder)
         if notes is None or self._place is None or not notes.round:
             return

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class ClusterLostError(EngineError):
-    """The cluster cannot be reached now; what goes on there goes on."""
+    """The cluster cannot be reached now; its jobs may still be running."""
 
 
 class ClusterFolder(Protocol):

@@ -11,7 +11,7 @@
 ``results.tar``                all results, made by ``pack``
 =============================  ==================================================================
 
-A job that the scheduler starts again goes on where it was.
+A job that the scheduler starts again continues where it was.
 """
 
 from __future__ import annotations

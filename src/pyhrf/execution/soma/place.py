@@ -71,8 +71,8 @@ class Place:
             except ClusterLostError as error:
                 if time.monotonic() - begin > _PATIENCE:
                     raise EngineError(
-                        f"{error}; it was tried for {_PATIENCE / 60:.0f} minutes: what goes on "
-                        "there goes on, run the same command again to fetch it"
+                        f"{error}; it was tried for {_PATIENCE / 60:.0f} minutes; its jobs may "
+                        "still be running: run the same command again to fetch their results"
                     ) from error
                 if not told:
                     self.tell(f"{error}; it is tried again")

@@ -49,7 +49,7 @@ class SomaRun:
     place : Place
         Where.
     notes : Notes
-        Of a run that goes on, or of a new one.
+        Of a run that is running, or of a new one.
     costs : mapping of int to float
         Seconds of each parcel that is awaited.
     load : callable
