@@ -116,6 +116,34 @@ def replacing(path: Path, *, durable: bool = False, mode: int = 0o666) -> Iterat
         raise
 
 
+def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
+    """Write a file so that after any crash it is there in full or not at all; see `replacing`.
+
+    With ``durable`` it survives the end of the process when this returns; to survive a power
+    failure too its name needs `sync_directory`, which takes as long again as all the rest.
+    """
+    with replacing(path, durable=durable, mode=mode) as file:
+        file.write(content)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory survive a power failure, as the files' contents do.
+
+    Raises
+    ------
+    OSError
+        If that fails; on file systems that cannot do it nothing happens.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def left_by_killed(folder: Path) -> list[Path]:
     """Find the temporary files of `replacing` in a folder; to be called while nobody writes."""
     return [path for path in folder.glob(f".*{TEMPORARY}") if _OURS.fullmatch(path.name)]

@@ -9,7 +9,7 @@ from pyhrf.commands.options import ENGINES as OFFERED
 from pyhrf.config.settings import Settings
 from pyhrf.errors import ConfigError, EngineError, InputError
 from pyhrf.execution import output_folder
-from pyhrf.execution.durable import DirectoryLock
+from pyhrf.execution.directory_lock import DirectoryLock
 from pyhrf.execution.engines import ENGINES, begin_anew, cancel, make_engine, tell_unfinished
 from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.execution.soma.engine import SomaEngine

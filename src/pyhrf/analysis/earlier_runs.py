@@ -14,11 +14,12 @@ from pathlib import Path
 
 from pyhrf.analysis.work import bring_home
 from pyhrf.errors import InputError
-from pyhrf.execution.durable import DirectoryLock, write_durably
+from pyhrf.execution.directory_lock import DirectoryLock
 from pyhrf.execution.engine import BatchResult, Engine
 from pyhrf.execution.engines import tell_workflow
 from pyhrf.execution.runner import Keeper
 from pyhrf.execution.together import Numbering
+from pyhrf.files import write_whole
 
 LOCK = "lock"
 """File, in the folder of a run, that holds it against another of the same studies."""
@@ -65,7 +66,7 @@ class Identity:
         OSError
             If it cannot be written.
         """
-        write_durably(_file(folder, engine), json.dumps(self.as_json()).encode())
+        write_whole(_file(folder, engine), json.dumps(self.as_json()).encode(), durable=True)
 
 
 class _Renumbered:

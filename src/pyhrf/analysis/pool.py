@@ -22,7 +22,6 @@ from pyhrf.analysis.work import (
 )
 from pyhrf.config.study import Study
 from pyhrf.errors import EngineError, InputError, PyhrfError
-from pyhrf.execution.durable import write_durably
 from pyhrf.execution.engine import Engine
 from pyhrf.execution.engines import keep_aside, tell_unfinished
 from pyhrf.execution.journal import Journal
@@ -37,6 +36,7 @@ from pyhrf.execution.together import (
     packed_recipe,
 )
 from pyhrf.execution.watch import RUNS
+from pyhrf.files import write_whole
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.notices import DoneBefore, LeftOut
 from pyhrf.results import Results
@@ -266,7 +266,7 @@ def _note_written(member: Member) -> None:
     output = member.study.output
     names = sorted(path.name for path in output.iterdir() if path.is_file())
     try:
-        write_durably(output / RUNS / _WRITTEN, json.dumps(names, indent=1).encode())
+        write_whole(output / RUNS / _WRITTEN, json.dumps(names, indent=1).encode(), durable=True)
     except OSError as error:
         raise InputError(f"{output} cannot be written ({error.strerror or error})") from error
 

@@ -26,11 +26,12 @@ from pyhrf.analysis.work import (
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
-from pyhrf.execution.durable import DirectoryLock, write_durably
+from pyhrf.execution.directory_lock import DirectoryLock
 from pyhrf.execution.engine import Engine
 from pyhrf.execution.engines import make_detaching, make_engine, tell_workflow
 from pyhrf.execution.run_state import preparing
 from pyhrf.execution.watch import MEMBERS, RUNS
+from pyhrf.files import write_whole
 from pyhrf.study_data import Tell
 
 _FILES_BESIDE = 256
@@ -202,7 +203,7 @@ def _hold(folder: Path, studies: Mapping[str, Study], stack: ExitStack) -> None:
         lock = DirectoryLock(folder / LOCK, owner=folder.parent.parent)
         stack.callback(lock.release)
         places = _places(folder.parent.parent, studies)
-        write_durably(folder / MEMBERS, json.dumps(places, indent=1).encode())
+        write_whole(folder / MEMBERS, json.dumps(places, indent=1).encode(), durable=True)
     except OSError as error:
         raise InputError(
             f"{folder.parent.parent} cannot be written ({error.strerror or error}): mend that, or "

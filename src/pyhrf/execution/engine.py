@@ -210,10 +210,6 @@ def estimate_parcel(parcel: Parcel, estimator: Estimator, *, of: str = "") -> Pa
     estimator : Estimator
     of : str
         The study of the parcel, for the log.
-
-    Returns
-    -------
-    ParcelEstimate
     """
     try:
         estimate = estimator.fit_parcel(parcel)

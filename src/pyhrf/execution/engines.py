@@ -34,10 +34,6 @@ def make_engine(
     n_jobs : int, optional
         Job slots of ``local``; by default ``nb_procs`` of the settings.
 
-    Returns
-    -------
-    Engine
-
     Raises
     ------
     ConfigError, EngineError

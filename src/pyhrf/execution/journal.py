@@ -18,12 +18,12 @@ from types import TracebackType
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.execution.durable import DirectoryLock, sync_directory, write_durably
+from pyhrf.execution.directory_lock import DirectoryLock
 from pyhrf.execution.engine import BatchResult, is_internal_error
 from pyhrf.execution.output_folder import FOLDER, LOCK, STUDY, is_ours, refuse_link
 from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
 from pyhrf.execution.run_state import RunState, write_state
-from pyhrf.files import TEMPORARY, left_by_killed, read_regular
+from pyhrf.files import TEMPORARY, left_by_killed, read_regular, sync_directory, write_whole
 from pyhrf.wording import named
 
 _FORMAT = "1"
@@ -156,7 +156,7 @@ class Journal:
         about: About = {"study": self._digest, "host": result.host, "seconds": result.seconds}
         path = self._folder / f"batch-{self._next:06d}.npz"
         try:
-            write_durably(path, pack_estimates(result.estimates, about=about))
+            write_whole(path, pack_estimates(result.estimates, about=about), durable=True)
         except OSError as error:
             raise self._unwritable(error) from error
         self._next += 1
@@ -201,7 +201,7 @@ class Journal:
         for leftover in (*self._folder.glob(f"*{TEMPORARY}"), *left_by_killed(self.directory)):
             leftover.unlink()
         # Written in any case: a directory that is read only has to show now, not after the work.
-        write_durably(study, _to_json({"format": _FORMAT, "study": self._key}))
+        write_whole(study, _to_json({"format": _FORMAT, "study": self._key}), durable=True)
         sync_directory(self._folder)
         paths = sorted(self._folder.glob("batch-*.npz"))
         for path in paths:

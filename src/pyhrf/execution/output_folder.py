@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pyhrf.errors import InputError
-from pyhrf.execution.durable import DirectoryLock
+from pyhrf.execution.directory_lock import DirectoryLock
 from pyhrf.execution.run_state import STATE_FILE
 from pyhrf.files import TEMPORARY
 from pyhrf.wording import named

@@ -68,10 +68,6 @@ def from_recipe(text: bytes) -> Estimator:
     text : bytes
         JSON.
 
-    Returns
-    -------
-    Estimator
-
     Raises
     ------
     ValueError

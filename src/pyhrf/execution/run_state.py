@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from pyhrf.execution.durable import write_durably
-from pyhrf.files import read_regular
+from pyhrf.files import read_regular, write_whole
 
 PREPARING, RUNNING = "preparing", "running"
 ENDED, INTERRUPTED, FAILED = "ended", "interrupted", "failed"
@@ -104,7 +103,7 @@ def write_state(folder: Path, state: RunState) -> None:
     OSError
         If it cannot be written.
     """
-    write_durably(folder / STATE_FILE, json.dumps(asdict(state), indent=1).encode())
+    write_whole(folder / STATE_FILE, json.dumps(asdict(state), indent=1).encode(), durable=True)
 
 
 def read_state(folder: Path) -> RunState | None:

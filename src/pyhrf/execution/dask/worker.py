@@ -17,7 +17,7 @@ from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels
 from pyhrf.execution.recipe import from_recipe
 from pyhrf.execution.result_files import collected_log, file_of_batch
-from pyhrf.files import replacing, why_unwritable
+from pyhrf.files import why_unwritable, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,7 @@ def _keep(path: Path, packed: bytes) -> list[str]:
     """
     # Two hosts that share the folder may be at the same batch.
     try:
-        with replacing(path) as file:
-            file.write(packed)
+        write_whole(path, packed)
     except OSError as error:
         return [
             f"{path.parent} cannot be written: {why_unwritable(error)}; results are not kept there "

@@ -92,10 +92,6 @@ def check_lan(settings: LanSettings, *, timeout: float = 10) -> LanCheck:
     timeout : float
         Seconds to wait for an answer over ssh.
 
-    Returns
-    -------
-    LanCheck
-
     Raises
     ------
     ConfigError

@@ -63,10 +63,6 @@ def check_queue(name: str, settings: QueueSettings, *, job_seconds: float = _JOB
         Section ``[parallel-queue]``.
     job_seconds : float
         Seconds to wait for the job; one that still waits in the queue then is no fault.
-
-    Returns
-    -------
-    Check
     """
     visit = _Visit(name, settings)
     actions = {

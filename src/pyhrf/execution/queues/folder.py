@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.files import replacing, why_unwritable
+from pyhrf.files import why_unwritable, write_whole
 from pyhrf.wording import named
 
 _KEYS, _JOBS, _SCRATCH = "run.json", "jobs.json", "scratch"
@@ -196,5 +196,4 @@ class QueueFolder:
 
     def _write(self, name: str, content: object) -> None:
         """Write a file that only its owner can read, in full or not at all."""
-        with replacing(self.path / name, mode=0o600) as file:
-            file.write(json.dumps(content).encode())
+        write_whole(self.path / name, json.dumps(content).encode(), mode=0o600)

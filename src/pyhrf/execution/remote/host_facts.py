@@ -53,10 +53,6 @@ def differences(
         ``versions`` of `host_facts`; None or lacking: not installed.
     but : collection of str
         Packages that do not matter.
-
-    Returns
-    -------
-    list of str
     """
     different = [
         f"{name} {there.get(name) or 'missing'} (here {ours or 'missing'})"

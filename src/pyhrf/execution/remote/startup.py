@@ -60,10 +60,6 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
     trial : str
         Command that runs another one there, for the message.
 
-    Returns
-    -------
-    Heard
-
     Raises
     ------
     Fault

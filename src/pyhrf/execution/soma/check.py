@@ -64,10 +64,6 @@ def check_cluster(
         Seconds to wait for an answer over ssh.
     job_seconds : float
         Seconds to wait for the trivial job; a job that still waits in the queue then is no fault.
-
-    Returns
-    -------
-    Check
     """
     return asyncio.run(_check(settings, timeout, job_seconds))
 

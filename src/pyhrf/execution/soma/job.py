@@ -38,7 +38,7 @@ from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.packing import About, pack_estimates, unpack_parcels, unpack_statuses
 from pyhrf.execution.recipe import from_recipe
 from pyhrf.execution.result_files import collected_log, file_of_batch
-from pyhrf.files import replacing
+from pyhrf.files import replacing, write_whole
 
 ESTIMATOR = "estimator.json"
 RESULTS = "results.tar"
@@ -122,7 +122,8 @@ def run_job(folder: Path, number: int) -> None:
             about |= logged.about()
             logged.clear()
             name = file_of_batch([estimate.parcel for estimate in estimates], prefix=prefix)
-            _write(folder / name, pack_estimates(estimates, about=about))
+            packed = pack_estimates(estimates, about=about)
+            write_whole(folder / name, packed, durable=True)  # a job may run twice at a time
 
 
 def _pieces(
@@ -155,12 +156,6 @@ def _finished(folder: Path, prefix: str) -> set[int]:
         with contextlib.suppress(ValueError):
             done.update(unpack_statuses(path)[0])
     return done
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that is there in full or not at all, also when a job runs twice at a time."""
-    with replacing(path, durable=True) as file:
-        file.write(content)
 
 
 def pack_results(folder: Path) -> None:

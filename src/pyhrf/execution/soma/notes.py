@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pyhrf.execution.batches import make_batches
-from pyhrf.execution.durable import write_durably
 from pyhrf.execution.engine import Batch
+from pyhrf.files import write_whole
 
 _FILE = "workflow.json"
 MAX_JOBS = 100
@@ -80,7 +80,7 @@ class Notes:
         OSError
             If they cannot be written.
         """
-        write_durably(folder / _FILE, json.dumps(asdict(self)).encode())
+        write_whole(folder / _FILE, json.dumps(asdict(self)).encode(), durable=True)
 
     @classmethod
     def load(cls, folder: Path) -> Notes | None:

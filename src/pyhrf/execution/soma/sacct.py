@@ -137,10 +137,6 @@ def table(fields: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
         The columns; one that is not known stays empty.
     rows : sequence of mapping
         From `job_row`.
-
-    Returns
-    -------
-    str
     """
     widths = [max(10, len(field), *(len(row.get(field, "")) for row in rows)) for field in fields]
     lines = [fields, ["-" * width for width in widths]]

@@ -1,4 +1,4 @@
-"""Files that survive a crash, and a lock that does not: the two tools of the journal."""
+"""A lock on a directory, which does not survive the process that holds it."""
 
 from __future__ import annotations
 
@@ -11,48 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pyhrf.errors import InputError
-from pyhrf.files import replacing
 from pyhrf.wording import named
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that after any crash it is there in full or not at all.
-
-    When this returns the file survives the end of the process; to survive a power failure too
-    its name needs `sync_directory`, which takes as long again as all the rest.
-
-    Parameters
-    ----------
-    path : Path
-        Where to; an existing file is replaced.
-    content : bytes
-        What.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; nothing is left behind then.
-    """
-    with replacing(path, durable=True) as file:
-        file.write(content)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory survive a power failure, as the files' contents do.
-
-    Raises
-    ------
-    OSError
-        If that fails; on file systems that cannot do it nothing happens.
-    """
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
-            raise
-    finally:
-        os.close(descriptor)
 
 
 class DirectoryLock:
