@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from pyhrf.data import Parcel, ParcelEstimate
-from pyhrf.execution.remote.shells import Said
+from pyhrf.execution.ssh.shells import Said
 
 T = TypeVar("T")
 

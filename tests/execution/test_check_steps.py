@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
-from pyhrf.execution.remote.shells import Here, Said
+from pyhrf.execution.ssh.shells import Here, Said
 
 
 def passed(check: Check) -> list[bool | None]:

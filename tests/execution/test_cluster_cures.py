@@ -12,7 +12,6 @@ import pytest
 
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.extras import EXTRAS, install_command
-from pyhrf.execution.remote.shells import AS_SOMA, Here, Said
 from pyhrf.execution.soma.resource import (
     check_key,
     cure_of_sacct,
@@ -20,6 +19,7 @@ from pyhrf.execution.soma.resource import (
     start_database,
 )
 from pyhrf.execution.soma.way_back import check_way_back
+from pyhrf.execution.ssh.shells import AS_SOMA, Here, Said
 
 pytest.importorskip("soma_workflow")
 

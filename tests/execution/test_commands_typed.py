@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyhrf.execution.remote import host_folder
-from pyhrf.execution.remote.commands import (
+from pyhrf.execution.ssh import host_folder
+from pyhrf.execution.ssh.commands import (
     HostName,
     folder_cure,
     on_host,

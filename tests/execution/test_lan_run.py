@@ -26,7 +26,7 @@ from pyhrf.execution.dask import run as dask_run
 from pyhrf.execution.dask.pool import WorkerDiedError
 from pyhrf.execution.lan import run as lan_run
 from pyhrf.execution.lan.engine import LanEngine
-from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.ssh.refusals import HostError
 
 
 class FakePool:

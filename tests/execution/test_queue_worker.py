@@ -13,7 +13,7 @@ import pytest
 
 from pyhrf.execution.queues import worker as queue_worker
 from pyhrf.execution.queues.folder import NotedJobs, QueueFolder, Trouble
-from pyhrf.execution.remote.host_facts import host_facts
+from pyhrf.execution.ssh.host_facts import host_facts
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.lan.folder import RunFolder
-from pyhrf.execution.remote.host_folder import (
+from pyhrf.execution.ssh.host_folder import (
     MODULE,
     read_notes,
     remove_note,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.remote.shells import Here, Said
 from pyhrf.execution.soma.resource import check_sacct
 from pyhrf.execution.soma.sacct import FIELDS, job_row, parse_job, table
+from pyhrf.execution.ssh.shells import Here, Said
 
 STAND_IN = f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.soma.sacct "$@"\n'
 LINE = (

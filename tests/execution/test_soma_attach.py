@@ -13,7 +13,6 @@ from pyhrf.errors import ConfigError, EngineError, InputError
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.packing import pack_estimates
-from pyhrf.execution.remote.shells import Said
 from pyhrf.execution.runner import Interrupted, run_batches
 from pyhrf.execution.soma import engine as soma
 from pyhrf.execution.soma.engine import SomaEngine
@@ -21,6 +20,7 @@ from pyhrf.execution.soma.folder import ClusterLostError, LocalFolder
 from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.setup import check_sacct_there, check_versions, check_words
+from pyhrf.execution.ssh.shells import Said
 
 NAME = "pyhrf_x"
 

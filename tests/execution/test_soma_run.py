@@ -19,7 +19,6 @@ from pyhrf.errors import EngineError
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch, is_internal_error
 from pyhrf.execution.packing import pack_estimates, unpack_parcels
-from pyhrf.execution.remote.shells import Said
 from pyhrf.execution.soma import folder as cluster_folder
 from pyhrf.execution.soma import place as soma_place
 from pyhrf.execution.soma import run as soma_run
@@ -28,6 +27,7 @@ from pyhrf.execution.soma.job import JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.soma.notes import MAX_JOBS, Notes, name_of_job, plan_jobs
 from pyhrf.execution.soma.place import Place, unpack_archive
 from pyhrf.execution.soma.run import SomaRun
+from pyhrf.execution.ssh.shells import Said
 
 
 @dataclass

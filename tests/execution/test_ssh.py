@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyhrf.execution.remote import host_facts
-from pyhrf.execution.remote.commands import HostName
+from pyhrf.execution.ssh import host_facts
+from pyhrf.execution.ssh.commands import HostName
 
 asyncssh = pytest.importorskip("asyncssh", reason="the extra lan is not installed")
-from pyhrf.execution.remote.python import Probe, python_command  # noqa: E402
-from pyhrf.execution.remote.refusals import HostError  # noqa: E402
-from pyhrf.execution.remote.ssh import connect  # noqa: E402
+from pyhrf.execution.ssh.connection import connect  # noqa: E402
+from pyhrf.execution.ssh.python import Probe, python_command  # noqa: E402
+from pyhrf.execution.ssh.refusals import HostError  # noqa: E402
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 asyncssh = pytest.importorskip("asyncssh", reason="the extra lan is not installed")
-from pyhrf.execution.remote.refusals import HostError  # noqa: E402
-from pyhrf.execution.remote.ssh import connect  # noqa: E402
+from pyhrf.execution.ssh.connection import connect  # noqa: E402
+from pyhrf.execution.ssh.refusals import HostError  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("ssh-keyscan", "ssh-keygen", "ssh-copy-id", "ssh-agent"))),
@@ -218,7 +218,7 @@ def test_cure__takes_the_key_that_is_used_to_the_host(lab: Lab, path: str, with_
 
 CODE = """
 import asyncio, sys
-from pyhrf.execution.remote.ssh import connect
+from pyhrf.execution.ssh.connection import connect
 async def go():
     (await connect(sys.argv[1], user="ann")).close()
 asyncio.run(go())

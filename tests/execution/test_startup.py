@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.remote import startup
-from pyhrf.execution.remote.shells import AS_SOMA, Here, NoAnswerError, find_answer, run_marked
-from pyhrf.execution.remote.startup import say_hello
+from pyhrf.execution.ssh import startup
+from pyhrf.execution.ssh.shells import AS_SOMA, Here, NoAnswerError, find_answer, run_marked
+from pyhrf.execution.ssh.startup import say_hello
 
 asyncssh = pytest.importorskip("asyncssh", reason="the extra lan is not installed")
-from pyhrf.execution.remote import sftp  # noqa: E402
-from pyhrf.execution.remote.python import probe, python_of_lan  # noqa: E402
-from pyhrf.execution.remote.refusals import HostError  # noqa: E402
-from pyhrf.execution.remote.sftp import open_sftp  # noqa: E402
-from pyhrf.execution.remote.shells import There  # noqa: E402
+from pyhrf.execution.ssh import sftp  # noqa: E402
+from pyhrf.execution.ssh.python import probe, python_of_lan  # noqa: E402
+from pyhrf.execution.ssh.refusals import HostError  # noqa: E402
+from pyhrf.execution.ssh.sftp import open_sftp  # noqa: E402
+from pyhrf.execution.ssh.shells import There  # noqa: E402
 
 T = TypeVar("T")
 TITLE = "printf '\\033]0;my title\\007'; "

@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pyhrf.data import Estimator
-from pyhrf.execution.remote.host_folder import cache_problem
+from pyhrf.execution.ssh.host_folder import cache_problem
 
 
 def compile_in_turn(estimator: Estimator, lock: Path) -> None:

@@ -13,12 +13,12 @@ import asyncssh
 
 from pyhrf.config.settings import LanSettings
 from pyhrf.execution.check_steps import Check, Fault, Step
-from pyhrf.execution.remote.commands import folder_cure, ssh_login
-from pyhrf.execution.remote.forwarding import check_forwarding
-from pyhrf.execution.remote.python import Probe, probe, python_of_lan
-from pyhrf.execution.remote.refusals import HostError
-from pyhrf.execution.remote.sftp import open_sftp
-from pyhrf.execution.remote.ssh import connect
+from pyhrf.execution.ssh.commands import folder_cure, ssh_login
+from pyhrf.execution.ssh.connection import connect
+from pyhrf.execution.ssh.forwarding import check_forwarding
+from pyhrf.execution.ssh.python import Probe, probe, python_of_lan
+from pyhrf.execution.ssh.refusals import HostError
+from pyhrf.execution.ssh.sftp import open_sftp
 
 STEPS = ("name", "network", "host key", "login", "python", "versions", "remote_path")
 """What has to hold for a host, in the order in which it is tried."""

@@ -15,11 +15,11 @@ import asyncssh
 
 from pyhrf.errors import counted
 from pyhrf.execution.engine import Batch, BatchResult, is_internal_error
-from pyhrf.execution.remote.refusals import HostError
-from pyhrf.execution.remote.sftp import open_sftp
-from pyhrf.execution.remote.shells import There, run_marked
-from pyhrf.execution.remote.ssh import connect
 from pyhrf.execution.result_files import unpack_result
+from pyhrf.execution.ssh.connection import connect
+from pyhrf.execution.ssh.refusals import HostError
+from pyhrf.execution.ssh.sftp import open_sftp
+from pyhrf.execution.ssh.shells import There, run_marked
 
 _LOGIN_SECONDS = 10
 _ANSWER_SECONDS = 60

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.remote.commands import make_folder
+from pyhrf.execution.ssh.commands import make_folder
 from pyhrf.files import OF_THE_DISK, reason_and_cure, try_writing
 
 

@@ -18,12 +18,12 @@ from pyhrf.execution.backoff import Backoff
 from pyhrf.execution.dask.pool import Pool
 from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.news import Once
-from pyhrf.execution.remote.commands import ssh_login
-from pyhrf.execution.remote.forwarding import check_forwarding
-from pyhrf.execution.remote.python import probe, python_command, python_of_lan
-from pyhrf.execution.remote.refusals import HostError
-from pyhrf.execution.remote.shells import find_answer
-from pyhrf.execution.remote.ssh import connect
+from pyhrf.execution.ssh.commands import ssh_login
+from pyhrf.execution.ssh.connection import connect
+from pyhrf.execution.ssh.forwarding import check_forwarding
+from pyhrf.execution.ssh.python import probe, python_command, python_of_lan
+from pyhrf.execution.ssh.refusals import HostError
+from pyhrf.execution.ssh.shells import find_answer
 
 _CONNECT_SECONDS = 10
 _LAUNCH_SECONDS = 60

@@ -22,8 +22,8 @@ from pyhrf.execution.check_steps import Check, Fault, Step, check_extra, go_thro
 from pyhrf.execution.engine import Batch
 from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.queues.schedulers import SCHEDULERS
-from pyhrf.execution.remote.host_folder import cache_problem
-from pyhrf.execution.remote.shells import Here
+from pyhrf.execution.ssh.host_folder import cache_problem
+from pyhrf.execution.ssh.shells import Here
 from pyhrf.files import try_writing, why_unwritable
 
 _SECTION = "section [parallel-queue] of ~/.pyhrf/config.cfg"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pyhrf.config.settings import QueueSettings
 from pyhrf.execution.queues.schedulers.base import JobRequest, JobState, Scheduler
-from pyhrf.execution.remote.shells import run_here
+from pyhrf.execution.ssh.shells import run_here
 
 _SECONDS = 60
 """How long a program of the scheduler may take."""

@@ -22,7 +22,7 @@ from pyhrf.execution.queues.folder import NotedJobs
 from pyhrf.execution.queues.jobs import SchedulerError
 from pyhrf.execution.queues.leftovers import remove_leftovers
 from pyhrf.execution.queues.plan import QueuePlan, Submitted, own_addresses, token_of
-from pyhrf.execution.remote.host_facts import host_facts
+from pyhrf.execution.ssh.host_facts import host_facts
 from pyhrf.files import why_unwritable
 
 _SOON, _LATER = 2.0, 10.0

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pyhrf.execution.queues.folder import QueueFolder, Trouble
-from pyhrf.execution.remote.host_facts import differences, host_facts
+from pyhrf.execution.ssh.host_facts import differences, host_facts
 from pyhrf.files import why_unwritable
 
 _SILENCE_SECONDS = 30.0

@@ -20,15 +20,6 @@ from pyhrf.config.settings import ClusterSettings
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Check, Fault, Step, check_extra, go_through
 from pyhrf.execution.queues.schedulers import known_to_soma
-from pyhrf.execution.remote import host_folder
-from pyhrf.execution.remote.commands import folder_cure, ssh_login
-from pyhrf.execution.remote.forwarding import check_forwarding_there
-from pyhrf.execution.remote.python import Python, check_startup
-from pyhrf.execution.remote.refusals import HostError
-from pyhrf.execution.remote.sftp import open_sftp
-from pyhrf.execution.remote.shells import AS_SOMA, Here, Shell, There, find_answer
-from pyhrf.execution.remote.ssh import connect
-from pyhrf.execution.remote.startup import say_hello
 from pyhrf.execution.soma import facts as cluster_facts
 from pyhrf.execution.soma.client import Resource, SomaClient
 from pyhrf.execution.soma.resource import (
@@ -43,6 +34,15 @@ from pyhrf.execution.soma.resource import (
 from pyhrf.execution.soma.sections import check_section_there, read_section_here
 from pyhrf.execution.soma.setup import NOT_NEEDED
 from pyhrf.execution.soma.way_back import check_way_back, ssh_back
+from pyhrf.execution.ssh import host_folder
+from pyhrf.execution.ssh.commands import folder_cure, ssh_login
+from pyhrf.execution.ssh.connection import connect
+from pyhrf.execution.ssh.forwarding import check_forwarding_there
+from pyhrf.execution.ssh.python import Python, check_startup
+from pyhrf.execution.ssh.refusals import HostError
+from pyhrf.execution.ssh.sftp import open_sftp
+from pyhrf.execution.ssh.shells import AS_SOMA, Here, Shell, There, find_answer
+from pyhrf.execution.ssh.startup import say_hello
 
 SECTION = "section [parallel-cluster] of ~/.pyhrf/config.cfg"
 _STEP_SECONDS = 60

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.remote.shells import Here, Shell
+from pyhrf.execution.ssh.shells import Here, Shell
 from pyhrf.files import reason_and_cure, try_writing
 
 STEP_SECONDS = 300.0

@@ -15,11 +15,11 @@ from typing import TypeVar
 from pyhrf.errors import EngineError
 from pyhrf.execution.engine import BatchResult
 from pyhrf.execution.queues.schedulers import known_to_soma
-from pyhrf.execution.remote.shells import AS_SOMA
 from pyhrf.execution.result_files import unpack_result
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError
 from pyhrf.execution.soma.job import RESULTS
+from pyhrf.execution.ssh.shells import AS_SOMA
 
 _PATIENCE = 300.0
 """Seconds for which a cluster may be away while jobs are awaited."""

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.remote.commands import quoted_path, shown_path
-from pyhrf.execution.remote.shells import AS_SOMA, Said, Shell, run_marked
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.sacct import FIELDS, NAME
+from pyhrf.execution.ssh.commands import quoted_path, shown_path
+from pyhrf.execution.ssh.shells import AS_SOMA, Said, Shell, run_marked
 
 _DATABASE_SECONDS = 20
 _POLL_SECONDS = 0.5

@@ -7,14 +7,14 @@ import sys
 
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.remote.python import Probe, Python, check_startup
-from pyhrf.execution.remote.refusals import HostError
-from pyhrf.execution.remote.shells import AS_SOMA, Shell, There
 from pyhrf.execution.soma.folder import LocalFolder
 from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.resource import cure_of_sacct, is_stand_in
 from pyhrf.execution.soma.sftp import SftpFolder
+from pyhrf.execution.ssh.python import Probe, Python, check_startup
+from pyhrf.execution.ssh.refusals import HostError
+from pyhrf.execution.ssh.shells import AS_SOMA, Shell, There
 
 SECTION = "section [parallel-cluster], key"
 NOT_NEEDED = ("distributed", "dask", "cloudpickle")

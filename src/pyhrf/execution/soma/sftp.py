@@ -14,8 +14,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.remote.commands import make_folder, ssh_login
-from pyhrf.execution.remote.shells import Shell, There
 from pyhrf.execution.soma.folder import (
     REMOVE_PAUSE,
     REMOVE_SECONDS,
@@ -24,6 +22,8 @@ from pyhrf.execution.soma.folder import (
     T,
     unusable,
 )
+from pyhrf.execution.ssh.commands import make_folder, ssh_login
+from pyhrf.execution.ssh.shells import Shell, There
 
 _PIECE = 4 << 20
 """Bytes that are sent or fetched in one step."""
@@ -69,7 +69,7 @@ class SftpFolder:
 
     def open(self) -> None:
         """Log in; see `ClusterFolder.open`."""
-        from pyhrf.execution.remote.refusals import HostError
+        from pyhrf.execution.ssh.refusals import HostError
 
         try:
             self._do(self._client, seconds=STEP_SECONDS)
@@ -240,8 +240,8 @@ class SftpFolder:
 
     async def _client(self) -> Any:
         """Return the SFTP client; connect if there is no connection, or no more."""
-        from pyhrf.execution.remote.sftp import open_sftp
-        from pyhrf.execution.remote.ssh import connect
+        from pyhrf.execution.ssh.connection import connect
+        from pyhrf.execution.ssh.sftp import open_sftp
 
         if self._connection is not None and self._connection.is_closed():
             self._connection = None
@@ -257,7 +257,7 @@ class SftpFolder:
         """Do something in the thread of the connection; say so when that is lost."""
         import asyncssh
 
-        from pyhrf.execution.remote.refusals import HostError
+        from pyhrf.execution.ssh.refusals import HostError
 
         async def timed() -> T:
             async with asyncio.timeout(seconds):

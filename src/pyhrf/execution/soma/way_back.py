@@ -7,7 +7,7 @@ import shlex
 
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.login import login_name
-from pyhrf.execution.remote.shells import Said, Shell
+from pyhrf.execution.ssh.shells import Said, Shell
 
 _SECONDS = 10
 _WITHOUT = "leave client_host out (the results are fetched then), or"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import asyncssh
 
-from pyhrf.execution.remote.commands import HostName
-from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.ssh.commands import HostName
+from pyhrf.execution.ssh.refusals import HostError
 
 _SECONDS = 10
 

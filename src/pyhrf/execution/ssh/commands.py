@@ -132,7 +132,7 @@ def folder_cure(folder: str, remedy: str, *, login: str | None, section: str) ->
     folder : str
         As in the settings.
     remedy : str
-        From `pyhrf.execution.remote.host_folder.write_note` on the host.
+        From `pyhrf.execution.ssh.host_folder.write_note` on the host.
     login : str or None
         From `ssh_login`; None for this machine.
     section : str

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.remote import host_facts, host_folder
-from pyhrf.execution.remote.commands import quoted_path, ssh_login
-from pyhrf.execution.remote.refusals import HostError
-from pyhrf.execution.remote.shells import Shell, There, find_answer
-from pyhrf.execution.remote.startup import say_hello
+from pyhrf.execution.ssh import host_facts, host_folder
+from pyhrf.execution.ssh.commands import quoted_path, ssh_login
+from pyhrf.execution.ssh.refusals import HostError
+from pyhrf.execution.ssh.shells import Shell, There, find_answer
+from pyhrf.execution.ssh.startup import say_hello
 
 if TYPE_CHECKING:
     import asyncssh
@@ -129,7 +129,7 @@ class Python:
         return Probe(**await self.ask("pyhrf_host", "-", text=source, seconds=seconds))
 
     async def folder(self, action: str, *words: str) -> Any:
-        """Have it do something in a folder; see `pyhrf.execution.remote.host_folder`."""
+        """Have it do something in a folder; see `pyhrf.execution.ssh.host_folder`."""
         return await self.ask("pyhrf_folder", "-m", host_folder.MODULE, action, *words)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from pyhrf.files import OF_THE_DISK, reason_and_cure, try_writing
 
-MODULE = "pyhrf.execution.remote.host_folder"
+MODULE = "pyhrf.execution.ssh.host_folder"
 _ROOM = 4 << 20
 """Bytes that a folder has to take: some batches of results."""
 

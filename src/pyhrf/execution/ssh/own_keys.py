@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import asyncssh
 
-from pyhrf.execution.remote.commands import shown_path
-from pyhrf.execution.remote.refusals import HostError, Place
+from pyhrf.execution.ssh.commands import shown_path
+from pyhrf.execution.ssh.refusals import HostError, Place
 
 _DEFAULT = [
     f"~/.ssh/id_{kind}"

@@ -6,7 +6,7 @@ import asyncio
 
 import asyncssh
 
-from pyhrf.execution.remote.refusals import HostError
+from pyhrf.execution.ssh.refusals import HostError
 
 _SECONDS = 30
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.remote.shells import NoAnswerError, Said, Shell
+from pyhrf.execution.ssh.shells import NoAnswerError, Said, Shell
 
 _SECONDS = 30.0
 """For an echo: some start-up files load a lot over the network."""

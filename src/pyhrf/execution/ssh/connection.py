@@ -11,10 +11,10 @@ from typing import Any
 
 import asyncssh
 
-from pyhrf.execution.remote.commands import HostName
-from pyhrf.execution.remote.known_hosts import KnownHosts
-from pyhrf.execution.remote.own_keys import OwnKeys
-from pyhrf.execution.remote.refusals import HostError, Place
+from pyhrf.execution.ssh.commands import HostName
+from pyhrf.execution.ssh.known_hosts import KnownHosts
+from pyhrf.execution.ssh.own_keys import OwnKeys
+from pyhrf.execution.ssh.refusals import HostError, Place
 
 _KEEPALIVE_SECONDS = 5
 _KEEPALIVES = 4

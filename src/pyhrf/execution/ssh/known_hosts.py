@@ -9,8 +9,8 @@ from typing import cast
 
 import asyncssh
 
-from pyhrf.execution.remote.commands import quoted_path, shown_path
-from pyhrf.execution.remote.refusals import HostError, Place
+from pyhrf.execution.ssh.commands import quoted_path, shown_path
+from pyhrf.execution.ssh.refusals import HostError, Place
 
 _OWN = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _COMMON = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")

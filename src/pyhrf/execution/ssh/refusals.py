@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.remote.commands import ssh_login
+from pyhrf.execution.ssh.commands import ssh_login
 
 Kind = Literal["name", "network", "host key", "login", "configuration", "python", "sftp"]
 """What stood in the way: name resolution, the network, the key of the host, ours, a file of
