@@ -16,13 +16,6 @@ def compile_in_turn(estimator: Estimator, lock: Path) -> None:
     One worker of a machine does it, and the others find it done: all at once they would do the
     same work, each for as long as all of them together. Where compiled code cannot be kept nobody
     would find it, and nobody waits.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        Of which compiling is asked if it has a method ``compile``.
-    lock : Path
-        A file that the workers share; made when missing.
     """
     compiling = getattr(estimator, "compile", None)
     if compiling is None:

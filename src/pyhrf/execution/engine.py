@@ -202,15 +202,7 @@ def failed_internally(parcel: Parcel, reason: str) -> ParcelEstimate:
 
 
 def estimate_parcel(parcel: Parcel, estimator: Estimator, *, of: str = "") -> ParcelEstimate:
-    """Estimate a parcel; what the estimator raises becomes a failed estimate, told in the log.
-
-    Parameters
-    ----------
-    parcel : Parcel
-    estimator : Estimator
-    of : str
-        The study of the parcel, for the log.
-    """
+    """Estimate a parcel; what the estimator raises becomes a failed estimate, told in the log."""
     try:
         estimate = estimator.fit_parcel(parcel)
         if estimate.parcel != parcel.number:

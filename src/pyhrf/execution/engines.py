@@ -138,17 +138,7 @@ def keep_aside(directory: Path, engine: Engine, *, tell: Tell) -> None:
 def tell_workflow(
     folder: Path, *, tell: Tell, how: str = f"the command of that run, with -x {_DETACHING},"
 ) -> None:
-    """Say that a workflow of an earlier run may still be running.
-
-    Parameters
-    ----------
-    folder : Path
-        Where that run kept its state.
-    tell : callable
-        Called with the sentence, if there is something to say.
-    how : str
-        The command that fetches its results.
-    """
+    """Say that a workflow of an earlier run may still be running."""
     notes = Notes.load(folder / _DETACHING)
     if notes is not None:
         tell(

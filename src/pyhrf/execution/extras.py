@@ -17,13 +17,7 @@ EXTRAS = {
 
 
 def install_command(extra: str) -> str:
-    """Write the command that installs an extra for this Python, whatever is first on the PATH.
-
-    Parameters
-    ----------
-    extra : str
-        A key of `EXTRAS`.
-    """
+    """Write the command that installs an extra for this Python, whatever is first on the PATH."""
     python = shlex.quote(sys.executable)
     before = "" if find_spec("pip") else f"{python} -m ensurepip && "
     return f"{before}{python} -m pip install 'pyhrf[{extra}]'"
@@ -36,13 +30,6 @@ def missing_packages(extra: str) -> list[str]:
 
 def check_installed(engine: str, extra: str) -> None:
     """Check that the packages of an extra are there.
-
-    Parameters
-    ----------
-    engine : str
-        What is given to ``-x``.
-    extra : str
-        A key of `EXTRAS`.
 
     Raises
     ------

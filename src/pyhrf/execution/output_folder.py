@@ -27,13 +27,6 @@ STUDY = "study.json"
 def folder_of_engine(directory: Path, engine: str) -> Path:
     """Name the folder beside a journal in which an engine keeps its own notes.
 
-    Parameters
-    ----------
-    directory : Path
-        Output directory.
-    engine : str
-        Name of the engine.
-
     Returns
     -------
     Path
@@ -98,11 +91,6 @@ def _not_aside(directory: Path, reason: str) -> InputError:
 
 def set_aside(directory: Path) -> Path | None:
     """Rename an output directory to the first free one of ``DIR.old-1``, ``DIR.old-2`` and so on.
-
-    Parameters
-    ----------
-    directory : Path
-        An output directory; nothing happens when it is missing or empty.
 
     Returns
     -------

@@ -113,11 +113,6 @@ def unpack_estimates(blob: bytes) -> tuple[list[ParcelEstimate], About]:
 def unpack_statuses(path: Path) -> tuple[dict[int, Status], About]:
     """Read from a file of `pack_estimates` only which parcels it holds, and what became of them.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
     Returns
     -------
     statuses : dict of int to str

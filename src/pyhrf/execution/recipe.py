@@ -33,11 +33,6 @@ class HasRecipe(Protocol):
 def to_recipe(estimator: Estimator) -> bytes:
     """Write down how an estimator is made.
 
-    Parameters
-    ----------
-    estimator : Estimator
-        With a method ``recipe``, of a class that can be imported.
-
     Returns
     -------
     bytes
@@ -62,11 +57,6 @@ def to_recipe(estimator: Estimator) -> bytes:
 
 def from_recipe(text: bytes) -> Estimator:
     """Make the estimator that `to_recipe` wrote down.
-
-    Parameters
-    ----------
-    text : bytes
-        JSON.
 
     Raises
     ------

@@ -42,15 +42,7 @@ class Logged:
 
     @staticmethod
     def tell(about: About, tell: Callable[[str], object]) -> None:
-        """Tell the notes that came with results, and log the faults.
-
-        Parameters
-        ----------
-        about : mapping of str to str, int or float
-            What came, with ``host``.
-        tell : callable
-            Told each note, with the name of the host.
-        """
+        """Tell the notes that came with results, and log the faults."""
         if "log" in about:
             _log.error("on host %s: %s", about["host"], about["log"])
         for note in str(about.get("notes", "")).splitlines():
@@ -66,15 +58,6 @@ def unpack_result(
     blob: bytes, study: str, *, tell: Callable[[str], object] = _log.warning
 ) -> BatchResult | None:
     """Read the file of a batch; None if it is of another study.
-
-    Parameters
-    ----------
-    blob : bytes
-        The file.
-    study : str
-        Digest that it has to bear.
-    tell : callable
-        Told what was noted where the work was done.
 
     Raises
     ------

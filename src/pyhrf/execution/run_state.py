@@ -135,15 +135,7 @@ def _is_sound(state: RunState) -> bool:
 
 @contextmanager
 def preparing(folder: Path, engine: str) -> Iterator[None]:
-    """Say that a run is being prepared, until it says more of itself, or ends without.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the run.
-    engine : str
-        Name of the engine.
-    """
+    """Say that a run is being prepared, until it says more of itself, or ends without."""
     state = RunState(engine, 0, 0, 0, state=PREPARING)
     write_state(folder, state)
     end = FAILED

@@ -80,13 +80,7 @@ class Pool:
         self.dashboard = f"http://127.0.0.1:{port}/status"
 
     async def reaches(self, address: str) -> bool:
-        """Tell whether results can be fetched from a worker.
-
-        Parameters
-        ----------
-        address : str
-            At which the worker listens, ``tls://ADDRESS:PORT``.
-        """
+        """Tell whether results can be fetched from a worker."""
         try:
             comm = await connect(address, **self._security.get_connection_args("scheduler"))
         except OSError:

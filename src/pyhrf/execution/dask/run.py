@@ -273,11 +273,6 @@ class DaskRun:
 def results_of(run: DaskRun) -> Generator[BatchResult, None, None]:
     """Start a run and yield what it brings; its workers end with the generator.
 
-    Parameters
-    ----------
-    run : DaskRun
-        Not started yet.
-
     Yields
     ------
     BatchResult

@@ -118,23 +118,7 @@ def temporary_security(pem: dict[str, str] | None = None) -> MemorySecurity:
 def make_nanny(
     contact: str, *, pem: dict[str, str], name: str, scratch: Path, silence: float, **where: Any
 ) -> Nanny:
-    """Make a worker with one thread, and a process that starts it again when it dies.
-
-    Parameters
-    ----------
-    contact : str
-        Of the scheduler, ``tls://ADDRESS:PORT``.
-    pem : dict of str to str
-        Keys of the run.
-    name : str
-        Of the worker.
-    scratch : Path
-        Where it keeps files of its own.
-    silence : float
-        Seconds after which it ends if it does not hear the scheduler.
-    **where
-        At which addresses it is reached, as `distributed.Nanny` takes them.
-    """
+    """Make a worker with one thread, and a process that starts it again when it dies."""
     return Nanny(
         contact,
         nthreads=1,

@@ -87,11 +87,6 @@ def host_of_worker(name: object) -> str:
 def work(blob: bytes) -> bytes:
     """Estimate the parcels of a batch, and keep the result on this host before it is told.
 
-    Parameters
-    ----------
-    blob : bytes
-        Of `pyhrf.execution.packing.pack_parcels`.
-
     Returns
     -------
     bytes

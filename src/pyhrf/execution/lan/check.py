@@ -85,13 +85,6 @@ def check_lan(settings: LanSettings, *, timeout: float = 10) -> LanCheck:
 
     Nothing is left behind: the small files that are put under ``remote_path`` are removed.
 
-    Parameters
-    ----------
-    settings : LanSettings
-        Section ``[parallel-LAN]``.
-    timeout : float
-        Seconds to wait for an answer over ssh.
-
     Raises
     ------
     ConfigError

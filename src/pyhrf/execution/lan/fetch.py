@@ -154,19 +154,7 @@ def _tell_why(tell: Callable[[str], object], host: str, folder: str, error: Base
 def remove(
     hosts: Sequence[str], *, user: str | None, folder: str, tell: Callable[[str], object]
 ) -> None:
-    """Remove what runs made in a folder, and the folder; a host that is away is let be.
-
-    Parameters
-    ----------
-    hosts : sequence of str
-        Where.
-    user : str or None
-        Login.
-    folder : str
-        Of the run.
-    tell : callable
-        Told where something is left.
-    """
+    """Remove what runs made in a folder, and the folder; a host that is away is let be."""
 
     async def remove_on(host: str) -> None:
         try:

@@ -67,15 +67,6 @@ class NotedJobs:
 def check_plain(path: str, *, what: str, cure: str) -> None:
     """Check that a path can be in a job script.
 
-    Parameters
-    ----------
-    path : str
-        It.
-    what : str
-        Begin of the complaint.
-    cure : str
-        What the user should choose.
-
     Raises
     ------
     ConfigError

@@ -19,17 +19,6 @@ async def remove_leftovers(
 ) -> list[NotedJobs]:
     """Remove what runs that were killed left in the queue.
 
-    Parameters
-    ----------
-    folder : QueueFolder
-        Where they noted it.
-    jobs : QueueJobs
-        Those of this run.
-    title : str
-        Name of the scheduler in a sentence.
-    tell : callable
-        Told what is removed, and what cannot be.
-
     Returns
     -------
     list of NotedJobs

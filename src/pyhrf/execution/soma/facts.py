@@ -25,11 +25,6 @@ _ANSWER_SECONDS = 10
 def cluster_facts(server_id: str) -> dict[str, Any]:
     """Collect what soma-workflow finds on this machine.
 
-    Parameters
-    ----------
-    server_id : str
-        Name of the resource.
-
     Returns
     -------
     dict

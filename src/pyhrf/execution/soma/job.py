@@ -91,13 +91,6 @@ def name_of_mark(number: int) -> str:
 def run_job(folder: Path, number: int) -> None:
     """Estimate the parcels of a job that have no result yet, one after the other.
 
-    Parameters
-    ----------
-    folder : Path
-        Of the run.
-    number : int
-        Of the job.
-
     Raises
     ------
     OSError, ValueError
@@ -160,11 +153,6 @@ def _finished(folder: Path, prefix: str) -> set[int]:
 
 def pack_results(folder: Path) -> None:
     """Put all results into one file, and copy it to the client if it is to be.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the run.
 
     Raises
     ------

@@ -107,11 +107,6 @@ def plan_jobs(batches: Sequence[Batch]) -> list[Batch]:
     There are 20 to 100 of them, of a minute or more as far as there is that much work; less
     when there is little work, since the start of a job takes seconds.
 
-    Parameters
-    ----------
-    batches : sequence of Batch
-        The work.
-
     Returns
     -------
     list of Batch

@@ -27,11 +27,6 @@ _OVER = ("done", "failed", "warning")
 def check_key(login: str) -> None:
     """See that soma-workflow finds a key here: it knows fewer than ssh does.
 
-    Parameters
-    ----------
-    login : str
-        What ``ssh`` is given to get there.
-
     Raises
     ------
     Fault
@@ -191,17 +186,6 @@ async def try_jobs(
     client: SomaClient, shell: Shell, trials: Sequence[Trial], *, seconds: float
 ) -> str:
     """Send trivial jobs through soma-workflow and wait for them; the workflow is removed.
-
-    Parameters
-    ----------
-    client : SomaClient
-        Not yet connected.
-    shell : Shell
-        Reads what a job complained of.
-    trials : sequence of Trial
-        The jobs.
-    seconds : float
-        How long to wait for them.
 
     Returns
     -------

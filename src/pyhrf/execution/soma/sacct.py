@@ -97,11 +97,6 @@ def job_row(job: Mapping[str, str]) -> dict[str, str]:
     A job that was cancelled or lost, or ran out of time or memory, is ``FAILED`` with an exit code
     that is not 0; one that waits to be run again is ``PENDING``.
 
-    Parameters
-    ----------
-    job : mapping of str to str
-        From `parse_job`.
-
     Returns
     -------
     dict of str to str
@@ -129,15 +124,7 @@ def job_row(job: Mapping[str, str]) -> dict[str, str]:
 
 
 def table(fields: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
-    """Lay rows out as sacct does: names, dashes that give the width of each column, values.
-
-    Parameters
-    ----------
-    fields : sequence of str
-        The columns; one that is not known stays empty.
-    rows : sequence of mapping
-        From `job_row`.
-    """
+    """Lay rows out as sacct does: names, dashes that give the width of each column, values."""
     widths = [max(10, len(field), *(len(row.get(field, "")) for row in rows)) for field in fields]
     lines = [fields, ["-" * width for width in widths]]
     lines += [[row.get(field, "") for field in fields] for row in rows]

@@ -17,13 +17,6 @@ _THERE = ("server_name", *_HERE, "scheduler_type")
 def read_section_here(server_id: str, address: str) -> tuple[Path, dict[str, str]]:
     """Read the section of a cluster in soma-workflow's file on this machine.
 
-    Parameters
-    ----------
-    server_id : str
-        Name of the section.
-    address : str
-        Of the cluster, for the message on what to write.
-
     Returns
     -------
     path : Path
@@ -58,15 +51,6 @@ def read_section_here(server_id: str, address: str) -> tuple[Path, dict[str, str
 
 def check_section_there(facts: Mapping[str, Any], server_id: str, address: str) -> str:
     """See that soma-workflow's file on the cluster has the section too.
-
-    Parameters
-    ----------
-    facts : mapping
-        From `pyhrf.execution.soma.facts.cluster_facts`.
-    server_id : str
-        Name of the section.
-    address : str
-        ``cluster_address`` of the file here.
 
     Returns
     -------

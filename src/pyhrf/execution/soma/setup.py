@@ -26,13 +26,6 @@ _UNFIT = re.compile(r"[$`\\\"'\n]")
 def check_words(place: Place, *, inside: bool) -> None:
     """Refuse names that bash or the scheduler would change on the way to a job.
 
-    Parameters
-    ----------
-    place : Place
-        Of the run.
-    inside : bool
-        Whether its folder lies in the output directory.
-
     Raises
     ------
     ConfigError
@@ -103,15 +96,6 @@ def check_sacct_there(place: Place) -> None:
 
 def check_same(notes: Notes, key: str, new: str | None) -> None:
     """Refuse settings under which the workflow of an earlier run would not be found.
-
-    Parameters
-    ----------
-    notes : Notes
-        Of that run.
-    key : {"server_id", "server", "user"}
-        Key of the settings.
-    new : str or None
-        Its value now.
 
     Raises
     ------

@@ -46,13 +46,7 @@ class HostName:
 
 
 def quoted_path(path: str) -> str:
-    """Quote a path for a shell, which still replaces a home folder, ``~`` or ``~ann``.
-
-    Parameters
-    ----------
-    path : str
-        As in the settings.
-    """
+    """Quote a path for a shell, which still replaces a home folder, ``~`` or ``~ann``."""
     home, slash, rest = path.partition("/")
     if re.fullmatch(r"~[\w.-]*", home, re.ASCII):
         return home + slash + _escaped(rest)
@@ -67,13 +61,7 @@ def _escaped(text: str) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """Quote the path of a file of this machine, and write ``~`` for the home folder.
-
-    Parameters
-    ----------
-    path : Path
-        Absolute.
-    """
+    """Quote the path of a file of this machine, and write ``~`` for the home folder."""
     home = Path.home()
     if home in path.parents:
         return quoted_path(f"~/{path.relative_to(home)}")
@@ -97,30 +85,14 @@ def ssh_login(host: str, user: str | None = None) -> str:
 
 
 def on_host(login: str, command: str) -> str:
-    """Write the command that runs another one on a host.
-
-    Parameters
-    ----------
-    login : str
-        From `ssh_login`.
-    command : str
-        For the shell there: each word quoted.
-    """
+    """Write the command that runs another one on a host."""
     # What a shell changes is left for the one there.
     plain = re.fullmatch(r"[\w@%+=:,./ -]+", command, re.ASCII)
     return f"ssh {login} {command if plain else shlex.quote(command)}"
 
 
 def make_folder(login: str, path: str) -> str:
-    """Write the command that makes a folder on a host.
-
-    Parameters
-    ----------
-    login : str
-        From `ssh_login`.
-    path : str
-        As in the settings.
-    """
+    """Write the command that makes a folder on a host."""
     return on_host(login, f"mkdir -p {quoted_path(path)}")
 
 

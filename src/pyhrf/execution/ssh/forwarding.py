@@ -16,13 +16,6 @@ _SECONDS = 10
 async def check_forwarding(connection: asyncssh.SSHClientConnection, host: str) -> None:
     """Send a byte from the host through one tunnel to us, fetched through another.
 
-    Parameters
-    ----------
-    connection : asyncssh.SSHClientConnection
-        To the host.
-    host : str
-        As it is written in the settings.
-
     Raises
     ------
     HostError
@@ -62,15 +55,6 @@ async def check_forwarding_there(
     connection: asyncssh.SSHClientConnection, host: str, purpose: str
 ) -> None:
     """See that a server forwards ports from here to it.
-
-    Parameters
-    ----------
-    connection : asyncssh.SSHClientConnection
-        To the host.
-    host : str
-        As it is written in the settings.
-    purpose : str
-        For which that is needed, as a clause.
 
     Raises
     ------
@@ -112,17 +96,7 @@ async def _round_trip(connection: asyncssh.SSHClientConnection, port: int, *, th
 
 
 def _forbidden(host: str, purpose: str, ways: Sequence[str]) -> HostError:
-    """Make the error for a host whose ssh server forbids forwarding.
-
-    Parameters
-    ----------
-    host : str
-        As it is written in the settings.
-    purpose : str
-        For which it is needed, as a clause.
-    ways : sequence of str
-        ``"from here to it"``, ``"from it to here"``, or both.
-    """
+    """Make the error for a host whose ssh server forbids forwarding."""
     needed = {
         "from here to it": "PermitOpen any (or 127.0.0.1:*)",
         "from it to here": "PermitListen any (or 127.0.0.1:*)",

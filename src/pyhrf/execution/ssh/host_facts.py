@@ -45,15 +45,7 @@ def host_facts() -> dict[str, Any]:
 def differences(
     here: Mapping[str, str | None], there: Mapping[str, str | None], *, but: Collection[str] = ()
 ) -> list[str]:
-    """Name the versions that differ between two machines, as ``numpy 1.26 (here 2.1)``.
-
-    Parameters
-    ----------
-    here, there : mapping of str to str or None
-        ``versions`` of `host_facts`; None or lacking: not installed.
-    but : collection of str
-        Packages that do not matter.
-    """
+    """Name the versions that differ between two machines, as ``numpy 1.26 (here 2.1)``."""
     different = [
         f"{name} {there.get(name) or 'missing'} (here {ours or 'missing'})"
         for name, ours in here.items()

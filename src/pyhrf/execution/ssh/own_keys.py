@@ -59,13 +59,7 @@ class OwnKeys:
         return {"client_keys": safe, "ignore_encrypted": True}
 
     async def refusal(self, place: Place) -> HostError:
-        """Say why we were not let in, and what helps.
-
-        Parameters
-        ----------
-        place : Place
-            Of the host.
-        """
+        """Say why we were not let in, and what helps."""
         cause, cure = await self._why(place)
         return HostError(place.host, cause, cure, kind="login")
 

@@ -49,13 +49,7 @@ class Probe:
     niceness: int
 
     def differences(self, *, but: Collection[str] = ()) -> list[str]:
-        """Name the versions that differ from those here, as ``numpy 1.26 (here 2.1)``.
-
-        Parameters
-        ----------
-        but : collection of str
-            Packages that do not matter.
-        """
+        """Name the versions that differ from those here, as ``numpy 1.26 (here 2.1)``."""
         here = host_facts.host_facts()["versions"]
         return host_facts.differences(here, self.versions, but=but)
 
@@ -94,17 +88,6 @@ class Python:
         self, key: str, *arguments: str, text: str = "", seconds: float = _SECONDS
     ) -> Any:
         """Run it and take its answer, ``{"KEY": …}``.
-
-        Parameters
-        ----------
-        key : str
-            Of the answer.
-        *arguments : str
-            Of the interpreter.
-        text : str
-            For its standard input.
-        seconds : float
-            Longest time.
 
         Raises
         ------
@@ -154,15 +137,6 @@ async def check_startup(connection: asyncssh.SSHClientConnection, host: str) -> 
 
 async def probe(connection: asyncssh.SSHClientConnection, python: Python, host: str) -> Probe:
     """Ask a host for its versions and means.
-
-    Parameters
-    ----------
-    connection : asyncssh.SSHClientConnection
-        To the host.
-    python : Python
-        Interpreter there.
-    host : str
-        Name of the host for messages.
 
     Raises
     ------

@@ -14,13 +14,6 @@ _SECONDS = 30
 async def open_sftp(connection: asyncssh.SSHClientConnection, host: str) -> asyncssh.SFTPClient:
     """Begin SFTP.
 
-    Parameters
-    ----------
-    connection : asyncssh.SSHClientConnection
-        To the host.
-    host : str
-        As it is written in the settings.
-
     Raises
     ------
     HostError

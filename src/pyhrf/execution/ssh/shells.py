@@ -85,13 +85,6 @@ def find_answer(text: str, key: str) -> Any:
     Start-up files may print before it, without an end of line as titles of terminals are, and
     after it.
 
-    Parameters
-    ----------
-    text : str
-        What was heard.
-    key : str
-        Of the answer.
-
     Returns
     -------
     object

@@ -138,15 +138,7 @@ class Scheduler:
         return "\n".join([*lines, "", job.command, ""])
 
     def submission(self, script: str, file: str) -> tuple[list[str], str]:  # noqa: ARG002 - some take the text
-        """Give the command that submits a script, and what it reads.
-
-        Parameters
-        ----------
-        script : str
-            Its text.
-        file : str
-            A file with it.
-        """
+        """Give the command that submits a script, and what it reads."""
         return [self.programs[0], file], ""
 
     def read_number(self, text: str) -> str | None:
