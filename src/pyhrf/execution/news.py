@@ -10,13 +10,7 @@ _MAX_NEWS = 20
 
 
 class Once:
-    """Tells each sentence once, whoever says it how often.
-
-    Parameters
-    ----------
-    tell : callable
-        Told.
-    """
+    """Tells each sentence once, whoever says it how often."""
 
     def __init__(self, tell: Callable[[str], object]) -> None:
         self._tell = tell

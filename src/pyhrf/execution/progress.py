@@ -104,17 +104,7 @@ class SilentProgress:
 
 
 class LineProgress:
-    """Prints a line every few seconds and one at the end, for logs and pipes.
-
-    Parameters
-    ----------
-    tally : Tally
-        Figures to show.
-    stream : text file
-        Where to.
-    seconds : float
-        Least time between two lines.
-    """
+    """Prints a line every few seconds and one at the end, for logs and pipes."""
 
     def __init__(
         self, tally: Tally, stream: TextIO, *, seconds: float = _SECONDS_BETWEEN_LINES
@@ -140,15 +130,7 @@ class LineProgress:
 
 
 class BarProgress:
-    """A bar on a terminal.
-
-    Parameters
-    ----------
-    tally : Tally
-        Figures to show beside the bar.
-    stream : text file
-        A terminal.
-    """
+    """A bar on a terminal."""
 
     def __init__(self, tally: Tally, stream: TextIO) -> None:
         self._tally, self._stream = tally, stream

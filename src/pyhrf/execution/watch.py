@@ -195,11 +195,6 @@ class Watch:
 class WatchAll:
     """Follow all runs that work into a directory, such as those of an array job.
 
-    Parameters
-    ----------
-    directory : Path
-        As of `Watch`.
-
     Attributes
     ----------
     runs : list of Watch

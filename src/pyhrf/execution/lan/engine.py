@@ -22,13 +22,6 @@ class LanEngine(TellsNews):
     The scheduler is in this process; the hosts need an ssh server, the same versions of Python
     and of the packages, and nothing else. Hosts that cannot be used are named, and left out.
 
-    Parameters
-    ----------
-    settings : LanSettings
-        Hosts, login, niceness and so on.
-    tell : callable
-        Called, by any thread, with each sentence that the user should read.
-
     Raises
     ------
     ConfigError

@@ -20,15 +20,7 @@ _PATIENCE = 120.0
 
 
 class LanRun(DaskRun):
-    """Work on batches on the hosts of a LAN.
-
-    Parameters
-    ----------
-    settings : LanSettings
-        Hosts, and what is run there.
-    job, batches, load, tell
-        As in `pyhrf.execution.dask.run.DaskRun`.
-    """
+    """Work on batches on the hosts of a LAN."""
 
     thread_name = "pyhrf-lan"
 

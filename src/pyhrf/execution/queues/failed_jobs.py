@@ -9,13 +9,7 @@ _MAX_IN_VAIN = 8
 
 
 class FailedJobs:
-    """Jobs that were lost, one after the other.
-
-    Parameters
-    ----------
-    n_jobs : int
-        Jobs at one time.
-    """
+    """Jobs that were lost, one after the other."""
 
     def __init__(self, n_jobs: int) -> None:
         self._limit = max(_MAX_IN_VAIN, 2 * n_jobs)

@@ -80,13 +80,7 @@ def check_plain(path: str, *, what: str, cure: str) -> None:
 
 
 class QueueFolder:
-    """The folder of a run.
-
-    Parameters
-    ----------
-    path : Path
-        Made by `make`.
-    """
+    """The folder of a run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -24,19 +24,6 @@ class SchedulerError(RuntimeError):
 class QueueJobs:
     """The jobs of a run.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-        Whose they are.
-    settings : QueueSettings
-        What to ask it for.
-    folder : Path
-        Of the run.
-    python : str
-        Interpreter on the nodes.
-    name : str
-        Of all jobs of the run.
-
     Attributes
     ----------
     shows_names : bool

@@ -44,15 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 class QueueRun(DaskRun):
-    """Work on batches in the jobs of a batch scheduler.
-
-    Parameters
-    ----------
-    plan : QueuePlan
-        Where.
-    batches, load, tell
-        As in `pyhrf.execution.dask.run.DaskRun`.
-    """
+    """Work on batches in the jobs of a batch scheduler."""
 
     thread_name = "pyhrf-queue"
     end_seconds = 15.0

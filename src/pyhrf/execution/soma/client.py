@@ -26,15 +26,7 @@ _CFG = "~/.soma-workflow.cfg"
 
 
 class Resource:
-    """A resource of soma-workflow: None for a private one on this machine.
-
-    Parameters
-    ----------
-    name : str or None
-        As in the file of soma-workflow.
-    login : str or None
-        On the cluster.
-    """
+    """A resource of soma-workflow: None for a private one on this machine."""
 
     def __init__(self, name: str | None, login: str | None = None) -> None:
         self.name, self.login = name, login

@@ -109,13 +109,7 @@ def unusable(where: str, error: OSError) -> EngineError:
 
 
 class LocalFolder:
-    """A folder on this machine.
-
-    Parameters
-    ----------
-    path : Path
-        Its parent has to be there.
-    """
+    """A folder on this machine."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
