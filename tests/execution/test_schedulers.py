@@ -12,7 +12,7 @@ import pytest
 from pyhrf.config.settings import QueueSettings
 from pyhrf.errors import ConfigError
 from pyhrf.execution.queues.jobs import QueueJobs
-from pyhrf.execution.queues.schedulers import SCHEDULERS
+from pyhrf.execution.queues.schedulers import SCHEDULERS, known_to_soma
 
 FOLDER = Path("/data/out/.journal/slurm")
 PYTHON = "/opt/python"
@@ -368,3 +368,10 @@ def test_script__asks_for_what_dask_jobqueue_asks_for(name, tmp_path):
         return [line for line in lines if " -m " not in line and line]
 
     assert asked(ours.script("j7")) == asked(done.stdout)
+
+
+def test_known_to_soma__goes_by_the_names_of_soma_workflow():
+    assert known_to_soma("pbspro") is SCHEDULERS["pbs"]
+    assert known_to_soma("slurm") is SCHEDULERS["slurm"]
+    assert known_to_soma("local_basic") is None
+    assert known_to_soma("") is None

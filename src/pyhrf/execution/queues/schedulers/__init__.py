@@ -16,4 +16,5 @@ SCHEDULERS: dict[str, Scheduler] = {kind.name: kind() for kind in Scheduler.__su
 
 def known_to_soma(soma_name: str) -> Scheduler | None:
     """Find a scheduler by what soma-workflow calls it; None if we do not know it."""
-    return next((one for one in SCHEDULERS.values() if one.soma_name == soma_name), None)
+    known = {one.soma_name: one for one in SCHEDULERS.values() if one.soma_name}
+    return known.get(soma_name)
