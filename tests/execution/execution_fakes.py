@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from pyhrf.data import Parcel, ParcelEstimate
-from pyhrf.execution.ssh.shells import Said
+from pyhrf.execution.ssh.shells import Reply
 
 T = TypeVar("T")
 
@@ -83,10 +83,10 @@ class FakeEstimator:
 class Answering:
     """A shell that answers every command in the same way, and notes the commands."""
 
-    def __init__(self, answer: Said, commands: list[str] | None = None) -> None:
+    def __init__(self, answer: Reply, commands: list[str] | None = None) -> None:
         self.answer, self.commands = answer, [] if commands is None else commands
 
-    async def run(self, command: str, **_: object) -> Said:
+    async def run(self, command: str, **_: object) -> Reply:
         self.commands.append(command)
         return self.answer
 

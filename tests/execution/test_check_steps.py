@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pyhrf.execution.check_steps import Check, Fault, Step, go_through
-from pyhrf.execution.ssh.shells import Here, Said
+from pyhrf.execution.ssh.shells import Here, Reply
 
 
 def passed(check: Check) -> list[bool | None]:
@@ -67,7 +67,7 @@ def test_check__is_not_usable_before_all_was_tried() -> None:
 
 def test_here__gives_status_and_both_streams() -> None:
     said = asyncio.run(Here().run("cat; echo no >&2; exit 3", text="heard"))
-    assert said == Said(3, "heard", "no\n")
+    assert said == Reply(3, "heard", "no\n")
 
 
 def test_here__ends_what_is_taken_back() -> None:
@@ -82,10 +82,10 @@ def test_here__ends_what_is_taken_back() -> None:
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        (Said(1, "out\n", "first\nlast\n"), "last"),
-        (Said(1, "only out\n", ""), "only out"),
-        (Said(4, "", ""), "it ended with status 4"),
+        (Reply(1, "out\n", "first\nlast\n"), "last"),
+        (Reply(1, "only out\n", ""), "only out"),
+        (Reply(4, "", ""), "it ended with status 4"),
     ],
 )
-def test_said__gives_the_last_complaint(said: Said, reason: str) -> None:
+def test_said__gives_the_last_complaint(said: Reply, reason: str) -> None:
     assert said.reason == reason

@@ -19,7 +19,7 @@ from pyhrf.execution.soma.resource import (
     start_database,
 )
 from pyhrf.execution.soma.way_back import check_way_back
-from pyhrf.execution.ssh.shells import AS_SOMA, Here, Said
+from pyhrf.execution.ssh.shells import AS_SOMA, Here, Reply
 
 pytest.importorskip("soma_workflow")
 
@@ -133,7 +133,7 @@ class Account:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def run(self, command: str, *, text: str = "", seconds: float = 20) -> Said:
+    async def run(self, command: str, *, text: str = "", seconds: float = 20) -> Reply:
         command = f"PATH={self._folder}:$PATH; {command}"
         return await Here().run(command, text=text, seconds=seconds)
 

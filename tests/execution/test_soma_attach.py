@@ -20,7 +20,7 @@ from pyhrf.execution.soma.folder import ClusterLostError, LocalFolder
 from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.setup import check_sacct_there, check_versions, check_words
-from pyhrf.execution.ssh.shells import Said
+from pyhrf.execution.ssh.shells import Reply
 
 NAME = "pyhrf_x"
 
@@ -318,10 +318,10 @@ def test_check_versions__of_another_python_on_this_machine(tmp_path):
 @pytest.mark.parametrize(
     ("scheduler", "answer", "refused"),
     [
-        ("slurm", Said(0, "pyhrf-sacct\n", ""), False),
-        ("slurm", Said(0, "slurm 24.05.1\n", ""), True),
-        ("slurm", Said(127, "", "sacct: not found"), True),
-        ("pbspro", Said(127, "", "sacct: not found"), False),
+        ("slurm", Reply(0, "pyhrf-sacct\n", ""), False),
+        ("slurm", Reply(0, "slurm 24.05.1\n", ""), True),
+        ("slurm", Reply(127, "", "sacct: not found"), True),
+        ("pbspro", Reply(127, "", "sacct: not found"), False),
     ],
 )
 def test_check_sacct_there__only_the_stand_in_will_do(tmp_path, scheduler, answer, refused):

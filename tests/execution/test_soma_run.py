@@ -27,7 +27,7 @@ from pyhrf.execution.soma.job import JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.soma.notes import MAX_JOBS, Notes, name_of_job, plan_jobs
 from pyhrf.execution.soma.place import Place, unpack_archive
 from pyhrf.execution.soma.run import SomaRun
-from pyhrf.execution.ssh.shells import Said
+from pyhrf.execution.ssh.shells import Reply
 
 
 @dataclass
@@ -120,7 +120,7 @@ def run(tmp_path, soma, said, monkeypatch):
         monkeypatch.setattr(soma_run, name, 0.001)
     monkeypatch.setattr(soma_place, "_PAUSE", 0.001)
     folder = LocalFolder(tmp_path / "run")
-    folder.ask = Answering(Said(0, "", ""), soma.calls).ask
+    folder.ask = Answering(Reply(0, "", ""), soma.calls).ask
     place = Place("box", "/py", folder, soma, tmp_path, said.append)
     notes = Notes("s", str(tmp_path / "run"), "pyhrf_x")
     run = SomaRun(place, notes, dict.fromkeys(range(1, 13), 1.0), load)
@@ -246,7 +246,7 @@ def test_run__jobs_that_cannot_be_stopped_are_named(run, soma, said, monkeypatch
 def test_run__jobs_that_a_scheduler_keeps_are_named_with_its_command(run, soma, said, tmp_path):
     soma.status_of, soma.refusing = {1: "warning"}, True
     folder = LocalFolder(tmp_path / "run")
-    folder.ask = Answering(Said(1, "", "scancel: error: no controller")).ask
+    folder.ask = Answering(Reply(1, "", "scancel: error: no controller")).ask
     replace(run._place, folder=folder).stop(1)
     assert said[-1].endswith(
         "11, 12 (scancel: scancel: error: no controller); run there: scancel 11 12"

@@ -62,7 +62,7 @@ class LocalEngine(Engine):
         # as long as a parcel takes.
         interval = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        pool = _Pool(load, estimator, self._niceness)
+        pool = _Threads(load, estimator, self._niceness)
         with single_blas_thread():
             try:
                 for batch in islice(waiting, 2 * self.n_workers):
@@ -82,7 +82,7 @@ class LocalEngine(Engine):
                 sys.setswitchinterval(interval)
 
 
-class _Pool:
+class _Threads:
     """Threads between two queues.
 
     Not a `concurrent.futures` pool: the interpreter waits at its end for the threads of one,

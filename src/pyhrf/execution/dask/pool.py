@@ -52,7 +52,7 @@ class _Workers(SchedulerPlugin):
             self._lost(name)
 
 
-class Pool:
+class WorkerPool:
     """Workers that may come and go.
 
     Attributes
@@ -136,7 +136,7 @@ def _quiet() -> Iterator[None]:
 @asynccontextmanager
 async def open_pool(
     job: Job, *, addresses: Sequence[str] = LOOPBACK, joined: WorkerAt, lost: NameOfWorker
-) -> AsyncIterator[Pool]:
+) -> AsyncIterator[WorkerPool]:
     """Start the scheduler; workers that join are told the job.
 
     Parameters
@@ -167,4 +167,4 @@ async def open_pool(
             ) as client,
         ):
             await client.register_plugin(JobPlugin(job))
-            yield Pool(scheduler, client, security)
+            yield WorkerPool(scheduler, client, security)

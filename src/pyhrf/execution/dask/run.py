@@ -18,7 +18,7 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from pyhrf.execution.dask.pool import LOOPBACK, Pool, WorkerDiedError, open_pool
+from pyhrf.execution.dask.pool import LOOPBACK, WorkerDiedError, WorkerPool, open_pool
 from pyhrf.execution.dask.worker import Job
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.news import Once
@@ -89,7 +89,7 @@ class DaskRun:
         """Count the workers that are there."""
         raise NotImplementedError
 
-    def _workers(self, pool: Pool) -> AbstractAsyncContextManager[None]:
+    def _workers(self, pool: WorkerPool) -> AbstractAsyncContextManager[None]:
         """Bring workers up; send all of them home at the end.
 
         ``self._changed`` has to be set when some came or went, and ``self._done`` says at the end
@@ -195,7 +195,7 @@ class DaskRun:
             lost = f"; {self._n_again} workers died" if self._n_again else ""
             self._tell(f"batches done: {shares}{lost}")
 
-    async def _work(self, pool: Pool) -> None:
+    async def _work(self, pool: WorkerPool) -> None:
         """Send batches as there is room, until each result was taken."""
         for batch in self._batches:
             await self._room()
@@ -219,13 +219,13 @@ class DaskRun:
     async def _pack(self, batch: Batch) -> bytes:
         return await asyncio.to_thread(lambda: pack_parcels(self._load(batch.parcels)))
 
-    def _send(self, pool: Pool, batch: Batch, blob: bytes, *, attempt: int = 1) -> None:
+    def _send(self, pool: WorkerPool, batch: Batch, blob: bytes, *, attempt: int = 1) -> None:
         self._n_bytes += len(blob)
         task = asyncio.create_task(self._deliver(pool, batch, blob, attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, pool: Pool, batch: Batch, blob: bytes, attempt: int) -> None:
+    async def _deliver(self, pool: WorkerPool, batch: Batch, blob: bytes, attempt: int) -> None:
         """See one batch through to its result, or to another attempt."""
         size = len(blob)
         estimating = pool.estimate(blob)
@@ -253,7 +253,7 @@ class DaskRun:
         self._done_by[host] += 1
         self.results.put(BatchResult(batch, estimates, host, float(about["seconds"])))
 
-    async def _again(self, pool: Pool, batch: Batch, reason: str, attempt: int) -> None:
+    async def _again(self, pool: WorkerPool, batch: Batch, reason: str, attempt: int) -> None:
         """Try parcel by parcel what failed as a batch; give up a parcel that fails alone."""
         n_parcels = len(batch.parcels)
         if n_parcels == 1 and attempt == _ATTEMPTS:

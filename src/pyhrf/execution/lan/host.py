@@ -15,7 +15,7 @@ import asyncssh
 
 from pyhrf.config.settings import LanSettings
 from pyhrf.execution.backoff import Backoff
-from pyhrf.execution.dask.pool import Pool
+from pyhrf.execution.dask.pool import WorkerPool
 from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.news import Once
 from pyhrf.execution.ssh.commands import ssh_login
@@ -43,7 +43,7 @@ class Meeting:
 
     Attributes
     ----------
-    pool : Pool
+    pool : WorkerPool
         The scheduler, in this process.
     settings : LanSettings
         Login, interpreter and niceness on the hosts.
@@ -51,7 +51,7 @@ class Meeting:
         Of the run, on the hosts.
     """
 
-    pool: Pool
+    pool: WorkerPool
     settings: LanSettings
     folder: str | None
 

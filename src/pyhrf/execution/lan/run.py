@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from pyhrf.config.settings import LanSettings
 from pyhrf.errors import EngineError
-from pyhrf.execution.dask.pool import Pool
+from pyhrf.execution.dask.pool import WorkerPool
 from pyhrf.execution.dask.run import DaskRun
 from pyhrf.execution.dask.worker import Job, host_of_worker
 from pyhrf.execution.engine import Batch, Load
@@ -43,7 +43,7 @@ class LanRun(DaskRun):
         return sum(host.n_slots for host in self._hosts if host.up)
 
     @asynccontextmanager
-    async def _workers(self, pool: Pool) -> AsyncIterator[None]:
+    async def _workers(self, pool: WorkerPool) -> AsyncIterator[None]:
         meeting = Meeting(pool, self._settings, self._job.folder)
         self._hosts = [
             Host(name, n_slots, meeting=meeting, tell=self._tell_of_host)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from pyhrf.errors import EngineError, counted
 from pyhrf.execution.backoff import Backoff
-from pyhrf.execution.dask.pool import Pool
+from pyhrf.execution.dask.pool import WorkerPool
 from pyhrf.execution.dask.run import DaskRun
 from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.dask.worker import host_of_worker
@@ -59,7 +59,7 @@ class QueueRun(DaskRun):
         super().__init__(plan.job, batches, load=load, tell=tell)
         self.addresses = own_addresses()
         self._plan = plan
-        self._pool: Pool | None = None
+        self._pool: WorkerPool | None = None
         self._jobs: dict[str, Submitted] = {}
         self._leftovers: list[NotedJobs] = []
         self._present: set[str] = set()
@@ -125,7 +125,7 @@ class QueueRun(DaskRun):
         return any(token_of(name) == job.token for name in self._present)
 
     @asynccontextmanager
-    async def _workers(self, pool: Pool) -> AsyncIterator[None]:
+    async def _workers(self, pool: WorkerPool) -> AsyncIterator[None]:
         plan = self._plan
         self._pool = pool
         watching: asyncio.Task[None] | None = None
@@ -147,7 +147,7 @@ class QueueRun(DaskRun):
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.shield(ending)
 
-    def _prepare_folder(self, pool: Pool) -> None:
+    def _prepare_folder(self, pool: WorkerPool) -> None:
         """Write what the jobs have to know, and the name by which they can be found."""
         try:
             self._plan.folder.write_config(

@@ -17,7 +17,7 @@ from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.sacct import FIELDS, NAME
 from pyhrf.execution.ssh.commands import quoted_path, shown_path
-from pyhrf.execution.ssh.shells import AS_SOMA, Said, Shell, run_marked
+from pyhrf.execution.ssh.shells import AS_SOMA, Reply, Shell, run_marked
 
 _DATABASE_SECONDS = 20
 _POLL_SECONDS = 0.5
@@ -79,7 +79,7 @@ async def check_sacct(shell: Shell, python: str) -> None:
     )
 
 
-def is_stand_in(said: Said) -> bool:
+def is_stand_in(said: Reply) -> bool:
     """Tell from the answer to ``sacct --version`` whether it is ``pyhrf-sacct``."""
     return said.status == 0 and NAME in said.out
 

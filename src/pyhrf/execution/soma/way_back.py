@@ -7,7 +7,7 @@ import shlex
 
 from pyhrf.execution.check_steps import Fault
 from pyhrf.execution.login import login_name
-from pyhrf.execution.ssh.shells import Said, Shell
+from pyhrf.execution.ssh.shells import Reply, Shell
 
 _SECONDS = 10
 _WITHOUT = "leave client_host out (the results are fetched then), or"
@@ -53,7 +53,7 @@ async def check_way_back(shell: Shell, client_host: str) -> str:
     return login
 
 
-def _cure(said: Said, words: list[str]) -> str:
+def _cure(said: Reply, words: list[str]) -> str:
     login, host = shlex.quote(words[-1]), shlex.quote(words[-1].rpartition("@")[2])
     again = shlex.join([*words, "true"])
     if "ost key verification failed" in said.err:

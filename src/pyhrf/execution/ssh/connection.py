@@ -14,7 +14,7 @@ import asyncssh
 from pyhrf.execution.ssh.commands import HostName
 from pyhrf.execution.ssh.known_hosts import KnownHosts
 from pyhrf.execution.ssh.own_keys import OwnKeys
-from pyhrf.execution.ssh.refusals import HostError, Place
+from pyhrf.execution.ssh.refusals import HostError, Target
 
 _KEEPALIVE_SECONDS = 5
 _KEEPALIVES = 4
@@ -113,24 +113,24 @@ async def _connect(
             tunnel.abort()
         if not isinstance(error, Exception):
             raise
-        place = Place(host, options.host, options.port, login, jump)
+        target = Target(host, options.host, options.port, login, jump)
         if isinstance(error, asyncssh.HostKeyNotVerifiable) or (
             isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error)
         ):
-            raise known.refusal(place, client.untrusted, client.address) from error
+            raise known.refusal(target, client.untrusted, client.address) from error
         if isinstance(error, asyncssh.PermissionDenied):
-            raise await keys.refusal(place) from error
-        raise _host_error(place, error) from error
+            raise await keys.refusal(target) from error
+        raise _host_error(target, error) from error
     if tunnel is not None:
         connection.set_tunnel(tunnel)
     return connection
 
 
-def _host_error(place: Place, error: Exception) -> HostError:
+def _host_error(target: Target, error: Exception) -> HostError:
     """Say what an error of a connection means and what helps."""
-    host, address = place.host, place.address
-    where = f"{address} port {place.port}"
-    works = f"see that it is switched on and that this works: ssh {place.login}"
+    host, address = target.host, target.address
+    where = f"{address} port {target.port}"
+    works = f"see that it is switched on and that this works: ssh {target.login}"
     if isinstance(error, socket.gaierror):
         return HostError(
             host,
@@ -145,8 +145,8 @@ def _host_error(place: Place, error: Exception) -> HostError:
             "have ssh-agent hold it (ssh-add), and take it out of ~/.ssh",
             kind="configuration",
         )
-    if isinstance(error, asyncssh.ChannelOpenError) and place.jump:
-        return _jump_error(place, error)
+    if isinstance(error, asyncssh.ChannelOpenError) and target.jump:
+        return _jump_error(target, error)
     if isinstance(error, TimeoutError):
         cause = f"no answer from {where} in time"
     elif isinstance(error, ConnectionRefusedError):
@@ -157,19 +157,19 @@ def _host_error(place: Place, error: Exception) -> HostError:
     return HostError(host, cause, works)
 
 
-def _jump_error(place: Place, error: asyncssh.ChannelOpenError) -> HostError:
+def _jump_error(target: Target, error: asyncssh.ChannelOpenError) -> HostError:
     """Say that the host on the way is at fault, and not the one behind it."""
-    where = f"{place.address} port {place.port}"
+    where = f"{target.address} port {target.port}"
     if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
-        target = f"{place.address}:{place.port}"
+        port = f"{target.address}:{target.port}"
         return HostError(
-            place.host,
-            f"the jump host {place.jump} forbids to forward ports to {where}",
-            f"have the administrator of {place.jump} set AllowTcpForwarding yes, "
-            f"DisableForwarding no and PermitOpen any (or {target}) in its sshd_config",
+            target.host,
+            f"the jump host {target.jump} forbids to forward ports to {where}",
+            f"have the administrator of {target.jump} set AllowTcpForwarding yes, "
+            f"DisableForwarding no and PermitOpen any (or {port}) in its sshd_config",
         )
     return HostError(
-        place.host,
-        f"the jump host {place.jump} does not reach {where}: {error.reason}",
-        f"see that it is switched on and that this works: ssh {place.login}",
+        target.host,
+        f"the jump host {target.jump} does not reach {where}: {error.reason}",
+        f"see that it is switched on and that this works: ssh {target.login}",
     )

@@ -10,7 +10,7 @@ from typing import cast
 import asyncssh
 
 from pyhrf.execution.ssh.commands import quoted_path, shown_path
-from pyhrf.execution.ssh.refusals import HostError, Place
+from pyhrf.execution.ssh.refusals import HostError, Target
 
 _OWN = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _COMMON = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -63,12 +63,12 @@ class KnownHosts:
             not named or named[0] == own[0],
         )
 
-    def refusal(self, place: Place, key: asyncssh.SSHKey | None, address: str) -> HostError:
+    def refusal(self, target: Target, key: asyncssh.SSHKey | None, address: str) -> HostError:
         """Say why the key of a host is not trusted, and how it is learnt.
 
         Parameters
         ----------
-        place : Place
+        target : Target
             Of the host.
         key : asyncssh.SSHKey or None
             That it shows; None if it shows none of a type that is known of it, or a revoked one.
@@ -78,25 +78,25 @@ class KnownHosts:
         shown = "its host key"
         if key is not None:
             shown += f" ({key.get_algorithm()} {key.get_fingerprint()})"
-        learn = self._learn(place)
+        learn = self._learn(target)
         for file in self.files:
-            for name in (self.alias or place.address, address):
-                port = place.port if place.port != 22 else None
+            for name in (self.alias or target.address, address):
+                port = target.port if target.port != 22 else None
                 found = asyncssh.match_known_hosts(file, name, "", port) if name else ((),) * 3
                 if found[2] and (key is None or key in found[2]):
                     return HostError(
-                        place.host,
+                        target.host,
                         f"{shown} is one that {file} calls revoked",
                         "do not continue, and ask its administrator",
                         kind="host key",
                     )
                 if found[0]:
-                    return _changed(place, shown, file, name, learn)
+                    return _changed(target, shown, file, name, learn)
         return HostError(
-            place.host, f"{shown}, {_COMPARE}is not known here", f"run: {learn}", kind="host key"
+            target.host, f"{shown}, {_COMPARE}is not known here", f"run: {learn}", kind="host key"
         )
 
-    def _learn(self, place: Place) -> str:
+    def _learn(self, target: Target) -> str:
         """Write the command that notes the key which a host shows now."""
         file = shown_path(self.own)
         before = ""
@@ -104,23 +104,23 @@ class KnownHosts:
             before = f"mkdir -p -m 700 {shown_path(self.own.parent)} && "
         elif self.own.is_file() and self.own.read_bytes()[-1:] not in (b"", b"\n"):
             before = f"echo >> {file} && "
-        if self.alias is None and not place.jump and not self.proxied:
-            return f"{before}ssh-keyscan -p {place.port} {place.address} >> {file}"
+        if self.alias is None and not target.jump and not self.proxied:
+            return f"{before}ssh-keyscan -p {target.port} {target.address} >> {file}"
         # ssh-keyscan knows neither another way nor another name.
         option = "" if self.kept else f"-o UserKnownHostsFile={file} "
-        return f"{before}ssh -o StrictHostKeyChecking=accept-new {option}{place.login} true"
+        return f"{before}ssh -o StrictHostKeyChecking=accept-new {option}{target.login} true"
 
 
-def _changed(place: Place, shown: str, file: str, name: str, learn: str) -> HostError:
+def _changed(target: Target, shown: str, file: str, name: str, learn: str) -> HostError:
     cause = f"{shown} is not the one that {file} holds: it was set up anew, or another machine "
     cause += "answers in its place"
     ask = "ask its administrator for the fingerprint; if it is right, run: "
     if os.access(file, os.W_OK) and os.access(Path(file).parent, os.W_OK):
-        entry = name if place.port == 22 else f"[{name}]:{place.port}"
+        entry = name if target.port == 22 else f"[{name}]:{target.port}"
         default = Path(file) == Path("~/.ssh/known_hosts").expanduser()
         option = "" if default else f"-f {shown_path(Path(file))} "
         learn = f"ssh-keygen {option}-R {quoted_path(entry)} && {learn}"
-    return HostError(place.host, cause, ask + learn, kind="host key")
+    return HostError(target.host, cause, ask + learn, kind="host key")
 
 
 def _expanded(path: str, options: asyncssh.SSHClientConnectionOptions) -> str:

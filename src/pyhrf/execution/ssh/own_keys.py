@@ -11,7 +11,7 @@ from typing import Any, cast
 import asyncssh
 
 from pyhrf.execution.ssh.commands import shown_path
-from pyhrf.execution.ssh.refusals import HostError, Place
+from pyhrf.execution.ssh.refusals import HostError, Target
 
 _DEFAULT = [
     f"~/.ssh/id_{kind}"
@@ -58,12 +58,12 @@ class OwnKeys:
             return {"client_keys": [asyncssh.generate_private_key("ssh-ed25519")]}
         return {"client_keys": safe, "ignore_encrypted": True}
 
-    async def refusal(self, place: Place) -> HostError:
+    async def refusal(self, target: Target) -> HostError:
         """Say why we were not let in, and what helps."""
-        cause, cure = await self._why(place)
-        return HostError(place.host, cause, cure, kind="login")
+        cause, cure = await self._why(target)
+        return HostError(target.host, cause, cure, kind="login")
 
-    async def _why(self, place: Place) -> tuple[str, str]:
+    async def _why(self, target: Target) -> tuple[str, str]:
         files = [Path(path).expanduser() for path in self.files]
         opened = [path for path in files if _open_to_others(path)]
         if opened:
@@ -87,12 +87,12 @@ class OwnKeys:
             new = shown_path(Path((self.named or (_NEW,))[0]).expanduser())
             return (
                 f"we have no key: {new} is not there, and no ssh-agent holds one",
-                f"run: ssh-keygen -t ed25519 -f {new} && ssh-copy-id -i {new} {place.login}",
+                f"run: ssh-keygen -t ed25519 -f {new} && ssh-copy-id -i {new} {target.login}",
             )
         untried = f" ({' and '.join(map(str, locked))} needs ssh-add)" if locked else ""
         return (
-            f"our key is refused for {place.user or 'this user'}{untried}",
-            f"run: {self._copy(place, files)}",
+            f"our key is refused for {target.user or 'this user'}{untried}",
+            f"run: {self._copy(target, files)}",
         )
 
     async def _held(self) -> list[bytes] | None:
@@ -105,14 +105,14 @@ class OwnKeys:
         except (OSError, ValueError, asyncssh.Error):
             return None
 
-    def _copy(self, place: Place, files: list[Path]) -> str:
+    def _copy(self, target: Target, files: list[Path]) -> str:
         """Write the command that takes a key to a host; by itself it knows the usual ones only."""
         key = next((path for path in files if not _is_locked(path)), None)
         if key is None or (not self.named and _public(key).is_file()):
-            return f"ssh-copy-id {place.login}"
+            return f"ssh-copy-id {target.login}"
         name, public = shown_path(key), shown_path(_public(key))
         make = "" if _public(key).is_file() else f"ssh-keygen -y -f {name} > {public} && "
-        return f"{make}ssh-copy-id -i {public} {place.login}"
+        return f"{make}ssh-copy-id -i {public} {target.login}"
 
 
 def _open_to_others(path: str | Path) -> bool:

@@ -34,7 +34,7 @@ class HostError(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """Where ssh goes for a host, for the message on why it cannot be used.
 
     Attributes

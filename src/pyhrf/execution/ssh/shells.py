@@ -41,7 +41,7 @@ class NoAnswerError(TimeoutError):
 
 
 @dataclass(frozen=True)
-class Said:
+class Reply:
     """What came of a command.
 
     Attributes
@@ -66,7 +66,7 @@ class Said:
 class Shell(Protocol):
     """Where commands are run."""
 
-    async def run(self, command: str, *, text: str = "", seconds: float = _SECONDS) -> Said:
+    async def run(self, command: str, *, text: str = "", seconds: float = _SECONDS) -> Reply:
         """Run a command of the shell with a text on its standard input; wait for its end.
 
         Raises
@@ -99,7 +99,7 @@ def find_answer(text: str, key: str) -> Any:
     return None
 
 
-async def run_marked(shell: Shell, command: str, *, before: str = "", text: str = "") -> Said:
+async def run_marked(shell: Shell, command: str, *, before: str = "", text: str = "") -> Reply:
     """Run a command, and leave out what the start-up files of the shell printed before.
 
     Parameters
@@ -121,7 +121,7 @@ async def run_marked(shell: Shell, command: str, *, before: str = "", text: str 
 class Here:
     """The machine of this process."""
 
-    async def run(self, command: str, *, text: str = "", seconds: float = _SECONDS) -> Said:
+    async def run(self, command: str, *, text: str = "", seconds: float = _SECONDS) -> Reply:
         """Run a command of the shell with a text on its standard input; see `Shell.run`."""
         try:
             return await run_here(("/bin/bash", "-c", command), text=text, seconds=seconds)
@@ -135,7 +135,7 @@ async def run_here(
     text: str = "",
     seconds: float,
     environment: Mapping[str, str] | None = None,
-) -> Said:
+) -> Reply:
     """Run a program on this machine, out of the reach of Ctrl-C, and wait for its end.
 
     Raises
@@ -157,7 +157,7 @@ async def run_here(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-    return Said(process.returncode or 0, _text(out), _text(err))
+    return Reply(process.returncode or 0, _text(out), _text(err))
 
 
 class There:
@@ -172,7 +172,7 @@ class There:
     def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
         self.connection = connection
 
-    async def run(self, command: str, *, text: str = "", seconds: float = _SECONDS) -> Said:
+    async def run(self, command: str, *, text: str = "", seconds: float = _SECONDS) -> Reply:
         """Run a command of the shell with a text on its standard input; see `Shell.run`."""
         from asyncssh import Error
 
@@ -197,7 +197,7 @@ class There:
                         process.kill()
                 process.close()
         status = -1 if process.exit_status is None else process.exit_status
-        return Said(status, _text(out), _text(err))
+        return Reply(status, _text(out), _text(err))
 
 
 async def _all_of(process: asyncssh.SSHClientProcess[bytes]) -> tuple[bytes, bytes]:

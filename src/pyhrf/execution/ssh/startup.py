@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.ssh.shells import NoAnswerError, Said, Shell
+from pyhrf.execution.ssh.shells import NoAnswerError, Reply, Shell
 
 _SECONDS = 30.0
 """For an echo: some start-up files load a lot over the network."""
@@ -96,7 +96,7 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
     return Heard(first, said.err)
 
 
-def _why(said: Said, sent: str) -> str:
+def _why(said: Reply, sent: str) -> str:
     """Say what came in place of an echo."""
     if sent in said.err + said.out:
         how = "another program, such as a second shell (exec), took what was sent"
