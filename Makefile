@@ -1,4 +1,4 @@
-# PyHRF's commands for users and developers. Each does its own set-up: Python >= 3.11 is enough.
+# PyHRF's commands for users and developers. Each does its own set-up: Python >= 3.11 with venv is enough.
 
 # The Python that makes .venv.
 PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\

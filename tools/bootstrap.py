@@ -1,8 +1,7 @@
 """Make the virtual environment ``.venv`` of this checkout and install PyHRF into it.
 
 ``python3 tools/bootstrap.py [GROUP ...]`` installs the package (editable) and the named dependency
-groups of pyproject.toml. It needs Python 3.11 or newer and its standard library: no pip, no
-``ensurepip``, no root. When all is there already it ends at once; an installation that was
+groups of pyproject.toml. When all is there already it ends at once; an installation that was
 interrupted is made anew.
 
 This file is written for old Pythons too, so that these can say that they are too old.
