@@ -1,34 +1,27 @@
+import importlib
 import os
+import resource
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tiny_kernel
 
 from pyhrf.estimators import kernel_cache
 
-REPORT = "from pyhrf.estimators.kernel_cache import cache_folder; print(cache_folder())"
 
-
-def folder_with(**environment: str) -> Path:
-    """Where a fresh interpreter keeps its kernels."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")}
-    done = subprocess.run(
-        [sys.executable, "-c", REPORT],
-        env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return Path(done.stdout.strip())
-
-
-def test_cache_folder__lies_where_the_user_says(tmp_path):
-    chosen = folder_with(NUMBA_CACHE_DIR=str(tmp_path / "a"), XDG_CACHE_HOME=str(tmp_path / "b"))
-    assert chosen.parent == tmp_path / "a" / "pyhrf"
-    assert folder_with(XDG_CACHE_HOME=str(tmp_path / "b")).parent == tmp_path / "b" / "pyhrf"
-    assert folder_with(HOME=str(tmp_path)).parent == tmp_path / ".cache" / "pyhrf"
+def test_cache_folder__lies_where_the_user_says(tmp_path, monkeypatch):
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    assert kernel_cache.cache_folder().parent == tmp_path / "NUMBA_CACHE_DIR" / "pyhrf"
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    assert kernel_cache.cache_folder().parent == tmp_path / "XDG_CACHE_HOME" / "pyhrf"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert kernel_cache.cache_folder().parent == tmp_path / "HOME" / ".cache" / "pyhrf"
 
 
 def test_cache_folder__is_another_for_other_kernels(tmp_path, monkeypatch):
@@ -70,42 +63,39 @@ def test_cache_folder__does_not_follow_a_link(tmp_path, monkeypatch):
     assert elsewhere not in kernel_cache.cache_folder().parents
 
 
-PROGRAM = """
-import numpy as np
-from pyhrf.estimators.kernel_cache import cache_problem
-from pyhrf.estimators.vem_kernels import contract_design
-for columns in (2, 3):
-    design = np.ones((1, columns, 4)), np.eye(columns), np.ones(1, dtype=bool), 1
-    contract_design(*design)
-    contract_design(*(np.asfortranarray(each) for each in design[:2]), *design[2:])
-print(cache_problem())
-"""
+Work = Callable[[Path], tuple[str, str]]
 
 
-def work(cache: Path, *, before: str = "", **environment: str) -> tuple[str, str]:
-    """Use a kernel in a fresh interpreter; return what `cache_problem` says, and what is warned."""
-    done = subprocess.run(
-        [sys.executable, "-c", before + PROGRAM],
-        env={**os.environ, "NUMBA_CACHE_DIR": str(cache), **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip(), done.stderr.strip()
+@pytest.fixture
+def work(monkeypatch, caplog) -> Work:
+    """Use a kernel as a fresh process does; give what `cache_problem` says, and what is warned."""
+
+    def use(cache: Path) -> tuple[str, str]:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(cache))
+        monkeypatch.setattr(kernel_cache, "_told", set())
+        caplog.clear()
+        kernel = importlib.reload(tiny_kernel).twice_the_first
+        for columns in (2, 3):
+            kernel(np.ones((4, columns)))
+            kernel(np.ones((columns, 4)).T)
+        return kernel_cache.cache_problem(), "\n".join(caplog.messages)
+
+    return use
 
 
-def test_kernels__keep_their_code_there(tmp_path):
+def test_kernels__keep_their_code_there(tmp_path, work):
     assert work(tmp_path) == ("", "")
     assert list(tmp_path.glob("pyhrf/kernels-*/**/*.nbi"))
 
 
-def test_kernels__without_room_for_their_code_warn_once(tmp_path):
+def test_kernels__without_room_for_their_code_warn_once(tmp_path, work):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     # files of more than 4,000 bytes are refused, as over quota: the index of a kernel fits
-    limit = (
-        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
-    )
-    problem, warned = work(tmp_path, before=limit)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        problem, warned = work(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert warned == problem
     assert f"cannot be kept in {tmp_path}" in problem
     assert "File too large; make room, or set NUMBA_CACHE_DIR" in problem
@@ -116,7 +106,7 @@ def test_kernels__without_room_for_their_code_warn_once(tmp_path):
     assert list(tmp_path.rglob("*.nbc"))
 
 
-def test_kernels__without_a_folder_for_their_code_warn_once(tmp_path):
+def test_kernels__without_a_folder_for_their_code_warn_once(tmp_path, work):
     (tmp_path / "file").write_text("no folder")
     problem, warned = work(tmp_path / "file")
     assert warned == problem
@@ -124,7 +114,7 @@ def test_kernels__without_a_folder_for_their_code_warn_once(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
-def test_kernels__are_compiled_anew_where_a_file_is_damaged(tmp_path, suffix):
+def test_kernels__are_compiled_anew_where_a_file_is_damaged(tmp_path, work, suffix):
     work(tmp_path)
     for content in (b"", b"\x80\x05cut off"):
         whole = list(tmp_path.rglob(f"*.{suffix}"))
@@ -135,10 +125,26 @@ def test_kernels__are_compiled_anew_where_a_file_is_damaged(tmp_path, suffix):
         assert all(path.read_bytes() != content for path in whole)
 
 
+PROGRAM = """
+import numpy as np
+from pyhrf.estimators.kernel_cache import cache_problem
+from pyhrf.estimators.vem_kernels import contract_design
+contract_design(np.ones((1, 2, 4)), np.eye(2), np.ones(1, dtype=bool), 1)
+print(cache_problem())
+"""
+
+
 def test_kernels__are_kept_in_our_folder_whatever_numba_is_told(tmp_path):
-    told = {"NUMBA_CACHE_LOCATOR_CLASSES": "InTreeCacheLocator"}
-    assert work(tmp_path, **told) == ("", "")
-    assert list(tmp_path.rglob("*.nbc"))
+    told = {"NUMBA_CACHE_LOCATOR_CLASSES": "InTreeCacheLocator", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+    assert list(tmp_path.glob("pyhrf/kernels-*/**/*.nbc"))
 
 
 def test_cache_folder__is_named_even_where_nothing_can_be_written(tmp_path, monkeypatch):
