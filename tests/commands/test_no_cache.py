@@ -11,15 +11,11 @@ import pytest
 PROGRAM = "from pyhrf.commands.main import run; run()"
 
 
-# Each compiles all kernels: the quiet one is enough for every day.
-@pytest.mark.parametrize(
-    ("engine", "verbosity"),
-    [
-        ("local", 1),
-        pytest.param("serial", 2, marks=[pytest.mark.integration, pytest.mark.long]),
-    ],
-)
-def test_estim__says_once_that_compiled_code_cannot_be_kept(run, study, engine, verbosity):
+# It compiles all kernels, as `tests/integration/test_compiling.py` does for the engine local.
+@pytest.mark.integration
+@pytest.mark.long
+def test_estim__says_once_that_compiled_code_cannot_be_kept(run, study):
+    engine, verbosity = "serial", 2
     assert run("pyhrf_rfir_buildcfg", *study.arguments()).code == 0
     assert run("pyhrf_rfir_estim", "-c", study.xml, "-x", engine).code == 0
     (study.folder / "file").write_text("no folder")
