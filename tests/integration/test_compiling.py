@@ -49,7 +49,7 @@ def work(cache: Path, *command: object) -> tuple[str, str]:
         env={**os.environ, "NUMBA_CACHE_DIR": str(cache)},
         capture_output=True,
         text=True,
-        timeout=1250,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stderr
