@@ -144,8 +144,10 @@ class FakeJobs:
 def make(monkeypatch, tmp_path):
     """Make an engine over a queue in which jobs have given fates."""
     monkeypatch.setattr("pyhrf.execution.queues.engine.shutil.which", lambda program: program)
-    for name, value in {"_SOON": 0.05, "_LATER": 0.05, "_GRACE": 0.0, "_PATIENCE": 0.0}.items():
-        monkeypatch.setattr(queue_run, name, value)
+    for name in ("_SOON", "_LATER", "_TOGETHER"):
+        monkeypatch.setattr(queue_run, name, 0.05)
+    for name in ("_GRACE", "_PATIENCE"):
+        monkeypatch.setattr(queue_run, name, 0.0)
     monkeypatch.setattr(queue_run, "_WAITS", (0.05, 300.0))
 
     def make_it(*fates, max_jobs=2, told=None):
@@ -206,14 +208,14 @@ def test_run__says_why_jobs_wait_and_that_they_run(make):
     )
     for _ in range(15):
         next(run)
-    time.sleep(0.8)
+    time.sleep(0.4)
     text = "1 of 2 jobs wait in the queue (Slurm says: Resources): 101"
     assert text in told
     assert engine.news[-1] == text
     queue.in_queue["101"] = "running"
     for _ in range(10):
         next(run)
-    time.sleep(0.8)
+    time.sleep(0.4)
     run.close()
     assert told.count(text) == 1
     assert "all 2 jobs run" in told
@@ -382,14 +384,14 @@ def test_run__survives_a_node_with_other_versions(make):
 @pytest.mark.parametrize("fate", ["vanish", "die"])
 def test_run__replaces_jobs_that_never_join_more_and_more_slowly(make, monkeypatch, fate):
     """A queue that loses jobs without a word is not flooded."""
-    monkeypatch.setattr(queue_run, "_WAITS", (0.4, 300.0))
+    monkeypatch.setattr(queue_run, "_WAITS", (0.2, 300.0))
     engine, queue = make("work", fate)
     queue.pool.seconds = 0.1
-    run = run_slowly(engine, 200, work_for=4)
+    run = run_slowly(engine, 200, work_for=2)
     run.close()
     pauses = [later - first for first, later in zip(queue.times[1:], queue.times[2:], strict=False)]
     assert 2 <= len(pauses) <= 4
-    assert all(pause >= 0.4 * 2**i for i, pause in enumerate(pauses))
+    assert all(pause >= 0.2 * 2**i for i, pause in enumerate(pauses))
 
 
 def test_run__ends_when_jobs_vanish_one_after_the_other(make):
@@ -426,11 +428,11 @@ def test_run__job_that_was_suspended_is_no_new_one(make):
     engine, queue = make("work", told=told)
     queue.pool.seconds = 0.1
     run = run_slowly(engine, 200, work_for=0)
-    for state, seconds in (("suspended", 0.8), ("waiting", 0.8), ("running", 0.8)):
+    for state, seconds in (("suspended", 0.4), ("waiting", 0.4), ("running", 0.4)):
         queue.in_queue["100"] = state
         time.sleep(seconds)
     queue.in_queue.pop("100")
-    time.sleep(0.8)
+    time.sleep(0.4)
     run.close()
     assert "1 of 2 jobs are suspended: 100" in told
     assert "job 100 is lost; it is replaced" in told
@@ -443,9 +445,9 @@ def test_run__job_that_was_put_back_into_the_queue_is_a_new_one(make):
     run = run_slowly(engine, 200, work_for=0)
     queue.lost(f"n1#{queue.tokens['100']}-abc-0")
     queue.in_queue["100"] = "waiting"
-    time.sleep(0.8)
+    time.sleep(0.4)
     queue.in_queue.pop("100")
-    time.sleep(0.8)
+    time.sleep(0.4)
     run.close()
     assert "job 100 is lost; it is replaced in 0 s" in told
 
@@ -454,7 +456,7 @@ def test_run__refusal_is_told_once_and_tried_again(make):
     told = []
     engine, queue = make("work", "refuse", "refuse", "refuse", "work", told=told)
     queue.pool.seconds = 0.1
-    run = run_slowly(engine, 200, work_for=4)
+    run = run_slowly(engine, 200, work_for=1.5)
     run.close()
     assert sum("takes no further job" in text for text in told) == 1
     assert len(queue.submitted) == 2

@@ -27,6 +27,8 @@ from pyhrf.files import why_unwritable
 
 _SOON, _LATER = 2.0, 10.0
 """Seconds between two looks at the queue: while something is expected, and else."""
+_TOGETHER = 0.5
+"""Seconds in which several workers come, or go, at one time."""
 _PATIENCE = 10.0
 """Seconds that a job may wait before the user is told why."""
 _REPEAT = 60.0
@@ -220,7 +222,7 @@ class QueueRun(DaskRun):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._look.wait()
-                await asyncio.sleep(0.5)  # several workers come, or go, at one time
+                await asyncio.sleep(_TOGETHER)
         except EngineError as error:
             self._fail(error)
         except OSError as error:
