@@ -9,14 +9,14 @@ from types import ModuleType
 
 import pytest
 
-CLUSTER = Path(__file__).resolve().parents[1] / "integration" / "cluster"
+BEDS = Path(__file__).resolve().parents[1] / "integration"
 HOMES = {"somebody": (61077, Path("/nowhere/home"))}
 FILES = ["passwd", "group", "hosts", "nsswitch.conf", "munge/munge.key", "slurm/slurm.conf"]
 
 
 @pytest.fixture
 def bed_etc(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(CLUSTER))
+    monkeypatch.syspath_prepend(str(BEDS))
     return importlib.import_module("bed_etc")
 
 

@@ -25,7 +25,7 @@ soma-workflow's configuration of the resource ``SW_CLUSTER_ID``. Run programs as
 ``desk`` and as `CLUSTER` on ``login``: `Bed.run` does. `Bed.reset` makes the homes as new (the
 fixture ``bed`` does so before each test; compiled kernels stay) and ends what ran and was queued.
 
-It needs root, slurm-wlm, munge, openssh-server and iproute2 (`provide_programs`). All of it is in
+It needs root, slurm-wlm, munge, openssh-server and iproute2 (`PROGRAMS`). All of it is in
 namespaces: nothing is seen outside, no file of the machine is changed, two beds do not meet, and
 `Bed.down` takes all of it away, as does the end of the tests' process, whatever its manner.
 """
@@ -34,21 +34,34 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bed_etc import make_etc
+from bed_parts import (
+    PATH,
+    NoBedError,
+    Process,
+    as_user,
+    cause_of,
+    command_of,
+    give,
+    is_of_ssh,
+    keygen,
+    public_key,
+    run,
+    sshd_conf,
+    start,
+    wait_until,
+    ways_in,
+)
 
-ROOT = Path(__file__).resolve().parents[3]
 CLIENT, CLUSTER = "pyhrfcli", "pyhrfclu"
 RESOURCE = "SW_CLUSTER_ID"
 MACHINES = {"desk": "10.79.0.1", "login": "10.79.0.2"}
@@ -56,7 +69,7 @@ MACHINE_OF = {CLIENT: "desk", CLUSTER: "login"}
 _UIDS = {CLIENT: 61077, CLUSTER: 61079}
 _KEPT = {".cache", ".ssh"}
 """What stays in a home between tests; the files of ``.ssh`` are written anew."""
-_PROGRAMS = {
+PROGRAMS = {
     "slurmctld": "slurm-wlm",
     "slurmd": "slurm-wlm",
     "sbatch": "slurm-wlm",
@@ -66,8 +79,7 @@ _PROGRAMS = {
     "ip": "iproute2",
     "setpriv": "util-linux",
 }
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
+"""Of which packages."""
 
 # Run at the end of the keeper, also if one of its lines failed: nothing may outlive the bed.
 _END_OF_ALL = """
@@ -95,58 +107,6 @@ unshare --mount --net --uts --ipc "$1/keeper"
 read -r _ _ _ parent _ </proc/$$/stat
 [ "$parent" = "$PPID" ] || rm -rf --one-file-system "$1"
 """
-
-
-class NoBedError(Exception):
-    """The bed cannot be made here; the text says why."""
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process of the bed."""
-
-    pid: int
-    user: int
-    command: str
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send it a signal."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
-
-
-def may_install() -> bool:
-    """Tell whether tests may install programs: in a container that is made for tests.
-
-    Where systemd runs, the packages would start their servers, now and at each boot.
-    """
-    wanted = os.environ.get("CI") or os.environ.get("PYHRF_REQUIRE_INTEGRATION", "0") != "0"
-    return bool(wanted) and not Path("/run/systemd/system").exists()
-
-
-def provide_programs() -> None:
-    """Install what the bed needs, by apt, if it is not there and `may_install`.
-
-    Raises
-    ------
-    NoBedError
-        If it cannot be installed.
-    """
-    if os.geteuid() != 0:
-        raise NoBedError("only root can make namespaces")
-    missing = {package for name, package in _PROGRAMS.items() if not shutil.which(name, path=_PATH)}
-    if not missing:
-        return
-    packages = sorted(missing)
-    if shutil.which("apt-get") is None or not may_install():
-        raise NoBedError(f"{' and '.join(packages)} are not installed")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    wait = ["-o", "DPkg::Lock::Timeout=300"]
-    install = ["install", "-q", "-y", "--no-install-recommends", *packages]
-    for arguments in (["update", "-q"], install):
-        done = _run(["apt-get", *wait, *arguments], env=environment, check=False, timeout=600)
-    if done.returncode != 0:
-        raise NoBedError(f"apt-get cannot install {' '.join(packages)}: {done.stderr.strip()}")
 
 
 class Bed:
@@ -189,9 +149,8 @@ class Bed:
             self._start_slurm()
             self._check()
         except subprocess.CalledProcessError as error:
-            said = f"{error.stderr or ''}{error.stdout or ''}".strip()
             self.down()
-            raise NoBedError(f"{shlex.join(map(str, error.cmd))} failed: {said}") from error
+            raise cause_of(error) from error
         except BaseException:
             self.down()
             raise
@@ -216,18 +175,15 @@ class Bed:
         hosts += [f"127.0.0.1 {' '.join(self.nodes)}\n", "10.79.0.99 gone\n"]
         homes = {user: (number, self.home(user)) for user, number in _UIDS.items()}
         make_etc(self.folder / "etc", homes=homes, hosts=hosts, slurm_conf=self._slurm_conf())
+        rsa = ("rsa", "-b", "3072", "-m", "PEM")
         for user in _UIDS:
-            self._keygen(f"key_{user}", user, "rsa", "-b", "3072", "-m", "PEM")
-            self._keygen(f"key_stranger_{user}", "stranger", "rsa", "-b", "3072", "-m", "PEM")
+            keygen(self.folder / f"key_{user}", user, *rsa)
+            keygen(self.folder / f"key_stranger_{user}", "stranger", *rsa)
         for name in MACHINES:
-            self._keygen(f"host_{name}", name, "ed25519")
+            keygen(self.folder / f"host_{name}", name)
         self._write_sacct()
         for user in _UIDS:
             self._furnish(user)
-
-    def _keygen(self, name: str, comment: str, *kind: str) -> None:
-        path = self.folder / name
-        _run(["ssh-keygen", "-q", "-t", *kind, "-N", "", "-C", comment, "-f", path])
 
     def _slurm_conf(self) -> str:
         folder, first = self.folder, 17001
@@ -291,7 +247,7 @@ class Bed:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,  # Ctrl-C is for the tests: they take it down
-                env={"PATH": _PATH},
+                env={"PATH": PATH},
             )
         ready = self.folder / "pids"
         keeper_pid = self._keeper
@@ -306,23 +262,11 @@ class Bed:
         self._pids = {"login": login, "desk": desk}
 
     def _keeper_script(self) -> str:
-        """Write what the first process does: mounts, network, and an end of all at its end.
-
-        The Python of the tests and the checkout may lie in a home that is closed to others; in
-        the namespaces the way to them, and nothing else of that home, is open.
-        """
+        """Write what the first process does: mounts, network, and an end of all at its end."""
         lines = ["#!/bin/bash", "set -e", _END_OF_ALL]
         lines += [f'cd "{self.folder}"', "mount --bind etc /etc"]
         lines += ["mount -t tmpfs -o mode=755 tmpfs /run", "mkdir -p /run/sshd /run/munge"]
-        needed = sorted({ROOT, Path(sys.prefix), Path(sys.base_prefix)})
-        needed = [path for path in needed if not any(other in path.parents for other in needed)]
-        closed = {path: parent for path in needed if (parent := _closed_parent(path)) is not None}
-        for i, path in enumerate(closed):
-            lines += [f"mkdir -p see/{i}", f'mount --rbind "{path}" see/{i}']
-        for parent in sorted(set(closed.values())):
-            lines.append(f'mount -t tmpfs -o mode=755 tmpfs "{parent}"')
-        for i, path in enumerate(closed):
-            lines += [f'mkdir -p "{path}"', f'mount --rbind see/{i} "{path}"']
+        lines += ways_in(self.folder)
         desk, login = MACHINES["desk"], MACHINES["login"]
         lines += [
             "hostname login",
@@ -346,25 +290,14 @@ class Bed:
 
     def _start_sshd(self, machine: str) -> None:
         conf = self.folder / f"sshd_{machine}"
-        conf.write_text(
-            f"ListenAddress {MACHINES[machine]}\n"
-            f"HostKey {self.folder}/host_{machine}\n"
-            "PidFile none\n"
-            "PasswordAuthentication no\n"
-            "KbdInteractiveAuthentication no\n"
-            "PermitRootLogin no\n"
-            "UsePAM no\n"
-            "StrictModes no\n"  # the folder for temporary files is open to all
-            "MaxSessions 50\n"
-            "MaxStartups 100\n"
-            "Subsystem sftp internal-sftp\n"
-        )
+        more = ("MaxSessions 50", "MaxStartups 100")
+        conf.write_text(sshd_conf(MACHINES[machine], self.folder / f"host_{machine}", *more))
         self._daemon(machine, f"sshd_{machine}", "sshd", "-D", "-e", "-f", conf)
 
     def _daemon(self, machine: str, name: str, *command: object) -> None:
         """Start a server; it stays our child, so that its end leaves nothing."""
         program, *arguments = map(str, command)
-        path = str(shutil.which(program, path=_PATH))
+        path = str(shutil.which(program, path=PATH))
         with (self.folder / "log" / f"{name}.out").open("ab") as out:
             self._servers[name] = subprocess.Popen(
                 [*self._enter(machine), path, *arguments],
@@ -424,20 +357,13 @@ class Bed:
         """Return the command that runs a program as a user on the machine where that user is."""
         programs = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         environment = {
-            "HOME": self.home(user),
-            "USER": user,
-            "LOGNAME": user,
             "PATH": programs if user == CLIENT else f"{self.folder}/bin:{programs}",
-            "LANG": "C.UTF-8",
-            "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", ""),
             **(env or {}),
         }
-        uid = str(_UIDS[user])
         return [
             *self._enter(MACHINE_OF[user]),
-            *("setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"),
-            *("env", "-i", "-C", str(cwd or self.home(user))),
-            *(f"{name}={value}" for name, value in environment.items()),
+            *as_user(user, _UIDS[user], self.home(user), environment),
+            *("env", "-C", str(cwd or self.home(user))),
             *map(str, arguments),
         ]
 
@@ -453,7 +379,7 @@ class Bed:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program as a user, in the user's home if nothing else is said; wait for its end."""
         command = self.command(user, arguments, cwd=cwd, env=env)
-        return _run(command, timeout=timeout, check=check)
+        return run(command, timeout=timeout, check=check)
 
     def start(
         self,
@@ -466,9 +392,7 @@ class Bed:
         env: dict[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start a program as a user; its id is that of the program itself."""
-        command = self.command(user, arguments, cwd=cwd, env=env)
-        with stdout.open("wb") as out, stderr.open("wb") as err:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        return start(self.command(user, arguments, cwd=cwd, env=env), stdout, stderr)
 
     @contextlib.contextmanager
     def started(
@@ -487,13 +411,13 @@ class Bed:
         self, machine: str, arguments: Sequence[object], **options: object
     ) -> subprocess.CompletedProcess[str]:
         """Run a program as root on a machine."""
-        return _run([*self._enter(machine), *arguments], **{"env": _environment(), **options})
+        return run([*self._enter(machine), *arguments], **{"env": _environment(), **options})
 
     def processes(self, *users: str) -> list[Process]:
         """Return the processes of users (by default of both), but for those of ssh sessions."""
         uids = {_UIDS[user] for user in users or _UIDS}
         found = [process for process in self._processes() if process.user in uids]
-        return [p for p in found if not p.command.startswith(("sshd:", "sshd-session:"))]
+        return [process for process in found if not is_of_ssh(process.command)]
 
     def _processes(self) -> list[Process]:
         """Return all processes of the bed."""
@@ -503,9 +427,9 @@ class Bed:
             if not entry.name.isdecimal():
                 continue
             with contextlib.suppress(OSError, ProcessLookupError):
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                command = command_of(int(entry.name))
                 if command and _mount_space(int(entry.name)) == mine:
-                    found.append(Process(int(entry.name), entry.stat().st_uid, command))
+                    found.append(Process(int(entry.name), command, entry.stat().st_uid))
         return found
 
     # --- the cluster
@@ -655,7 +579,8 @@ class Bed:
             _remove(path)
         self.give_key(user)
         shutil.copy(self.folder / f"key_{other}.pub", home / ".ssh" / "authorized_keys")
-        known = [f"{name},{MACHINES[name]} {self._host_key(name)}\n" for name in MACHINES]
+        keys = {name: public_key(self.folder / f"host_{name}") for name in MACHINES}
+        known = [f"{name},{MACHINES[name]} {key}\n" for name, key in keys.items()]
         (home / ".ssh" / "known_hosts").write_text("".join(known))
         (home / ".soma-workflow.cfg").write_text(_SOMA[user])
         if user == CLUSTER:
@@ -663,9 +588,6 @@ class Bed:
             for name in (".profile", ".bashrc"):
                 (home / name).write_text(path)
         self.give(home, user)
-
-    def _host_key(self, machine: str) -> str:
-        return " ".join((self.folder / f"host_{machine}.pub").read_text().split()[:2])
 
     def give_key(self, user: str, *, stranger: bool = False) -> None:
         """Give a user the key that the other user accepts, or one that nobody knows."""
@@ -682,8 +604,7 @@ class Bed:
 
     def give(self, path: Path, user: str) -> None:
         """Make a user the owner of a file or of a folder with all in it."""
-        for one in [path, *path.rglob("*")]:
-            os.chown(one, _UIDS[user], _UIDS[user], follow_symlinks=False)
+        give(path, _UIDS[user])
 
     def write(self, user: str, name: str, text: str) -> Path:
         """Write a file in the home of a user, such as ``.pyhrf/config.cfg``."""
@@ -706,12 +627,6 @@ _SOMA = {
 def _environment() -> dict[str, str]:
     """Return the environment for root: with ``SLURM_CONF`` the servers would be the site's."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH", "MUNGE"))}
-
-
-def _run(command: Sequence[object], **options: object) -> subprocess.CompletedProcess[str]:
-    words = list(map(str, command))
-    settings = {"check": True, "capture_output": True, "text": True, "timeout": 120, **options}
-    return subprocess.run(words, stdin=subprocess.DEVNULL, **settings)  # type: ignore[call-overload]
 
 
 def _remove(path: Path) -> None:
@@ -740,21 +655,3 @@ def _pid_and_parent(pid: int) -> tuple[int, int]:
 
 def _mount_space(pid: int) -> str:
     return str(Path(f"/proc/{pid}/ns/mnt").readlink())
-
-
-def _closed_parent(path: Path) -> Path | None:
-    """Return the highest folder above a path that other users may not enter."""
-    for parent in reversed(path.parents):
-        if not parent.stat().st_mode & stat.S_IXOTH:
-            return parent
-    return None
-
-
-def wait_until(condition: Callable[[], object], *, seconds: float, what: str) -> float:
-    """Wait until a function returns something true; return the seconds that it took."""
-    start = time.monotonic()
-    while not condition():
-        if time.monotonic() - start > seconds:
-            raise AssertionError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.1)
-    return time.monotonic() - start

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cluster_bed import Bed, NoBedError, provide_programs
+from bed_parts import NoBedError, provide_programs
+from cluster_bed import PROGRAMS, Bed
 
 
 @pytest.fixture(scope="session")
 def _bed(give_kernels: Callable[[Path], None]) -> Iterator[Bed]:
     try:
-        provide_programs()
+        provide_programs(PROGRAMS)
         made = Bed()
         made.up()
     except NoBedError as error:

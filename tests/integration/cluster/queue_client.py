@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cluster_bed import CLUSTER, ROOT, Bed, wait_until
+from bed_parts import ROOT, wait_until
+from cluster_bed import CLUSTER, Bed
 
 SCENARIO = ROOT / "tests" / "integration" / "lan" / "lan_scenario.py"
 PROGRAM = "import sys; from pyhrf.commands import main; main.run()"

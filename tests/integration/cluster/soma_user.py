@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed, wait_until
+from bed_parts import wait_until
+from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
 
 HERE = Path(__file__).resolve().parent
 SCENARIO = HERE / "soma_scenario.py"

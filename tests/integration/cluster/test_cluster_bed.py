@@ -9,9 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import bed_parts
 import cluster_bed
 import pytest
-from cluster_bed import CLIENT, CLUSTER, Bed, NoBedError, provide_programs, wait_until
+from bed_parts import NoBedError, provide_programs, wait_until
+from cluster_bed import CLIENT, CLUSTER, Bed
 
 SSH = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"]
 
@@ -56,7 +58,9 @@ def processes_in(folder: str) -> list[str]:
 @pytest.mark.usefixtures("bed")
 def test_bed__of_tests_that_were_killed_ends_with_them():
     program = (
-        "import cluster_bed, time\n"
+        "import sys, time\n"
+        "sys.path.insert(0, '..')\n"
+        "import cluster_bed\n"
         "bed = cluster_bed.Bed(n_nodes=1)\n"
         "bed.up()\n"
         "print(bed.folder, flush=True)\n"
@@ -85,13 +89,12 @@ def test_bed__that_cannot_be_made_leaves_nothing(monkeypatch):
 
 
 def test_provide_programs__installs_nothing_on_a_machine_of_someone(monkeypatch):
-    monkeypatch.setattr(cluster_bed.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(cluster_bed, "_PROGRAMS", {"nonsuch-program": "nonsuch-package"})
-    monkeypatch.setattr(cluster_bed, "_run", lambda *_, **__: pytest.fail("it was installed"))
+    monkeypatch.setattr(bed_parts.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(bed_parts, "run", lambda *_, **__: pytest.fail("it was installed"))
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv("PYHRF_REQUIRE_INTEGRATION", raising=False)
     with pytest.raises(NoBedError, match="nonsuch-package are not installed"):
-        provide_programs()
+        provide_programs({"nonsuch-program": "nonsuch-package"})
 
 
 def test_kill_node__that_was_killed_kills_nobody_else(bed: Bed):

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed, wait_until
+from bed_parts import wait_until
+from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("cluster-bed")]
+pytestmark = pytest.mark.timeout(180)
 PROGRAM = "from pyhrf.commands import main; main.run()"
 
 

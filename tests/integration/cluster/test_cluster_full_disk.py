@@ -10,7 +10,7 @@ import pytest
 from cluster_bed import CLIENT, CLUSTER, Bed
 from soma_user import PROGRAM, command, configure, remote_path, scenario, wait_for_jobs
 
-pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("cluster-bed")]
+pytestmark = pytest.mark.timeout(200)
 FULL = "No space left on device, disk full"
 
 

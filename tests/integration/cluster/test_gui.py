@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed, wait_until
+from bed_parts import wait_until
+from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("cluster-bed")]
+pytestmark = pytest.mark.timeout(300)
 PROGRAM = "from pyhrf.commands import main; main.{}()"
 PACKAGES = [
     "xvfb",

@@ -7,7 +7,7 @@ import sys
 import pytest
 from cluster_bed import CLUSTER, Bed
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("cluster-bed")]
+pytestmark = pytest.mark.timeout(180)
 PROGRAM = "from pyhrf.commands import main; main.run()"
 
 

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from cluster_bed import CLIENT, CLUSTER, Bed, wait_until
+from bed_parts import wait_until
+from cluster_bed import CLIENT, CLUSTER, Bed
 from queue_client import Run, assert_all_found, assert_nothing_left, configure, pyhrf
 
 pytestmark = pytest.mark.timeout(300)

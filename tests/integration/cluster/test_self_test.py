@@ -7,7 +7,7 @@ import sys
 import pytest
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("cluster-bed")]
+pytestmark = pytest.mark.timeout(400)
 PROGRAM = "from pyhrf.commands import main; main.run_maketests()"
 NAME = "pyhrf.test.test_treatment.TreatmentTest.test_default_treatment_parallel_cluster"
 

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed, wait_until
+from bed_parts import wait_until
+from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
 from soma_user import (
     PROGRAM,
     assert_nothing_left,
@@ -29,7 +30,7 @@ from soma_user import (
 
 import pyhrf
 
-pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("cluster-bed")]
+pytestmark = pytest.mark.timeout(200)
 
 
 def assert_all_done(bed: Bed, figures: dict[str, object], n_parcels: int = 24) -> None:

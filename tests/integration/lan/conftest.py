@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from lan_bed import CLIENT, LAB, Bed, NoBedError, provide_programs
+from bed_parts import NoBedError, provide_programs
+from lan_bed import CLIENT, LAB, PROGRAMS, Bed
 
 
 @pytest.fixture(scope="session")
 def bed(give_kernels: Callable[[Path], None]) -> Iterator[Bed]:
     """Three hosts and a client."""
     try:
-        provide_programs()
+        provide_programs(PROGRAMS)
         made = Bed()
         made.up()
     except NoBedError as error:

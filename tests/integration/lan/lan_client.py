@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lan_bed import LAB, Bed, wait_until
+from bed_parts import wait_until
+from lan_bed import LAB, Bed
 
 from pyhrf.execution.watch import Watch
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lan_bed import LAB, Bed, Process, wait_until
+from bed_parts import Process, wait_until
+from lan_bed import LAB, Bed
 from lan_client import Scenario, configure, program, remote_folder
 
 pytestmark = pytest.mark.timeout(150)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lan_bed import LAB, Bed, Process
+from bed_parts import Process
+from lan_bed import LAB, Bed
 from lan_client import (
     PROGRAM,
     configure,

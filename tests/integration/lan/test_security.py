@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bed_parts import wait_until
 from distributed.security import Security
-from lan_bed import Bed, wait_until
+from lan_bed import Bed
 from lan_client import Scenario, configure
 
 pytestmark = pytest.mark.timeout(90)

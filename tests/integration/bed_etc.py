@@ -40,7 +40,7 @@ def furnish_etc(
     etc: Path, *, homes: Mapping[str, tuple[int, Path]], hosts: Iterable[str], slurm_conf: str
 ) -> None:
     """Write what a cluster needs into a copy of ``/etc``; the arguments are those of `make_etc`."""
-    _write_names(etc, homes=homes, hosts=hosts)
+    write_names(etc, homes=homes, hosts=hosts)
     for name in ("munge", "slurm"):
         # New ones: the site's files of other clusters and its key are nothing for this one.
         _new_folder(etc / name)
@@ -48,7 +48,7 @@ def furnish_etc(
     write_file(etc / "slurm" / "slurm.conf", slurm_conf)
 
 
-def _write_names(etc: Path, *, homes: Mapping[str, tuple[int, Path]], hosts: Iterable[str]) -> None:
+def write_names(etc: Path, *, homes: Mapping[str, tuple[int, Path]], hosts: Iterable[str]) -> None:
     """Write the files that name users and machines."""
     # Before the users of the machine: the first entry of a name counts.
     users = [f"{u}:*:{i}:{i}::{home}:/bin/bash\n" for u, (i, home) in homes.items()]
