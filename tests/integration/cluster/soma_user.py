@@ -10,10 +10,10 @@ from typing import Any
 
 from bed_parts import wait_until
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
+from runs import settings
 
 HERE = Path(__file__).resolve().parent
 SCENARIO = HERE / "soma_scenario.py"
-PROGRAM = [sys.executable, "-c", "from pyhrf.commands.main import run; run()"]
 
 
 def configure(bed: Bed, **keys: object) -> None:
@@ -26,8 +26,7 @@ def configure(bed: Bed, **keys: object) -> None:
         "python": sys.executable,
         **keys,
     }
-    lines = [f"{key} = {value}" for key, value in values.items() if value is not None]
-    bed.write(CLIENT, ".pyhrf/config.cfg", "\n".join(["[parallel-cluster]", *lines, ""]))
+    bed.write(CLIENT, ".pyhrf/config.cfg", settings("parallel-cluster", values))
     # For the estimator of the scenario, which the jobs import.
     for name in (".profile", ".bashrc"):
         text = (bed.home(CLUSTER) / name).read_text()

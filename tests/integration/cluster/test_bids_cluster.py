@@ -9,7 +9,8 @@ import pytest
 from cluster_bed import CLIENT, CLUSTER, Bed
 from queue_client import configure as configure_queue
 from queue_client import pyhrf
-from soma_user import PROGRAM, assert_nothing_left, configure
+from runs import PROGRAM, derivatives_of
+from soma_user import assert_nothing_left, configure
 
 from pyhrf.simulation.bids import write_bids
 from pyhrf.simulation.spec import SimulationSpec
@@ -19,15 +20,6 @@ pytestmark = pytest.mark.timeout(250)
 SPEC = SimulationSpec(
     region="box", shape=(8, 6, 5), n_parcels=3, n_runs=2, n_scans=60, n_conditions=2, snr=1, seed=5
 )
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """What a user sees; reports name the file of the parcels, which lies in the output."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes().replace(str(folder).encode(), b"OUT")
-        for path in folder.rglob("*")
-        if path.is_file() and not str(path.relative_to(folder)).startswith((".pyhrf", ".journal"))
-    }
 
 
 def n_batches(out: Path) -> int:
@@ -43,7 +35,7 @@ def test_bids__slurm_gives_the_bytes_of_serial(bed: Bed):
         words = ("bids", home / "ds", home / engine, "participant", "--parcellation", 60)
         done = pyhrf(bed, *words, "-x", engine, timeout=200)
         assert done.returncode == 0, done.stderr
-    assert files_of(home / "serial") == files_of(home / "slurm")
+    assert derivatives_of(home / "serial") == derivatives_of(home / "slurm")
     assert bed.jobs() == {}
     assert list((home / "slurm" / ".journal").glob("run-*/slurm")) == []
 
@@ -62,7 +54,7 @@ def test_bids__soma_workflow_gives_the_bytes_of_serial(bed: Bed):
     assert bids("serial", "serial").returncode == 0
     done = bids("soma", "cluster")
     assert done.returncode == 0, done.stderr
-    assert files_of(home / "serial") == files_of(home / "soma")
+    assert derivatives_of(home / "serial") == derivatives_of(home / "soma")
     assert n_batches(home / "soma") > 1
     assert list((home / "soma" / ".journal").glob("run-*/cluster")) == []
     again = bids("soma", "cluster")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from bed_parts import wait_until
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
+from runs import PROGRAM, settings
 
 pytestmark = pytest.mark.timeout(180)
-PROGRAM = "from pyhrf.commands import main; main.run()"
 
 
 def configure(bed: Bed, **keys: object) -> None:
@@ -26,13 +26,12 @@ def configure(bed: Bed, **keys: object) -> None:
     }
     (bed.home(CLUSTER) / "runs").mkdir(exist_ok=True)
     bed.give(bed.home(CLUSTER) / "runs", CLUSTER)
-    lines = [f"{key} = {value}" for key, value in given.items() if value is not None]
-    bed.write(CLIENT, ".pyhrf/config.cfg", "\n".join(["[parallel-cluster]", *lines, ""]))
+    bed.write(CLIENT, ".pyhrf/config.cfg", settings("parallel-cluster", given))
 
 
 def check(bed: Bed, user: str = CLIENT) -> tuple[int, str]:
     """Run the program; return its exit code and what it said."""
-    done = bed.run(user, [sys.executable, "-c", PROGRAM, "check", "cluster"], check=False)
+    done = bed.run(user, [*PROGRAM, "check", "cluster"], check=False)
     assert done.stderr == ""
     assert bed.jobs() == {}
     assert list((bed.home(CLUSTER) / "runs").glob("*")) == []

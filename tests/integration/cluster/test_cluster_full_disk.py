@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from cluster_bed import CLIENT, CLUSTER, Bed
-from soma_user import PROGRAM, command, configure, remote_path, scenario, wait_for_jobs
+from runs import PROGRAM
+from soma_user import command, configure, remote_path, scenario, wait_for_jobs
 
 pytestmark = pytest.mark.timeout(200)
 FULL = "No space left on device, disk full"

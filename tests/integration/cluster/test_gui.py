@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from bed_parts import wait_until
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
+from runs import PROGRAM, settings
 
 pytestmark = pytest.mark.timeout(300)
-PROGRAM = "from pyhrf.commands import main; main.{}()"
 PACKAGES = [
     "xvfb",
     *(f"libxcb-{name}" for name in ("xinerama0", "icccm4", "image0", "keysyms1", "randr0")),
@@ -65,21 +65,14 @@ def leave_a_workflow(bed: Bed) -> None:
     runs = bed.home(CLUSTER) / "runs"
     runs.mkdir()
     bed.give(runs, CLUSTER)
-    lines = [
-        "[parallel-cluster]",
-        f"server_id = {RESOURCE}",
-        "server = login",
-        f"user = {CLUSTER}",
-        f"remote_path = {runs}",
-        f"python = {sys.executable}",
-    ]
-    bed.write(CLIENT, ".pyhrf/config.cfg", "\n".join([*lines, ""]))
+    keys = {"server_id": RESOURCE, "server": "login", "user": CLUSTER, "remote_path": runs}
+    text = settings("parallel-cluster", {**keys, "python": sys.executable})
+    bed.write(CLIENT, ".pyhrf/config.cfg", text)
     study = bed.home(CLIENT) / "mystudy"
     study.mkdir()
     bed.give(study, CLIENT)
-    words = [sys.executable, "-c", PROGRAM.format("run_jde_buildcfg")]
-    bed.run(CLIENT, words, cwd=study)
-    words = [sys.executable, "-c", PROGRAM.format("run_jde_estim"), "-x", "cluster"]
+    bed.run(CLIENT, [*PROGRAM, "jde", "buildcfg"], cwd=study)
+    words = [*PROGRAM, "jde", "estim", "-x", "cluster"]
     with bed.started(CLIENT, words, cwd=study) as process:
         wait_until(lambda: bed.jobs() or process.poll() is not None, seconds=90, what="a job")
         process.send_signal(signal.SIGINT)

@@ -6,18 +6,17 @@ import sys
 
 import pytest
 from cluster_bed import CLUSTER, Bed
+from runs import PROGRAM, settings
 
 pytestmark = pytest.mark.timeout(180)
-PROGRAM = "from pyhrf.commands import main; main.run()"
 
 
 def check(
     bed: Bed, *, name: str = "slurm", env: dict[str, str] | None = None, **keys: object
 ) -> tuple[int, str]:
     """Write ``[parallel-queue]``, run the program, return its exit code and what it said."""
-    lines = [f"{key} = {value}" for key, value in keys.items()]
-    bed.write(CLUSTER, ".pyhrf/config.cfg", "\n".join(["[parallel-queue]", *lines, ""]))
-    command = [sys.executable, "-c", PROGRAM, "check", name]
+    bed.write(CLUSTER, ".pyhrf/config.cfg", settings("parallel-queue", keys))
+    command = [*PROGRAM, "check", name]
     done = bed.run(CLUSTER, command, check=False, env=env)
     assert done.stderr == ""
     assert bed.jobs() == {}

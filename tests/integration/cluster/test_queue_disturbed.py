@@ -12,7 +12,8 @@ from collections.abc import Callable
 import pytest
 from bed_parts import wait_until
 from cluster_bed import CLIENT, CLUSTER, Bed
-from queue_client import Run, assert_all_found, assert_nothing_left, configure, pyhrf
+from queue_client import Run, assert_nothing_left, configure, pyhrf
+from runs import assert_all_found
 
 pytestmark = pytest.mark.timeout(300)
 

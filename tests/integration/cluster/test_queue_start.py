@@ -5,11 +5,11 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from cluster_bed import CLUSTER, Bed
 from queue_client import configure, pyhrf
+from runs import results_of
 
 import pyhrf as package
 
@@ -20,18 +20,12 @@ def estim(bed: Bed, engine: str, *options: object) -> subprocess.CompletedProces
     return pyhrf(bed, "jde", "estim", "-x", engine, "-u", engine, *options, timeout=200)
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    del files["run.json"]
-    return files
-
-
 def assert_same_bytes(bed: Bed) -> None:
     for engine in ("serial", "slurm"):
         done = estim(bed, engine)
         assert done.returncode == 0, done.stderr
     home = bed.home(CLUSTER)
-    assert files_of(home / "serial") == files_of(home / "slurm")
+    assert results_of(home / "serial") == results_of(home / "slurm")
     assert bed.jobs() == {}
     assert not (home / "slurm" / ".journal" / "slurm").exists()
 

@@ -6,16 +6,15 @@ import sys
 
 import pytest
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
+from runs import PROGRAM, settings
 
 pytestmark = pytest.mark.timeout(400)
-PROGRAM = "from pyhrf.commands import main; main.run_maketests()"
 NAME = "pyhrf.test.test_treatment.TreatmentTest.test_default_treatment_parallel_cluster"
 
 
 def maketests(bed: Bed, **keys: object) -> tuple[int, str]:
-    lines = [f"{key} = {value}" for key, value in keys.items()]
-    bed.write(CLIENT, ".pyhrf/config.cfg", "\n".join(["[parallel-cluster]", *lines, ""]))
-    done = bed.run(CLIENT, [sys.executable, "-c", PROGRAM, NAME], check=False, timeout=350)
+    bed.write(CLIENT, ".pyhrf/config.cfg", settings("parallel-cluster", keys))
+    done = bed.run(CLIENT, [*PROGRAM, "maketests", NAME], check=False, timeout=350)
     return done.returncode, done.stderr
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from bed_parts import wait_until
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
+from runs import PROGRAM, results_of
 from soma_user import (
-    PROGRAM,
     assert_nothing_left,
     command,
     configure,
@@ -188,12 +188,6 @@ def test_what_cannot_work__is_one_sentence_before_any_work(bed: Bed):
     assert list(remote_path(bed).iterdir()) == []
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    del files["run.json"]
-    return files
-
-
 def assert_program_cannot_start(bed: Bed, study: str, reason: str) -> None:
     estim = ["jde", "estim", "-c", study, "-x", "cluster", "-v", 0, "-u", "refused"]
     done = bed.run(CLIENT, [*PROGRAM, *estim], check=False)
@@ -220,7 +214,7 @@ def test_server__same_bytes_as_serial(
         # What was compiled serves the jobs too: two cores stand for five here.
         shutil.copytree(home / ".cache", bed.home(CLUSTER) / ".cache", dirs_exist_ok=True)
         bed.give(bed.home(CLUSTER) / ".cache", CLUSTER)
-    assert files_of(home / f"{source}_serial") == files_of(home / f"{source}_cluster")
+    assert results_of(home / f"{source}_serial") == results_of(home / f"{source}_cluster")
     assert_nothing_left(bed, f"{source}_cluster")
     provenance = pyhrf.Results(home / f"{source}_cluster").provenance
     assert provenance["engine"]["name"] == "cluster"

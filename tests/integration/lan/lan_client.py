@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from bed_parts import wait_until
 from lan_bed import LAB, Bed
+from runs import PROGRAM, InBackground, settings
 
 from pyhrf.execution.watch import Watch
 
-PROGRAM = "import sys; from pyhrf.commands import main; main.{}()"
 ALL = "h1,h2,h3,h1,h2,h3"
 
 
@@ -24,9 +20,7 @@ def configure(bed: Bed, home: Path, **keys: object) -> None:
     remote_folder(bed, home).mkdir(exist_ok=True)
     bed.give(remote_folder(bed, home), LAB)
     keys = {"hosts": ALL, "user": LAB, "remote_path": remote_folder(bed, home), **keys}
-    lines = [f"{key} = {value}" for key, value in keys.items() if value is not None]
-    path = home / ".pyhrf" / "config.cfg"
-    path.write_text("\n".join(["[parallel-LAN]", *lines]) + "\n")
+    (home / ".pyhrf" / "config.cfg").write_text(settings("parallel-LAN", keys))
     bed.give(home)
 
 
@@ -77,10 +71,10 @@ def python_with_other_numpy(bed: Bed) -> Path:
 
 
 def program(
-    bed: Bed, home: Path, *arguments: object, name: str = "run", timeout: float = 120
+    bed: Bed, home: Path, *arguments: object, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of PyHRF on the client, by the name of its function."""
-    command: Sequence[object] = ["-c", PROGRAM.format(name), *arguments]
+    """Run PyHRF on the client."""
+    command = [*PROGRAM[1:], *arguments]
     return bed.run_client(command, home=home, timeout=timeout, check=False)
 
 
@@ -91,8 +85,8 @@ def share_kernels(bed: Bed) -> None:
     bed.give(cache, LAB)
 
 
-class Scenario:
-    """A run of `lan_scenario` on the client, in the background.
+class Scenario(InBackground):
+    """A run of `lan_scenario` on the client.
 
     Parameters
     ----------
@@ -104,61 +98,16 @@ class Scenario:
     """
 
     def __init__(self, bed: Bed, home: Path, *options: object, out: str = "out") -> None:
-        self.out = home / out
-        self._stdout, self._stderr = home / f"{out}.stdout", home / f"{out}.stderr"
-        words = [Path(__file__).with_name("lan_scenario.py"), self.out, *options]
-        self.process = bed.start_client(words, home=home, stdout=self._stdout, stderr=self._stderr)
-
-    def __enter__(self) -> Scenario:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-    @property
-    def n_done(self) -> int:
-        """Batches in the journal."""
-        return len(list((self.out / ".journal").glob("batch-*.npz")))
+        stdout, stderr = home / f"{out}.stdout", home / f"{out}.stderr"
+        words = [Path(__file__).with_name("lan_scenario.py"), home / out, *options]
+        process = bed.start_client(words, home=home, stdout=stdout, stderr=stderr)
+        super().__init__(process, home / out, stdout, stderr)
 
     @property
     def hosts(self) -> set[str]:
         """Hosts of which a batch is in the journal."""
         return set(Watch(self.out).hosts) if self.n_done else set()
 
-    @property
-    def said(self) -> str:
-        """What it told the user, each line with the second in which it did."""
-        return self._stderr.read_text()
-
-    def wait_for(self, n_done: int, *, seconds: float = 30) -> None:
-        """Wait until so many batches are in the journal."""
-        self._wait(lambda: self.n_done >= n_done, seconds=seconds, what=f"{n_done} batches")
-
     def wait_for_hosts(self, *names: str, seconds: float = 60) -> None:
         """Wait until each of these hosts has done a batch."""
-        self._wait(lambda: self.hosts >= set(names), seconds=seconds, what=f"results of {names}")
-
-    def _wait(self, condition: Callable[[], bool], *, seconds: float, what: str) -> None:
-        def met() -> bool:
-            if condition():
-                return True
-            if self.process.poll() is not None:
-                raise AssertionError(f"it ended: {self._stdout.read_text()}\n{self.said}")
-            return False
-
-        try:
-            wait_until(met, seconds=seconds, what=what)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.said}") from None
-
-    def end(self, *, seconds: float, status: int = 0) -> dict[str, Any]:
-        """Wait for the end; return what it found out."""
-        try:
-            code = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.n_done} done after {seconds:g} s\n{self.said}") from None
-        assert code == status, self.said
-        text = self._stdout.read_text()
-        figures: dict[str, Any] = json.loads(text) if text else {}
-        return figures
+        self.wait(lambda: self.hosts >= set(names), seconds=seconds, what=f"results of {names}")

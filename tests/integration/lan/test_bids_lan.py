@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lan_bed import Bed
 from lan_client import configure, program, share_kernels
+from runs import derivatives_of
 
 from pyhrf.simulation.bids import write_bids
 from pyhrf.simulation.spec import SimulationSpec
@@ -22,15 +23,6 @@ OPTIONS = ("--parcellation", 60, "-C", "one-two=cond1-cond2", "--fd-threshold", 
 def bids(bed: Bed, home: Path, out: str, engine: str) -> subprocess.CompletedProcess[str]:
     words = ("bids", home / "ds", home / out, "participant", *OPTIONS, "-x", engine)
     return program(bed, home, *words, timeout=150)
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """What a user sees; reports name the file of the parcels, which lies in the output."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes().replace(str(folder).encode(), b"OUT")
-        for path in folder.rglob("*")
-        if path.is_file() and not str(path.relative_to(folder)).startswith((".pyhrf", ".journal"))
-    }
 
 
 def batches_of(out: Path, label: str) -> list[dict[str, object]]:
@@ -55,8 +47,8 @@ def test_bids__same_bytes_and_the_missing_participant_later(bed: Bed, home: Path
         assert len(said) == 1
         assert f"{NAME.format('02')} is left out: {events}, line " in said[0]
         assert "2 of 3 participants and tasks" in done.stdout
-    assert files_of(home / "local") == files_of(home / "lan")
-    assert len(files_of(home / "lan")) > 40
+    assert derivatives_of(home / "local") == derivatives_of(home / "lan")
+    assert len(derivatives_of(home / "lan")) > 40
     assert not (home / "lan" / "sub-02").exists()
 
     first = {label: batches_of(home / "lan", label) for label in ("01", "03")}
@@ -69,7 +61,7 @@ def test_bids__same_bytes_and_the_missing_participant_later(bed: Bed, home: Path
     for out, engine in (("local", "local"), ("lan", "LAN")):
         done = bids(bed, home, out, engine)
         assert done.returncode == 0, done.stderr
-    assert files_of(home / "local") == files_of(home / "lan")
+    assert derivatives_of(home / "local") == derivatives_of(home / "lan")
     assert {label: batches_of(home / "lan", label) for label in first} == first
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert {batch["host"] for batch in batches_of(home / "lan", "02")} <= set(bed.hosts)

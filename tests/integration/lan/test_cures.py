@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from cures import check_cured, cure_of, type_on_client
 from lan_bed import LAB, Bed
 from lan_client import (
-    PROGRAM,
     change_key,
     configure,
     forget_key,
@@ -19,6 +17,7 @@ from lan_client import (
     remote_folder,
     ssh_config,
 )
+from runs import PROGRAM
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -80,7 +79,7 @@ def test_cure__has_an_agent_hold_a_key_with_a_passphrase(bed: Bed, home: Path):
     command = cure_of(said.stdout, "h1").rpartition("started: ")[2]
     assert command == 'eval "$(ssh-agent)" && ssh-add ~/.ssh/id_ed25519'
     # in one shell, as its user would
-    again = shlex.join([sys.executable, "-c", PROGRAM.format("run"), "check", "LAN"])
+    again = shlex.join([*PROGRAM, "check", "LAN"])
     asked = f"export SSH_ASKPASS={shlex.quote(str(ask))} SSH_ASKPASS_REQUIRE=force; "
     script = f"{asked}{command} && {again}; s=$?; ssh-agent -k >/dev/null; exit $s"
     done = type_on_client(bed, home, script)

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bed_parts import Process, wait_until
 from lan_bed import LAB, Bed
 from lan_client import Scenario, configure, program, remote_folder
+from runs import assert_all_found
 
 pytestmark = pytest.mark.timeout(150)
 N = 150
@@ -30,12 +30,6 @@ def launcher(bed: Bed, host: str) -> Process:
 def workers(bed: Bed, host: str) -> list[Process]:
     """Find the processes that do the work: those that spend their time below the launcher."""
     return [p for p in bed.processes(host) if "spawn_main" in p.command]
-
-
-def assert_all_found(figures: dict[str, Any], n: int = N) -> None:
-    assert figures["n_found"] == n
-    assert figures["failed"] == {}
-    assert figures["same"]
 
 
 def assert_left_as_it_was(bed: Bed, home: Path) -> None:
@@ -86,7 +80,7 @@ def test_worker_killed__its_batch_is_done_again(bed: Bed, home: Path):
     news = program(bed, home, "monitor", run.out).stdout
     assert f"{N}/{N} parcels" in news
     assert said.partition(" ")[2] in news
-    assert_all_found(figures)
+    assert_all_found(figures, N)
     assert_left_as_it_was(bed, home)
 
 

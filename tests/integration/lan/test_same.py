@@ -12,23 +12,17 @@ import pytest
 from bed_parts import Process
 from lan_bed import LAB, Bed
 from lan_client import (
-    PROGRAM,
     configure,
     program,
     remote_folder,
     share_kernels,
     ssh_config,
 )
+from runs import results_of
 
 import pyhrf
 
 pytestmark = pytest.mark.timeout(200)
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    del files["run.json"]
-    return files
 
 
 def estim(
@@ -67,7 +61,7 @@ def test_simulation__same_bytes_at_the_niceness_asked_for(bed: Bed, home: Path):
     estim(bed, home, "serial", "serial")
     with Observer(bed) as observer:
         done = estim(bed, home, "LAN", "lan")
-    assert files_of(home / "serial") == files_of(home / "lan")
+    assert results_of(home / "serial") == results_of(home / "lan")
     # Neither the trial of the host nor the login's shell, which is there until it becomes nice.
     pythons = [p for p in observer.seen if p.command.startswith(sys.executable)]
     working = [p for p in pythons if "spawn_main" in p.command or "pyhrf" in p.command]
@@ -96,7 +90,7 @@ def test_other_estimators__same_bytes(bed: Bed, home: Path, group: str, options:
     assert done.returncode == 0, done.stderr
     estim(bed, home, "serial", "serial", group=group)
     estim(bed, home, "LAN", "lan", group=group)
-    assert files_of(home / "serial") == files_of(home / "lan")
+    assert results_of(home / "serial") == results_of(home / "lan")
     provenance = pyhrf.Results(home / "lan").provenance
     assert provenance["engine"] == {"name": "LAN", "n_workers": 2}
     assert {batch["host"] for batch in provenance["batches"]} <= {"h1", "h2"}
@@ -115,7 +109,7 @@ def test_hosts_in_a_file__same_bytes(
     assert program(bed, home, "jde", "buildcfg", *options).returncode == 0
     estim(bed, home, "serial", "serial")
     estim(bed, home, "LAN", "lan")
-    assert files_of(home / "serial") == files_of(home / "lan")
+    assert results_of(home / "serial") == results_of(home / "lan")
     provenance = pyhrf.Results(home / "lan").provenance
     assert provenance["engine"]["n_workers"] == 3
     assert {batch["host"] for batch in provenance["batches"]} == {"station", "h1"}
@@ -125,9 +119,7 @@ def test_self_test__runs_on_the_configured_hosts(bed: Bed, home: Path):
     configure(bed, home, hosts="h1,h2", enable_unit_test=1)
     tests = ("test_default_treatment_parallel_LAN", "test_remote_dir_writable")
     names = [f"pyhrf.test.test_treatment.TreatmentTest.{test}" for test in tests]
-    done = bed.run_client(
-        ["-c", PROGRAM.format("run_maketests"), *names], home=home, timeout=150, check=False
-    )
+    done = program(bed, home, "maketests", *names, timeout=150)
     assert done.returncode == 0, done.stderr
     assert "Ran 2 tests" in done.stderr
     assert "skipped" not in done.stderr
@@ -136,7 +128,7 @@ def test_self_test__runs_on_the_configured_hosts(bed: Bed, home: Path):
 def test_self_test__fails_where_the_folder_cannot_be_written(bed: Bed, home: Path):
     configure(bed, home, hosts="h1", enable_unit_test=1, remote_path=bed.folder / "forbidden")
     name = "pyhrf.test.test_treatment.TreatmentTest.test_remote_dir_writable"
-    done = program(bed, home, name, name="run_maketests")
+    done = program(bed, home, "maketests", name)
     assert done.returncode == 1
     assert "h1: " in done.stderr
     assert "cannot be written there" in done.stderr
