@@ -302,7 +302,7 @@ def by_condition(column: str) -> str:
     return f"{column}_by_condition"
 
 
-def columns_of(table: Table, found: Iterable[str]) -> list[str]:
+def columns_of(table: Table, found: Iterable[str] = ()) -> list[str]:
     """Name the columns of a table in which these have values."""
     names = set(found)
     return [name for name, one in COLUMNS[table].items() if one.always or name in names]

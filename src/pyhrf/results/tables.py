@@ -6,17 +6,18 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pyhrf.data import FloatArray, ParcelEstimate
-from pyhrf.outputs.columns import Table, by_condition, columns_of
+from pyhrf.outputs.columns import by_condition, columns_of
 from pyhrf.results.files import replace_file
 
+_BLANK = re.compile(r"\s")
 _MOST_POINTS = 200  # of a chain in convergence.tsv
 
 Cell = str | int | float
-Row = Mapping[str, Cell]
 
 
 def write_tables(
@@ -39,59 +40,71 @@ def write_tables(
         Names, in the order of the values in ``ParcelEstimate.conditions``.
     """
     usable = [estimate for estimate in estimates if estimate.status == "ok"]
-    summary = {name for one in usable for name in one.summary}
-    _write(directory, "parcels", summary, _parcel_rows(estimates))
-    hrf = {name for one in usable for name in one.hrf}
-    if by_condition("hrf") in hrf:
-        hrf.add("condition")
-    _write(directory, "hrf", hrf, _hrf_rows(usable, conditions))
-    of_conditions = {name for one in usable for name in one.conditions}
-    _write(directory, "conditions", of_conditions, _condition_rows(usable, conditions))
+    columns = columns_of("parcels", {name for one in usable for name in one.summary})
+    _write(directory / "parcels.tsv", columns, _parcel_rows(estimates, columns))
+    found = {name for one in usable for name in one.hrf}
+    if by_condition("hrf") in found:
+        found.add("condition")
+    columns = columns_of("hrf", found)
+    _write(directory / "hrf.tsv", columns, _hrf_rows(usable, conditions, columns))
+    columns = columns_of("conditions", {name for one in usable for name in one.conditions})
+    _write(directory / "conditions.tsv", columns, _condition_rows(usable, conditions, columns))
     if traced := [one for one in usable if one.trace.size]:
-        _write(directory, "convergence", (), _trace_rows(traced))
+        _write(directory / "convergence.tsv", columns_of("convergence"), _trace_rows(traced))
 
 
-def _parcel_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[Row]:
+def _parcel_rows(
+    estimates: Iterable[ParcelEstimate], columns: Sequence[str]
+) -> Iterator[Sequence[Cell]]:
     for estimate in estimates:
-        yield {
+        values = {
             "parcel": estimate.parcel,
             "status": estimate.status,
-            "reason": estimate.reason,
+            "reason": " ".join(estimate.reason.split()),
             "n_positions": int(estimate.positions.size),
             **estimate.summary,
         }
+        yield [values.get(column, math.nan) for column in columns]
 
 
-def _hrf_rows(estimates: Iterable[ParcelEstimate], conditions: Sequence[str]) -> Iterator[Row]:
+def _hrf_rows(
+    estimates: Iterable[ParcelEstimate], conditions: Sequence[str], columns: Sequence[str]
+) -> Iterator[Sequence[Cell]]:
     """Give the HRF of all conditions together, which are no condition, then that of each."""
     for estimate in estimates:
-        shared = {name: values for name, values in estimate.hrf.items() if values.ndim == 1}
-        yield from _samples(estimate.parcel, "", shared)
-        own = {
-            name: estimate.hrf[by_condition(name)]
-            for name in shared
-            if by_condition(name) in estimate.hrf
-        }
+        hrf = estimate.hrf
+        shared = {name: hrf[name] for name in columns if name in hrf}
+        yield from _samples(estimate.parcel, "", shared, columns)
+        own = {name: hrf[by_condition(name)] for name in columns if by_condition(name) in hrf}
         for index, condition in enumerate(conditions if own else ()):
-            values = {name: of_all[index] for name, of_all in own.items()}
-            yield from _samples(estimate.parcel, condition, {"time": shared["time"], **values})
+            values = {"time": hrf["time"], **{name: each[index] for name, each in own.items()}}
+            yield from _samples(estimate.parcel, condition, values, columns)
 
 
-def _samples(parcel: int, condition: str, values: Mapping[str, FloatArray]) -> Iterator[Row]:
-    for sample in zip(*(one.tolist() for one in values.values()), strict=True):
-        yield {"parcel": parcel, "condition": condition, **dict(zip(values, sample, strict=True))}
+def _samples(
+    parcel: int, condition: str, values: Mapping[str, FloatArray], columns: Sequence[str]
+) -> Iterator[Sequence[Cell]]:
+    n_samples = len(values["time"])
+    cells: dict[str, list[Any]] = {
+        "parcel": [parcel] * n_samples,
+        "condition": [condition] * n_samples,
+        **{name: one.tolist() for name, one in values.items()},
+    }
+    missing = [math.nan] * n_samples
+    yield from zip(*(cells.get(column, missing) for column in columns), strict=True)
 
 
 def _condition_rows(
-    estimates: Iterable[ParcelEstimate], conditions: Sequence[str]
-) -> Iterator[Row]:
+    estimates: Iterable[ParcelEstimate], conditions: Sequence[str], columns: Sequence[str]
+) -> Iterator[Sequence[Cell]]:
     for estimate in estimates:
         for index, condition in enumerate(conditions):
-            values = {name: float(of_all[index]) for name, of_all in estimate.conditions.items()}
-            yield {"parcel": estimate.parcel, "condition": condition, **values}
+            values: dict[str, Cell] = {"parcel": estimate.parcel, "condition": condition}
+            values |= {name: float(each[index]) for name, each in estimate.conditions.items()}
+            yield [values.get(column, math.nan) for column in columns]
 
 
-def _trace_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[Row]:
+def _trace_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[Sequence[Cell]]:
     """Give the criterion after iterations of each chain, the last one among them."""
     for estimate in estimates:
         n_chains = int(estimate.summary.get("n_chains", 1))
@@ -103,29 +116,21 @@ def _trace_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[Row]:
                 before = max(int(estimate.summary.get("n_iterations", 0)) - n_values, 0)
             step = -(-n_values // _MOST_POINTS)
             for place in range((n_values - 1) % step, n_values, step):
-                yield {
-                    "parcel": estimate.parcel,
-                    "chain": chain,
-                    "iteration": before + place + 1,
-                    "criterion": float(values[place]),
-                }
+                yield estimate.parcel, chain, before + place + 1, float(values[place])
 
 
-def _write(directory: Path, table: Table, found: Iterable[str], rows: Iterable[Row]) -> None:
-    """Write the columns that a table always has, and those that are found in its rows."""
-    columns = columns_of(table, found)
-    with replace_file(directory / f"{table}.tsv") as file:
-        file.write(("\t".join(columns) + "\n").encode())
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    with replace_file(path) as file:
+        file.write(("\t".join(header) + "\n").encode())
         for row in rows:
-            cells = [_text(row.get(column, math.nan)) for column in columns]
-            file.write(("\t".join(cells) + "\n").encode())
+            file.write(("\t".join(map(_text, row)) + "\n").encode())
 
 
 def _text(value: Cell) -> str:
     if isinstance(value, str):
-        # A tab or a line's end inside a reason or a name would break the row. One blank for each:
-        # a name must lead to the files of its maps.
-        return re.sub(r"\s", " ", value) if value.strip() else "n/a"
+        # A tab or a line's end inside a name would break the row. One blank for each character: a
+        # name must lead to the files of its maps.
+        return _BLANK.sub(" ", value) if value.strip() else "n/a"
     if isinstance(value, int):
         return str(value)
     return f"{value:.9g}" if math.isfinite(value) else "n/a"
