@@ -65,38 +65,14 @@ _OWN_COLUMNS = {
 
 
 def unit_of(kind: MapKind, stat: Stat, signal: str) -> str:
-    """Give the unit of a map.
-
-    Parameters
-    ----------
-    kind : MapKind
-    stat : Stat
-        What becomes of it.
-    signal : str
-        Unit of the data.
-
-    Returns
-    -------
-    str
-    """
+    """Give the unit of what becomes of a map, where that of the data is ``signal``."""
     if kind.unit not in (SIGNAL, SIGNAL_SQUARED):
         return kind.unit or "none"
     return f"({signal})^2" if stat.squared or kind.unit == SIGNAL_SQUARED else signal
 
 
 def described_columns(table: Table, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Say what columns of a table hold.
-
-    Parameters
-    ----------
-    table : {"hrf", "parcels", "conditions"}
-    names : iterable of str
-        Of its columns.
-
-    Returns
-    -------
-    dict of str to dict
-    """
+    """Say what these columns of a table hold, as BIDS wants it in a JSON file."""
     said: dict[str, dict[str, Any]] = {}
     for name in names:
         if name in _OWN_COLUMNS:
