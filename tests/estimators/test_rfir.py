@@ -380,7 +380,7 @@ def test_compile__does_not_run_what_the_user_asked_for(monkeypatch):
     seen = []
     monkeypatch.setattr(
         "pyhrf.estimators.rfir.solve_rfir",
-        lambda problem, bold, _: seen.append((problem.n_iterations, bold.shape[1])),
+        lambda problem, bold, _: seen.append((problem.settings.n_iterations, bold.shape[1])),
     )
     RFIR(one_condition(), n_iterations=10_000, min_positions=5_000).compile()
     assert len(seen) == 1

@@ -92,9 +92,8 @@ def section_of_settings(settings: type[EstimatorSettings], module: str) -> type[
     hints = get_type_hints(settings)
 
     def check(section: Section) -> Section:
-        values = {name: getattr(section, name) for name in hints}
-        for name, rule in settings(**values).conflicts():
-            raise cross_check_error(type(section), (name,), values[name], rule)
+        for name, rule in settings.of(section).conflicts():
+            raise cross_check_error(type(section), (name,), getattr(section, name), rule)
         return section
 
     content: dict[str, Any] = {

@@ -130,10 +130,7 @@ class Study(_WithEstimators, tag="study"):
     @property
     def own(self) -> EstimatorSettings:
         """The parameters that the estimator has for itself."""
-        section = getattr(self, self.kind.section)
-        return self.kind.settings(
-            **{name: getattr(section, name) for name in type(section).model_fields}
-        )
+        return self.kind.settings.of(getattr(self, self.kind.section))
 
     @property
     def model(self) -> ModelSettings:

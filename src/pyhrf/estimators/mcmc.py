@@ -21,6 +21,7 @@ from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.neighbour_correlation import neighbour_correlation
 from pyhrf.parameters.declare import documented
 from pyhrf.parameters.mcmc import FEWEST_KEPT, McmcSettings
+from pyhrf.parameters.vem import VemSettings
 
 # Iterations of the variational EM that sets priors and starting points.
 VEM_ITERATIONS, VEM_TOLERANCE = 100, 1e-4
@@ -74,14 +75,13 @@ class JDEMCMC(McmcSettings, ParcelEstimator):
 
     @cached_property
     def _problem(self) -> MCMCProblem:
-        beta = strength_of(self.beta)
-        vem = experiment_problem(
-            self.experiment,
-            self,
+        start = VemSettings(
             n_iterations=VEM_ITERATIONS,
             tolerance=VEM_TOLERANCE,
-            beta=beta,
+            beta=self.beta,
+            shared_noise="none",
         )
+        vem = experiment_problem(self.experiment, self, start)
         with threadpool_limits(1, user_api="blas"):
             design = compressed_design(vem.design, vem.prior.R_inv)
         settings = Settings(
@@ -92,7 +92,7 @@ class JDEMCMC(McmcSettings, ParcelEstimator):
             threshold=np.nan if self.ppm_threshold is None else float(self.ppm_threshold),
             seed=self.seed,
         )
-        return MCMCProblem(vem, design, FieldPrior(beta, self.seed), settings)
+        return MCMCProblem(vem, design, FieldPrior(strength_of(self.beta), self.seed), settings)
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""

@@ -85,9 +85,7 @@ class RFIR(RfirSettings, ParcelEstimator):
                 kept=self.experiment.kept,
             )
             R = np.asarray(np.linalg.inv(prior_precision(X.shape[2], self.dt)), dtype=np.float64)
-            return make_rfir_problem(
-                projector, design, R, n_iterations=self.n_iterations, tolerance=self.tolerance
-            )
+            return make_rfir_problem(projector, design, R, RfirSettings.of(self))
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
@@ -105,8 +103,9 @@ class RFIR(RfirSettings, ParcelEstimator):
         shape = (self.experiment.n_scans, N_COMPILED)
         noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
         graph = NeighbourGraph.from_edges(np.empty((0, 2), np.int32), N_COMPILED)
+        short = replace(self._problem.settings, n_iterations=2)
         with suppress(ArithmeticError, np.linalg.LinAlgError):  # of noise nothing is asked
-            solve_rfir(replace(self._problem, n_iterations=2), noise, graph)
+            solve_rfir(replace(self._problem, settings=short), noise, graph)
 
     def _estimate(
         self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph

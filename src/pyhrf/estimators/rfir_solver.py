@@ -24,6 +24,7 @@ from pyhrf.model.statistics import (
     parcel_moments,
     without_nuisance,
 )
+from pyhrf.parameters.rfir import RfirSettings
 
 # Directions of the prior that hold less than this of its variance are left out: some ten are left.
 LEAST_SHARE = 1e-5
@@ -50,9 +51,8 @@ class RFIRProblem:
         Prior variances to begin with, in units of the noise's.
     white : int
         Place of the autocorrelation 0 in the grid.
-    n_iterations : int
-    tolerance : float
-        Of the log likelihood, per scan.
+    settings : RfirSettings
+        Of the estimator.
     """
 
     projector: Projector
@@ -61,8 +61,7 @@ class RFIRProblem:
     basis: FloatArray
     start: FloatArray
     white: int
-    n_iterations: int
-    tolerance: float
+    settings: RfirSettings
 
     @property
     def n_conditions(self) -> int:
@@ -134,9 +133,7 @@ def make_rfir_problem(
     projector: Projector,
     design: DesignStatistics,
     R: FloatArray,
-    *,
-    n_iterations: int,
-    tolerance: float,
+    settings: RfirSettings,
 ) -> RFIRProblem:
     """Compute what does not depend on the data.
 
@@ -146,10 +143,7 @@ def make_rfir_problem(
         Of the study.
     R : array, shape (n_hrf, n_hrf)
         Prior covariance of a response, up to its scale.
-    n_iterations : int
-        Iterations of a position at most.
-    tolerance : float
-        A position's iterations end when one adds less than this to its log likelihood per scan.
+    settings : RfirSettings
     """
     n_hrf = len(R)
     values, vectors = np.linalg.eigh(R)
@@ -168,8 +162,7 @@ def make_rfir_problem(
         basis,
         START / power,
         white,
-        n_iterations,
-        tolerance,
+        settings,
     )
 
 
@@ -211,15 +204,15 @@ def fit_responses(problem: RFIRProblem, Y: FloatArray) -> Responses:
     rho_index = np.full(n_positions, problem.white)
     n_iterations = np.empty(n_positions, dtype=np.int64)
     converged = np.empty(n_positions, dtype=np.bool_)
-    trace = np.zeros(problem.n_iterations)
+    trace = np.zeros(problem.settings.n_iterations)
     n_free = float(design.n_free)
     fit_positions(
         *given,
         design.log_det,
         n_free,
         problem.start,
-        problem.tolerance * (len(Y) - len(problem.projector.censored)),
-        problem.n_iterations,
+        problem.settings.tolerance * (len(Y) - len(problem.projector.censored)),
+        problem.settings.n_iterations,
         *(lam, rho_index, n_iterations, converged, trace),
     )
     if not np.isfinite(trace).all():

@@ -34,7 +34,8 @@ class JDEVEM(VemSettings, ParcelEstimator):
     mixture of an inactive and an active class on every ``a_vm``, an Ising field on the labels,
     and noise that positions share as far as the data show it (``docs/model.md``). Model: Makni et
     al. 2008, Vincent et al. 2010 (IEEE TMI 29(4):1059); variational EM: Chaari et al. 2013 (IEEE
-    TMI 32(5):821).
+    TMI 32(5):821). Noise and field are prepared by 38 iterations at most, before those that are
+    counted.
 
     Parameters
     ----------
@@ -68,18 +69,12 @@ class JDEVEM(VemSettings, ParcelEstimator):
         check_iterations(self.n_iterations, self.tolerance)
         check_threshold(self.ppm_threshold)
         check_seed(self.seed)
+        strength_of(self.beta)
         _ = self._problem
 
     @cached_property
     def _problem(self) -> VEMProblem:
-        return experiment_problem(
-            self.experiment,
-            self,
-            n_iterations=self.n_iterations,
-            tolerance=self.tolerance,
-            beta=strength_of(self.beta),
-            shared=self.shared_noise == "measured",
-        )
+        return experiment_problem(self.experiment, self, VemSettings.of(self))
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""

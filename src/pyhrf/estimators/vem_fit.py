@@ -127,7 +127,7 @@ class Fit(ABC):
     def iterate(self, n_iterations: int, *, until_settled: bool = True) -> bool:
         """Run the iterations and keep their free energies; tell whether they converged."""
         trace = np.empty(n_iterations)
-        tolerance = self.problem.tolerance if until_settled else -np.inf
+        tolerance = self.problem.settings.tolerance if until_settled else -np.inf
         done, converged = run_vem(self.data, self.prior, self.state, self.hyper, tolerance, trace)
         if not np.isfinite(trace[:done]).all():
             raise FloatingPointError("the free energy is not finite")

@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, FloatArray
+from pyhrf.estimators.checks import strength_of
 from pyhrf.estimators.vem_kernels import contract_design
 from pyhrf.estimators.vem_state import Prior
 from pyhrf.model.checks import checked_design
@@ -16,6 +17,7 @@ from pyhrf.model.noise_spectrum import CosineBasis, cosine_basis, to_cosines
 from pyhrf.model.nuisance import independent_columns
 from pyhrf.model.statistics import DesignStatistics, Projector, design_statistics
 from pyhrf.parameters.model import ModelSettings
+from pyhrf.parameters.vem import VemSettings
 
 # Grid of lag-1 autocorrelations, and the peak times of the HRFs to begin with, seconds.
 AR1_GRID = np.round(np.arange(-0.2, 0.91, 0.05), 2)
@@ -72,12 +74,8 @@ class VEMProblem:
         HRFs to begin with; the one that explains most is taken.
     start_Gamma, start_inverse : arrays, shape (n_starts, n_rho, n_conditions, n_conditions)
         Cross products of the regressors that they make, and their pseudo-inverses.
-    n_iterations : int
-        Iterations at most, once the field is fixed.
-    tolerance : float
-        As in `run_vem`.
-    beta : float or None
-        Strength of the field; None to choose it, with its log odds, per condition.
+    settings : VemSettings
+        Of the estimator.
     explained : array, shape (n_scans, n_explained)
         Orthonormal basis of the nuisance and of all that a response could be.
     cosines : CosineDesign or None
@@ -91,11 +89,19 @@ class VEMProblem:
     starts: FloatArray
     start_Gamma: FloatArray
     start_inverse: FloatArray
-    n_iterations: int
-    tolerance: float
-    beta: float | None
+    settings: VemSettings
     explained: FloatArray
     cosines: CosineDesign | None = None
+
+    @property
+    def n_iterations(self) -> int:
+        """Iterations at most, once the field is fixed."""
+        return self.settings.n_iterations
+
+    @property
+    def beta(self) -> float | None:
+        """Strength of the field; None to choose it, with its log odds, per condition."""
+        return strength_of(self.settings.beta)
 
     @property
     def n_conditions(self) -> int:
@@ -111,11 +117,7 @@ class VEMProblem:
 def experiment_problem(
     experiment: Experiment,
     model: ModelSettings,
-    *,
-    n_iterations: int,
-    tolerance: float,
-    beta: float | None,
-    shared: bool = False,
+    settings: VemSettings,
 ) -> VEMProblem:
     """Check what an experiment and the settings of its model say, and compute what they share.
 
@@ -123,10 +125,7 @@ def experiment_problem(
     ----------
     experiment : Experiment
     model : ModelSettings
-    n_iterations, tolerance, beta
-        As in `VEMProblem`.
-    shared : bool
-        Whether noise that positions share may be measured.
+    settings : VemSettings
 
     Raises
     ------
@@ -151,11 +150,9 @@ def experiment_problem(
             design,
             R_inv=R_inv,
             starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
-            n_iterations=n_iterations,
-            tolerance=tolerance,
-            beta=beta,
+            settings=settings,
             cosines=_cosine_design(experiment, projector, R_inv, dt, white=is_white)
-            if shared
+            if settings.shared_noise == "measured"
             else None,
         )
 
@@ -208,9 +205,7 @@ def make_problem(
     *,
     R_inv: FloatArray,
     starts: FloatArray,
-    n_iterations: int,
-    tolerance: float,
-    beta: float | None,
+    settings: VemSettings,
     cosines: CosineDesign | None = None,
 ) -> VEMProblem:
     """Compute what does not depend on the data.
@@ -223,7 +218,7 @@ def make_problem(
         Inverse prior covariance of the HRF, up to its scale.
     starts : array, shape (n_starts, n_hrf)
         HRFs to begin with.
-    n_iterations, tolerance, beta, cosines
+    settings, cosines
         As in `VEMProblem`.
     """
     n_conditions = design.C.shape[2] // starts.shape[1]
@@ -247,9 +242,7 @@ def make_problem(
         starts=starts,
         start_Gamma=Gamma,
         start_inverse=np.linalg.pinv(Gamma, hermitian=True),
-        n_iterations=n_iterations,
-        tolerance=tolerance,
-        beta=beta,
+        settings=settings,
         explained=_explained(projector, responses),
         cosines=cosines,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 Owner = TypeVar("Owner")
 
@@ -101,6 +101,11 @@ def declared(owner: type, name: str) -> Field[Any]:
 @dataclass(frozen=True, kw_only=True)
 class EstimatorSettings:
     """Base of the parameters that an estimator has for itself."""
+
+    @classmethod
+    def of(cls, owner: object) -> Self:
+        """Take them from whatever has them as attributes."""
+        return cls(**{one.name: getattr(owner, one.name) for one in fields(cls)})
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Give parameters whose values do not go together with others, and what they must be."""
