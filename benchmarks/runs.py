@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.measure import Cost, in_turns, median, run_program
 from benchmarks.table import Table
 from benchmarks.workspace import BRAIN, Workspace, estimate
-from pyhrf.config.study import RunFiles
+from pyhrf.config.data_sections import RunFiles
 from pyhrf.inputs.confounds import STRATEGIES, NuisanceFiles
 from pyhrf.inputs.dataset import open_dataset
 from pyhrf.simulation.datasets import write_dataset

@@ -18,7 +18,7 @@ from benchmarks.measure import Cost, in_turns, median, program, run_program, tim
 from benchmarks.runs import two_runs
 from benchmarks.table import Table
 from benchmarks.workspace import BRAIN, Workspace, estimate, real_data
-from pyhrf.config.study import RunFiles
+from pyhrf.config.data_sections import RunFiles
 from pyhrf.data import Parcel
 from pyhrf.estimators import JDEVEM
 from pyhrf.execution.batches import make_batches

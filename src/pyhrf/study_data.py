@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyhrf.config.study import RunFiles, Study
+from pyhrf.config.data_sections import RunFiles
+from pyhrf.config.study import Study
 from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import Dataset, open_dataset
 from pyhrf.inputs.paradigm import EventColumns

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pyhrf.analysis import analyse, analyse_all, cancel_all
+from pyhrf.config.data_sections import RunFiles
 from pyhrf.config.settings import load_settings
-from pyhrf.config.study import RunFiles, Study
+from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.runner import Interrupted
 from pyhrf.execution.serial import SerialEngine

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pyhrf.analysis import analyse, check_study
-from pyhrf.config.study import RunFiles, Study
+from pyhrf.config.data_sections import RunFiles
+from pyhrf.config.study import Study
 from pyhrf.errors import InputError
 
 

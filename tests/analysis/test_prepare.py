@@ -10,7 +10,8 @@ import pytest
 from scipy.io import savemat
 
 from pyhrf.analysis.prepare import prepare
-from pyhrf.config.study import RunFiles, Study
+from pyhrf.config.data_sections import RunFiles
+from pyhrf.config.study import Study
 from pyhrf.simulation.datasets import write_dataset
 from pyhrf.simulation.examples import example_spec
 from pyhrf.simulation.simulate import simulate

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pyhrf.config.contrasts import parse_contrast, read_contrasts
-from pyhrf.config.study import Contrast
+from pyhrf.config.sections import Contrast
 from pyhrf.errors import ConfigError
 
 CONDITIONS = ["a", "b", "clicDaudio", "clicGaudio", "go-left", "it's", "2 back"]

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pyhrf.config.study import Contrast, DataConfig, HrfConfig, Study
+from pyhrf.config.data_sections import DataConfig
+from pyhrf.config.sections import Contrast, HrfConfig
+from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError
 
 RUN = {"bold": "bold.nii.gz", "paradigm": "paradigm.csv"}

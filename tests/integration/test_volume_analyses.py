@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import pyhrf
-from pyhrf.config.study import RunFiles
+from pyhrf.config.data_sections import RunFiles
 from pyhrf.estimators import JDEVEM
 from pyhrf.inputs.dataset import open_dataset
 from pyhrf.simulation.datasets import write_dataset

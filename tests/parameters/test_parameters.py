@@ -8,7 +8,7 @@ from importlib import import_module
 
 import pytest
 
-from pyhrf.commands.parameters import parameter_options, take_parameters
+from pyhrf.commands.parameter_options import parameter_options, take_parameters
 from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError
 from pyhrf.parameters.declare import EstimatorSettings, Option, documented, parameter

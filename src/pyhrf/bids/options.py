@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.config.contrasts import read_contrasts
-from pyhrf.config.study import ConfoundsConfig, Contrast, Study
+from pyhrf.config.sections import ConfoundsConfig, Contrast
+from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
 from pyhrf.errors import ConfigError
 from pyhrf.inputs.bids import Selection

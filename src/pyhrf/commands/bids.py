@@ -22,7 +22,7 @@ from pyhrf.commands.options import (
     fresh_option,
     n_jobs_option,
 )
-from pyhrf.commands.parameters import parameter_options, take_parameters
+from pyhrf.commands.parameter_options import parameter_options, take_parameters
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity, verbosity_option
 from pyhrf.errors import printable
 from pyhrf.notices import LeftOut

@@ -19,7 +19,8 @@ from pyhrf.parameters.estimators import ESTIMATORS, given_options, own_parameter
 from pyhrf.parameters.model import ModelSettings
 
 if TYPE_CHECKING:
-    from pyhrf.config.study import Contrast, Study
+    from pyhrf.config.sections import Contrast
+    from pyhrf.config.study import Study
     from pyhrf.inputs.beside import RunTimes
 
 
@@ -30,7 +31,7 @@ class BuildOptions:
     Attributes
     ----------
     parameters : mapping of str to mapping of str to object
-        Those of the study, by group and name, as `pyhrf.commands.parameters` takes them.
+        Those of the study, by group and name, as `pyhrf.commands.parameter_options` takes them.
     """
 
     study_file: Path = Path()
@@ -302,7 +303,7 @@ def _scan_times(options: BuildOptions) -> RunTimes:
 
 def _contrasts(options: BuildOptions) -> list[Contrast]:
     from pyhrf.config.contrasts import read_contrasts
-    from pyhrf.config.study import Contrast
+    from pyhrf.config.sections import Contrast
 
     contrasts = [Contrast.from_text(text) for text in options.contrasts]
     if options.contrasts_file is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pyhrf.commands.build import BuildOptions, study_of
 from pyhrf.commands.options import CONTEXT, FILE
-from pyhrf.commands.parameters import take_parameters
+from pyhrf.commands.parameter_options import take_parameters
 from pyhrf.commands.study_commands import GROUPS
 from pyhrf.errors import ConfigError, InputError
 

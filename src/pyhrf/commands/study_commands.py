@@ -17,7 +17,7 @@ from pyhrf.commands.options import (
     fresh_option,
     n_jobs_option,
 )
-from pyhrf.commands.parameters import parameter_options, take_parameters
+from pyhrf.commands.parameter_options import parameter_options, take_parameters
 from pyhrf.commands.verbosity import verbosity_option
 from pyhrf.parameters.estimators import PROGRAMS, kinds_of
 from pyhrf.parameters.kinds import EstimatorKind, Program

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pyhrf.config.messages import did_you_mean
-from pyhrf.config.study import Contrast, Study
+from pyhrf.config.sections import Contrast
+from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular
 

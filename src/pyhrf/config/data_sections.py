@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from pyhrf.config.parameters import (
+from pyhrf.config.section import (
     FilePath,
     PlainText,
     Section,
+    as_declared,
     cross_check_error,
     not_allowed,
-    parameter,
-    setting,
+    study_field,
 )
-from pyhrf.parameters.data import MAX_TR, DataSettings
+from pyhrf.parameters.data import MAX_TR, DataKind, DataSettings, ExampleName, LevelsKind, Scaling
 
 
 def _check_tr(tr: float) -> float:
@@ -38,13 +38,13 @@ def _check_start(start: float) -> float:
 class ConditionTimes(Section):
     """The times of one condition, in a file of their own."""
 
-    condition: PlainText = parameter(
+    condition: PlainText = study_field(
         form="attribute",
         min_length=1,
         description="Name of the condition",
         allowed="a name that is not empty",
     )
-    file: FilePath = parameter(
+    file: FilePath = study_field(
         form="text",
         description="FSL's three columns, onset, duration and weight; or AFNI's onsets, a row for "
         "each run that names the file",
@@ -55,22 +55,22 @@ class ConditionTimes(Section):
 class RunFiles(Section):
     """Files of one run."""
 
-    bold: FilePath = parameter(
+    bold: FilePath = study_field(
         description="BOLD data: 4D NIfTI, or of a surface GIFTI or CIFTI time series",
         allowed="the path of a file (.nii, .nii.gz, .gii)",
     )
-    paradigm: FilePath | None = parameter(
+    paradigm: FilePath | None = study_field(
         default=None,
         description="Paradigm: CSV of five columns session, condition, onset, duration, "
         "amplitude; or BIDS events TSV; or the SPM.mat of SPM5, SPM8 or SPM12",
         allowed="the path of a file (.csv, .tsv, .mat, .mat.gz)",
         empty="the times of each condition are in a file of their own",
     )
-    times: tuple[ConditionTimes, ...] = parameter(
+    times: tuple[ConditionTimes, ...] = study_field(
         default=(),
         description="Times of one condition, in the place of a paradigm; one such element for each",
     )
-    start_time: Annotated[float, AfterValidator(_check_start)] = parameter(
+    start_time: Annotated[float, AfterValidator(_check_start)] = study_field(
         default=0.0,
         description="When the first scan was acquired, after the time that onsets count from, as "
         "the StartTime of BIDS: after slice timing correction to the middle of a scan half the "
@@ -78,7 +78,7 @@ class RunFiles(Section):
         allowed=f"-{MAX_TR:g} to {MAX_TR:g}",
         unit="seconds",
     )
-    confounds: FilePath | None = parameter(
+    confounds: FilePath | None = study_field(
         default=None,
         description="Confounds: TSV or CSV of a row per scan below the names of the columns, such "
         "as those of fMRIPrep; <confounds><columns> says which columns count; scans that "
@@ -86,7 +86,7 @@ class RunFiles(Section):
         allowed="the path of a file (.tsv, .csv, .txt)",
         empty="no confounds",
     )
-    censored: FilePath | None = parameter(
+    censored: FilePath | None = study_field(
         default=None,
         description="Censored scans, which count as not acquired: text of their numbers, such as "
         "0 1 17-20, where the first scan is 0",
@@ -123,33 +123,33 @@ class RunFiles(Section):
 class DataConfig(Section):
     """The data."""
 
-    kind: Literal["volume", "surface", "simulation"] = setting(DataSettings, "kind")
-    example: Literal["default", "small", "realistic"] = setting(DataSettings, "example")
-    tr: Annotated[float, AfterValidator(_check_tr)] | None = setting(DataSettings, "tr")
-    runs: tuple[RunFiles, ...] = parameter(
+    kind: DataKind = as_declared(DataSettings, "kind")
+    example: ExampleName = as_declared(DataSettings, "example")
+    tr: Annotated[float, AfterValidator(_check_tr)] | None = as_declared(DataSettings, "tr")
+    runs: tuple[RunFiles, ...] = study_field(
         default=(),
         tag="run",
         description="Files of a run, one such element per run; relative paths start from the "
         "folder of this file",
     )
-    event_column: PlainText = setting(DataSettings, "event_column")
-    amplitude_column: PlainText | None = setting(DataSettings, "amplitude_column")
-    parcellation: FilePath | None = parameter(
+    event_column: PlainText = as_declared(DataSettings, "event_column")
+    amplitude_column: PlainText | None = as_declared(DataSettings, "amplitude_column")
+    parcellation: FilePath | None = study_field(
         default=None,
         description="Parcellation: 3D NIfTI of integers on the grid of the BOLD data, or GIFTI "
         "or CIFTI of one integer per node; 0 is background",
         allowed="the path of a file (.nii, .nii.gz, .gii)",
         empty="none, as for simulation",
     )
-    meshes: tuple[FilePath, ...] = parameter(
+    meshes: tuple[FilePath, ...] = study_field(
         default=(),
         tag="mesh",
         description="Mesh on whose nodes surface data lie, GIFTI, one for each cortical structure "
         "of CIFTI; nodes that an edge joins are neighbours",
         allowed="the path of a file (.gii)",
     )
-    scaling: Literal["none", "percent"] = setting(DataSettings, "scaling")
-    levels: Literal["shared", "per-run"] = setting(DataSettings, "levels")
+    scaling: Scaling = as_declared(DataSettings, "scaling")
+    levels: LevelsKind = as_declared(DataSettings, "levels")
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:

@@ -91,7 +91,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def facts_of(field: FieldInfo | None) -> dict[str, str]:
-    """Give the facts that `parameter` stored: allowed, unit, empty, form, tag."""
+    """Give the facts that `study_field` stored: allowed, unit, empty, form, tag."""
     extra = field.json_schema_extra if field else None
     return {key: str(value) for key, value in extra.items()} if isinstance(extra, dict) else {}
 

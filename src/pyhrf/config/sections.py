@@ -5,7 +5,13 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from pyhrf.config.messages import config_error
-from pyhrf.config.parameters import PlainText, Section, cross_check_error, parameter, setting
+from pyhrf.config.section import (
+    PlainText,
+    Section,
+    as_declared,
+    cross_check_error,
+    study_field,
+)
 from pyhrf.parameters.data import ConfoundSettings
 from pyhrf.parameters.model import DriftKind, ModelSettings, NoiseKind
 
@@ -15,41 +21,41 @@ MAX_HRF_STEPS = 1000  # the cost grows with the cube of the number of HRF coeffi
 class HrfConfig(Section):
     """The haemodynamic response function (HRF)."""
 
-    dt: float = setting(ModelSettings, "dt")
-    duration: float = setting(ModelSettings, "hrf_duration")
+    dt: float = as_declared(ModelSettings, "dt")
+    duration: float = as_declared(ModelSettings, "hrf_duration")
 
 
 class DriftConfig(Section):
     """Slow drift of the signal, removed from each run together with its mean."""
 
-    kind: DriftKind = setting(ModelSettings, "drift")
-    cutoff: float = setting(ModelSettings, "drift_cutoff")
-    order: int = setting(ModelSettings, "drift_order")
+    kind: DriftKind = as_declared(ModelSettings, "drift")
+    cutoff: float = as_declared(ModelSettings, "drift_cutoff")
+    order: int = as_declared(ModelSettings, "drift_order")
 
 
 class NoiseConfig(Section):
     """The noise."""
 
-    kind: NoiseKind = setting(ModelSettings, "noise")
+    kind: NoiseKind = as_declared(ModelSettings, "noise")
 
 
 class ConfoundsConfig(Section):
     """Confounds and censoring by motion, from the files of confounds that runs name."""
 
-    columns: PlainText = setting(ConfoundSettings, "columns")
-    fd_threshold: float | None = setting(ConfoundSettings, "fd_threshold")
+    columns: PlainText = as_declared(ConfoundSettings, "columns")
+    fd_threshold: float | None = as_declared(ConfoundSettings, "fd_threshold")
 
 
 class Contrast(Section):
     """A contrast, its name and a linear expression of conditions."""
 
-    name: PlainText = parameter(
+    name: PlainText = study_field(
         form="attribute",
         min_length=1,
         description="Name of the contrast, which is part of the names of its maps",
         allowed="a name that is not empty",
     )
-    expression: PlainText = parameter(
+    expression: PlainText = study_field(
         form="text",
         min_length=1,
         description="Linear expression of conditions",

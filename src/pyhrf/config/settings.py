@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from pyhrf.config.messages import did_you_mean, problem, section_of
-from pyhrf.config.parameters import not_allowed
+from pyhrf.config.section import not_allowed
 from pyhrf.config.settings_text import line_numbers, values_of_text
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular

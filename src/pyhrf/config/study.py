@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import ValidationError, create_model, model_validator
 
-from pyhrf.config.data_sections import DataConfig, RunFiles
+from pyhrf.config.data_sections import DataConfig
 from pyhrf.config.messages import config_error, facts_of
-from pyhrf.config.parameters import (
+from pyhrf.config.section import (
     FilePath,
     Section,
+    as_declared,
     cross_check_error,
-    parameter,
     section_of_settings,
-    setting,
+    study_field,
 )
 from pyhrf.config.sections import (
     MAX_HRF_STEPS,
@@ -34,18 +34,6 @@ from pyhrf.parameters.estimators import ESTIMATORS, enumerated
 from pyhrf.parameters.kinds import EstimatorKind
 from pyhrf.parameters.model import ModelSettings
 
-__all__ = [
-    "ConfoundsConfig",
-    "Contrast",
-    "DataConfig",
-    "DriftConfig",
-    "HrfConfig",
-    "NoiseConfig",
-    "RunFiles",
-    "Study",
-]
-
-
 if TYPE_CHECKING:
     EstimatorName = str  # a type checker would have each name written here
 else:
@@ -56,7 +44,7 @@ def _own_section(kind: EstimatorKind) -> tuple[type[Section], Any]:
     """Make the section of a study for the parameters that an estimator has for itself."""
     section = section_of_settings(kind.settings, __name__)
     title = f"{kind.method[0].upper()}{kind.method[1:]} ({kind.short})"
-    return section, parameter(
+    return section, study_field(
         default=section(), description=f"{title}, for the estimator {kind.name}"
     )
 
@@ -64,23 +52,23 @@ def _own_section(kind: EstimatorKind) -> tuple[type[Section], Any]:
 class _BeforeEstimators(Section):
     """The beginning of a study, up to the sections of the estimators."""
 
-    estimator: EstimatorName = parameter(
+    estimator: EstimatorName = study_field(
         default=next(iter(ESTIMATORS)),
         description=f"Estimator: {enumerated(lambda kind: f'{kind.method} ({kind.name})')}",
         allowed=f"{', '.join([*ESTIMATORS][:-1])} or {[*ESTIMATORS][-1]}",
     )
-    data: DataConfig = parameter(default=DataConfig(), description="The data")
-    hrf: HrfConfig = parameter(
+    data: DataConfig = study_field(default=DataConfig(), description="The data")
+    hrf: HrfConfig = study_field(
         default=HrfConfig(), description="The haemodynamic response function (HRF)"
     )
-    drift: DriftConfig = parameter(
+    drift: DriftConfig = study_field(
         default=DriftConfig(), description="Slow drift, removed from each run with its mean"
     )
-    confounds: ConfoundsConfig = parameter(
+    confounds: ConfoundsConfig = study_field(
         default=ConfoundsConfig(),
         description="Confounds and censoring by motion, for runs that name a file of confounds",
     )
-    noise: NoiseConfig = parameter(default=NoiseConfig(), description="The noise")
+    noise: NoiseConfig = study_field(default=NoiseConfig(), description="The noise")
 
 
 _OWN_SECTIONS = {kind.section: _own_section(kind) for kind in ESTIMATORS.values()}
@@ -108,15 +96,15 @@ class Study(_WithEstimators, tag="study"):
     0.5
     """
 
-    contrasts: tuple[Contrast, ...] = parameter(
+    contrasts: tuple[Contrast, ...] = study_field(
         default=(),
         tag="contrast",
         description="Contrasts, one element each: numbers, + - * / and parentheses; a condition "
         'of an unusual name in quotes, as <contrast name="audio-video">0.5*audio1 + '
         "0.5*audio2 - 'video 1'</contrast>",
     )
-    seed: int = setting(ModelSettings, "seed")
-    output: FilePath = parameter(
+    seed: int = as_declared(ModelSettings, "seed")
+    output: FilePath = study_field(
         default=Path("results"),
         description="Folder of the results; a relative path starts from the folder of this file",
         allowed="the path of a folder",

@@ -7,6 +7,11 @@ from typing import Literal
 
 from pyhrf.parameters.declare import Option, parameter
 
+DataKind = Literal["volume", "surface", "simulation"]
+ExampleName = Literal["default", "small", "realistic"]
+Scaling = Literal["none", "percent"]
+LevelsKind = Literal["shared", "per-run"]
+
 MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a mistake
 
 
@@ -14,7 +19,7 @@ MAX_TR = 30.0  # seconds; no scanner is that slow, so that a larger value is a m
 class DataSettings:
     """The data, but for their files."""
 
-    kind: Literal["volume", "surface", "simulation"] = parameter(
+    kind: DataKind = parameter(
         "simulation",
         description="Kind of data: your own, in the voxels of volumes or on the nodes of a "
         "surface, or an example data set that is made for you",
@@ -26,7 +31,7 @@ class DataSettings:
             in_bids=False,
         ),
     )
-    example: Literal["default", "small", "realistic"] = parameter(
+    example: ExampleName = parameter(
         "default",
         description="Example data set, used when the kind is simulation",
         allowed="default, small or realistic",
@@ -72,7 +77,7 @@ class DataSettings:
             needs="-f",
         ),
     )
-    scaling: Literal["none", "percent"] = parameter(
+    scaling: Scaling = parameter(
         "none",
         description="Unit of the signal: as it is in the file, or percent of its mean over time "
         "in each voxel and run",
@@ -84,7 +89,7 @@ class DataSettings:
             default="none",
         ),
     )
-    levels: Literal["shared", "per-run"] = parameter(
+    levels: LevelsKind = parameter(
         "shared",
         description="Response levels: shared by all runs, or per-run, COND_run1, COND_run2 and so "
         "on, of which a contrast of COND takes the mean; the HRF is shared in any case",

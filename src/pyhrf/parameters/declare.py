@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 Owner = TypeVar("Owner")
@@ -91,11 +91,6 @@ def parameter(
         "limits": limits,
     }
     return field(default=default, metadata=facts)
-
-
-def declared(owner: type, name: str) -> Field[Any]:
-    """Give the declaration of a parameter."""
-    return next(one for one in fields(owner) if one.name == name)
 
 
 @dataclass(frozen=True, kw_only=True)

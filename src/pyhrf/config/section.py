@@ -30,7 +30,7 @@ class Section(BaseXmlModel, search_mode="unordered"):
     )
 
 
-def parameter(
+def study_field(
     *,
     description: str,
     allowed: str = "",
@@ -76,7 +76,7 @@ def parameter(
     return attr(tag, **options) if form == "attribute" else element(tag, **options)
 
 
-def setting(owner: type, name: str) -> Any:
+def as_declared(owner: type, name: str) -> Any:
     """Declare a field of a `Section` as a dataclass of `pyhrf.parameters` declares it."""
     (one,) = (one for one in fields(owner) if one.name == name)
     facts = dict(one.metadata)
@@ -84,7 +84,7 @@ def setting(owner: type, name: str) -> Any:
     del facts["option"]
     if facts.pop("as_text") or "Literal" in str(one.type):
         limits = {}  # those of a number among other things are with its type
-    return parameter(**facts, **limits, default=one.default, setting=name)
+    return study_field(**facts, **limits, default=one.default, setting=name)
 
 
 def section_of_settings(settings: type[EstimatorSettings], module: str) -> type[Section]:
@@ -97,7 +97,7 @@ def section_of_settings(settings: type[EstimatorSettings], module: str) -> type[
         return section
 
     content: dict[str, Any] = {
-        one.name: (_kind_in_file(hints[one.name], one), setting(settings, one.name))
+        one.name: (_kind_in_file(hints[one.name], one), as_declared(settings, one.name))
         for one in fields(settings)
     }
     return create_model(
