@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -336,9 +337,9 @@ JOB_CLASSES = {"slurm": "SLURMJob", "pbs": "PBSJob", "sge": "SGEJob", "lsf": "LS
 }
 
 
+@pytest.mark.skipif(find_spec("dask_jobqueue") is None, reason="dask-jobqueue is not installed")
 @pytest.mark.parametrize("name", JOB_CLASSES)
 def test_script__asks_for_what_dask_jobqueue_asks_for(name, tmp_path):
-    pytest.importorskip("yaml", reason="dask-jobqueue is not installed")
     settings = {"account": "neuro", "extra_directives": ("requirements = x",)}
     options = {"cores": 1, "processes": 1, "memory": "2GB", "log_directory": str(tmp_path)}
     options |= {"job_name": "pyhrf-abc", "name": "j7", "death_timeout": 30}
