@@ -159,7 +159,9 @@ class _Visit:
         remedy = ""
         try:
             reason, remedy = await self.python.folder(*words)
-        except (Fault, OSError) as error:
+        except Fault as fault:
+            reason = fault.cause
+        except OSError as error:
             reason = str(error) or "no answer in time"
         if not reason:
             return "", ""

@@ -12,7 +12,7 @@ from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.resource import cure_of_sacct, is_stand_in
 from pyhrf.execution.soma.sftp import SftpFolder
-from pyhrf.execution.ssh.python import Probe, Python, check_startup
+from pyhrf.execution.ssh.python import Probe, Python, probe
 from pyhrf.execution.ssh.refusals import HostError
 from pyhrf.execution.ssh.shells import AS_SOMA, Shell, There
 
@@ -57,9 +57,10 @@ def check_versions(place: Place) -> None:
     cure = f"set python in {SECTION[:-5]} to an interpreter there that has pyhrf[cluster]"
 
     async def facts(shell: Shell) -> Probe:
+        python = Python(shell, place.python, cure)
         if isinstance(shell, There):
-            await check_startup(shell.connection, host)
-        return await Python(shell, place.python, cure).facts()
+            return await probe(shell.connection, python, host)
+        return await python.facts()
 
     host = place.folder.host if isinstance(place.folder, SftpFolder) else ""
     where = f"server {host}" if host else "this machine"
