@@ -17,7 +17,7 @@ from pyhrf.execution.engine import BatchResult
 from pyhrf.execution.queues.schedulers import known_to_soma
 from pyhrf.execution.result_files import unpack_result
 from pyhrf.execution.soma.client import SomaClient
-from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError
+from pyhrf.execution.soma.folder import STEP_SECONDS, ClusterFolder, ClusterLostError
 from pyhrf.execution.soma.job import RESULTS
 from pyhrf.execution.ssh.shells import AS_SOMA
 
@@ -103,7 +103,7 @@ class Place:
             self.tell(f"{text} (soma-workflow lost sight of them)")
             return
         command = shlex.join(scheduler.cancel_command(ids))
-        said = self.folder.ask(lambda shell: shell.run(AS_SOMA + command))
+        said = self.folder.ask(lambda shell: shell.run(AS_SOMA + command, seconds=STEP_SECONDS))
         complaints = scheduler.complaints(said.err)
         if complaints:
             program = scheduler.programs[2]

@@ -7,7 +7,7 @@ import sys
 
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.soma.folder import LocalFolder
+from pyhrf.execution.soma.folder import STEP_SECONDS, LocalFolder
 from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.resource import cure_of_sacct, is_stand_in
@@ -87,7 +87,8 @@ def check_sacct_there(place: Place) -> None:
     """
     if place.client.scheduler != "slurm":
         return
-    said = place.folder.ask(lambda shell: shell.run(AS_SOMA + "sacct --version"))
+    asked = f"{AS_SOMA}sacct --version"
+    said = place.folder.ask(lambda shell: shell.run(asked, seconds=STEP_SECONDS))
     if not is_stand_in(said):
         raise EngineError(
             f"{place.name}: soma-workflow would not see there that a job was cancelled or lost "
