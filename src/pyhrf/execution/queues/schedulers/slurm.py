@@ -104,8 +104,8 @@ class Slurm(Scheduler):
 
 def _size(n_bytes: int) -> str:
     """Write an amount of memory in binary units, rounded up."""
-    power = max(i for i in range(4) if n_bytes >= 1024**i)
-    return f"{math.ceil(n_bytes / 1024**power)}{'KKMG'[power]}"
+    power = max((i for i in (1, 2, 3) if n_bytes >= 1024**i), default=1)
+    return f"{math.ceil(n_bytes / 1024**power)}{'_KMG'[power]}"
 
 
 def _words(lines: Iterable[str]) -> list[str]:
