@@ -18,7 +18,8 @@ from pyhrf.estimators.glm_fit import (
     responses,
     t_test,
 )
-from pyhrf.model.hrf import hrf_shape, scaled_to_peak
+from pyhrf.estimators.summary import estimated, shape_figures
+from pyhrf.model.hrf import scaled_to_peak
 from pyhrf.outputs.maps import MapName
 from pyhrf.parameters.model import NoiseKind
 
@@ -75,18 +76,16 @@ def summarise_glm(
         maps |= {("response", name): found[m].T for m, name in enumerate(conditions)}
     maps |= _noise_maps(fits)
     hrf = _parcel_hrf(design, bold, noise, F, conditions)
-    return ParcelEstimate(
-        parcel=parcel.number,
-        status="ok",
-        reason="",
-        positions=parcel.positions,
-        summary={"n_positions_used": float(usable.sum()), **_shape(hrf["time"], hrf["hrf"])},
+    return estimated(
+        parcel,
+        usable,
+        summary=_shape(hrf["time"], hrf["hrf"]),
         conditions={
             "mean_nrl": np.array([maps["nrl", name].mean() for name in conditions]),
             "max_z": np.array([maps["z", name].max() for name in conditions]),
         },
         hrf=hrf,
-        maps={name: _spread(values, usable) for name, values in maps.items()},
+        maps=maps,
     )
 
 
@@ -212,19 +211,6 @@ def _shape(time: FloatArray, hrf: FloatArray) -> dict[str, float]:
     if not np.allclose(steps, steps[0]):
         return {"time_to_peak": float(time[np.argmax(hrf)])}
     # zeros beyond the ends, where a response has not begun or has ended
-    shape = hrf_shape(np.pad(hrf, 1), float(steps[0]))
-    undershoot = float(shape.undershoot[0])
-    return {
-        "time_to_peak": float(shape.time_to_peak[0] + time[0] - steps[0]),
-        "fwhm": float(shape.fwhm[0]),
-        "undershoot": undershoot,
-        "peak_to_undershoot": 1 / undershoot if undershoot > 0 else float("inf"),
-    }
-
-
-def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give the values of the usable positions their places among all."""
-    spread = np.full((len(usable), *values.shape[1:]), np.nan, dtype=np.float32)
-    with np.errstate(over="ignore"):  # infinite: left out by whoever called
-        spread[usable] = values
-    return spread
+    figures = shape_figures(np.pad(hrf, 1), float(steps[0]))
+    figures["time_to_peak"] = float(figures["time_to_peak"] + time[0] - steps[0])
+    return figures

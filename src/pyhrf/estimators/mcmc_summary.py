@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.estimators.mcmc_diagnostics import effective_sample_size, split_rhat
 from pyhrf.estimators.mcmc_solver import MCMCSolution
-from pyhrf.model.hrf import hrf_shape
+from pyhrf.estimators.summary import estimated, shape_figures
 from pyhrf.outputs.maps import MapName
 
 # Chains agree when no R-hat is above this.
@@ -55,20 +55,17 @@ def summarise_draws(
     hrf, sign = _hrf_table(h.reshape(-1, h.shape[2]), dt)
     agreement = _agreement(h, mixture)
     total = steps.n_kept * len(draws)
+    shapes = h.reshape(total, -1)[:: max(total // N_SHAPES, 1)]
     accepted = np.sum([one.accepted for one in draws], axis=0)
     accepted /= len(draws) * (steps.n_burn_in + steps.n_kept)
     mean = mixture.reshape(total, *mixture.shape[2:]).mean(axis=0)
-    estimated = _maps(solution, sign, conditions, contrasts)
-    return ParcelEstimate(
-        parcel=parcel.number,
-        status="ok",
-        reason="",
-        positions=parcel.positions,
+    return estimated(
+        parcel,
+        usable,
         summary={
-            "n_positions_used": float(usable.sum()),
             "n_iterations": float(steps.n_burn_in + steps.n_kept),
             "converged": float(agreement["rhat"] <= RHAT_AGREED),
-            **_shape_summary(hrf["hrf"], sign * h.reshape(total, -1), dt),
+            **shape_figures(hrf["hrf"], dt, sign * shapes),
             "hrf_quality": float(np.sum(h.mean(axis=(0, 1)) ** 2) / np.mean(np.sum(h**2, axis=2))),
             "shared_noise": 0.0,
             "noise_redundancy": solution.redundancy,
@@ -92,7 +89,7 @@ def summarise_draws(
             "ess": agreement["ess_mixture"],
         },
         hrf=hrf,
-        maps={name: _spread(values, usable) for name, values in estimated.items()},
+        maps=_maps(solution, sign, conditions, contrasts),
         trace=np.concatenate([one.log_likelihood for one in draws]),
     )
 
@@ -126,20 +123,6 @@ def _agreement(h: FloatArray, mixture: FloatArray) -> dict[str, FloatArray]:
         "rhat": np.maximum(rhat_hrf.max(), rhat.max()),
         "ess": np.minimum(ess_hrf.min(), ess.min()),
     }
-
-
-def _shape_summary(hrf: FloatArray, h: FloatArray, dt: float) -> dict[str, float]:
-    """Figures of the HRF's shape, each with the sd that it has over draws."""
-    chosen = h[:: max(len(h) // N_SHAPES, 1)]
-    shape = hrf_shape(np.vstack([hrf, np.pad(chosen, ((0, 0), (1, 1)))]), dt)
-    undershoot = float(shape.undershoot[0])
-    summary = {}
-    for name, values in zip(shape._fields, shape, strict=True):
-        known = values[1:][np.isfinite(values[1:])]
-        summary[name] = float(values[0])
-        summary[f"{name}_sd"] = float(known.std()) if len(known) > 1 else float("nan")
-    summary["peak_to_undershoot"] = 1 / undershoot if undershoot > 0 else float("inf")
-    return summary
 
 
 def _maps(
@@ -181,10 +164,3 @@ def _maps(
     maps["noise_sd", ""] = np.sum([one.noise_sd for one in draws], axis=0) / total
     maps["ar1", ""] = np.sum([one.ar1 for one in draws], axis=0) / total
     return maps
-
-
-def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give the values of the usable positions their places among all."""
-    spread = np.full(len(usable), np.nan, dtype=np.float32)
-    spread[usable] = values
-    return spread

@@ -10,7 +10,8 @@ from scipy.special import ndtr
 
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.estimators.rfir_solver import RFIRProblem, RFIRSolution, levels_of
-from pyhrf.model.hrf import hrf_shape, scaled_to_peak
+from pyhrf.estimators.summary import contrast_maps, estimated, shape_figures, with_ends
+from pyhrf.model.hrf import scaled_to_peak
 from pyhrf.outputs.maps import MapName
 
 
@@ -64,27 +65,19 @@ def summarise_rfir(
         maps["nrl", condition] = level[:, m]
         maps["nrl_sd", condition] = sd
         maps["ppm", condition] = ndtr(side * (level[:, m] - ppm_threshold) / sd)
-        maps["response", condition] = _with_ends(response[:, m])
-        maps["response_sd", condition] = _with_ends(found.sd[:, m])
-    for name, weights in contrasts.items():
-        mean = level @ weights
-        sd = np.sqrt(np.einsum("m,vmn,n->v", weights, covariance, weights))
-        maps["contrast", name] = mean
-        maps["contrast_sd", name] = sd
-        maps["contrast_ppm", name] = ndtr(mean / sd)
+        maps["response", condition] = with_ends(response[:, m])
+        maps["response_sd", condition] = with_ends(found.sd[:, m])
+    maps |= contrast_maps(level, covariance, contrasts)
     rho = problem.design.rho[found.rho_index]
     maps["noise_sd", ""] = np.sqrt(found.noise / (1 - rho**2))
     maps["ar1", ""] = rho
-    return ParcelEstimate(
-        parcel=parcel.number,
-        status="ok",
-        reason="",
-        positions=parcel.positions,
+    return estimated(
+        parcel,
+        usable,
         summary={
-            "n_positions_used": float(usable.sum()),
             "n_iterations": float(found.n_iterations.max()),
             "converged": float(found.converged.all()),
-            **_shape(_with_ends(hrf), dt),
+            **shape_figures(with_ends(hrf), dt),
             "log_likelihood": float(found.trace[-1]),
         },
         conditions={
@@ -93,36 +86,11 @@ def summarise_rfir(
         },
         hrf={
             "time": dt * np.arange(len(hrf) + 2, dtype=np.float64),
-            "hrf": _with_ends(hrf),
-            "sd": _with_ends(hrf_sd),
-            "hrf_by_condition": np.stack([_with_ends(one[0]) for one in each]),
-            "sd_by_condition": np.stack([_with_ends(one[1]) for one in each]),
+            "hrf": with_ends(hrf),
+            "sd": with_ends(hrf_sd),
+            "hrf_by_condition": np.stack([with_ends(one[0]) for one in each]),
+            "sd_by_condition": np.stack([with_ends(one[1]) for one in each]),
         },
-        maps={name: _spread(values, usable) for name, values in maps.items()},
+        maps=maps,
         trace=found.trace[: int(found.n_iterations.max())],
     )
-
-
-def _with_ends(values: FloatArray) -> FloatArray:
-    """Put zeros before the first and after the last value of every row."""
-    padded = np.zeros((*values.shape[:-1], values.shape[-1] + 2))
-    padded[..., 1:-1] = values
-    return padded
-
-
-def _shape(hrf: FloatArray, dt: float) -> dict[str, float]:
-    shape = hrf_shape(hrf, dt)
-    undershoot = float(shape.undershoot[0])
-    return {
-        "time_to_peak": float(shape.time_to_peak[0]),
-        "fwhm": float(shape.fwhm[0]),
-        "undershoot": undershoot,
-        "peak_to_undershoot": 1 / undershoot if undershoot > 0 else float("inf"),
-    }
-
-
-def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give the values of the usable positions their places among all."""
-    spread = np.full((len(usable), *values.shape[1:]), np.nan, dtype=np.float32)
-    spread[usable] = values
-    return spread

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
+from pyhrf.estimators.summary import contrast_maps, estimated, shape_figures, with_ends
 from pyhrf.estimators.vem_fit import VEMSolution
 from pyhrf.estimators.vem_state import State
-from pyhrf.model.hrf import hrf_shape, scaled_to_peak
+from pyhrf.model.hrf import scaled_to_peak
 from pyhrf.outputs.maps import MapName
 
 # Draws from the HRF's posterior: the sd of a figure is then known to 7 %.
@@ -57,31 +58,25 @@ def summarise(
     state = solution.state
     hrf, hrf_sd, height = normalised_hrf(state.h, solution.hrf_covariance)
     rng = np.random.default_rng((seed, parcel.number))
+    root = np.linalg.cholesky(solution.hrf_covariance / height**2)
+    draws = hrf[1:-1] + rng.standard_normal((N_DRAWS, len(root))) @ root.T
     level = state.level * height
     covariance = _level_covariance(solution, level, height)
     delta = _thresholds(state, height, ppm_threshold)
-    estimated = _condition_maps(state, height, delta, conditions)
+    maps = _condition_maps(state, height, delta, conditions)
     for m, condition in enumerate(conditions):
-        estimated["nrl", condition] = level[:, m]
-        estimated["nrl_sd", condition] = np.sqrt(covariance[:, m, m])
-    for name, weights in contrasts.items():
-        mean = level @ weights
-        sd = np.sqrt(np.einsum("m,vmn,n->v", weights, covariance, weights))
-        estimated["contrast", name] = mean
-        estimated["contrast_sd", name] = sd
-        estimated["contrast_ppm", name] = ndtr(mean / sd)
-    estimated["noise_sd", ""] = solution.noise_sd
-    estimated["ar1", ""] = solution.rho
-    return ParcelEstimate(
-        parcel=parcel.number,
-        status="ok",
-        reason="",
-        positions=parcel.positions,
+        maps["nrl", condition] = level[:, m]
+        maps["nrl_sd", condition] = np.sqrt(covariance[:, m, m])
+    maps |= contrast_maps(level, covariance, contrasts)
+    maps["noise_sd", ""] = solution.noise_sd
+    maps["ar1", ""] = solution.rho
+    return estimated(
+        parcel,
+        usable,
         summary={
-            "n_positions_used": float(usable.sum()),
             "n_iterations": float(solution.n_iterations),
             "converged": float(solution.converged),
-            **_shape_summary(hrf, solution.hrf_covariance / height**2, dt, rng),
+            **shape_figures(hrf, dt, draws),
             "hrf_quality": solution.quality,
             "shared_noise": float(solution.shared),
             "noise_redundancy": solution.redundancy,
@@ -97,7 +92,7 @@ def summarise(
             "fraction_active": state.p.mean(axis=0),
         },
         hrf={"time": dt * np.arange(len(hrf), dtype=np.float64), "hrf": hrf, "sd": hrf_sd},
-        maps={name: _spread(values, usable) for name, values in estimated.items()},
+        maps=maps,
         trace=solution.trace,
     )
 
@@ -115,31 +110,7 @@ def normalised_hrf(h: FloatArray, Sigma: FloatArray) -> tuple[FloatArray, FloatA
         What `h` was divided by, with its sign; levels are to be multiplied by it.
     """
     scaled, sd, height = scaled_to_peak(h, Sigma)
-    return _with_ends(scaled), _with_ends(sd), height
-
-
-def _with_ends(values: FloatArray) -> FloatArray:
-    """Put zeros before the first and after the last value of every row."""
-    padded = np.zeros((*values.shape[:-1], values.shape[-1] + 2))
-    padded[..., 1:-1] = values
-    return padded
-
-
-def _shape_summary(
-    hrf: FloatArray, Sigma: FloatArray, dt: float, rng: np.random.Generator
-) -> dict[str, float]:
-    """Figures of the HRF's shape, each with the sd that it has over draws from the posterior."""
-    root = np.linalg.cholesky(Sigma)
-    draws = hrf[1:-1] + rng.standard_normal((N_DRAWS, len(root))) @ root.T
-    shape = hrf_shape(np.vstack([hrf, _with_ends(draws)]), dt)
-    undershoot = float(shape.undershoot[0])
-    summary = {}
-    for name, values in zip(shape._fields, shape, strict=True):
-        known = values[1:][np.isfinite(values[1:])]
-        summary[name] = float(values[0])
-        summary[f"{name}_sd"] = float(known.std()) if len(known) > 1 else float("nan")
-    summary["peak_to_undershoot"] = 1 / undershoot if undershoot > 0 else float("inf")
-    return summary
+    return with_ends(scaled), with_ends(sd), height
 
 
 def class_crossing(mean: float, var_inactive: float, var_active: float) -> float:
@@ -202,10 +173,3 @@ def _level_covariance(solution: VEMSolution, level: FloatArray, height: float) -
     covariance = solution.covariance * height**2
     covariance += known * relative * level[:, :, None] * level[:, None, :]
     return covariance + (1.0 - known) ** 2 * solution.plain_covariance
-
-
-def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give the values of the usable positions their places among all."""
-    spread = np.full(len(usable), np.nan, dtype=np.float32)
-    spread[usable] = values
-    return spread
