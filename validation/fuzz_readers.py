@@ -34,7 +34,7 @@ from pyhrf.inputs.voxels import read_voxels
 from pyhrf.results import Grid, Results, write_results
 from pyhrf.results.comparison import compare_results
 
-__all__ = ["READERS", "Reader"]
+__all__ = ["READERS", "Reader", "estimate", "write_two_results"]
 
 make: Any = nib  # whose classes have no types
 
@@ -222,7 +222,8 @@ def _study(folder: Path) -> Reader:
     return Reader([folder / "detectestim.xml"], read_study)
 
 
-def _estimate(number: int) -> ParcelEstimate:
+def estimate(number: int) -> ParcelEstimate:
+    """Make the estimate of a small parcel."""
     time = np.arange(26.0)
     positions = np.arange(9) + 9 * (number - 1)
     return ParcelEstimate(
@@ -244,7 +245,7 @@ def _journal(folder: Path) -> Reader:
         journal.announce(RunState("local", 2, 3, 0))
         for number in (1, 2):
             batch = Batch(number, (number,), 1.0)
-            journal.add(BatchResult(batch, [_estimate(number)], "host", 0.25))
+            journal.add(BatchResult(batch, [estimate(number)], "host", 0.25))
     inside = folder / "out" / ".journal"
     files = [path for path in sorted(inside.iterdir()) if path.name != "lock"]
 
@@ -271,23 +272,26 @@ def _monitor(folder: Path) -> Reader:
     return Reader(files, read)
 
 
-def _results(folder: Path) -> Reader:
+def write_two_results(folder: Path) -> None:
+    """Write two output directories, ``one`` and ``other``, of the same two parcels."""
     labels = np.zeros((3, 3, 3), np.int32)
     labels[:2] = np.array([1, 2])[:, None, None]
-    grid = Grid(labels, np.eye(4), make.Nifti1Header())
-    for name in ("one", "other"):
-        write_results(folder / name, [_estimate(1), _estimate(2)], conditions=["a"], grid=grid)
-        study = Study.build(
-            data={
-                "kind": "volume",
-                "tr": 2.0,
-                "parcellation": "p.nii",
-                "runs": [{"bold": "bold.nii", "paradigm": "events.tsv"}],
-            },
-            estimator="jde-vem" if name == "one" else "jde-mcmc",
-        )
-        run = {"study": study.model_dump(mode="json"), "versions": {}, "inputs": {}, "notes": []}
-        (folder / name / "run.json").write_text(json.dumps(run))
+    data = {
+        "kind": "volume",
+        "tr": 2.0,
+        "parcellation": "p.nii",
+        "runs": [{"bold": "bold.nii", "paradigm": "events.tsv"}],
+    }
+    for name, estimator in (("one", "jde-vem"), ("other", "jde-mcmc")):
+        grid = Grid(labels, np.eye(4), make.Nifti1Header())
+        write_results(folder / name, [estimate(1), estimate(2)], conditions=["a"], grid=grid)
+        study = Study.build(data=data, estimator=estimator).model_dump(mode="json")
+        about = {"study": study, "versions": {"pyhrf": "1"}, "inputs": {}, "notes": []}
+        (folder / name / "run.json").write_text(json.dumps(about))
+
+
+def _results(folder: Path) -> Reader:
+    write_two_results(folder)
     names = ("run.json", "hrf.tsv", "parcels.tsv", "parcels.nii.gz", "nrl_a.nii.gz")
 
     def read(_: Path) -> object:

@@ -9,57 +9,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from validation.fuzz_readers import estimate, write_two_results
 
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.main import pyhrf
-from pyhrf.config.study import Study
-from pyhrf.data import ParcelEstimate
 from pyhrf.execution.engine import Batch, BatchResult
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.run_state import RunState
-from pyhrf.results import Grid, write_results
 
 FILES = ("run.json", "parcels.tsv", "hrf.tsv", "conditions.tsv", "convergence.tsv")
 MAPS = ("parcels.nii.gz", "nrl_a.nii.gz", "hrf.nii.gz")
-
-
-def estimate(number: int) -> ParcelEstimate:
-    time = np.arange(26.0)
-    positions = np.arange(36) + 36 * (number - 1)
-    return ParcelEstimate(
-        number,
-        "ok",
-        "",
-        positions,
-        summary={"n_iterations": 9.0, "converged": 1.0, "time_to_peak": 5.0, "hrf_quality": 0.3},
-        conditions={"mean_active": np.ones(1), "fraction_active": np.ones(1)},
-        hrf={"time": time, "hrf": np.exp(-0.5 * (time - 5) ** 2), "sd": np.full(26, 0.1)},
-        maps={("nrl", "a"): np.linspace(-2, 4, 36, dtype=np.float32)},
-        trace=-np.exp(-np.arange(9.0)),
-    )
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
     """Two output directories, side by side."""
     folder = tmp_path_factory.mktemp("damaged")
-    labels = np.repeat([1, 2], 36).reshape(8, 3, 3).astype(np.int32)
-    run = {
-        "kind": "volume",
-        "tr": 2.0,
-        "parcellation": folder / "p.nii",
-        "runs": [{"bold": folder / "b.nii", "paradigm": folder / "e.tsv"}],
-    }
-    for name, estimator in (("one", "jde-vem"), ("other", "jde-mcmc")):
-        grid = Grid(labels, np.diag([3.0, 3, 3, 1]), nib.Nifti1Header())
-        write_results(folder / name, [estimate(1), estimate(2)], conditions=["a"], grid=grid)
-        study = Study.build(data=run, estimator=estimator).model_dump(mode="json")
-        about = {"study": study, "versions": {"pyhrf": "1"}, "inputs": {}, "notes": []}
-        (folder / name / "run.json").write_text(json.dumps(about))
+    write_two_results(folder)
     return folder
 
 

@@ -13,15 +13,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from surface_files import real_surface, simulated_surface
 
 from pyhrf.analysis import analyse
 from pyhrf.config.study import Study
 from pyhrf.data import ParcelEstimate
 from pyhrf.results import Grid, NodeGrid, Results, write_results
 from pyhrf.results.report import write_report
-from pyhrf.simulation.bids_surfaces import hemispheres_of, write_gifti
-from pyhrf.simulation.datasets import events_tsv
-from pyhrf.simulation.simulate import simulate
 from pyhrf.simulation.spec import SimulationSpec
 
 # Run at the end of the page; what it finds is left in the page for the test to read.
@@ -190,25 +188,11 @@ def draws_a_surface(folder: Path, number: int, *, tr: float, **files: Path) -> N
 
 def test_page__draws_a_simulated_surface_on_its_mesh(tmp_path):
     spec = SimulationSpec(region="box", shape=(8, 6, 4), n_parcels=3, n_scans=100, seed=5)
-    made = simulate(spec)
-    half = next(hemispheres_of(made))
-    names = {"bold": "bold.func.gii", "parcellation": "all.label.gii", "mesh": "flat.surf.gii"}
-    files = {name: tmp_path / file for name, file in names.items()}
-    write_gifti(files["bold"], half.structure, time_series=half.series(made.bold))
-    write_gifti(files["parcellation"], half.structure, label=half.labels)
-    write_gifti(files["mesh"], half.structure, pointset=half.points, triangle=half.triangles)
-    files["paradigm"] = tmp_path / "events.tsv"
-    files["paradigm"].write_text(events_tsv(made.experiment.runs[0]))
-    draws_a_surface(tmp_path, 2, tr=spec.tr, **files)
+    draws_a_surface(tmp_path, 2, tr=spec.tr, **simulated_surface(tmp_path, spec))
 
 
 def test_page__draws_a_real_surface_on_its_mesh(shared_data, tmp_path):
-    files = {
-        name: shared_data / f"real_data_surf_tiny_{name}.gii"
-        for name in ("bold", "parcellation", "mesh")
-    }
-    files["paradigm"] = shared_data / "paradigm_loc_av.csv"
-    draws_a_surface(tmp_path, 38, tr=2.4, **files)
+    draws_a_surface(tmp_path, 38, tr=2.4, **real_surface(shared_data))
 
 
 # Of the nodes and voxels of CIFTI, and of meshes that are thinned.

@@ -8,22 +8,18 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from surface_files import real_surface, simulated_surface
 from test_volume_analyses import program
 
 import pyhrf
 from pyhrf.estimators import JDEVEM
 from pyhrf.inputs.dataset import open_dataset
-from pyhrf.simulation.bids_surfaces import hemispheres_of, write_gifti
-from pyhrf.simulation.datasets import events_tsv
-from pyhrf.simulation.simulate import simulate
 from pyhrf.simulation.spec import SimulationSpec
 
-FILES = {
-    "-f": "real_data_surf_tiny_bold.gii",
-    "-k": "real_data_surf_tiny_parcellation.gii",
-    "-g": "real_data_surf_tiny_mesh.gii",
-    "-r": "paradigm_loc_av.csv",
-}
+SPEC = SimulationSpec(
+    region="box", shape=(8, 6, 4), n_parcels=3, n_scans=120, tr=2.4, n_conditions=2, seed=5
+)
+OPTIONS = {"bold": "-f", "parcellation": "-k", "mesh": "-g", "paradigm": "-r"}
 SOURCES = ("simulated", pytest.param("real", marks=pytest.mark.shared_data))
 
 
@@ -43,29 +39,17 @@ class Surface:
 @pytest.fixture(scope="module", params=SOURCES)
 def surface(request, tmp_path_factory) -> Surface:
     if request.param == "simulated":
-        return simulated(tmp_path_factory.mktemp("surface"))
-    folder = request.getfixturevalue("shared_data")
-    files = {option: folder / name for option, name in FILES.items()}
-    return Surface(files, {36: 15, 38: 24, 39: 24}, ("audio", "video"))
+        files = simulated_surface(tmp_path_factory.mktemp("surface"), SPEC)
+        labels = nib.load(files["parcellation"]).agg_data()
+        numbers, sizes = np.unique(labels, return_counts=True)
+        parcels = dict(zip(numbers.tolist(), sizes.tolist(), strict=True))
+        return Surface(options_of(files), parcels, ("cond1", "cond2"))
+    files = real_surface(request.getfixturevalue("shared_data"))
+    return Surface(options_of(files), {36: 15, 38: 24, 39: 24}, ("audio", "video"))
 
 
-def simulated(folder: Path) -> Surface:
-    """Write one of the two flat hemispheres of the simulator."""
-    spec = SimulationSpec(
-        region="box", shape=(8, 6, 4), n_parcels=3, n_scans=120, tr=2.4, n_conditions=2, seed=5
-    )
-    made = simulate(spec)
-    half = next(hemispheres_of(made))
-    names = {"-f": "bold.func.gii", "-k": "parcels.label.gii", "-g": "mesh.surf.gii"}
-    files = {option: folder / name for option, name in names.items()}
-    write_gifti(files["-f"], half.structure, time_series=half.series(made.bold))
-    write_gifti(files["-k"], half.structure, label=half.labels)
-    write_gifti(files["-g"], half.structure, pointset=half.points, triangle=half.triangles)
-    files["-r"] = folder / "events.tsv"
-    files["-r"].write_text(events_tsv(made.experiment.runs[0]))
-    numbers, sizes = np.unique(half.labels, return_counts=True)
-    parcels = dict(zip(numbers.tolist(), sizes.tolist(), strict=True))
-    return Surface(files, parcels, ("cond1", "cond2"))
+def options_of(files: dict[str, Path]) -> dict[str, Path]:
+    return {OPTIONS[name]: path for name, path in files.items()}
 
 
 @pytest.mark.parametrize("name", ["jde", "rfir"])
@@ -94,7 +78,7 @@ def test_surface__gives_maps_of_its_nodes(surface, tmp_path, name):
 @pytest.mark.shared_data
 def test_tiny_surface__says_how_little_the_data_tell(shared_data, tmp_path):
     """The GLM finds no response in parcels 36 and 38: nor may the HRF there look known."""
-    files = [part for option, file in FILES.items() for part in (option, shared_data / file)]
+    files = [part for pair in options_of(real_surface(shared_data)).items() for part in pair]
     for name in ("jde", "glm"):
         options = ["-I", "2.4", "-u", name, "-o", f"{name}.xml"]
         assert program(f"pyhrf_{name}_buildcfg", *files, *options, folder=tmp_path).returncode == 0
