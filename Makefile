@@ -32,7 +32,7 @@ docs: .environment-docs ## the documentation site, into the folder site/
 # Both processes, and the programs that tests start, share the compiled modules, whoever starts make.
 unit integration: export PYTHONDONTWRITEBYTECODE :=
 unit: .environment-test ## the fast tests
-	$(pytest) -n $(JOBS) -m "not integration"
+	$(pytest) -n $(JOBS) --ignore tests/integration -m "not integration"
 
 integration: .environment-test ## the tests on real data and with real programs
 	$(pytest) -n $(JOBS) --dist loadgroup -m "integration and not long"
