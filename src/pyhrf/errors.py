@@ -9,7 +9,19 @@ __all__ = ["ConfigError", "EngineError", "InputError", "PyhrfError"]
 
 
 class PyhrfError(Exception):
-    """Base of every error that a user can mend; the command prints its text, never a traceback."""
+    """Base of every error that a user can mend; the command prints its text, never a traceback.
+
+    Parameters
+    ----------
+    cause : object
+        What is wrong: its text.
+    cure : str
+        What to do, where it is needed apart from the cause.
+    """
+
+    def __init__(self, cause: object = "", cure: str = "") -> None:
+        super().__init__(f"{cause}; {cure}" if cure else cause)
+        self.cause, self.cure = str(cause), cure
 
 
 class InputError(PyhrfError):

@@ -59,6 +59,10 @@ class OfParcels(str):
         return made
 
 
+class Lost(str):
+    """Says that a job or a worker is lost."""
+
+
 class DoneBefore(str):
     """Says how many parcels were done before a run began.
 

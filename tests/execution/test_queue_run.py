@@ -331,7 +331,7 @@ def test_run__nothing_to_do_removes_what_is_left(make):
 def test_run__path_that_a_script_cannot_hold_is_refused(make, tmp_path):
     engine, _ = make("work")
     engine.folder = tmp_path / "my data" / "queue"
-    with pytest.raises(ConfigError, match=r"my data.*-u DIR"):
+    with pytest.raises(ConfigError, match=r"my data.*\(output\)"):
         estimates(engine, 1)
 
 

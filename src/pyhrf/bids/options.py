@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pyhrf.config.contrasts import read_contrasts
+from pyhrf.config.messages import Mistake, RefusedValuesError
 from pyhrf.config.sections import ConfoundsConfig, Contrast
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
@@ -19,8 +19,6 @@ from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.paradigm import EventColumns
 from pyhrf.parameters.estimators import ESTIMATORS, given_options, own_parameters
 from pyhrf.parameters.kinds import EstimatorKind
-
-_CONTRAST = re.compile("element <contrast( [0-9]+)?>, attribute name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,12 +176,12 @@ class BidsOptions:
         values |= {"estimator": kind.name, "contrasts": self.all_contrasts()}
         try:
             return self.base.replaced(**{**values, "data": {"meshes": (), **self.data, **data}})
-        except ConfigError as error:
-            raise ConfigError(self._by_option(str(error))) from error
+        except RefusedValuesError as error:
+            raise ConfigError(self._by_option(error.mistakes)) from error
 
-    def _by_option(self, text: str) -> str:
+    def _by_option(self, mistakes: Sequence[Mistake]) -> str:
         """Name the options where the elements of a study file are named, but nobody gave a file."""
-        options: dict[str, str] = {}
+        options: dict[tuple[str | int, ...], str] = {}
         for (group, name), option in given_options(self.parameters).items():
             if group == "own":  # what follows from an option is its mistake
                 given = self.parameters[group]
@@ -192,15 +190,13 @@ class BidsOptions:
             else:
                 inside = Study.of_model({name: 0}) if group == "model" else {group: [name]}
             options |= {
-                f"element <{section}><{one}>": option.shown
-                for section, names in inside.items()
-                for one in names
+                (section, one): option.shown for section, names in inside.items() for one in names
             }
         lines: dict[str, str] = {}  # the first line of each option: it is one mistake
-        for line in text.splitlines():
-            place, _, rest = line.partition(":")
-            said = options.get(place) or (_CONTRAST.sub("-C", place) if self.contrasts else place)
-            lines.setdefault(said, f"{said}:{rest}")
+        for mistake in mistakes:
+            of_contrast = self.contrasts and mistake.place[:1] == ("contrasts",)
+            said = options.get(mistake.place) or ("-C" if of_contrast else mistake.where)
+            lines.setdefault(said, str(replace(mistake, where=said)))
         return "\n".join(lines.values())
 
     def all_contrasts(self) -> tuple[Contrast, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -16,13 +17,49 @@ from pyhrf.parameters.declare import sentences
 Place = tuple[str | int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A value that is refused.
+
+    Attributes
+    ----------
+    place : tuple
+        Of fields from the study down, with the number of one of several.
+    where : str
+        Its place in the words of the file.
+    found : str
+        What is wrong with it, and what is allowed.
+    """
+
+    place: Place
+    where: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.found}" if self.where else self.found
+
+
+class RefusedValuesError(ConfigError):
+    """Values are not allowed.
+
+    Parameters
+    ----------
+    mistakes : sequence of Mistake
+        Its text has one a line.
+    """
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("\n".join(map(str, mistakes)))
+        self.mistakes = tuple(mistakes)
+
+
 def config_error(
     error: ValidationError,
     model: type[BaseModel],
     *,
     source: str = "",
     line_of: Callable[[Place], int | None] = lambda _: None,
-) -> ConfigError:
+) -> RefusedValuesError:
     """Turn what pydantic found into sentences, one a line.
 
     Parameters
@@ -38,10 +75,10 @@ def config_error(
 
     Returns
     -------
-    ConfigError
+    RefusedValuesError
         To be raised by the caller.
     """
-    sentences: list[str] = []
+    mistakes: dict[str, Mistake] = {}
     for details in error.errors(include_url=False):
         place, label, field = _locate(model, details["loc"])
         line = line_of(place)
@@ -55,11 +92,10 @@ def config_error(
             found = f"no parameter is called {name}: {did_you_mean(name, known)}"
         else:
             found = problem(details, field)
-        sentence = f"{', '.join(part for part in where if part)}: {found}".removeprefix(": ")
+        mistake = Mistake(place, ", ".join(part for part in where if part), found)
         # Each branch of a union has its own complaint; the user made one mistake.
-        if sentence not in sentences:
-            sentences.append(sentence)
-    return ConfigError("\n".join(sentences))
+        mistakes.setdefault(str(mistake), mistake)
+    return RefusedValuesError(list(mistakes.values()))
 
 
 def problem(details: Mapping[str, Any], field: FieldInfo | None) -> str:

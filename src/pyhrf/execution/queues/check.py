@@ -25,6 +25,7 @@ from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.ssh.host_folder import cache_problem
 from pyhrf.execution.ssh.shells import Here
 from pyhrf.files import try_writing, why_unwritable
+from pyhrf.notices import Lost
 
 _SECTION = "section [parallel-queue] of ~/.pyhrf/config.cfg"
 _JOB_SECONDS = 120.0
@@ -139,7 +140,7 @@ class _Visit:
                 self._work_on_nothing(settings, folder, said)
         except _TimeUp as error:
             last = f" ({said[-1]})" if said else ""
-            if any(" is lost" in text for text in said) or not self._waits():
+            if any(isinstance(text, Lost) for text in said) or not self._waits():
                 raise Fault(
                     f"the job did not bring its result in {seconds:.0f} s{last}",
                     "see that the nodes reach the login node and the reverse: page On a cluster, "
@@ -165,9 +166,9 @@ class _Visit:
             for _ in engine.run([batch], load=_load, estimator=TrialEstimator()):
                 pass
         except PyhrfError as error:
-            # not where its log is: that is gone by then
-            text = str(error).replace(f"; see {folder}", "")
-            raise Fault(text.replace(str(folder), str(folder.parent)), "") from error
+            # its cure may name a log, which is gone by then; the folder was of this check alone
+            cause = error.cause.replace(str(folder), str(folder.parent))
+            raise Fault(cause, "") from error
 
 
 def _load(numbers: Sequence[int]) -> list[Parcel]:

@@ -24,6 +24,7 @@ from pyhrf.execution.queues.leftovers import remove_leftovers
 from pyhrf.execution.queues.plan import QueuePlan, Submitted, own_addresses, token_of
 from pyhrf.execution.ssh.host_facts import host_facts
 from pyhrf.files import why_unwritable
+from pyhrf.notices import Lost
 
 _SOON, _LATER = 2.0, 10.0
 """Seconds between two looks at the queue: while something is expected, and else."""
@@ -121,7 +122,7 @@ class QueueRun(DaskRun):
         self._look.set()
         if not self._ending:
             self._n_again += 1
-            self._tell(f"a worker on {host_of_worker(name)} is lost; its batch will be rerun")
+            self._tell(Lost(f"a worker on {host_of_worker(name)} is lost; its batch will be rerun"))
 
     def _is_at_work(self, job: Submitted) -> bool:
         return any(token_of(name) == job.token for name in self._present)
@@ -282,7 +283,7 @@ class QueueRun(DaskRun):
             # What a killed job said last is the noise of its end, unless it never worked.
             why = f": {said}" if said and not job.joined else ""
             when = "" if job.joined else f" in {seconds:.0f} s"
-            self._tell(f"job {job.number} is lost{why}; it is replaced{when}")
+            self._tell(Lost(f"job {job.number} is lost{why}; it is replaced{when}"))
 
     def _give_up_if_in_vain(self, job: Submitted, said: str) -> None:
         """End the run when one job after the other ended without a result."""
@@ -294,8 +295,8 @@ class QueueRun(DaskRun):
         if not said:
             said, cure = "nothing", f"see that the nodes can write {path}"
         raise EngineError(
-            f"{n} jobs in a row ended without a result; the last one, {job.number}, said: {said}; "
-            f"{cure}"
+            f"{n} jobs in a row ended without a result; the last one, {job.number}, said: {said}",
+            cure,
         )
 
     async def _tell_waiting(self, now: float) -> None:
