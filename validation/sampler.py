@@ -31,7 +31,7 @@ from pyhrf.estimators.mcmc_diagnostics import effective_sample_size
 from pyhrf.estimators.mcmc_kernels import run_chain
 from pyhrf.estimators.mcmc_problem import compressed_design
 from pyhrf.estimators.mcmc_solver import empty_draws, moments_of
-from pyhrf.estimators.mcmc_state import Chain, Design, Hyper, ParcelMoments, Steps
+from pyhrf.estimators.mcmc_state import Chain, Design, ParcelMoments, Priors, Steps
 from pyhrf.model.graph import NeighbourGraph, grid_edges
 from pyhrf.model.statistics import (
     Projector,
@@ -85,7 +85,7 @@ class Model:
     projector: Projector
     design: Design
     graph: NeighbourGraph
-    hyper: Hyper
+    hyper: Priors
     labels: np.ndarray
     agreement: FloatArray
     log_prior: FloatArray
@@ -117,7 +117,7 @@ def make_model(noise: float = 20.0, seed: int = 0) -> Model:
             for alpha in alphas
         ]
     )
-    hyper = Hyper(
+    hyper = Priors(
         mean=np.array([1.2, -0.8]),
         variance=np.array([[0.2, 0.3], [0.6, 0.8]]),
         weight=9.0,
@@ -126,7 +126,7 @@ def make_model(noise: float = 20.0, seed: int = 0) -> Model:
         alphas=alphas,
         betas=betas,
         field=np.repeat((log_prior - log_z)[None], M, axis=0),
-        redundancy=1.0,
+        inflation=1.0,
     )
     graph = NeighbourGraph.from_edges(edges, V)
     coloured = np.stack([block_diag(*(_coloured(n, rho) for n in RUNS)) for rho in RHO])
@@ -221,7 +221,7 @@ def calibration(
     n_draws: int = 63,
     thinning: int = 12,
     burn_in: int = 300,
-    believed: Hyper | None = None,
+    believed: Priors | None = None,
 ) -> pd.DataFrame:
     """Simulation-based calibration.
 
@@ -231,7 +231,7 @@ def calibration(
     seed : int
     n_draws, thinning, burn_in : int
         Draws of the posterior, sweeps from one to the next, and sweeps before the first.
-    believed : Hyper, optional
+    believed : Priors, optional
         Other priors than the true ones, for the sampler to be wrong.
 
     Returns

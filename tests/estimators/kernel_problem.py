@@ -89,7 +89,7 @@ def make_problem(seed: int = 0, *, n_conditions: int = M, edges: object = EDGES)
         mean=rng.normal(size=n_conditions),
         variance=rng.uniform(0.3, 2.0, (2, n_conditions)),
         weight=5.0,
-        redundancy=np.array([rng.uniform(1, 3)]),
+        inflation=np.array([rng.uniform(1, 3)]),
     )
     return Problem(Dense(X, P, Y), design, moments, data, prior, hyper)
 
@@ -291,5 +291,5 @@ def dense_free_energy(problem: Problem, state: State) -> float:
         + field_terms(problem, state)
         - level_terms(state)
         + mixture_log_prior(state, problem.hyper)
-        - problem.hyper.redundancy[0] * hrf_divergence(problem, state)
+        - problem.hyper.inflation[0] * hrf_divergence(problem, state)
     )

@@ -34,7 +34,7 @@ WRONG = {
     "scale": ({"hrf_scale": HYPER.hrf_scale * [1, 3]}, "v_h"),
     "strength": ({"field": HYPER.field + 4 * HYPER.betas}, "beta[0]"),
     "odds": ({"field": HYPER.field + 4 * HYPER.alphas[:, None]}, "alpha[0]"),
-    "redundancy": ({"redundancy": 40.0}, "s[0]"),
+    "inflation": ({"inflation": 40.0}, "s[0]"),
 }
 
 

@@ -109,7 +109,7 @@ def test_model_page__noise(found: SimpleNamespace) -> None:
 
 
 def test_model_page__response_and_its_error(found: SimpleNamespace) -> None:
-    state, a, r = found.state, found.a, found.hyper.redundancy[0]
+    state, a, r = found.state, found.a, found.hyper.inflation[0]
     assert r > 1
     precision = found.R_inv / state.v_h[0]
     known = precision.copy()

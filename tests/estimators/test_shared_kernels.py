@@ -62,7 +62,7 @@ def test_update_levels__ends_where_no_level_and_no_label_can_gain(seed):
 def test_update_hrf__is_the_optimum(seed):
     problem, state = make_shared_problem(seed), random_state(seed)
     before = state.v_h.copy()
-    log_det = kernels._update_hrf(problem.data, problem.prior, state, problem.hyper.redundancy[0])
+    log_det = kernels._update_hrf(problem.data, problem.prior, state, problem.hyper.inflation[0])
     assert log_det == pytest.approx(np.linalg.slogdet(state.Sigma)[1])
     assert_optimal(problem, state._replace(v_h=before), ("h", "Sigma"))
 

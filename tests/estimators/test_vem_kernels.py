@@ -152,7 +152,7 @@ def test_residual__over_the_free_scans_is_the_optimal_noise(seed):
 def test_update_hrf__is_the_optimum(seed):
     problem, state = make_problem(seed), random_state(seed)
     before = state.v_h.copy()
-    log_det = kernels._update_hrf(problem.data, problem.prior, state, problem.hyper.redundancy[0])
+    log_det = kernels._update_hrf(problem.data, problem.prior, state, problem.hyper.inflation[0])
     assert log_det == pytest.approx(np.linalg.slogdet(state.Sigma)[1])
     # the scale is set last, given HRF and covariance; these were set given the scale before
     assert_optimal(problem, state, ("v_h",))

@@ -156,7 +156,7 @@ def test_free_energy__never_falls_with_shared_noise(clean):
     noise = shared_noise(np.random.default_rng(4), len(parcel.bold))
     given = data_with(simulated, parcel, levels, noise)
     found = JDEVEM(simulated.experiment, tolerance=1e-8, n_iterations=200).fit_parcel(given)
-    assert found.summary["noise_redundancy"] >= 1
+    assert found.summary["noise_inflation"] >= 1
     assert len(found.trace) > 5
     assert never_falls(found.trace)
 

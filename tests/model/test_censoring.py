@@ -10,7 +10,7 @@ from pyhrf.model.nuisance import experiment_nuisance, independent_columns
 from pyhrf.model.statistics import (
     cross_products,
     design_statistics,
-    noise_redundancy,
+    noise_inflation,
     parcel_moments,
     without_nuisance,
 )
@@ -82,7 +82,7 @@ def test_censored_scans__their_values_change_nothing(problem):
     np.testing.assert_allclose(two.YY, one.YY, atol=1e-6)
 
 
-def test_noise_redundancy__does_not_count_censored_scans(problem):
+def test_noise_inflation__does_not_count_censored_scans(problem):
     rng = np.random.default_rng(8)
     n, n_positions = sum(RUNS), 400
     projector = problem[3]
@@ -90,7 +90,7 @@ def test_noise_redundancy__does_not_count_censored_scans(problem):
     root = np.linalg.cholesky(covariance(rho))
     level = np.full((n_positions, N_CONDITIONS), 1e-9)
     found = [
-        noise_redundancy(
+        noise_inflation(
             projector,
             without_nuisance(projector, root @ rng.normal(size=(n, 1)) * np.ones(n_positions)),
             h=np.ones(N_HRF),

@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal
 
 from pyhrf.model.statistics import (
     design_statistics,
-    noise_redundancy,
+    noise_inflation,
     parcel_moments,
     without_nuisance,
 )
@@ -144,7 +144,7 @@ def test_design_statistics__white_noise_is_ordinary_least_squares():
     np.testing.assert_allclose(beta, expected, rtol=1e-5)
 
 
-def redundancy(noise, *, rho=0.0, n_copies=1, lengths=(150, 150), seed=0):
+def inflation(noise, *, rho=0.0, n_copies=1, lengths=(150, 150), seed=0):
     """Redundancy of noise that is all there is, shape (n_scans, n_positions), in copies."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(len(noise), 2, 5))
@@ -153,7 +153,7 @@ def redundancy(noise, *, rho=0.0, n_copies=1, lengths=(150, 150), seed=0):
     h, level = rng.normal(size=5), rng.normal(size=(noise.shape[1], 2))
     signal = np.einsum("nmd,d,vm->nv", X, h, level)
     n_positions = n_copies * noise.shape[1]
-    return noise_redundancy(
+    return noise_inflation(
         projector,
         without_nuisance(projector, np.tile(noise + signal, n_copies)),
         h=h,
@@ -173,22 +173,22 @@ def ar1_noise(rho, shape, seed):
     return noise
 
 
-def test_noise_redundancy__is_one_when_the_noise_is_independent():
-    found = [redundancy(ar1_noise(0, (300, 40), seed), seed=seed) for seed in range(6)]
+def test_noise_inflation__is_one_when_the_noise_is_independent():
+    found = [inflation(ar1_noise(0, (300, 40), seed), seed=seed) for seed in range(6)]
     assert np.mean(found) == pytest.approx(1, abs=0.1)
 
 
-def test_noise_redundancy__does_not_take_autocorrelation_for_redundancy():
-    found = [redundancy(ar1_noise(0.6, (300, 40), seed), rho=0.6, seed=seed) for seed in range(6)]
+def test_noise_inflation__does_not_take_autocorrelation_for_shared_noise():
+    found = [inflation(ar1_noise(0.6, (300, 40), seed), rho=0.6, seed=seed) for seed in range(6)]
     assert np.mean(found) == pytest.approx(1, abs=0.1)
 
 
-def test_noise_redundancy__counts_copies():
+def test_noise_inflation__counts_copies():
     noise = 3 * ar1_noise(0, (300, 20), 1)
-    once = redundancy(noise)
+    once = inflation(noise)
     assert once > 1
-    assert redundancy(noise, n_copies=4) == pytest.approx(4 * once)
+    assert inflation(noise, n_copies=4) == pytest.approx(4 * once)
 
 
-def test_noise_redundancy__is_never_below_one():
-    assert redundancy(0.1 * ar1_noise(0, (300, 20), 1)) == 1
+def test_noise_inflation__is_never_below_one():
+    assert inflation(0.1 * ar1_noise(0, (300, 20), 1)) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.runs import check_aligned, check_once, without_copies
 from pyhrf.bids.spaces import check_one_space, choose_space
-from pyhrf.bids.surfaces import Given
+from pyhrf.bids.surfaces import SurfaceFiles
 from pyhrf.errors import InputError, PyhrfError
 from pyhrf.inputs.bids import (
     NO_LABEL,
@@ -68,14 +68,14 @@ class Plan:
     failed : dict of str to PyhrfError
         Why a participant and task cannot be analysed, by name; without the space where there are
         data in none or in several.
-    given : Given
+    given : SurfaceFiles
         Meshes and parcellations that the user names.
     """
 
     data: BidsData
     studies: Mapping[str, PlannedStudy]
     failed: Mapping[str, PyhrfError]
-    given: Given
+    given: SurfaceFiles
 
 
 def make_plan(options: BidsOptions, tell: Tell) -> Plan:
@@ -98,7 +98,7 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
         If the data set cannot be used, holds no such participant, task, session, run or space, or
         no events; or a parcellation or mesh is none of its data.
     """
-    given = Given(options)
+    given = SurfaceFiles(options)
     data = open_bids(options.bids_dir, options.derivatives, check=options.check)
     subjects, lacking = data.subjects(options.participants)
     failed: dict[str, PyhrfError] = {}

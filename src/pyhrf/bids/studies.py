@@ -13,7 +13,7 @@ from pyhrf.bids.names import check_labels
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import provide_parcels
 from pyhrf.bids.plan import PlannedStudy
-from pyhrf.bids.surfaces import Given, provide_surface_parcels
+from pyhrf.bids.surfaces import SurfaceFiles, provide_surface_parcels
 from pyhrf.config.study import Study
 from pyhrf.inputs.bids import space_of
 from pyhrf.inputs.paradigm import read_paradigm
@@ -35,7 +35,7 @@ def folder_of_inputs(out_dir: Path, planned: PlannedStudy) -> Path:
 
 
 def make_study(
-    planned: PlannedStudy, options: BidsOptions, given: Given
+    planned: PlannedStudy, options: BidsOptions, given: SurfaceFiles
 ) -> tuple[Study, list[str]]:
     """Make the study of one participant and task, with its parcels.
 
@@ -43,7 +43,7 @@ def make_study(
     ----------
     planned : PlannedStudy
     options : BidsOptions
-    given : Given
+    given : SurfaceFiles
         Of these options.
 
     Returns
@@ -115,7 +115,7 @@ class _Placed:
 
 
 def _placed_on_grid(
-    planned: PlannedStudy, options: BidsOptions, _given: Given, made: Path
+    planned: PlannedStudy, options: BidsOptions, _given: SurfaceFiles, made: Path
 ) -> _Placed:
     names = [run.bold.path for run in planned.runs]
     volumes = [open_volume(path, n_dims=4) for path in names]
@@ -133,7 +133,7 @@ def _placed_on_grid(
 
 
 def _placed_on_mesh(
-    planned: PlannedStudy, options: BidsOptions, given: Given, made: Path
+    planned: PlannedStudy, options: BidsOptions, given: SurfaceFiles, made: Path
 ) -> _Placed:
     names = [run.bold for run in planned.runs]
     if planned.kind == "gifti":

@@ -35,7 +35,7 @@ _ATLASES = {
 }
 
 
-class Given:
+class SurfaceFiles:
     """The meshes and parcellations that the user names, told apart.
 
     Parameters

@@ -16,7 +16,7 @@ from pyhrf.commands.study_commands import GROUPS
 from pyhrf.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from pyhrf.inputs.parcellations import Placed
+    from pyhrf.inputs.parcellations import LabelImage
     from pyhrf.inputs.series import Space
 
 _source = click.argument("source", type=FILE, metavar="FILE")
@@ -238,7 +238,7 @@ def _make(
     source: Path,
     meshes: tuple[Path, ...],
     output: Path | None,
-    change: Callable[[Placed], Any],
+    change: Callable[[LabelImage], Any],
 ) -> None:
     """Read a parcellation or mask, make another of it and write that."""
     from pyhrf.inputs.parcellations import open_placed

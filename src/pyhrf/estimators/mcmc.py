@@ -13,7 +13,7 @@ from pyhrf.data import Parcel, ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import check_seed, check_threshold, strength_of
-from pyhrf.estimators.mcmc_problem import FieldPrior, MCMCProblem, Settings, compressed_design
+from pyhrf.estimators.mcmc_problem import ChainSettings, FieldPrior, MCMCProblem, compressed_design
 from pyhrf.estimators.mcmc_solver import solve_mcmc
 from pyhrf.estimators.mcmc_summary import summarise_draws
 from pyhrf.estimators.vem_problem import experiment_problem
@@ -84,7 +84,7 @@ class JDEMCMC(McmcSettings, ParcelEstimator):
         vem = experiment_problem(self.experiment, self, start)
         with threadpool_limits(1, user_api="blas"):
             design = compressed_design(vem.design, vem.prior.R_inv)
-        settings = Settings(
+        settings = ChainSettings(
             n_sweeps=self.n_iterations,
             n_burn_in=self.n_burn_in,
             n_chains=self.n_chains,

@@ -23,7 +23,7 @@ from pyhrf.estimators.mcmc_level_kernels import (
     fill_position,
 )
 from pyhrf.estimators.mcmc_mixture_kernels import draw_mixtures, move_mixture
-from pyhrf.estimators.mcmc_state import Chain, Design, Draws, Hyper, ParcelMoments, Steps
+from pyhrf.estimators.mcmc_state import Chain, Design, Draws, ParcelMoments, Priors, Steps
 
 # Sweeps between two draws of the autocorrelations, of which each costs as much as many levels.
 RHO_EVERY = 10
@@ -101,13 +101,13 @@ def _draw_hrf(
     rng: np.random.Generator,
     design: Design,
     chain: Chain,
-    hyper: Hyper,
+    hyper: Priors,
     W: FloatArray,
     rhs: FloatArray,
 ) -> None:
     """HRF given levels and noise, then the scale of its prior.
 
-    Precision ``R_inv / v_h + sum_rho,mn W_mn G_mn / redundancy``.
+    Precision ``R_inv / v_h + sum_rho,mn W_mn G_mn / inflation``.
     """
     basis, mixing = design.basis, design.mixing
     n_basis, n_lower = basis.shape[0], basis.shape[2]
@@ -128,9 +128,9 @@ def _draw_hrf(
     precision = np.empty((D, D))
     j = 0
     for d in range(D):
-        rhs[d] /= hyper.redundancy
+        rhs[d] /= hyper.inflation
         for k in range(d + 1):
-            precision[d, k] = design.R_inv[d, k] / chain.v_h[0] + lower[j] / hyper.redundancy
+            precision[d, k] = design.R_inv[d, k] / chain.v_h[0] + lower[j] / hyper.inflation
             j += 1
     _draw_gaussian(rng, precision, rhs, chain.h)
     energy = 0.0
@@ -142,7 +142,7 @@ def _draw_hrf(
 
 
 @inner
-def _draw_fields(rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: FloatArray) -> None:
+def _draw_fields(rng: np.random.Generator, chain: Chain, hyper: Priors, sums: FloatArray) -> None:
     """Log odds and strength of every condition's field, jointly, given its labels."""
     n_alphas, n_betas = hyper.field.shape[1:]
     if n_alphas * n_betas == 1:
@@ -171,7 +171,7 @@ def _draw_fields(rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: Flo
 
 
 @inner
-def _scale_log_density(chain: Chain, hyper: Hyper, log_scale: float) -> float:
+def _scale_log_density(chain: Chain, hyper: Priors, log_scale: float) -> float:
     """Log density along the line on which the HRF grows and the levels shrink.
 
     Multiplied by ``c = exp(log_scale)`` are ``h``, and by its powers ``v_h``, levels and mixtures.
@@ -195,7 +195,7 @@ def _scale_log_density(chain: Chain, hyper: Hyper, log_scale: float) -> float:
 
 @inner
 def _move_scale(
-    rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: FloatArray, accepted: FloatArray
+    rng: np.random.Generator, chain: Chain, hyper: Priors, sums: FloatArray, accepted: FloatArray
 ) -> None:
     """Move scale, and sign, between HRF and levels: directions in which Gibbs hardly gets on."""
     V, M = chain.level.shape
@@ -225,7 +225,7 @@ def _move_scale(
 
 @inner
 def _turn_signs(
-    rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: FloatArray, c: float
+    rng: np.random.Generator, chain: Chain, hyper: Priors, sums: FloatArray, c: float
 ) -> bool:
     """Draw the sign that HRF and all levels share, and those of the active classes' means.
 
@@ -277,7 +277,7 @@ def _crossing(mean: float, var_inactive: float, var_active: float) -> float:
 
 @inner
 def _note(
-    chain: Chain, hyper: Hyper, steps: Steps, kept: int, draws: Draws, delta: FloatArray
+    chain: Chain, hyper: Priors, steps: Steps, kept: int, draws: Draws, delta: FloatArray
 ) -> float:
     """Write down HRF and mixtures at their scale, set the thresholds; return the height."""
     D, M = chain.h.shape[0], chain.mu.shape[0]
@@ -327,7 +327,7 @@ def run_chain(
     rng: np.random.Generator,
     moments: ParcelMoments,
     design: Design,
-    hyper: Hyper,
+    hyper: Priors,
     chain: Chain,
     steps: Steps,
     draws: Draws,

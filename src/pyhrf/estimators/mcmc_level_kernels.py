@@ -6,7 +6,7 @@ import numpy as np
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import inner
-from pyhrf.estimators.mcmc_state import Chain, Design, Draws, Hyper, ParcelMoments
+from pyhrf.estimators.mcmc_state import Chain, Design, Draws, ParcelMoments, Priors
 
 
 @inner
@@ -38,7 +38,7 @@ def draw_autocorrelations(
     moments: ParcelMoments,
     design: Design,
     chain: Chain,
-    hyper: Hyper,
+    hyper: Priors,
     Gamma: FloatArray,
     B: FloatArray,
 ) -> None:
@@ -107,7 +107,7 @@ def draw_autocorrelations(
 
 
 @inner
-def _class_terms(chain: Chain, hyper: Hyper) -> FloatArray:
+def _class_terms(chain: Chain, hyper: Priors) -> FloatArray:
     """Compute what the positions share of the classes: divisions are the dearest part of a site.
 
     ``1/v_0, 1/v_1, mu/v_1, mu^2/v_1, v_0/v_1, alpha, beta``, shape (n_conditions, 7).
@@ -132,7 +132,7 @@ def draw_positions(
     moments: ParcelMoments,
     design: Design,
     chain: Chain,
-    hyper: Hyper,
+    hyper: Priors,
     Gamma: FloatArray,
     B: FloatArray,
     height: float,

@@ -6,7 +6,7 @@ import numpy as np
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.kernel_cache import inner
-from pyhrf.estimators.mcmc_state import Chain, Hyper
+from pyhrf.estimators.mcmc_state import Chain, Priors
 
 # A draw of a mixture that breaks the constraint is tried again so often.
 N_TRIES = 50
@@ -15,7 +15,7 @@ WIDTH_STEPS = (1.0, 0.4, 0.15, 0.05)
 
 
 @inner
-def draw_mixtures(rng: np.random.Generator, chain: Chain, hyper: Hyper, sums: FloatArray) -> None:
+def draw_mixtures(rng: np.random.Generator, chain: Chain, hyper: Priors, sums: FloatArray) -> None:
     """Means and variances of the classes given levels and labels.
 
     Normal-inverse-gamma for the active class, inverse gamma for the inactive one; a draw that
@@ -71,7 +71,7 @@ def _draw_width(
 def move_mixture(
     rng: np.random.Generator,
     chain: Chain,
-    hyper: Hyper,
+    hyper: Priors,
     Gamma: FloatArray,
     B: FloatArray,
     m: int,

@@ -26,7 +26,7 @@ LOST = 1e-11
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ChainSettings:
     """How the chains run.
 
     Attributes
@@ -120,13 +120,13 @@ class MCMCProblem:
         Of the variational EM, which gives the scale of the priors.
     design : Design
     field : FieldPrior
-    settings : Settings
+    settings : ChainSettings
     """
 
     vem: VEMProblem
     design: Design
     field: FieldPrior = field(repr=False)
-    settings: Settings
+    settings: ChainSettings
 
 
 def compressed_design(statistics: DesignStatistics, R_inv: FloatArray) -> Design:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.estimators.mcmc_kernels import run_chain
-from pyhrf.estimators.mcmc_problem import FieldPrior, MCMCProblem, Settings
-from pyhrf.estimators.mcmc_state import Chain, Design, Draws, Hyper, ParcelMoments, Steps
+from pyhrf.estimators.mcmc_problem import ChainSettings, FieldPrior, MCMCProblem
+from pyhrf.estimators.mcmc_state import Chain, Design, Draws, ParcelMoments, Priors, Steps
 from pyhrf.estimators.vem_fit import VEMSolution
 from pyhrf.estimators.vem_independent import solve_independent
 from pyhrf.model.graph import NeighbourGraph
@@ -40,13 +40,13 @@ class MCMCSolution:
         One per chain.
     steps : Steps
         How each of them ran.
-    redundancy : float
+    inflation : float
         How often the positions count the same noise.
     """
 
     draws: list[Draws]
     steps: Steps
-    redundancy: float
+    inflation: float
 
 
 def solve_mcmc(
@@ -91,7 +91,7 @@ def solve_mcmc(
         if not (np.isfinite(draws.log_likelihood).all() and np.isfinite(draws.hrf).all()):
             raise FloatingPointError("the likelihood of a chain is not finite")
         every.append(draws)
-    return MCMCSolution(every, steps, hyper.redundancy)
+    return MCMCSolution(every, steps, hyper.inflation)
 
 
 def moments_of(moments: Moments, design: Design, graph: NeighbourGraph) -> ParcelMoments:
@@ -118,19 +118,19 @@ def empty_draws(steps: Steps, *, n_positions: int, n_conditions: int, n_hrf: int
     )
 
 
-def _steps(settings: Settings) -> Steps:
+def _steps(settings: ChainSettings) -> Steps:
     n_kept = settings.n_sweeps - settings.n_burn_in
     wanted = max(N_LEVEL_DRAWS // settings.n_chains, 1)
     return Steps(settings.n_burn_in, n_kept, max(n_kept // wanted, 1), settings.threshold)
 
 
-def _priors(found: VEMSolution, field: FieldPrior, graph: NeighbourGraph) -> Hyper:
+def _priors(found: VEMSolution, field: FieldPrior, graph: NeighbourGraph) -> Priors:
     """Priors of the parcel, in the unit of its data, as the variational EM takes them.
 
     A prior in the data's own unit makes the estimate follow any scaling of the data.
     """
     weight = 0.5 * NOISE_WEIGHT
-    return Hyper(
+    return Priors(
         mean=found.hyper.mean,
         variance=found.hyper.variance,
         weight=MIXTURE_WEIGHT,
@@ -139,12 +139,12 @@ def _priors(found: VEMSolution, field: FieldPrior, graph: NeighbourGraph) -> Hyp
         alphas=field.alphas,
         betas=field.betas,
         field=field.table(graph, found.alpha, found.beta),
-        redundancy=found.redundancy,
+        inflation=found.inflation,
     )
 
 
 def _vem_start(
-    rng: np.random.Generator, problem: MCMCProblem, found: VEMSolution, hyper: Hyper
+    rng: np.random.Generator, problem: MCMCProblem, found: VEMSolution, hyper: Priors
 ) -> Chain:
     """Start with a draw from the solution of the variational EM."""
     state = found.state
@@ -171,7 +171,7 @@ def _vem_start(
 
 
 def _dispersed_start(
-    rng: np.random.Generator, problem: MCMCProblem, found: VEMSolution, hyper: Hyper
+    rng: np.random.Generator, problem: MCMCProblem, found: VEMSolution, hyper: Priors
 ) -> Chain:
     """Start anywhere: any of the starting HRFs, any labels, any noise, no levels."""
     V, M = found.state.p.shape

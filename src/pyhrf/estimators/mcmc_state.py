@@ -58,7 +58,7 @@ class ParcelMoments(NamedTuple):
     neighbours: NDArray[np.int32]
 
 
-class Hyper(NamedTuple):
+class Priors(NamedTuple):
     """The priors.
 
     Attributes
@@ -77,7 +77,7 @@ class Hyper(NamedTuple):
         Values that the field's log odds and strength may take.
     field : array, shape (n_conditions, n_alphas, n_betas)
         Log prior less log partition function of each pair of them.
-    redundancy : float
+    inflation : float
         How often the positions count the same noise; 1 in a generative model.
     """
 
@@ -89,7 +89,7 @@ class Hyper(NamedTuple):
     alphas: FloatArray
     betas: FloatArray
     field: FloatArray
-    redundancy: float
+    inflation: float
 
 
 class Chain(NamedTuple):

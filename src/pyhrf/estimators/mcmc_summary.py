@@ -68,7 +68,7 @@ def summarise_draws(
             **shape_figures(hrf["hrf"], dt, sign * shapes),
             "hrf_quality": float(np.sum(h.mean(axis=(0, 1)) ** 2) / np.mean(np.sum(h**2, axis=2))),
             "shared_noise": 0.0,
-            "noise_redundancy": solution.redundancy,
+            "noise_inflation": solution.inflation,
             "neighbour_correlation": neighbour_correlation,
             "n_chains": float(len(draws)),
             **{name: float(agreement[name]) for name in ("rhat", "ess", "rhat_hrf", "ess_hrf")},

@@ -51,7 +51,7 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
 
 
 @entry
-def hrf_covariance(data: ParcelData, prior: Prior, state: State, redundancy: float) -> FloatArray:
+def hrf_covariance(data: ParcelData, prior: Prior, state: State, inflation: float) -> FloatArray:
     """Posterior covariance of the HRF that knows of the levels' uncertainty.
 
     As separate factors, HRF and levels each take the other for known. The linear response of
@@ -64,4 +64,4 @@ def hrf_covariance(data: ParcelData, prior: Prior, state: State, redundancy: flo
     array, shape (n_hrf, n_hrf)
     """
     none = np.zeros(state.level_var.shape)
-    return inverse_and_log_det(hrf_precision(data, prior, state, redundancy, none))[0]
+    return inverse_and_log_det(hrf_precision(data, prior, state, inflation, none))[0]

@@ -59,7 +59,7 @@ class VEMSolution:
         Free energy after every iteration, once the field is fixed.
     shared : bool
         Whether the model of the noise is one that positions share.
-    redundancy : float
+    inflation : float
         How much more noise sums over positions hold than the model says.
     noise_sd : array, shape (n_positions,)
         Standard deviation of the noise of each position.
@@ -80,7 +80,7 @@ class VEMSolution:
     alpha: FloatArray
     trace: FloatArray
     shared: bool
-    redundancy: float
+    inflation: float
     noise_sd: FloatArray
     hyper: Hyper
     n_iterations: int
@@ -188,7 +188,7 @@ class Fit(ABC):
 
     def hrf_covariance(self) -> FloatArray:
         """Posterior covariance of the HRF."""
-        return hrf_covariance(self.data, self.prior, self.state, float(self.hyper.redundancy[0]))
+        return hrf_covariance(self.data, self.prior, self.state, float(self.hyper.inflation[0]))
 
     def solution(self, converged: bool) -> VEMSolution:
         """Put together what was found."""
@@ -207,7 +207,7 @@ class Fit(ABC):
             alpha=self.hyper.alpha,
             trace=np.concatenate(self.traces),
             shared=self.shared,
-            redundancy=float(self.hyper.redundancy[0]),
+            inflation=float(self.hyper.inflation[0]),
             noise_sd=self.noise_sd(),
             hyper=self.hyper,
             n_iterations=self.n_iterations,
@@ -260,6 +260,6 @@ def initial_state(
         mean=mean,
         variance=variance,
         weight=PRIOR_WEIGHT,
-        redundancy=np.ones(1),
+        inflation=np.ones(1),
     )
     return state, hyper

@@ -23,7 +23,7 @@ from pyhrf.estimators.vem_state import ParcelData
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.statistics import (
     grid_energy,
-    noise_redundancy,
+    noise_inflation,
     parcel_moments,
     without_nuisance,
 )
@@ -54,9 +54,9 @@ def solve_independent(
     for betas, alphas in ((COARSE_BETAS, COARSE_ALPHAS), (BETAS, ALPHAS)):
         fit.iterate(warm_up)
         fit.update_noise()
-        fit.update_redundancy()
+        fit.update_inflation()
         if problem.beta is None:
-            counted = float(fit.hyper.redundancy[0])
+            counted = float(fit.hyper.inflation[0])
             fit.choose_field(betas, alphas, counted=counted, nothing_bonus=NOTHING_BONUS)
     fit.forget_warm_up()
     left, converged = problem.n_iterations, False
@@ -176,11 +176,11 @@ class _IndependentFit(Fit):
             state.h, self.Gamma(), state.level, state.level_var, state.noise
         )
 
-    def update_redundancy(self) -> None:
+    def update_inflation(self) -> None:
         """Estimate how often the positions count the same noise."""
         state, hyper, n_conditions = self.state, self.hyper, self.problem.n_conditions
         in_prior = float(np.sum(self.problem.prior.R_inv * state.Sigma)) / state.v_h[0]
-        hyper.redundancy[0] = noise_redundancy(
+        hyper.inflation[0] = noise_inflation(
             self.problem.projector,
             self.Y,
             h=state.h,

@@ -105,19 +105,19 @@ def _residuals(
 
 @inner
 def hrf_precision(
-    data: ParcelData, prior: Prior, state: State, redundancy: float, level_var: FloatArray
+    data: ParcelData, prior: Prior, state: State, inflation: float, level_var: FloatArray
 ) -> FloatArray:
-    """``R_inv / v_h + sum_rho,mn W_mn G_mn / redundancy``, ``W = A' Q A + sum_v Q_vv var(a_v)``."""
+    """``R_inv / v_h + sum_rho,mn W_mn G_mn / inflation``, ``W = A' Q A + sum_v Q_vv var(a_v)``."""
     V, M, D = data.B.shape
     n_rho, n_pairs = prior.G.shape[:2]
     W = np.zeros((n_rho, n_pairs))
     own = own_precision(data, state)
     for v in range(V):
         i = data.rho_index[v]
-        weight = 1.0 / (redundancy * state.noise[v])
+        weight = 1.0 / (inflation * state.noise[v])
         pair = 0
         for m in range(M):
-            W[i, pair] += weight * state.level[v, m] ** 2 + own[v] / redundancy * level_var[v, m]
+            W[i, pair] += weight * state.level[v, m] ** 2 + own[v] / inflation * level_var[v, m]
             pair += 1
             for n in range(m + 1, M):
                 W[i, pair] += 2.0 * weight * state.level[v, m] * state.level[v, n]
@@ -130,7 +130,7 @@ def hrf_precision(
                 total = 0.0
                 for k in range(data.factors.shape[1]):
                     total += shared[m, k] * shared[n, k]
-                W[data.rho_index[0], pair] -= (1.0 if n == m else 2.0) * total / redundancy
+                W[data.rho_index[0], pair] -= (1.0 if n == m else 2.0) * total / inflation
                 pair += 1
     precision = np.empty((D, D))
     for d in range(D):
@@ -146,14 +146,14 @@ def hrf_precision(
 
 
 @inner
-def _update_hrf(data: ParcelData, prior: Prior, state: State, redundancy: float) -> float:
+def _update_hrf(data: ParcelData, prior: Prior, state: State, inflation: float) -> float:
     """HRF given levels and noise; return ``log det Sigma``.
 
     ``Sigma`` is the inverse of `hrf_precision`, ``h = Sigma sum_vm (Q A)_vm B_vm`` over the
-    redundancy, and then ``v_h = (h' R_inv h + tr R_inv Sigma) / n_hrf``.
+    inflation, and then ``v_h = (h' R_inv h + tr R_inv Sigma) / n_hrf``.
     """
     V, M, D = data.B.shape
-    precision = hrf_precision(data, prior, state, redundancy, state.level_var)
+    precision = hrf_precision(data, prior, state, inflation, state.level_var)
     Sigma, log_det = inverse_and_log_det(precision)
     rhs = np.zeros(D)
     shared = shared_levels(data.factors, state.level)
@@ -162,7 +162,7 @@ def _update_hrf(data: ParcelData, prior: Prior, state: State, redundancy: float)
             weight = state.level[v, m] / state.noise[v]
             for k in range(data.factors.shape[1]):
                 weight -= data.factors[v, k] * shared[m, k]
-            weight /= redundancy
+            weight /= inflation
             for d in range(D):
                 rhs[d] += weight * data.B[v, m, d]
     energy = 0.0
@@ -306,7 +306,7 @@ def _free_energy(
             energy += prior.R_inv[d, k] * (state.h[d] * state.h[k] + state.Sigma[d, k])
     divergence = energy / state.v_h[0] + D * np.log(state.v_h[0])
     divergence -= log_det_Sigma + prior.log_det_R + D
-    return total - 0.5 * hyper.redundancy[0] * divergence
+    return total - 0.5 * hyper.inflation[0] * divergence
 
 
 @entry
@@ -352,7 +352,7 @@ def run_vem(
             _residuals(data, state, b, Gamma, residual)
             for v in range(V):
                 state.noise[v] = residual[v] / prior.n_free
-        log_det_Sigma = _update_hrf(data, prior, state, hyper.redundancy[0])
+        log_det_Sigma = _update_hrf(data, prior, state, hyper.inflation[0])
         log_scale = _rescale(state, hyper)
         log_det_Sigma += 2.0 * D * log_scale
         Gamma = _contract(prior.G, _second_moment(state), data.occupied, M)

@@ -59,7 +59,7 @@ class SharedFit(NoiseFit):
         if self._turn_signs(*left):
             converged = self._iterate_to_the_end()
         state = self.state
-        self.hyper.redundancy[0] = held_out_ratio(self.spectra, self.noise, state.level)
+        self.hyper.inflation[0] = held_out_ratio(self.spectra, self.noise, state.level)
         fitted = HRF(state.h.copy(), self._covariance_by_precision())
         raised, variance = self._along(*left).raised(state.level)
         hrf = fitted

@@ -77,7 +77,7 @@ class Hyper(NamedTuple):
         Prior variances of the inactive and the active class.
     weight : float
         How many positions the prior is worth.
-    redundancy : array, shape (1,)
+    inflation : array, shape (1,)
         How often the positions count the same noise: the weight of the HRF's divergence from its
         prior (generalised variational inference, Knoblauch et al. 2022, JMLR 23(132)).
     two_sided : bool
@@ -91,7 +91,7 @@ class Hyper(NamedTuple):
     mean: FloatArray
     variance: FloatArray
     weight: float
-    redundancy: FloatArray
+    inflation: FloatArray
     two_sided: bool = False
 
 

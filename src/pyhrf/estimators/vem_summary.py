@@ -79,7 +79,7 @@ def summarise(
             **shape_figures(hrf, dt, draws),
             "hrf_quality": solution.quality,
             "shared_noise": float(solution.shared),
-            "noise_redundancy": solution.redundancy,
+            "noise_inflation": solution.inflation,
             "neighbour_correlation": neighbour_correlation,
             "free_energy": float(solution.trace[-1]),
         },

@@ -21,7 +21,7 @@ from pyhrf.wording import named
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class LabelImage:
     """One value for each position, and where the positions lie.
 
     Attributes
@@ -74,7 +74,7 @@ def place_of(space: Space) -> str:
     return "node" if isinstance(space, Mesh) else "grayordinate"
 
 
-def open_placed(path: Path, meshes: Sequence[Path] = ()) -> Placed:
+def open_placed(path: Path, meshes: Sequence[Path] = ()) -> LabelImage:
     """Open a parcellation or a mask.
 
     Parameters
@@ -86,7 +86,7 @@ def open_placed(path: Path, meshes: Sequence[Path] = ()) -> Placed:
 
     Returns
     -------
-    Placed
+    LabelImage
 
     Raises
     ------
@@ -103,7 +103,7 @@ def open_placed(path: Path, meshes: Sequence[Path] = ()) -> Placed:
                 f"leave it out ({named('mesh')})"
             )
         volume = open_volume(path, n_dims=3)
-        return Placed(path, read_volume(volume), volume)
+        return LabelImage(path, read_volume(volume), volume)
     surfaces = [open_mesh(mesh) for mesh in meshes]
     if is_cifti(path):
         values, positions = open_cifti_map(path, surfaces)
@@ -113,4 +113,4 @@ def open_placed(path: Path, meshes: Sequence[Path] = ()) -> Placed:
     else:
         space = surfaces[0]
         values = read_node_map(path, surfaces[0])
-    return Placed(path, values, space)
+    return LabelImage(path, values, space)

@@ -275,7 +275,7 @@ def grid_energy(moments: Moments, rho: FloatArray, inv_PP: FloatArray) -> FloatA
     return energy
 
 
-def noise_redundancy(
+def noise_inflation(
     projector: Projector,
     Y: FloatArray,
     *,

@@ -154,7 +154,7 @@ _PARCELS = (
         range=_SHARE,
     ),
     Column(
-        "noise_redundancy",
+        "noise_inflation",
         "How much more noise is in sums over voxels than the model says, a ratio of variances",
         by=JDE,
         range=(1.0, math.inf),
