@@ -13,7 +13,8 @@ _PYTHON = {
     "fresh": "fresh=True",
     "mesh": "meshes",
     "paradigm": "paradigms",
-    "condition_file": "give such a file for each condition, by its name",
+    "condition_file": "give such a file for each condition, by its name; in PyHRF's own columns "
+    "(session, condition, onset, duration, amplitude) put the conditions in quotes",
 }
 _words: Mapping[str, str] = _PYTHON
 

@@ -29,9 +29,9 @@ STUDY = f"sub-01_task-x_{MNI}"
         (f"task-x_{MNI}_desc-preproc_bold.nii.gz", "its name has no sub-"),
         (f"sub-01_task-x_echo-1_{MNI}_desc-preproc_bold.nii.gz", "it is a single echo"),
         (f"sub-01_task-x_part-phase_{MNI}_desc-preproc_bold.nii.gz", "it is the phase part"),
-        (f"sub-01_task-x_{MNI}_desc-denoised_bold.nii.gz", "--desc denoised chooses it"),
-        (f"sub-01_task-x_{MNI}_bold.nii.gz", "--desc none chooses it"),
-        ("sub-01_task-x_hemi-L_space-fsaverage5_desc-x_bold.func.gii", "--desc x chooses it"),
+        (f"sub-01_task-x_{MNI}_desc-denoised_bold.nii.gz", "desc denoised chooses it"),
+        (f"sub-01_task-x_{MNI}_bold.nii.gz", "desc none chooses it"),
+        ("sub-01_task-x_hemi-L_space-fsaverage5_desc-x_bold.func.gii", "desc x chooses it"),
     ],
 )
 def test_plan__a_bold_file_that_is_not_taken_is_named(
@@ -106,7 +106,7 @@ def test_plan__another_version_is_taken_where_it_is_asked_for(
     # What belongs to it is that of the run.
     assert run.mask is not None
     assert run.confounds is not None
-    with pytest.raises(InputError, match="--desc preproc chooses it"):
+    with pytest.raises(InputError, match="desc preproc chooses it"):
         plan(desc="other")
 
 

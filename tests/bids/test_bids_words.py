@@ -69,7 +69,7 @@ def test_bids__a_folder_that_no_job_script_can_name_is_the_out_dir(
     out = tmp_path / "out of jobs"
     ended = run_bids(capfd, dataset, out, "participant", "-x", "slurm", *SMALL[3:])
     assert ended.code != 0
-    assert "cannot be in a job script: choose one (OUT_DIR) whose path holds only" in ended.err
+    assert "choose another output directory (OUT_DIR), whose path holds only" in ended.err
 
 
 def test_bids__the_methods_name_the_command_its_parcels_and_moved_onsets(

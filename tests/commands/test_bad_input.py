@@ -125,7 +125,10 @@ FILE_CASES: dict[str, tuple[Damage, str]] = {
         _events('0 "audio" 60.2 0 1', '0 "audio" 60.2 0 1'),
         r"paradigm\.csv, lines 15 and 16: .*twice",
     ),
-    "no TR": (_header_tr(None), r"bold\.nii: the header gives no TR; give it in seconds \(-I\)"),
+    "no TR": (
+        _header_tr(None),
+        r"bold\.nii: the header gives no TR: .*seconds \((-I|<tr>)\)",
+    ),
     "TR in milliseconds": (
         _header_tr(2000.0),
         r"bold\.nii: .*2000 s, which looks like milliseconds.*did you mean 2 s\?",

@@ -17,6 +17,7 @@ from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.queues import check as check_queue_module
 from pyhrf.execution.queues.check import TrialEstimator, check_queue
 from pyhrf.execution.queues.schedulers import SCHEDULERS
+from pyhrf.notices import Lost
 
 if find_spec("distributed") is None:
     pytest.skip("the extra queue is not installed", allow_module_level=True)
@@ -140,7 +141,10 @@ def test_check__job_that_waits_is_no_fault(programs: Path, monkeypatch: pytest.M
     ("states", "said"),
     [
         (("running",), "1 job submitted"),
-        (("waiting",), "job 12 is lost: node n1 does not reach the login node; it is replaced"),
+        (
+            ("waiting",),
+            Lost("job 12 is lost: node n1 does not reach the login node"),
+        ),
         ((), "the dashboard"),
     ],
 )

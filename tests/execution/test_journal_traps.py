@@ -106,7 +106,7 @@ def test_journal__of_another_program_is_not_taken_over(tmp_path, name):
 )
 def test_journal__whose_study_is_of_another_type_is_damaged(started, text):
     (started / ".journal" / "study.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(InputError, match=r"study.json is damaged.*--fresh"):
+    with pytest.raises(InputError, match=r"study.json is damaged.*fresh=True"):
         Journal(started, KEY)
 
 

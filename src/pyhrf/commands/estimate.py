@@ -21,12 +21,26 @@ from pyhrf.commands.exits import OK, SOME_FAILED
 from pyhrf.commands.logs import logging_to
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
 from pyhrf.errors import ConfigError, printable
+from pyhrf.wording import speaking
 
 if TYPE_CHECKING:
     from pyhrf.config.study import Study
     from pyhrf.results import Results
 
 _PROFILE = "profile.txt"
+_ELEMENTS = {
+    "amplitude_column": "<amplitude_column>",
+    "bold": "<bold>",
+    "condition_file": "give such a file for each condition, as an element <times>; in PyHRF's own "
+    "columns (session, condition, onset, duration, amplitude) put the conditions in quotes",
+    "confounds": "<confounds> of each <run>",
+    "event_column": "<event_column>",
+    "mesh": "<mesh>",
+    "paradigm": "<paradigm>",
+    "parcellation": "<parcellation>",
+    "tr": "<tr>",
+}
+"""What the study file calls what messages ask for; it has no options for these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +108,7 @@ def estimate(options: EstimOptions) -> int:
         engine = "serial"
         tell("-p: parcels are estimated one after the other, so that all work is seen")
     with (
+        speaking(_ELEMENTS),
         logging_to(verbosity, settings.log.log_to_file),
         _profile(options.profile, output),
     ):

@@ -20,10 +20,12 @@ SOME_FAILED = 3
 INTERRUPTED = 130
 OPTIONS = {
     "bold": "-f",
-    "condition_file": "give such a file for each condition, as -r NAME=FILE",
+    "condition_file": "give such a file for each condition, as -r NAME={file}; in PyHRF's own "
+    "columns (session, condition, onset, duration, amplitude) put the conditions in quotes",
     "confounds": "--confounds",
-    "event_column": "--event-column, or <event_column> of a study file",
-    "amplitude_column": "--amplitude-column, or <amplitude_column> of a study file",
+    "event_column": "--event-column",
+    "amplitude_column": "--amplitude-column",
+    "file": "-o",
     "fresh": "--fresh",
     "mesh": "-g",
     "output": "-u",

@@ -50,7 +50,7 @@ class ParcelEstimator(ModelSettings, ABC):
     """
 
     experiment: Experiment = field(kw_only=False, repr=False)
-    contrasts: Mapping[str, Mapping[str, float]] | None = field(default_factory=dict)
+    contrasts: Mapping[str, Mapping[str, float]] | None = None
     min_positions: int = 1
 
     def __post_init__(self) -> None:

@@ -56,8 +56,9 @@ class SharedFit(NoiseFit):
         """Start and iterate; then look at what the model of the noise may have taken away."""
         converged = self._converge()
         left = self.residual(self.responses)
-        if self._turn_signs(*left):
-            converged = self._iterate_to_the_end()
+        n_left = self.problem.n_iterations - len(self.traces[-1])
+        if n_left and self._turn_signs(*left):
+            converged = self._iterate_to_the_end(n_left)
         state = self.state
         self.hyper.inflation[0] = held_out_ratio(self.spectra, self.noise, state.level)
         fitted = HRF(state.h.copy(), self._covariance_by_precision())
@@ -115,12 +116,12 @@ class SharedFit(NoiseFit):
                 self.iterate(after, until_settled=index > 0)
             if index == 0:
                 self._choose_signs()
-        return self._iterate_to_the_end()
+        return self._iterate_to_the_end(self.problem.n_iterations)
 
-    def _iterate_to_the_end(self) -> bool:
+    def _iterate_to_the_end(self, n_iterations: int) -> bool:
         """Iterate until nothing changes any more, with field and noise as they are."""
         self.forget_warm_up()
-        return self.iterate(self.problem.n_iterations)
+        return self.iterate(n_iterations)
 
     def _along(self, residual: FloatArray, expected: FloatArray) -> AlongNoise:
         """Levels of least squares along the noise, with the present HRF."""

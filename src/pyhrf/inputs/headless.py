@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -41,10 +42,8 @@ def refuse_other_formats(lines: Sequence[Line], comments: Sequence[Line], *, n_r
                 "comment: remove the # (numpy.savetxt has comments='' for that)"
             )
     if looks_like := _looks_like(lines, n_runs):
-        raise InputError(
-            f"{path}: looks like {looks_like}: {named('condition_file')}; in PyHRF's own "
-            "columns (session, condition, onset, duration, amplitude) put the conditions in quotes"
-        )
+        cure = named("condition_file").replace("{file}", shlex.quote(str(path)))
+        raise InputError(f"{path}: looks like {looks_like}: {cure}")
     first = lines[0].fields
     if n_columns >= 2 and not any(map(is_number, first)):
         raise InputError(

@@ -211,7 +211,7 @@ _PARCELS = (
 )
 _CONDITIONS = (
     Column("parcel", "Number of the parcel", always=True),
-    Column("condition", "Condition; n/a for all of them together", is_text=True, always=True),
+    Column("condition", "Condition", is_text=True, always=True),
     Column(
         "mean_active",
         "Mean level of the active voxels",

@@ -134,8 +134,8 @@ def _of_glm(subject: Subject, prefix: str, title: str) -> tuple[MapKind, ...]:
     return (
         kind(
             f"{prefix}effect",
-            "Effect: signal per unit of nilearn's regressor; stat-level is the height of the "
-            "response",
+            "Effect: signal per unit of nilearn's regressor; the level is the height of "
+            "the response",
             Stat("effect"),
             unit=SIGNAL,
             note=f"`{title}` has that height. Not where impulses and events that last would be "
@@ -152,7 +152,7 @@ def _of_glm(subject: Subject, prefix: str, title: str) -> tuple[MapKind, ...]:
             f"{prefix}t",
             "t test that it is above 0",
             Stat("t"),
-            note="Of the height of the response",
+            note="Of the height of the response, or of the contrast of heights",
             may_be_infinite=True,
         ),
         kind(
@@ -323,7 +323,7 @@ _OF_NO_NAME = (
     _of_parcel(
         "hrf",
         "Haemodynamic response of the voxel's parcel, its largest excursion scaled to 1; "
-        "samples are times after an event, which RepetitionTime is the step of",
+        "samples are times after an event",
         Stat("hrf"),
         note="4D, the time step in the header",
         has_samples=True,

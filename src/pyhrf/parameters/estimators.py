@@ -84,5 +84,7 @@ def own_parameters(kind: EstimatorKind, given: Mapping[str, Any]) -> Mapping[str
     own = {one.name for one in fields(kind.settings)}
     for (_, name), option in given_options({"own": given}).items():
         if name not in own:
-            raise ConfigError(f"{option.shown} sets {name}, and {kind.spoken} has none")
+            raise ConfigError(
+                f"{option.shown} sets {name}, and {kind.spoken} has none: leave it out"
+            )
     return kind.settings.of_options(given)

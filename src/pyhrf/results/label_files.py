@@ -16,6 +16,7 @@ from pyhrf.inputs.surfaces import Mesh
 from pyhrf.inputs.volumes import Volume
 from pyhrf.results.files import replace_file
 from pyhrf.results.maps import Grid
+from pyhrf.wording import named
 
 Colour = tuple[float, float, float, float]
 Table = dict[int, tuple[str, Colour]]
@@ -60,7 +61,7 @@ def write_labels(
         if isinstance(space, Mesh)
         else _cifti(labels, space.axis, table)
     )
-    with replace_file(path) as file:
+    with replace_file(path, cure=f"choose another file ({named('file')})") as file:
         file.write(image.to_bytes())
 
 

@@ -100,9 +100,8 @@ class QueueFolder:
         EngineError
             If it cannot be made.
         """
-        check_plain(
-            str(self.path), what="the output directory", cure=f"choose one ({named('output')})"
-        )
+        cure = f"choose another output directory ({named('output')}),"
+        check_plain(str(self.path), what="the output directory", cure=cure)
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)

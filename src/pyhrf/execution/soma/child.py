@@ -173,7 +173,7 @@ def _kind(error: BaseException) -> str:
 
 
 def main() -> None:
-    """Reply requests until there are no more."""
+    """Answer requests until there are no more."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # soma-workflow prints
     session = SomaSession()

@@ -52,7 +52,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``pyhrf-sacct -j ID[,ID] -o FIELD[,FIELD]``; exit status 1 if Slurm does not answer."""
     parser = argparse.ArgumentParser(
         prog=NAME,
-        description="Reply for sacct from what slurmctld knows, as soma-workflow needs it. "
+        description="Answer for sacct from what slurmctld knows, as soma-workflow needs it. "
         "Put a link to this program, named sacct, into a folder that comes first on the PATH of "
         "your account on the cluster.",
     )
