@@ -461,7 +461,7 @@ def test_glm__refuses_a_run_of_one_scan():
 
 
 def test_glm__a_short_hrf_matters_to_the_default_fir_alone():
-    assert GLM(one_condition(), hrf_duration=1.0).contrasts == {}
+    assert GLM(one_condition(), hrf_duration=1.0).hrf_duration == 1.0
     with pytest.raises(InputError, match=r"hrf_duration is 1 s: .* repetition time of 2 s"):
         GLM(one_condition(), model="fir", hrf_duration=1.0)
     GLM(one_condition(), model="fir", hrf_duration=1.0, fir_delays=[0.0, 4.0])
