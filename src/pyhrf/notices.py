@@ -1,4 +1,7 @@
-"""Sentences that know what they say, for those who pass them on."""
+"""Sentences that know what they say, for those who pass them on.
+
+They are texts for all others, so that they can be copied, sent and written as such.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,9 @@ class LeftOut(str):
         made.name, made.reason = name, str(reason)
         return made
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.name, self.reason)
+
 
 class OfParcels(str):
     """Says something of parcels, whose numbers may have to be given in another way.
@@ -58,6 +64,9 @@ class OfParcels(str):
         made.parcels, made.rest = tuple(parcels), rest
         return made
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.parcels, self.rest)
+
 
 class Lost(str):
     """Says that a job or a worker is lost."""
@@ -79,3 +88,6 @@ class DoneBefore(str):
         made = super().__new__(cls, f"{n_done} of {n_all} parcels were already done")
         made.n_done, made.n_all = n_done, n_all
         return made
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.n_done, self.n_all)
