@@ -56,13 +56,15 @@ class SharedFit(NoiseFit):
         """Start and iterate; then look at what the model of the noise may have taken away."""
         converged = self._converge()
         left = self.residual(self.responses)
+        along = self._along(*left)
         n_left = self.problem.n_iterations - len(self.traces[-1])
-        if n_left and self._turn_signs(*left):
+        if n_left and self._turn_signs(along):
             converged = self._iterate_to_the_end(n_left)
+            along = self._along(*left)
         state = self.state
         self.hyper.inflation[0] = held_out_ratio(self.spectra, self.noise, state.level)
         fitted = HRF(state.h.copy(), self._covariance_by_precision())
-        raised, variance = self._along(*left).raised(state.level)
+        raised, variance = along.raised(state.level)
         hrf = fitted
         if np.trace(fitted.covariance) < fitted.h @ fitted.h and raised.any():
             for _ in range(N_COMBINED):
@@ -184,14 +186,14 @@ class SharedFit(NoiseFit):
         self.hyper.mean[:] *= sign
         self.hyper = self.hyper._replace(two_sided=False)
 
-    def _turn_signs(self, residual: FloatArray, expected: FloatArray) -> bool:
+    def _turn_signs(self, along: AlongNoise) -> bool:
         """Turn active classes that the sum of the levels contradicts; tell whether there are any.
 
         Where all positions respond, `Q` leaves the differences between them, and those that
         respond less than the others look like an active class of the other sign.
         """
         state = self.state
-        total = self._along(residual, expected).sum_of_raised(state.level, state.level_var)
+        total = along.sum_of_raised(state.level, state.level_var)
         called = np.mean(state.p > 0.5, axis=0) > LEAST_CALLED
         wrong = called & (total * np.sign(state.mu) < -LEAST_TOTAL)
         for values in (state.mu, self.hyper.mean):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyhrf.parameters.declare import parameter
+from pyhrf.parameters.declare import Option, parameter
 from pyhrf.parameters.kinds import Program
 
 JDE = Program(
@@ -20,6 +20,17 @@ JDE_REFERENCES = (
     "Vincent T., Risser L., Ciuciu P. (2010). Spatially adaptive mixture modeling for analysis "
     "of fMRI time series. IEEE Transactions on Medical Imaging 29(4):1059–1074.",
 )
+
+
+def most_iterations() -> Any:
+    """Declare ``n_iterations`` of an estimator that iterates until it settles."""
+    return parameter(
+        100,
+        ge=1,
+        description="Largest number of iterations",
+        allowed="a whole number of at least 1",
+        option=Option("-n", "Iterations at most", metavar="N", default="none"),
+    )
 
 
 def smallest_parcel(default: int) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyhrf.parameters.common import smallest_parcel
-from pyhrf.parameters.declare import EstimatorSettings, Option, parameter
+from pyhrf.parameters.common import most_iterations, smallest_parcel
+from pyhrf.parameters.declare import EstimatorSettings, parameter
 from pyhrf.parameters.kinds import EstimatorKind, Program
 
 
@@ -13,13 +13,7 @@ from pyhrf.parameters.kinds import EstimatorKind, Program
 class RfirSettings(EstimatorSettings):
     """Regularised finite impulse responses (RFIR)."""
 
-    n_iterations: int = parameter(
-        100,
-        ge=1,
-        description="Largest number of iterations",
-        allowed="a whole number of at least 1",
-        option=Option("-n", "Iterations at most", metavar="N", default="none"),
-    )
+    n_iterations: int = most_iterations()
     tolerance: float = parameter(
         1e-5,
         gt=0,

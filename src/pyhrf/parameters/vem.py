@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pyhrf.parameters.common import JDE, JDE_REFERENCES, ppm_threshold, smallest_parcel
-from pyhrf.parameters.declare import EstimatorSettings, Option, parameter
+from pyhrf.parameters.common import (
+    JDE,
+    JDE_REFERENCES,
+    most_iterations,
+    ppm_threshold,
+    smallest_parcel,
+)
+from pyhrf.parameters.declare import EstimatorSettings, parameter
 from pyhrf.parameters.kinds import EstimatorKind
 
 SharedNoiseKind = Literal["measured", "none"]
@@ -16,13 +22,7 @@ SharedNoiseKind = Literal["measured", "none"]
 class VemSettings(EstimatorSettings):
     """Variational expectation-maximisation (VEM)."""
 
-    n_iterations: int = parameter(
-        100,
-        ge=1,
-        description="Largest number of iterations",
-        allowed="a whole number of at least 1",
-        option=Option("-n", "Iterations at most", metavar="N", default="none"),
-    )
+    n_iterations: int = most_iterations()
     tolerance: float = parameter(
         1e-4,
         gt=0,
