@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+IN_OWN_COLUMNS = (
+    "in PyHRF's own columns (session, condition, onset, duration, amplitude) put the conditions in "
+    "quotes"
+)
+"""What else to do with a file that has the times of one condition alone."""
 _PYTHON = {
     "fresh": "fresh=True",
     "mesh": "meshes",
     "paradigm": "paradigms",
-    "condition_file": "give such a file for each condition, by its name; in PyHRF's own columns "
-    "(session, condition, onset, duration, amplitude) put the conditions in quotes",
+    "condition_file": f"give such a file for each condition, by its name; {IN_OWN_COLUMNS}",
 }
 _words: Mapping[str, str] = _PYTHON
 

@@ -21,7 +21,7 @@ from pyhrf.commands.exits import OK, SOME_FAILED
 from pyhrf.commands.logs import logging_to
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity
 from pyhrf.errors import ConfigError, printable
-from pyhrf.wording import speaking
+from pyhrf.wording import IN_OWN_COLUMNS, speaking
 
 if TYPE_CHECKING:
     from pyhrf.config.study import Study
@@ -31,8 +31,8 @@ _PROFILE = "profile.txt"
 _ELEMENTS = {
     "amplitude_column": "<amplitude_column>",
     "bold": "<bold>",
-    "condition_file": "give such a file for each condition, as an element <times>; in PyHRF's own "
-    "columns (session, condition, onset, duration, amplitude) put the conditions in quotes",
+    "condition_file": "give such a file for each condition, as an element <times>; "
+    + IN_OWN_COLUMNS,
     "confounds": "<confounds> of each <run>",
     "event_column": "<event_column>",
     "mesh": "<mesh>",

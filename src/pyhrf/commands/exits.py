@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from pyhrf.errors import PyhrfError, printable
-from pyhrf.wording import speaking
+from pyhrf.wording import IN_OWN_COLUMNS, speaking
 
 OK = 0
 NOT_STARTED = 1
@@ -20,8 +20,7 @@ SOME_FAILED = 3
 INTERRUPTED = 130
 OPTIONS = {
     "bold": "-f",
-    "condition_file": "give such a file for each condition, as -r NAME={file}; in PyHRF's own "
-    "columns (session, condition, onset, duration, amplitude) put the conditions in quotes",
+    "condition_file": "give such a file for each condition, as -r NAME={file}; " + IN_OWN_COLUMNS,
     "confounds": "--confounds",
     "event_column": "--event-column",
     "amplitude_column": "--amplitude-column",
