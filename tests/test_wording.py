@@ -18,3 +18,9 @@ def test_speaking__changes_the_names_and_puts_them_back_whatever_happens():
         assert (named("output"), named("mesh")) == ("-u", "meshes")
         raise RuntimeError
     assert named("output") == "output"
+
+
+def test_named__holds_the_value_that_is_given_with_a_thing():
+    assert named("engine", name="cluster") == 'engine="cluster"'
+    with speaking({"engine": "-x {name}"}):
+        assert named("engine", name="cluster") == "-x cluster"

@@ -15,6 +15,10 @@ IN_OWN_COLUMNS = (
 )
 """What else to do with a file that has the times of one condition alone."""
 _PYTHON = {
+    "again": "make the same call again",
+    "cancel": "pyhrf.execution.engines.cancel",
+    "command": "call",
+    "engine": 'engine="{name}"',
     "fresh": "fresh=True",
     "mesh": "meshes",
     "paradigm": "paradigms",
@@ -23,13 +27,15 @@ _PYTHON = {
 _words: Mapping[str, str] = _PYTHON
 
 
-def named(thing: str) -> str:
+def named(thing: str, **values: str) -> str:
     """Tell what the reader calls a thing.
 
     Parameters
     ----------
     thing : str
         Its name among the fields of a study or the arguments of a function.
+    **values
+        What is given with it, as its word has them in braces.
 
     Examples
     --------
@@ -38,8 +44,11 @@ def named(thing: str) -> str:
     >>> with speaking({"output": "-u"}):
     ...     named("output")
     '-u'
+    >>> named("engine", name="cluster")
+    'engine="cluster"'
     """
-    return _words.get(thing, thing)
+    word = _words.get(thing, thing)
+    return word.format(**values) if values else word
 
 
 @contextmanager

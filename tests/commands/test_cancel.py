@@ -97,10 +97,10 @@ def test_another_engine__says_that_a_workflow_may_go_on(left):
     engine = make_engine("serial", Settings(), tell=print)
     said = []
     tell_unfinished(left, engine, tell=said.append)
-    assert f"-x cluster -u {left} fetches its results, and with --cancel stops it" in said[0]
+    assert f'the same call with engine="cluster" and output {left} fetches its results' in said[0]
     begin_anew(left, engine, tell=said.append)
     assert "pyhrf_x" in said[2]
-    assert f"-u {left.with_name('results.old-1')} fetches" in said[2]
+    assert f"output {left.with_name('results.old-1')} fetches" in said[2]
     said.clear()
     tell_unfinished(left, engine, tell=said.append)
     assert said == []

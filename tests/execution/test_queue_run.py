@@ -306,7 +306,7 @@ def test_run__leaves_jobs_of_another_host_alone_where_numbers_may_mean_others(ma
     queue.in_queue["8"] = "running"
     estimates(engine, 3)
     assert "8" not in queue.cancelled
-    assert "they were submitted on other-login; run the command there" in told[0]
+    assert "they were submitted on other-login; make the same call again there" in told[0]
     assert QueueFolder(engine.folder).read_jobs() == [noted]
 
 
@@ -338,7 +338,7 @@ def test_run__path_that_a_script_cannot_hold_is_refused(make, tmp_path):
 def test_engine__names_what_is_missing(monkeypatch):
     monkeypatch.setattr("pyhrf.execution.queues.engine.shutil.which", lambda program: None)
     with pytest.raises(
-        EngineError, match=r"-x slurm needs the program sbatch of Slurm.*login node"
+        EngineError, match=r'engine="slurm" needs the program sbatch of Slurm.*login node'
     ):
         QueueEngine("slurm", QueueSettings(), tell=print)
     monkeypatch.setitem(extras.EXTRAS, "queue", ("nonsuch_package",))

@@ -95,7 +95,7 @@ def test_run_batches__signal_stops_within_seconds_and_says_how_to_resume(tmp_pat
     assert 0 < len(before) < N_PARCELS
     assert text == (
         f"interrupted: {len(before)} of {N_PARCELS} parcels are done and kept in {directory}; "
-        "run the same command again to continue\n"
+        "make the same call again to continue\n"
     )
     finish(directory, engine)
     assert_all_estimated(directory)
@@ -292,7 +292,7 @@ def test_run_batches__engine_that_loses_parcels_is_found_out(tmp_path):
                 yield work_batch(batch, load, estimator)
 
     with Journal(tmp_path, {}) as journal:
-        with pytest.raises(EngineError, match="2 parcels left: run the same command again"):
+        with pytest.raises(EngineError, match="2 parcels left: make the same call again"):
             run_batches(Lossy(), BATCHES, journal, load=load, estimator=FakeEstimator())
         assert len(journal.done()) == 8
 

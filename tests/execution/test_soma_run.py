@@ -205,7 +205,7 @@ def test_run__cluster_that_is_away_for_a_while(run, soma, said):
 def test_run__cluster_that_is_away_for_good(run, soma, monkeypatch):
     monkeypatch.setattr(soma_place, "_PATIENCE", 0.05)
     soma.away = 10**9
-    with pytest.raises(EngineError, match="run the same command again to fetch their results"):
+    with pytest.raises(EngineError, match="make the same call again to fetch their results"):
         estimates_of(run)
 
 

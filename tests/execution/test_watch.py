@@ -66,7 +66,7 @@ def test_watch__counts_what_earlier_runs_have_done(tmp_path):
     with pytest.raises(Interrupted):
         work(tmp_path, WatchedEngine(lambda: None, end_by=KeyboardInterrupt()))
     watch = Watch(tmp_path)
-    assert watch.how_it_stands() == "interrupted, 1 parcel left; the same command continues it"
+    assert watch.how_it_stands() == "interrupted, 1 parcel left; the same call continues it"
     work(tmp_path, WatchedEngine(watch.look), batches=BATCHES[1:])
     watch.look()
     assert (watch.n_done, watch.n_total) == (4, 4)

@@ -147,7 +147,7 @@ def test_interrupted_then_killed__ends_its_jobs_and_goes_on(
             _, said = process.communicate(timeout=60)
         if number == signal.SIGINT:
             assert process.returncode == 130
-            assert "run the same command again to continue" in said
+            assert "make the same call again to continue" in said
         wait_for(lambda: stays_without_jobs(tmp_path), "the end of the jobs")
     before = estimated(tmp_path)
     with scenario(tmp_path, environment) as process:

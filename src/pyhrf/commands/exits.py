@@ -19,9 +19,13 @@ NOT_STARTED = 1
 SOME_FAILED = 3
 INTERRUPTED = 130
 OPTIONS = {
+    "again": "run the same command again",
     "bold": "-f",
+    "cancel": "--cancel",
     "condition_file": "give such a file for each condition, as -r NAME={file}; " + IN_OWN_COLUMNS,
+    "command": "command",
     "confounds": "--confounds",
+    "engine": "-x {name}",
     "event_column": "--event-column",
     "amplitude_column": "--amplitude-column",
     "file": "-o",

@@ -74,7 +74,7 @@ class Engine(Protocol):
     Attributes
     ----------
     name : str
-        As given to ``-x``.
+        As it is chosen, such as ``local``.
     n_workers : int
         Batches that are worked on at the same time.
     batch_seconds : float

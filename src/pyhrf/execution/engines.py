@@ -11,6 +11,7 @@ from pyhrf.execution.engine import Engine
 from pyhrf.execution.output_folder import check_aside, folder_of_engine, held, set_aside
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.soma.notes import Notes
+from pyhrf.wording import named
 
 ENGINES = ("serial", "local", "LAN", "cluster", *SCHEDULERS)
 _DETACHING = "cluster"
@@ -76,7 +77,9 @@ def make_detaching(engine: str, settings: Settings, *, tell: Tell) -> Engine:
     """
     chosen = make_engine(engine, settings, tell=tell)
     if not chosen.detaches:
-        raise ConfigError(f"-x {engine} ends with its command: there is nothing to cancel")
+        raise ConfigError(
+            f"{named('engine', name=engine)} leaves nothing running: there is nothing to cancel"
+        )
     return chosen
 
 
@@ -135,20 +138,32 @@ def keep_aside(directory: Path, engine: Engine, *, tell: Tell) -> None:
         tell_unfinished(kept, engine, tell=tell)
 
 
-def tell_workflow(
-    folder: Path, *, tell: Tell, how: str = f"the command of that run, with -x {_DETACHING},"
-) -> None:
-    """Say that a workflow of an earlier run may still be running."""
+def tell_workflow(folder: Path, *, tell: Tell, output: Path | None = None) -> None:
+    """Say that a workflow of an earlier run may still be running.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the engines of that run keep their notes.
+    tell : callable
+    output : Path, optional
+        By which that run is known, if another one than this run's may be given.
+    """
     notes = Notes.load(folder / _DETACHING)
-    if notes is not None:
-        tell(
-            f"a workflow of an earlier run with -x {_DETACHING} ({notes.name}) may still be "
-            f"running: {how} fetches its results, and with --cancel stops it"
-        )
+    if notes is None:
+        return
+    cluster = named("engine", name=_DETACHING)
+    how = f"the {named('command')} of that run"
+    if output is not None:
+        how = f"the same {named('command')} with {cluster} and {named('output')} {output}"
+    tell(
+        f"a workflow of an earlier run with {cluster} ({notes.name}) may still be running: {how} "
+        f"fetches its results, and {named('cancel')} stops it"
+    )
 
 
 def tell_unfinished(directory: Path, engine: Engine, *, tell: Tell) -> None:
     """Say so of an output directory, if the engine that is to run there would not find it."""
     if engine.name != _DETACHING:
         folder = folder_of_engine(directory, _DETACHING).parent
-        tell_workflow(folder, tell=tell, how=f"-x {_DETACHING} -u {directory}")
+        tell_workflow(folder, tell=tell, output=directory)

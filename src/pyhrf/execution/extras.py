@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 
 from pyhrf.errors import EngineError
+from pyhrf.wording import named
 
 EXTRAS = {
     "lan": ("asyncssh", "bokeh", "cryptography", "distributed"),
@@ -38,6 +39,6 @@ def check_installed(engine: str, extra: str) -> None:
     """
     if missing := missing_packages(extra):
         raise EngineError(
-            f"-x {engine} needs {' and '.join(missing)}, which this Python lacks; run: "
-            f"{install_command(extra)}"
+            f"{named('engine', name=engine)} needs {' and '.join(missing)}, which this Python "
+            f"lacks; run: {install_command(extra)}"
         )

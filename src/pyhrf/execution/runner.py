@@ -17,6 +17,7 @@ from pyhrf.errors import EngineError, InputError, PyhrfError, counted
 from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
 from pyhrf.execution.progress import Progress, SilentProgress
 from pyhrf.execution.run_state import ENDED, FAILED, HEARTBEAT, INTERRUPTED, RunState
+from pyhrf.wording import named
 
 _NEWS_SECONDS = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -155,7 +156,7 @@ def run_batches(
     if n_left and not (n_failed and stop_at_first_failure):
         raise EngineError(
             f"the engine {engine.name} ended with {counted(n_left, 'parcel')} left: "
-            "run the same command again to estimate them"
+            f"{named('again')} to estimate them"
         )
     return Outcome(len(done), n_failed, n_left, time.monotonic() - start)
 
@@ -170,7 +171,7 @@ def _how_to_resume(engine: Engine, journal: Announcing, *, n_left: int) -> str:
     n_done = len(journal.done())
     return (
         f"interrupted: {n_done} of {n_done + n_left} parcels are done and kept in "
-        f"{journal.directory}; {engine.farewell or 'run the same command again to continue'}"
+        f"{journal.directory}; {engine.farewell or named('again') + ' to continue'}"
     )
 
 

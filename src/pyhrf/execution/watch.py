@@ -14,6 +14,7 @@ from pyhrf.errors import InputError, counted
 from pyhrf.execution.packing import unpack_statuses
 from pyhrf.execution.run_state import RunState, read_state
 from pyhrf.files import read_regular
+from pyhrf.wording import named
 
 RUNS = ".journal"
 """Folder, in a directory, of a journal or of the runs of many studies."""
@@ -181,13 +182,14 @@ class Watch:
         if self._killed:
             here = self.state.host == platform.node()
             how = "killed" if here else "silent for long, perhaps killed"
-            return f"{how} ({where}); the same command continues it"
+            return f"{how} ({where}); the same {named('command')} continues it"
         if self.is_running:
             return f"{self.state.state} ({where})"
         left = self.n_total - self.n_done
         if left:
             return (
-                f"{self.state.state}, {counted(left, 'parcel')} left; the same command continues it"
+                f"{self.state.state}, {counted(left, 'parcel')} left; the same "
+                f"{named('command')} continues it"
             )
         return self.state.state
 

@@ -42,7 +42,7 @@ def refuse_other_formats(lines: Sequence[Line], comments: Sequence[Line], *, n_r
                 "comment: remove the # (numpy.savetxt has comments='' for that)"
             )
     if looks_like := _looks_like(lines, n_runs):
-        cure = named("condition_file").replace("{file}", shlex.quote(str(path)))
+        cure = named("condition_file", file=shlex.quote(str(path)))
         raise InputError(f"{path}: looks like {looks_like}: {cure}")
     first = lines[0].fields
     if n_columns >= 2 and not any(map(is_number, first)):

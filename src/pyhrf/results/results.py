@@ -25,6 +25,7 @@ from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.maps import MapGrid, write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
 from pyhrf.results.tables import write_tables
+from pyhrf.wording import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,11 +205,11 @@ class Results:
     @cached_property
     def outlying(self) -> dict[int, tuple[int, int]]:
         """How many scans lie far off the others, and the farthest (from 0), by such a parcel."""
-        named = ("n_outlying_scans", "outlying_scan")
+        columns = ("n_outlying_scans", "outlying_scan")
         return {
-            int(row["parcel"]): (int(float(row[named[0]])), int(float(row[named[1]])))
+            int(row["parcel"]): (int(float(row[columns[0]])), int(float(row[columns[1]])))
             for row in self._rows
-            if row.get(named[0], "n/a") not in ("", "n/a") and float(row[named[0]]) > 0
+            if row.get(columns[0], "n/a") not in ("", "n/a") and float(row[columns[0]]) > 0
         }
 
     def _figures(self, column: str) -> dict[int, float]:
@@ -374,7 +375,7 @@ def _why_none(directory: Path) -> str:
     if (directory / ".journal").is_dir():
         return (
             f"the analysis in {directory} is not finished: if it does not run ('pyhrf monitor' "
-            "tells), start it again with the same command, which goes on where it was"
+            f"tells), start it again with the same {named('command')}, which continues it"
         )
     return f"{directory} holds no results: there is no parcels.tsv in it"
 

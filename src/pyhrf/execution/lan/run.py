@@ -14,6 +14,7 @@ from pyhrf.execution.dask.run import DaskRun
 from pyhrf.execution.dask.worker import Job, host_of_worker
 from pyhrf.execution.engine import Batch, Load
 from pyhrf.execution.lan.host import Host, Meeting
+from pyhrf.wording import named
 
 _PATIENCE = 120.0
 """Seconds without any host after which the run ends."""
@@ -91,9 +92,7 @@ class LanRun(DaskRun):
             if any(host.up for host in self._hosts) or not any(h.error for h in self._hosts):
                 last = loop.time()
         reasons = "\n".join(f"  {host.error}" for host in self._hosts)
-        self._fail(
-            EngineError(f"all hosts are lost:\n{reasons}\nrun the same command again to continue")
-        )
+        self._fail(EngineError(f"all hosts are lost:\n{reasons}\n{named('again')} to continue"))
 
     def _worker_lost(self, name: str) -> None:
         host = host_of_worker(name)

@@ -1,4 +1,4 @@
-"""Whether ``-x slurm`` and its like can work: the scheduler answers, a job of it works for us."""
+"""Whether ``slurm`` and its like can work: the scheduler answers, a job of it works for us."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from pyhrf.execution.ssh.host_folder import cache_problem
 from pyhrf.execution.ssh.shells import Here
 from pyhrf.files import try_writing, why_unwritable
 from pyhrf.notices import Lost
+from pyhrf.wording import named
 
 _SECTION = "section [parallel-queue] of ~/.pyhrf/config.cfg"
 _JOB_SECONDS = 120.0
@@ -59,7 +60,7 @@ def check_queue(name: str, settings: QueueSettings, *, job_seconds: float = _JOB
     Parameters
     ----------
     name : str
-        As given to ``-x``, such as ``slurm``.
+        Of the engine, such as ``slurm``.
     settings : QueueSettings
         Section ``[parallel-queue]``.
     job_seconds : float
@@ -73,7 +74,7 @@ def check_queue(name: str, settings: QueueSettings, *, job_seconds: float = _JOB
         **({"queue": visit.queue} if settings.queue else {}),
     }
     job = Step(_JOB_STEP)
-    check = Check(f"-x {name}", [*map(Step, actions), job])
+    check = Check(named("engine", name=name), [*map(Step, actions), job])
     asyncio.run(go_through(check, list(actions.values())))
     if not check.failed:
         # Not among those: an engine has an event loop of its own.

@@ -18,6 +18,7 @@ from pyhrf.execution.news import TellsNews
 from pyhrf.execution.queues.folder import QueueFolder, check_plain
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.recipe import to_recipe
+from pyhrf.wording import named
 
 if TYPE_CHECKING:
     from pyhrf.execution.queues.jobs import QueueJobs
@@ -36,7 +37,7 @@ class QueueEngine(TellsNews):
     Parameters
     ----------
     name : str
-        As given to ``-x``, a key of `pyhrf.execution.queues.schedulers.SCHEDULERS`.
+        A key of `pyhrf.execution.queues.schedulers.SCHEDULERS`.
     settings : QueueSettings
         What jobs ask for.
     tell : callable
@@ -74,8 +75,8 @@ class QueueEngine(TellsNews):
         for program in self._scheduler.programs:
             if shutil.which(program) is None:
                 raise EngineError(
-                    f"-x {name} needs the program {program} of {title}, which is not on the "
-                    "PATH: run the command on a login node of the cluster"
+                    f"{named('engine', name=name)} needs the program {program} of {title}, which "
+                    "is not on the PATH: run this on a login node of the cluster"
                 )
 
     def run(

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from pyhrf.execution.queues.folder import NotedJobs, QueueFolder
 from pyhrf.execution.queues.jobs import QueueJobs, SchedulerError
+from pyhrf.wording import named
 
 _LOOKS, _LOOK_SECONDS = 10, 0.2
 """How often, and how soon, to look whether they are gone."""
@@ -48,7 +49,7 @@ async def _remove(
         if numbers:
             tell(
                 f"jobs of an earlier run may still be in the queue, {', '.join(numbers)}: they "
-                f"were submitted on {noted.host}; run the command there"
+                f"were submitted on {noted.host}; {named('again')} there"
             )
         return numbers
     if numbers:

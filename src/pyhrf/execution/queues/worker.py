@@ -1,4 +1,4 @@
-"""What a job of ``-x slurm`` and the others runs: workers that join the run on the login node.
+"""What a job of ``slurm`` and the others runs: workers that join the run on the login node.
 
 ``python -m pyhrf.execution.queues.worker FOLDER --name TOKEN --workers N`` is the command in the
 script of a job. The job ends when the run has ended, when the scheduler kills it, and half a minute

@@ -1,4 +1,4 @@
-"""Whether ``-x cluster`` can work: both sides are looked at, a trivial job goes there and back."""
+"""Whether the engine ``cluster`` can work: a trivial job goes there and back, over all it needs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _JOB_SECONDS = 120
 def check_cluster(
     settings: ClusterSettings, *, timeout: float = 10, job_seconds: float = _JOB_SECONDS
 ) -> Check:
-    """Try everything that ``-x cluster`` needs, in order, up to the first thing that fails.
+    """Try everything that the engine needs, in order, up to the first thing that fails.
 
     Nothing is left behind but soma-workflow's own servers, which every use of it starts.
 
@@ -147,7 +147,7 @@ class _Visit:
                     f"~/.soma-workflow.cfg, in {SECTION}",
                 )
             self.check.notes.append(
-                f"server_id is not set in {SECTION}: -x cluster works on this machine alone "
+                f"server_id is not set in {SECTION}: the engine works on this machine alone "
                 "(soma-workflow's light mode)"
             )
             return "this machine (light mode)"

@@ -33,6 +33,7 @@ from pyhrf.execution.soma.run import DONE, SomaRun
 from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
 from pyhrf.execution.soma.sftp import SftpFolder
 from pyhrf.execution.soma.way_back import login_here
+from pyhrf.wording import named
 
 
 class SomaEngine(TellsNews):
@@ -319,8 +320,8 @@ class SomaEngine(TellsNews):
             yield
         except EngineError as error:
             self._tell(
-                f"{error}; {notes.path} and the workflow {notes.name} may be left there: the same "
-                "command with --cancel removes them"
+                f"{error}; {notes.path} and the workflow {notes.name} may be left there: "
+                f"{named('cancel')} removes them"
             )
 
     def _say_farewell(self) -> None:
@@ -330,14 +331,14 @@ class SomaEngine(TellsNews):
             return
         if self._resource.mode == "light":
             self.farewell = (
-                "the jobs are stopped, since soma-workflow ran on this machine: run the same "
-                "command again to continue"
+                "the jobs are stopped, since soma-workflow ran on this machine: "
+                f"{named('again')} to continue"
             )
             return
         number = "" if notes.workflow is None else f" {notes.workflow}"
         self.farewell = (
-            f"workflow{number} ({notes.name}) is still running on {self._place.name}; run the same "
-            "command to fetch its results, or with --cancel to stop it"
+            f"workflow{number} ({notes.name}) is still running on {self._place.name}; "
+            f"{named('again')} to fetch its results; {named('cancel')} stops it"
         )
 
     def _leave(self) -> None:

@@ -20,6 +20,7 @@ from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.folder import STEP_SECONDS, ClusterFolder, ClusterLostError
 from pyhrf.execution.soma.job import RESULTS
 from pyhrf.execution.ssh.shells import AS_SOMA
+from pyhrf.wording import named
 
 _PATIENCE = 300.0
 """Seconds for which a cluster may be away while jobs are awaited."""
@@ -72,7 +73,7 @@ class Place:
                 if time.monotonic() - begin > _PATIENCE:
                     raise EngineError(
                         f"{error}; it was tried for {_PATIENCE / 60:.0f} minutes; its jobs may "
-                        "still be running: run the same command again to fetch their results"
+                        f"still be running: {named('again')} to fetch their results"
                     ) from error
                 if not told:
                     self.tell(f"{error}; it is tried again")

@@ -1,4 +1,4 @@
-"""What ``-x cluster`` refuses before any work: each with what to do."""
+"""What the engine ``cluster`` refuses before any work: each with what to do."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pyhrf.execution.soma.sftp import SftpFolder
 from pyhrf.execution.ssh.python import Probe, Python, probe
 from pyhrf.execution.ssh.refusals import HostError
 from pyhrf.execution.ssh.shells import AS_SOMA, Shell, There
+from pyhrf.wording import named
 
 SECTION = "section [parallel-cluster], key"
 NOT_NEEDED = ("distributed", "dask", "cloudpickle")
@@ -109,5 +110,5 @@ def check_same(notes: Notes, key: str, new: str | None) -> None:
         raise ConfigError(
             f"{SECTION} {key}: an earlier run of this output directory went to "
             f"{old or 'this machine (no value)'}, and {key} is {new or 'empty'} now: set it back, "
-            "then the same command fetches its results, and with --cancel stops it"
+            f"then the same {named('command')} fetches its results, and {named('cancel')} stops it"
         )

@@ -11,7 +11,7 @@ for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
 SCHEDULERS: dict[str, Scheduler] = {kind.name: kind() for kind in Scheduler.__subclasses__()}
-"""By the name of the engine, as given to ``-x``."""
+"""By the name of the engine."""
 
 
 def known_to_soma(soma_name: str) -> Scheduler | None:

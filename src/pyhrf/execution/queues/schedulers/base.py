@@ -71,7 +71,7 @@ class Scheduler:
     Attributes
     ----------
     name : str
-        Of the engine, as given to ``-x``.
+        Of the engine.
     title : str
         Its name in a sentence.
     programs : tuple of str
