@@ -19,7 +19,7 @@ from validation.tables import Results, write_tables
 
 
 def _split(_context: click.Context, option: click.Parameter, value: str) -> list[str]:
-    """Read a list with commas and see that all of it is known."""
+    """Read a list with commas and check that all of it is known."""
     known = METHODS if option.name == "methods" else SCENARIOS
     names = [name.strip() for name in value.split(",") if name.strip()]
     for name in names:

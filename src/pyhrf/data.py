@@ -233,3 +233,7 @@ class Estimator(Protocol):
     def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
         """Estimate one parcel; data that cannot be used give a ``failed`` estimate."""
         ...
+
+    def compile(self) -> None:
+        """Bring compiled code into memory, before workers need it; by default there is none."""
+        return

@@ -16,10 +16,6 @@ from pyhrf.model.checks import checked_design
 class StudyEstimator(Estimator, Protocol):
     """An estimator of which an analysis can plan the work."""
 
-    def compile(self) -> None:
-        """Bring compiled code into memory, before workers need it."""
-        ...
-
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel takes, seconds, roughly."""
         ...

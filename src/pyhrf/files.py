@@ -177,7 +177,7 @@ def reason_and_cure(error: OSError) -> tuple[str, str]:
     for numbers, cure in _CURES.items():
         if error.errno in numbers:
             return reason, cure
-    return reason, "mend that"
+    return reason, "correct that"
 
 
 def why_unwritable(error: OSError) -> str:

@@ -428,7 +428,7 @@ def test_analyse_all__refuses_more_studies_than_files_may_be_open(studies, tmp_p
 
 def test_cancel_all__only_what_goes_on_without_its_command(studies, tmp_path):
     settings = load_settings()
-    with pytest.raises(ConfigError, match="-x local ends with its command"):
+    with pytest.raises(ConfigError, match='engine="local" leaves nothing running'):
         cancel_all(
             studies, directory=tmp_path / "out", engine="local", settings=settings, tell=Told()
         )

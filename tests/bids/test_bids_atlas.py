@@ -46,7 +46,7 @@ def test_make_parcels__says_which_are_lost_and_why(bold: Volume, tmp_path: Path)
     labels, notes = make_parcels(bold, [tmp_path / "mask.nii"], atlas)
     assert np.unique(labels).tolist() == [0, 1]
     text = "\n".join(notes)
-    assert "2 of 5 parcels of the atlas are lost, for they are so small" in text
+    assert "2 of 5 parcels of the atlas are lost: they are so small" in text
     assert "(50, 51)" in text
     assert "1 of 5 parcels of the atlas lie outside the BOLD grid (9)" in text
     assert "1 of 5 parcels of the atlas lie outside the brain mask" in text

@@ -80,7 +80,7 @@ def test_bids__islands_are_in_no_parcel(
     change_masks(dataset, (3, slice(1, None)), [], value=0)  # leaves three voxels in common
     ended = run_bids(capfd, dataset, out, *SMALL, "--participant-label", "01")
     assert ended.code == 0, ended.err  # they would fail as parcels, in every run again
-    assert "3 of the positions lie on islands of fewer than 5 and are in no parcel" in ended.err
+    assert "3 of the voxels lie on islands of fewer than 5 and are in no parcel" in ended.err
     found = values(out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.nii.gz") > 0
     assert found[:2].all()
     assert not found[2:].any()
@@ -123,7 +123,7 @@ def test_without_islands__drops_what_has_no_neighbour_alone(size):
     np.testing.assert_array_equal(labels > 0, mask & ~islands)
     assert np.unique(labels[labels > 0], return_counts=True)[1].min() >= 5
     assert notes == [
-        f"{islands.sum()} of the positions lie on islands of fewer than 5 and are in no parcel"
+        f"{islands.sum()} of the voxels lie on islands of fewer than 5 and are in no parcel"
     ]
 
 

@@ -40,7 +40,7 @@ def test_plan__a_bold_file_that_is_not_taken_is_named(
     data.touch(f"{FUNC}/{name}")
     with pytest.raises(InputError) as refused:
         plan()
-    assert f"{name} is passed over: " in str(refused.value)
+    assert f"{name} is ignored: " in str(refused.value)
     assert reason in str(refused.value)
     data.run("sub-01_task-x")
     assert runs_of(plan()) == {STUDY: ["sub-01_task-x"]}
@@ -59,7 +59,7 @@ def test_plan__files_of_one_reason_are_one_note(
             data.touch(f"{PREP}/sub-{subject}/func/{stem}")
     assert len(plan().studies) == 3
     (note,) = (text for text in told if "passed over" in text)
-    assert "and 5 more are passed over: it is a single echo" in note
+    assert "and 5 more are ignored: it is a single echo" in note
 
 
 def test_plan__what_is_taken_is_not_named(data: DataSet, plan: Planning, told: list[str]) -> None:

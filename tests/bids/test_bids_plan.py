@@ -56,8 +56,8 @@ def test_plan__rest_has_no_events(data: DataSet, plan: Planning, told: list[str]
     data.run("sub-01_task-x")
     data.run("sub-01_task-rest", events=False)
     assert list(plan().studies) == [f"sub-01_task-x_{MNI}"]
-    assert told == ["note: the task rest is left out: no one has events of it"]
-    with pytest.raises(InputError, match="no one has events of the task rest"):
+    assert told == ["note: the task rest is left out: no participant has events of it"]
+    with pytest.raises(InputError, match="no participant has events of the task rest"):
         plan(tasks=["rest"])
     with pytest.raises(InputError, match=r"there is no task z .* there are rest, x"):
         plan(tasks=["z"])
@@ -65,7 +65,7 @@ def test_plan__rest_has_no_events(data: DataSet, plan: Planning, told: list[str]
 
 def test_plan__data_set_without_events(data: DataSet, plan: Planning) -> None:
     data.run("sub-01_task-x", events=False)
-    with pytest.raises(InputError, match="no one has events of the task x"):
+    with pytest.raises(InputError, match="no participant has events of the task x"):
         plan()
 
 

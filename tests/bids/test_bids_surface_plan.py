@@ -225,7 +225,7 @@ def test_plan__atlases_are_told_apart(data: DataSet, plan: Planning, tmp_path: P
         ((left, dense), "of data of several kinds"),
         ((dense, dense), "give one"),
         ((left, labels(tmp_path / "a_hemi-L.label.gii", [1])), "a second file of the hemisphere L"),
-        ((labels(tmp_path / "atlas.label.gii", [1]),), "cannot be told"),
+        ((labels(tmp_path / "atlas.label.gii", [1]),), "is not known"),
         ((dense,), "there is no such file"),
         ((tmp_path / "rh.label.gii",), "there is no such file"),
     ):

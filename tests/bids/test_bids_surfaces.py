@@ -169,7 +169,7 @@ def test_bids__parcels_are_cut_on_the_mesh(
     # Of dense series voxels too, but not those that are too few.
     ended = run_bids(capfd, surface_set, out, *WORDS, *words, "fsLR")
     assert ended.code == 0, ended.err
-    assert "4 of the positions lie on islands of fewer than 5 and are in no parcel" in ended.err
+    assert "4 of the nodes lie on islands of fewer than 5 and are in no parcel" in ended.err
     found = np.asarray(nib.load(folder / f"{DENSE}_desc-parcels_dseg.dlabel.nii").dataobj)[0]
     assert sorted(np.bincount(found).tolist()) == [4, 7, 7, 8, 8]
     about = json.loads((folder / f"{DENSE}_desc-parcels_dseg.json").read_text())
@@ -216,7 +216,7 @@ def test_bids__data_of_the_other_hemisphere_are_refused(
     words = (*WORDS, "--participant-label", "01", "--space", "fsnative", "--parcellation", 8)
     ended = run_bids(capfd, surfaces, tmp_path / "out", *words)
     assert ended.code == 3, ended.err
-    assert f"{LEFT} is left out: {wrong}: its name says that it is of the hemisphere L" in ended.err
+    assert f"{LEFT} is left out: {wrong}: its name says hemisphere L" in ended.err
     assert f"{RIGHT} is left out" not in ended.err
     assert not (tmp_path / "out" / ".pyhrf" / LEFT).exists()
 

@@ -91,7 +91,7 @@ TABLES = {
     "displacement lacks later": (
         lambda t: spoilt(t, FD, 17, np.nan),
         ["--fd-threshold", "0.5"],
-        "column framewise_displacement: a value lacks at scan 17",
+        "column framewise_displacement: a value is missing at scan 17",
     ),
     "every scan moved": (
         lambda t: t.assign(**{FD: 3.0}),
@@ -106,17 +106,17 @@ TABLES = {
     "one missing": (
         lambda t: spoilt(t, "rot_x", 5, np.nan),
         [],
-        "column rot_x: a finite value lacks at scan 5",
+        "column rot_x: a finite value is missing at scan 5",
     ),
     "infinite": (
         lambda t: spoilt(t, "rot_x", 6, np.inf),
         [],
-        "column rot_x: a finite value lacks at scan 6",
+        "column rot_x: a finite value is missing at scan 6",
     ),
     "words": (
         lambda t: t.astype(object).pipe(spoilt, "rot_x", 7, "bad"),
         [],
-        "line 9, column rot_x: 'bad' is not a number; write n/a where a value lacks",
+        "line 9, column rot_x: 'bad' is not a number; write n/a where a value is missing",
     ),
     "one name twice": (
         lambda t: t.rename(columns={"csf": "rot_x"}),
@@ -164,7 +164,7 @@ def test_buildcfg__names_the_file_that_is_no_table(run, study, content, expected
 
 
 LISTS = {
-    "beyond the run": ("5\n80\n", "line 2: '80' is no scan: give numbers from 0 .* to 79"),
+    "beyond the run": ("5\n80\n", "line 2: '80' is not a scan: give numbers from 0 .* to 79"),
     "negative": ("-3", "line 1: '-3' is no scan"),
     "a word": ("5 six", "line 1: 'six' is no scan"),
     "backwards": ("9-5", "line 1: '9-5' is no scan"),

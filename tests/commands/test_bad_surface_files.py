@@ -135,7 +135,7 @@ MENDED = {
     "series that is other XML": (
         "-f",
         text(b"<study></study>"),
-        r"bold.func.gii: the GIFTI file holds no array of values|no sound GIFTI file",
+        r"bold.func.gii: the GIFTI file holds no array of values|not a valid GIFTI file",
     ),
 }
 

@@ -130,7 +130,7 @@ def test_bids__files_of_both_hemispheres(
         (["in", "out", "participant", "--parcellation", "9,lh.gii"], "one number, or files"),
         (["in", "out", "participant", "--parcellation", "lh.gii,"], "one number, or files"),
         (["in", "out", "participant", "--space"], "requires an argument"),
-        (["in", "out", "participant", "--cancel"], "is running on -x cluster"),
+        (["in", "out", "participant", "--cancel"], "is running on the cluster and starts nothing"),
     ],
 )
 def test_bids__usage(words: list[str], said: str, asked: dict[str, Any]) -> None:
@@ -158,6 +158,6 @@ def test_bids__cancel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyhrf.bids.app._prepare", prepare)
     done = run("in", "out", "participant", "-x", "cluster", "--cancel")
     assert done.exit_code == 0
-    assert "it is stopped" in done.output
+    assert "stopped and cleared up" in done.output
     assert (seen["studies"], seen["directory"]) == ({"sub-01": "in"}, Path("out"))
     assert seen["engine"] == "cluster"

@@ -37,7 +37,7 @@ def left(tmp_path):
 def test_cancel__removes_what_a_killed_run_left(run, built, left):
     ended = run("pyhrf_jde_estim", "-c", built.xml, "-x", "cluster", "--cancel", "-u", left)
     assert ended.code == 0
-    assert "it is stopped and cleared up" in ended.err
+    assert "stopped and cleared up" in ended.err
     assert {path.name for path in (left / ".journal").iterdir()} == {"lock", "study.json"}
     ended = run("pyhrf_jde_estim", "-c", built.xml, "-x", "cluster", "--cancel", "-u", left)
     assert ended.code == 0
@@ -55,7 +55,7 @@ def test_cancel__goes_without_options_of_a_run(run, built, left, option):
     options = ["-x", "cluster", "--cancel", "-u", left, option]
     ended = run("pyhrf_jde_estim", "-c", built.xml, *options)
     assert ended.code == 2
-    assert f"--cancel starts nothing: it goes without {option}" in ended.err
+    assert f"--cancel starts nothing: leave out {option}" in ended.err
     assert (left / ".journal" / "cluster" / "run").exists()
 
 

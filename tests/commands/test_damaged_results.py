@@ -88,7 +88,7 @@ def test_damaged__results_are_refused_in_a_sentence(folder, capfd, command, name
         path.write_bytes(damage)
         code, said = said_by(COMMANDS[command], capfd)
         assert code in (0, 1)
-        assert "fault of PyHRF" not in said, (damage[:80], said)
+        assert "error in PyHRF" not in said, (damage[:80], said)
         assert "Traceback" not in said
         assert "\x1b" not in said
         shutil.rmtree(folder / "comparison", ignore_errors=True)
@@ -105,7 +105,7 @@ def test_pipes_and_folders__in_place_of_results_are_refused_at_once(folder, capf
         make(path)
         code, said = said_by(COMMANDS[command], capfd)
         assert code in (0, 1)
-        assert "fault of PyHRF" not in said, (name, said)
+        assert "error in PyHRF" not in said, (name, said)
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         path.write_bytes(content)
         shutil.rmtree(folder / "comparison", ignore_errors=True)

@@ -33,7 +33,7 @@ def test_run_command__takes_the_end_of_a_file_for_a_fault(ended):
     """Of click both the end of a file and Ctrl-C are an Abort."""
     code, said, (log,) = ended(EOFError("the stream ended"))
     assert code == 1
-    assert said.startswith("pyhrf: a fault of PyHRF stopped the run (EOFError: the stream ended)")
+    assert said.startswith("pyhrf: an error in PyHRF stopped the run (EOFError: the stream ended)")
     assert str(log) in said
     assert "raise raises\nEOFError: the stream ended" in log.read_text()
 

@@ -91,7 +91,7 @@ def test_buildcfg__writes_over_nothing_but_studies(run, study):
     before = study.bold.read_bytes()
     ended = run("pyhrf_jde_buildcfg", *study.arguments(), "-o", study.bold)
     assert ended.code == 1
-    assert "is no study file, and is not written over" in ended.err
+    assert "is not a study file, so it is not overwritten" in ended.err
     assert study.bold.read_bytes() == before
 
 
@@ -135,8 +135,8 @@ def test_buildcfg__is_silent_at_level_0(run, study):
         (["-f", "a.nii", "-t", "small"], "-t and -d simulation are for example data"),
         (["-t", "large"], "'large' is not one of"),
         (["--mesh", "x"], "No such option"),
-        (["-v", "7"], "'7' is no level"),
-        (["-v", "x"], "'x' is no level"),
+        (["-v", "7"], "'7' is not a level"),
+        (["-v", "x"], "'x' is not a level"),
     ],
 )
 def test_buildcfg__explains_usage(run, tmp_path, monkeypatch, options, expected):

@@ -75,7 +75,7 @@ def test_parcellate__resample_lies_on_the_grid_of_the_data(call):
     ("arguments", "message"),
     [
         (["mask", "in.nii", "-o", "out.nii"], "written as .nii.gz"),
-        (["mask", "in.nii", "-o", "there.nii.gz"], "is not written over"),
+        (["mask", "in.nii", "-o", "there.nii.gz"], "is not overwritten"),
         (["mask", "in.nii", "-o", "no/out.nii.gz"], "there is no folder"),
         (["mask", "none.nii"], "none.nii: there is no such file"),
         (["extract", "in.nii", "3"], "in.nii: there is no parcel 3"),

@@ -77,7 +77,7 @@ def test_data__leaves_out_and_counts_voxels_that_say_nothing(call, volumes, tmp_
     given = ["mask.nii", "-f", "bold.nii", "-r", volumes.paradigm[0], "-o", "out.nii.gz"]
     code, text = call("data", *given)
     assert code == 0, text
-    assert "note: 2 of 192 positions of the mask are constant or not finite" in text
+    assert "note: 2 of 192 voxels of the mask are constant or not finite" in text
     assert np.argwhere(parcels_of("out.nii.gz") == 0).tolist() == [[0, 0, 0], [3, 2, 1]]
     assert call("data", *given)[0] == 1  # not written over
 

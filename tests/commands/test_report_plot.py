@@ -101,7 +101,7 @@ def test_plot__overwrites_nothing(run, made, tmp_path):
     (tmp_path / "hrf.png").write_text("mine")
     code, _, err = run("plot", "hrf", made)
     assert code == 1
-    assert "hrf.png is there already: choose another name with -o" in err
+    assert "hrf.png already exists: choose another name with -o" in err
     assert (tmp_path / "hrf.png").read_text() == "mine"
 
 

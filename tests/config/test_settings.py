@@ -132,8 +132,8 @@ def test_load_settings__refuses_what_is_no_file_or_no_text(tmp_path, file):
         ("[parallel-local]\nnb_procs = -1", 2, ["key nb_procs: -1", "at least 0"]),
         ("[parallel-LAN]\nniceness = 1\n[parallel-local]\nniceness = x", 4, ["[parallel-local]"]),
         ("[parallel-LAN]\nenable_unit_test = 2", 2, ["key enable_unit_test: 2", "0 or 1"]),
-        ("[parallel-LAN]\nhosts = a, b c", 2, ["key hosts: a, b c", "'b c' is no host name"]),
-        ("[parallel-LAN]\nhosts = a,,b", 2, ["'' is no host name"]),
+        ("[parallel-LAN]\nhosts = a, b c", 2, ["key hosts: a, b c", "'b c' is not a host name"]),
+        ("[parallel-LAN]\nhosts = a,,b", 2, ["'' is not a host name"]),
         ("[parallel-LAN]\nuser = -oProxyCommand=x", 2, ["key user", "not start with a dash"]),
         ("[parallel-queue]\nwalltime = 12", 2, ["key walltime: 12", "12:00:00"]),
         ("[parallel-queue]\nmemory = lots", 2, ["key memory: lots", "4GB"]),
@@ -179,7 +179,7 @@ def test_lan_slots__reads_the_file_of_hosts(tmp_path, file):
     hosts.write_text("one, one\n# off: three\ntwo  # the fast one\n\n")
     assert lan.slots() == ("one", "one", "two")
     hosts.write_text("one\n-x\n")
-    with pytest.raises(ConfigError, match="hosts_LAN, line 2: '-x' is no host name"):
+    with pytest.raises(ConfigError, match="hosts_LAN, line 2: '-x' is not a host name"):
         lan.slots()
     hosts.write_text("# none\n")
     with pytest.raises(ConfigError, match="holds no host"):
@@ -208,7 +208,7 @@ def test_lan_slots__reads_lists_of_hosts_as_people_write_them(tmp_path, file):
     lan = loaded(file, f"[parallel-LAN]\nhosts = {hosts}  # the list\n").parallel_LAN
     assert lan.slots() == ("h1", "h1", "h2", "h3")
     hosts.write_text("h1 h1, h2\n")
-    with pytest.raises(ConfigError, match="'h1 h1' is no host name"):
+    with pytest.raises(ConfigError, match="'h1 h1' is not a host name"):
         lan.slots()
 
 
@@ -264,6 +264,6 @@ def test_load_settings__passes_over_what_is_of_the_old_program(file, caplog):
     found = loaded(file, "[global]\ntmp_path = /tmp\nuse_mode = enduser\n[log]\nlevel = 1\n")
     assert found.log.level == 1
     assert caplog.messages == [
-        f"{file}, line 1, section [global]: it is of PyHRF 0.5 and is passed over: "
+        f"{file}, line 1, section [global]: it is of PyHRF 0.5 and is ignored: "
         "you can remove it"
     ]

@@ -147,12 +147,12 @@ def test_fit__without_neighbours_the_field_has_nothing_to_say():
         (
             np.ones((100, 9)),
             {"coordinates": np.eye(3, dtype=int)},
-            "coordinates name 3 positions, but bold has 9",
+            "coordinates name 3 voxels, but bold has 9",
         ),
         (
             np.ones((100, 2)),
             {"coordinates": np.eye(3, dtype=int)},
-            "coordinates name 3 positions, but bold has 2",
+            "coordinates name 3 voxels, but bold has 2",
         ),
         (
             np.ones((100, 9)),

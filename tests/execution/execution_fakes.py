@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from pyhrf.data import Parcel, ParcelEstimate
+from pyhrf.data import Estimator, Parcel, ParcelEstimate
 from pyhrf.execution.ssh.shells import Reply
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ def load(numbers: Sequence[int]) -> list[Parcel]:
     return [make_parcel(number) for number in numbers]
 
 
-class FakeEstimator:
+class FakeEstimator(Estimator):
     """Estimates by sums; what it did is written down, a line for each parcel, when asked."""
 
     name = "fake"

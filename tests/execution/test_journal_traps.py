@@ -32,7 +32,7 @@ def test_lock__that_is_a_link_is_refused_and_its_target_kept(started, tmp_path, 
         target.write_text("precious")
     lock.unlink()
     lock.symlink_to(target)
-    with pytest.raises(InputError, match=r"lock is a link or no regular file.*remove it"):
+    with pytest.raises(InputError, match=r"lock is a link or not a regular file.*remove it"):
         use(started)
     assert target.exists() == there
     if there:
@@ -47,7 +47,7 @@ def test_lock__that_is_a_pipe_or_a_folder_is_refused_at_once(started):
     for make in (os.mkfifo, os.mkdir):
         lock.unlink(missing_ok=True)
         make(lock)
-        with pytest.raises(InputError, match="lock is a link or no regular file"), held(started):
+        with pytest.raises(InputError, match="lock is a link or not a regular file"), held(started):
             pass
 
 

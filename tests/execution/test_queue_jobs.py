@@ -95,14 +95,14 @@ def test_states__of_a_scheduler_that_is_down_are_unknown(programs, tmp_path, tex
 
 def test_states__that_are_no_json_are_unknown(programs, tmp_path):
     programs("oarstat", "echo '{'")
-    with pytest.raises(SchedulerError, match="oarstat says what is not understood"):
+    with pytest.raises(SchedulerError, match="oarstat gives an answer that PyHRF does not understand"):
         asyncio.run(jobs_of("oar", tmp_path).states(["12"]))
 
 
 def test_states__of_a_scheduler_that_hangs_are_unknown(programs, tmp_path, monkeypatch):
     monkeypatch.setattr(queue_jobs, "_SECONDS", 0.2)
     programs("squeue", "exec sleep 60")
-    with pytest.raises(SchedulerError, match="squeue does not answer in"):
+    with pytest.raises(SchedulerError, match="squeue does not answer within"):
         asyncio.run(jobs_of("slurm", tmp_path).states(["12"]))
 
 

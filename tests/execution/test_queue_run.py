@@ -260,7 +260,7 @@ def test_run__goes_on_with_the_jobs_that_were_taken(make):
     told = []
     engine, _ = make("work", "refuse", told=told)
     assert len(estimates(engine, 20)) == 20
-    assert any("takes no further job: sbatch: error: no such queue" in text for text in told)
+    assert any("accepts no more jobs: sbatch: error: no such queue" in text for text in told)
 
 
 def test_run__removes_the_jobs_of_a_run_that_was_killed(make):
@@ -271,7 +271,7 @@ def test_run__removes_the_jobs_of_a_run_that_was_killed(make):
     folder.write_jobs([NotedJobs("pyhrf-old", ("7", "8"))])
     queue.in_queue["8"] = "waiting"
     estimates(engine, 3)
-    assert "jobs of an earlier run are removed: 8" in told
+    assert "removing jobs of an earlier run: 8" in told
     assert queue.cancelled[0] == "8"
     assert queue.names[0] == "pyhrf-old"
     assert not engine.folder.exists()
@@ -396,7 +396,7 @@ def test_run__replaces_jobs_that_never_join_more_and_more_slowly(make, monkeypat
 
 def test_run__ends_when_jobs_vanish_one_after_the_other(make):
     engine, queue = make("vanish")
-    with pytest.raises(EngineError, match=r"8 jobs in a row .*said: nothing; see that the nodes"):
+    with pytest.raises(EngineError, match=r"8 jobs in a row .*said: nothing; check that the nodes"):
         estimates(engine, 20)
     assert len(queue.submitted) == 8
 
@@ -458,7 +458,7 @@ def test_run__refusal_is_told_once_and_tried_again(make):
     queue.pool.seconds = 0.1
     run = run_slowly(engine, 200, work_for=1.5)
     run.close()
-    assert sum("takes no further job" in text for text in told) == 1
+    assert sum("accepts no more jobs" in text for text in told) == 1
     assert len(queue.submitted) == 2
 
 

@@ -116,7 +116,7 @@ def test_run_folder__takes_away_what_a_killed_launcher_of_this_run_left(
 
 def test_run_folder__refuses_missing_remote_path(tmp_path):
     path = str(tmp_path / "nowhere" / "pyhrf-1")
-    with pytest.raises(Fault, match=r"remote_path .*/nowhere is no folder there") as caught:
+    with pytest.raises(Fault, match=r"remote_path .*/nowhere is not a folder there") as caught:
         RunFolder(path, host="h1", run="r1", login="-p 2222 ann@h1")
     assert "make it there" in caught.value.cure
     assert caught.value.cure.endswith(f"run: ssh -p 2222 ann@h1 mkdir -p {tmp_path}/nowhere")

@@ -152,7 +152,7 @@ def test_resume__takes_what_was_pushed_when_the_cluster_is_away(tmp_path, monkey
     (result,) = made.resume("study", fresh=False)
     assert_same_estimate(result.estimates[0], estimates[0])
     assert list(made.run([], load=load, estimator=Estimator())) == []
-    assert "host login: no answer; what was pushed from there is used" in said
+    assert "host login: no answer; the results that it has sent are used" in said
     assert "/far/away and the workflow pyhrf_x may be left there" in said[-1]
     assert "pyhrf.execution.engines.cancel removes them" in said[-1]
 

@@ -161,9 +161,7 @@ def test_run__job_that_failed_once_is_submitted_again(run, soma, said):
     assert_right(estimates_of(run))
     assert soma.submitted[1:] == [["parcels_4_to_6"]]
     assert soma.deleted == [1]
-    assert any(
-        "parcels_4_to_6 failed: one | Out of memory; it is submitted again" in s for s in said
-    )
+    assert any("parcels_4_to_6 failed: one | Out of memory; submitting it again" in s for s in said)
 
 
 def test_run__parcel_of_which_three_jobs_died_is_given_up_alone(run, soma):
@@ -199,7 +197,7 @@ def test_run__job_that_never_starts_gives_up_its_parcels(run, soma, monkeypatch)
 def test_run__cluster_that_is_away_for_a_while(run, soma, said):
     soma.away = 3
     assert_right(estimates_of(run))
-    assert said.count("the cluster is away; it is tried again") == 1
+    assert said.count("the cluster is away; trying again") == 1
 
 
 def test_run__cluster_that_is_away_for_good(run, soma, monkeypatch):
@@ -240,7 +238,7 @@ def test_run__jobs_that_cannot_be_stopped_are_named(run, soma, said, monkeypatch
     soma.status_of, soma.refusing, soma.scheduler = {1: "warning"}, True, "local_basic"
     assert_right(estimates_of(run))
     assert soma.calls == []
-    assert any("may still run on box, stop them there: 11, 12" in text for text in said)
+    assert any("may still be running on box; stop them there: 11, 12" in text for text in said)
 
 
 def test_run__jobs_that_a_scheduler_keeps_are_named_with_its_command(run, soma, said, tmp_path):

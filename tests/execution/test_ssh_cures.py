@@ -194,7 +194,7 @@ def test_cure__makes_a_first_key(lab: Lab, monkeypatch: pytest.MonkeyPatch):
 
     def work() -> None:
         at_home(lab)
-        lab.assert_cured(cause="we have no key", cure="ssh-keygen -t ed25519 -f ~/.ssh/id_ed25519")
+        lab.assert_cured(cause="you have no key", cure="ssh-keygen -t ed25519 -f ~/.ssh/id_ed25519")
 
     lab.serve(work)
 
@@ -211,7 +211,7 @@ def test_cure__takes_the_key_that_is_used_to_the_host(lab: Lab, path: str, with_
 
     def work() -> None:
         at_home(lab)
-        lab.assert_cured(cause="our key is refused for ann", cure=f"-p {lab.port} ann@127.0.0.1")
+        lab.assert_cured(cause="your key is refused for ann", cure=f"-p {lab.port} ann@127.0.0.1")
 
     lab.serve(work)
 
@@ -275,6 +275,6 @@ def test_key_with_a_passphrase__that_an_agent_holds_is_told_as_refused(lab: Lab)
         add = 'eval "$(ssh-agent)" && ssh-add ~/.ssh/id_ed25519'
         script = f"{add} && {typed}; ssh-agent -k >/dev/null"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
-        assert "our key is refused for ann; run: ssh-copy-id -p" in done.stderr
+        assert "your key is refused for ann; run: ssh-copy-id -p" in done.stderr
 
     lab.serve(work)

@@ -178,5 +178,5 @@ def test_there__gives_status_and_both_streams_and_ends_what_takes_too_long(port)
 
 def test_open_sftp__names_start_up_files_that_print(port, monkeypatch):
     monkeypatch.setattr(sftp, "_SECONDS", 2)
-    with pytest.raises(HostError, match=r"SFTP does not begin there .*\.bashrc\) print nothing"):
+    with pytest.raises(HostError, match=r"SFTP does not start there .*\.bashrc\) print nothing"):
         log_in(port, "title", lambda c: open_sftp(c, "h1"))

@@ -53,7 +53,7 @@ def test_read_paradigm__rows_that_begin_with_a_hash_are_events_or_noted(tmp_path
     # an onset behind # is no number: that row was taken out by somebody
     found, notes = read(tmp_path, "onset\ttrial_type\n1\ta\n#3\ta\n")
     assert found == {"a": [1]}
-    assert any("1 row (line 3) passed over, for they begin with #" in note for note in notes)
+    assert any("1 row (line 3) skipped, because they begin with #" in note for note in notes)
 
 
 def test_read_paradigm__all_events_are_one_condition_where_nothing_names_any(

@@ -61,11 +61,11 @@ def test_read_times__says_how_three_ascending_numbers_are_read(tmp_path: Path) -
     [
         ("1 2 3 4\n5 6\n", 3, "2 rows for 3 runs"),
         ("10 1\n40 1\n", 1, "2 rows for 1 run"),
-        ("onset duration weight\n", 1, "line 1: 'onset' is no time"),
-        ("20*2,5:3 60\n", 1, "is no time"),
+        ("onset duration weight\n", 1, "line 1: 'onset' is not a time"),
+        ("20*2,5:3 60\n", 1, "is not a time"),
         ("10 -1 1\n40 1 1\n", 1, "line 1, column duration: -1 is negative"),
         ("10 1 1\n10 2 1\n", 1, "two events at 10 s"),
-        ("1 nan 5 7\n", 1, "'nan' is no time"),
+        ("1 nan 5 7\n", 1, "'nan' is not a time"),
     ],
 )
 def test_read_times__refuses_what_it_is_not(

@@ -102,7 +102,11 @@ def test_read_nuisance__refuses_unknown_columns(fmriprep, given, message):
     [
         ("a\n" + "1\n" * 11, {"columns": "a"}, "has 11 rows, but its run has 12 scans"),
         ("a\n" + "1\n" * 11 + "x\n", {"columns": "a"}, "line 13, column a: 'x' is not a number"),
-        ("a\n" + "1\n" * 11 + "inf\n", {"columns": "a"}, "column a: a finite value lacks at scan"),
+        (
+            "a\n" + "1\n" * 11 + "inf\n",
+            {"columns": "a"},
+            "column a: a finite value is missing at scan",
+        ),
         ("a\n" + "n/a\n" * 12, {"columns": "a"}, "column a: holds no finite value"),
         ("a,a\n" + "1,2\n" * 12, {"columns": "a"}, "the column 'a' needs a name of its own"),
         ("a,b\n" + "1\n" * 12, {"columns": "a"}, "line 2: has 1 field for 2 columns"),
@@ -308,7 +312,7 @@ def test_read_nuisance__needs_no_value_at_a_censored_scan(tmp_path):
     assert np.flatnonzero(censored).tolist() == [1, 3, 11]
     assert confounds[~censored, 0].tolist() == [2, 2, *range(4, N - 1)]
     assert np.isfinite(confounds).all()
-    with pytest.raises(InputError, match="column a: a finite value lacks at scan 3"):
+    with pytest.raises(InputError, match="column a: a finite value is missing at scan 3"):
         read(path, columns="a")
     path.write_text("a\n" + "n/a\n1\nn/a\n1\n" + "n/a\n" * (N - 4))
     with pytest.raises(InputError, match="no finite value at a scan that is not censored"):

@@ -65,8 +65,8 @@ def test_read_paradigm__still_reads_numbers_in_its_own_columns(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("# onset duration trial_type\n10 1 1\n40 1 2\n", ("line 1", "header stands behind #")),
-        ("#onset,duration,trial_type\n10,1,face\n", ("line 1", "header stands behind #")),
+        ("# onset duration trial_type\n10 1 1\n40 1 2\n", ("line 1", "header begins with #")),
+        ("#onset,duration,trial_type\n10,1,face\n", ("line 1", "header begins with #")),
         ("Time,Length,Stimulus\n10,1,face\n", ("line 1", "header without a column onset")),
         ("10\t1\tface\n40\t1\thouse\n", ("onset, duration and condition without a header",)),
         ("10.5 1 face\n", ("onset, duration and condition without a header",)),

@@ -155,7 +155,7 @@ def test_gifti__that_unpacks_to_gigabytes_is_refused_from_the_header_on(tmp_path
     more = [gifti(tmp_path / f"more{ending}", data) for ending in endings]
     said = refused_in_a_child(*huge, *more)
     assert all("made to fill the memory" in line for line in said[:2])
-    assert all("no sound GIFTI file" in line for line in said[2:])
+    assert all("not a valid GIFTI file" in line for line in said[2:])
 
 
 def test_gifti__of_a_gigabyte_of_blanks_in_gzip(tmp_path):

@@ -139,7 +139,7 @@ def test_read_spm__reads_what_each_spm_writes(shared_data, version):
         ([ONE], {"tr": 0.0}, "repetition time .* is 0"),
         ([ONE], {"nscan": np.ones((1, 3))}, "has 1 session .* scans of 3"),
         ([session(condition("a", [1, 2, 3], [1, 2]))], {}, "3 onsets and 2 durations"),
-        ([session(condition("a", [1, np.nan], [1]))], {}, "the onsets are no finite numbers"),
+        ([session(condition("a", [1, np.nan], [1]))], {}, "the onsets are not finite numbers"),
         ([session(condition("", [1.0], [1]))], {}, "needs a name of its own"),
         (
             [session(condition("a", [1.0], [1]), confounds=np.ones((19, 2)))],
@@ -149,7 +149,7 @@ def test_read_spm__reads_what_each_spm_writes(shared_data, version):
         (
             [session(condition("a", [1.0], [1]), confounds=np.full((20, 1), np.nan))],
             {},
-            "regressors .*: the values are no finite numbers",
+            "regressors .*: the values are not finite numbers",
         ),
     ],
 )

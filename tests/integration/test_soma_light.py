@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bed_parts import SCENARIOS
 
 import pyhrf
 
-HERE = Path(__file__).resolve().parent / "cluster"
 PROGRAM = [sys.executable, "-c", "from pyhrf.commands.main import run; run()"]
 pytestmark = pytest.mark.timeout(200)
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(200)
 def environment(tmp_path: Path) -> dict[str, str]:
     """A home without files; what is compiled serves all tests."""
     (tmp_path / "home").mkdir()
-    return {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(HERE)}
+    return {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(SCENARIOS)}
 
 
 def run(
@@ -83,7 +83,7 @@ def test_folder_elsewhere__same_bytes(tmp_path: Path, environment: dict[str, str
 @contextmanager
 def scenario(tmp_path: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """Run the scenario; it is killed at the end."""
-    command = [sys.executable, str(HERE / "soma_scenario.py"), "out", "--log", "log"]
+    command = [sys.executable, str(SCENARIOS / "soma_scenario.py"), "out", "--log", "log"]
     command[-1] = str(tmp_path / "log")
     process = subprocess.Popen(
         [*command, "--parcels", "16", "--seconds", "0.5"],

@@ -100,7 +100,7 @@ def test_from_edges__no_edge_at_all():
         ([[0, 1], [1, 5]], "the edges name position 5, but there are 5 positions"),
         ([[0, 1], [-2, 1]], "the edges name position -2, but there are 5 positions"),
         ([[0, 1], [2, 2]], "an edge joins a position with itself"),
-        ([[0, 1], [1, 2], [1, 0]], "an edge stands twice"),
+        ([[0, 1], [1, 2], [1, 0]], "an edge is given twice"),
         ([[0, 1, 2], [1, 2, 3]], r"of shape \(n_edges, 2\), not .* of shape \(2, 3\)"),
         ([0, 1], r"of shape \(2,\)"),
         ([[0.5, 1.0]], "integer array .* not float64"),

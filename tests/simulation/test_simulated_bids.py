@@ -117,7 +117,7 @@ def test_write_bids__one_run_has_no_number(tmp_path: Path) -> None:
 
 
 def test_write_bids__writes_over_nothing(root: Path) -> None:
-    with pytest.raises(InputError, match="exists already and nothing is written over it"):
+    with pytest.raises(InputError, match="exists already and is not overwritten"):
         write_bids(SPEC, 1, root)
     with pytest.raises(InputError, match="0 participants"):
         write_bids(SPEC, 0, root)

@@ -105,7 +105,7 @@ def analyse(
     n_jobs : int, optional
         Job slots of ``local``; by default ``nb_procs`` of the settings.
     output : path, optional
-        Output directory, in place of the study's.
+        Output directory, instead of the study's.
     fresh : bool
         Rename an output directory with older results to ``DIR.old-1`` … and begin anew.
     stop_at_first_failure : bool

@@ -206,8 +206,8 @@ def _hold(folder: Path, studies: Mapping[str, Study], stack: ExitStack) -> None:
         write_whole(folder / MEMBERS, json.dumps(places, indent=1).encode(), durable=True)
     except OSError as error:
         raise InputError(
-            f"{folder.parent.parent} cannot be written ({error.strerror or error}): mend that, or "
-            "choose another output directory"
+            f"{folder.parent.parent} cannot be written ({error.strerror or error}): correct that, "
+            "or choose another output directory"
         ) from error
 
 
@@ -218,7 +218,7 @@ def _allow_open_files(n_studies: int) -> None:
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise InputError(
             f"{n_studies} analyses at once need {wanted} open files, and this machine allows "
-            f"{hard} (ulimit -Hn): have that raised, or analyse fewer participants at a time"
+            f"{hard} (ulimit -Hn): raise that limit, or analyse fewer participants at a time"
         )
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from pyhrf.analysis.prepare import Prepared, map_grid
 from pyhrf.config.study import Study
-from pyhrf.data import ParcelEstimate
+from pyhrf.data import Estimator, ParcelEstimate
 from pyhrf.estimation import design_warnings, numerics_version
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Engine
@@ -36,14 +35,6 @@ LOG_FILE = "pyhrf.log"
 _HERE = ("serial", "local")
 _NOT_REACHED = "not reached: an earlier parcel failed and the run was to stop there"
 _log = logging.getLogger(__name__)
-
-
-class Compiling(Protocol):
-    """An estimator that can be compiled ahead."""
-
-    def compile(self) -> None:
-        """Bring compiled code into memory."""
-        ...
 
 
 def bring_home(engine: Engine, journal: Keeper, key: object, *, fresh: bool) -> None:
@@ -70,7 +61,7 @@ def bring_home(engine: Engine, journal: Keeper, key: object, *, fresh: bool) -> 
             done.update(result.batch.parcels)
 
 
-def compile_here(engine: Engine, estimator: Compiling, tell: Tell) -> None:
+def compile_here(engine: Engine, estimator: Estimator, tell: Tell) -> None:
     """Compile before the work begins, if it is done in this process."""
     if engine.name in _HERE:
         slow = _said_if_slow("compiling the estimator, once on this machine", tell)

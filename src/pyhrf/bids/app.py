@@ -130,7 +130,7 @@ def _tell_of_older(answer: Mapping[str, Results | PyhrfError], out_dir: Path, te
     if older:
         tell(
             f"note: what {out_dir} holds of {_some(older)} is of an earlier run, perhaps with "
-            "other options, and stays as it was: mend what is wrong and run again, or leave it "
+            "other options, and stays as it was: correct what is wrong and run again, or leave it "
             "out of group analyses"
         )
 

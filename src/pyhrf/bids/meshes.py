@@ -53,8 +53,8 @@ def by_hemisphere(paths: Sequence[Path], option: str) -> dict[str, Path]:
         hemi = _hemisphere(path, structure)
         if hemi is None:
             raise ConfigError(
-                f"{option} {path}: which hemisphere it is of cannot be told: let its name hold "
-                "hemi-L or hemi-R, or begin with lh. or rh."
+                f"{option} {path}: its hemisphere is not known: put hemi-L or hemi-R into its "
+                "name, or begin the name with lh. or rh."
             )
         try:
             check_hemisphere(path, hemi, structure)
@@ -87,9 +87,9 @@ def check_hemisphere(path: Path, hemi: str, structure: str) -> None:
     """
     if _HEMISPHERES.get(structure, hemi) != hemi:
         raise InputError(
-            f"{path}: its name says that it is of the hemisphere {hemi}, and the file itself "
-            f"(AnatomicalStructurePrimary) that it is {structure}: give the right file, or mend "
-            "what is wrong of the two"
+            f"{path}: its name says hemisphere {hemi}, but the file itself "
+            f"(AnatomicalStructurePrimary) says {structure}: give the right file, or correct the "
+            "one that is wrong"
         )
 
 

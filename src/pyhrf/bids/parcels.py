@@ -79,7 +79,7 @@ def make_parcels(
             )
         except InputError as error:
             raise InputError(f"{parcellation}: {error}") from error
-        notes.append(f"the atlas is brought onto the BOLD grid by nearest neighbour: {difference}")
+        notes.append(f"the atlas is resampled to the BOLD grid by nearest neighbour: {difference}")
         notes += _lost(labels, resampled, atlas, bold)
         labels = resampled
     n_on_grid = _count(labels)
@@ -111,7 +111,10 @@ def _lost(labels: Labels, resampled: Labels, atlas: Volume, bold: Volume) -> lis
         f"{len(some)} of {len(numbers)} parcels of the atlas {why} "
         f"({', '.join(map(str, some[:_SHOWN]))}{', ...' if len(some) > _SHOWN else ''})"
         for some, why in (
-            (small, "are lost, for they are so small that no voxel of the BOLD grid is nearest"),
+            (
+                small,
+                "are lost: they are so small that no voxel of the BOLD grid is nearest to them",
+            ),
             (outside, "lie outside the BOLD grid"),
         )
         if len(some)
@@ -163,10 +166,11 @@ def without_islands(
     if not n_left_out:
         return merged, []
     merged[islands] = 0
+    place = "voxel" if edges is None else "node"
     where = "lies on an island" if n_left_out == 1 else "lie on islands"
     verb = "is" if n_left_out == 1 else "are"
     return merged, [
-        f"{n_left_out} of the positions {where} of fewer than {smallest} and {verb} in no parcel"
+        f"{n_left_out} of the {place}s {where} of fewer than {smallest} and {verb} in no parcel"
     ]
 
 
@@ -223,7 +227,7 @@ def shared_notes(
     least = int(np.argmin(sizes))
     return [
         f"the {runs} have only {n_shared} {of} in common, where one has {usual:.0f} in the median; "
-        f"the smallest, of {sizes[least]}, is {paths[least]}: if that run is amiss, leave it out "
+        f"the smallest, of {sizes[least]}, is {paths[least]}: if that run is faulty, leave it out "
         "with --run"
     ]
 

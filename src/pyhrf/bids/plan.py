@@ -120,8 +120,8 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
     asked = [name for name in everything if options.selection.takes(name)]
     if not asked:
         raise InputError(
-            f"{data.derivatives}: no preprocessed BOLD data are there of these participants, "
-            "sessions, tasks and runs together"
+            f"{data.derivatives}: there are no preprocessed BOLD data for this combination of "
+            "participants, sessions, tasks and runs"
         )
     of_volumes = [name for name in asked if kind_of(name) == "volume"]
     on_surface = [name for name in asked if kind_of(name) != "volume"]
@@ -172,8 +172,8 @@ def _find_bold(
     if not any(found.values()):
         which = f"func/*_desc-{desc}_bold.nii.gz" if desc != NO_LABEL else "func/*_bold.nii.gz"
         raise InputError(
-            f"{data.derivatives}: no BOLD data of these participants can be taken ({which}, or of "
-            "a surface func/*_bold.func.gii or *_bold.dtseries.nii)"
+            f"{data.derivatives}: no BOLD data of these participants can be used ({which}, or of a "
+            "surface func/*_bold.func.gii or *_bold.dtseries.nii)"
             + "".join(f"; {note}" for note in notes[:_SHOWN])
         )
     for note in notes:
@@ -185,7 +185,7 @@ def _without_bold(
     found: Mapping[str, Sequence[BidsName]], options: BidsOptions, tell: Tell
 ) -> dict[str, PyhrfError]:
     """Say who has no BOLD file that can be taken; it is an error of those that are asked for."""
-    text = "no BOLD file of this participant can be taken"
+    text = "no BOLD file of this participant can be used"
     lacking = [f"sub-{label}" for label, names in found.items() if not names]
     if options.participants:
         return {name: InputError(text) for name in lacking}
@@ -250,12 +250,12 @@ def _choose_tasks(
     for task in tasks:
         if task not in with_events and (wanted or not with_events):
             raise InputError(
-                f"{data.raw}: no one has events of the task {task} (*_task-{task}_events.tsv): "
-                "responses cannot be found without them; BIDS_DIR is the data set with the events, "
-                "--derivatives the folder of fMRIPrep"
+                f"{data.raw}: no participant has events of the task {task} "
+                f"(*_task-{task}_events.tsv): responses cannot be found without them; BIDS_DIR is "
+                "the data set with the events, --derivatives the folder of fMRIPrep"
             )
         if task not in with_events:
-            tell(f"note: the task {task} is left out: no one has events of it")
+            tell(f"note: the task {task} is left out: no participant has events of it")
     return with_events
 
 
@@ -314,7 +314,7 @@ def _check_run(run: BidsRun, options: BidsOptions) -> None:
     if run.confounds is None and options.needs_confounds:
         raise InputError(
             f"{bold}: there are no confounds of this run (*_desc-confounds_timeseries.tsv); "
-            "--confound-columns none does without"
+            "--confound-columns none works without"
         )
     if run.mask is None and kind_of(run.bold) == "volume" and options.size is not None:
         raise InputError(

@@ -42,7 +42,7 @@ def choose_space(
     if wanted is not None:
         return _wanted_space([*volumes, *surfaces], wanted)
     if volumes and surfaces:
-        tell(f"note: volumes are taken; --space takes surfaces ({', '.join(surfaces)})")
+        tell(f"note: using volumes; --space chooses surfaces ({', '.join(surfaces)})")
     spaces = volumes or surfaces
     kinds = {_without_cohort(space) for space in spaces}
     if len(kinds) == 1:
@@ -68,7 +68,7 @@ def _wanted_space(spaces: Sequence[str], wanted: str) -> list[str]:
     if len(kinds) == 1:
         return near
     if near:
-        raise InputError(f"--space {wanted} could be {' or '.join(near)}: write it so")
+        raise InputError(f"--space {wanted} could be {' or '.join(near)}; write one of these")
     raise InputError(f"--space {wanted}: there is no such space; there are {', '.join(spaces)}")
 
 

@@ -89,7 +89,7 @@ class SurfaceFiles:
         data = f"the BOLD data in the space {space} are {_SPOKEN[kind]}"
         if self.kind not in ("", kind):
             raise ConfigError(
-                f"--parcellation {self._atlases[0]}: does not fit, for {data}: give "
+                f"--parcellation {self._atlases[0]}: does not fit: {data}; give "
                 f"{_ATLASES[kind]}, or a number"
             )
         if self.meshes and kind == "volume":

@@ -78,11 +78,12 @@ def _labels(entity: str) -> Any:
 def _with_labels_of(command: Any) -> Any:
     """Add the options that choose among files by other entities."""
     texts = {
-        "dir": "Directions of phase encoding.  [default: all; they share the responses]",
-        "rec": "Of several reconstructions of one scan, the one to take; none has no such label.",
-        "ce": "Contrast agents, as --acq.",
-        "acq": "Of several acquisitions of one run (acq-LABEL), the one to take, or several that "
-        "are scans of their own; none has no such label.",
+        "dir": "Phase encoding directions (dir-LABEL).  [default: all; they share the responses]",
+        "rec": "Reconstruction (rec-LABEL) to use where a scan has several; none for files without "
+        "this label.",
+        "ce": "Contrast agents (ce-LABEL), used like --acq.",
+        "acq": "Acquisition (acq-LABEL) to use where a run has several, or several to use as "
+        "separate scans; none for files without this label.",
     }
     for entity, text in texts.items():
         command = click.option(
@@ -139,7 +140,7 @@ def _parcellation(
     multiple=True,
     callback=_labels("sub"),
     metavar="LABELS",
-    help="Participants, as 01 02, with or without sub-.  [default: all]",
+    help="Participants, such as 01 02, with or without sub-.  [default: all]",
 )
 @click.option(
     "--session-label",
@@ -157,7 +158,7 @@ def _parcellation(
     multiple=True,
     callback=_labels("task"),
     metavar="LABELS",
-    help="Tasks, each of which is analysed by itself.  [default: all with events]",
+    help="Tasks; each is analysed separately.  [default: all with events]",
 )
 @click.option(
     "--run",
@@ -180,23 +181,23 @@ def _parcellation(
     default="preproc",
     callback=lambda _ctx, _param, text: text.removeprefix("desc-"),
     metavar="LABEL",
-    help="Version of the BOLD data (desc-LABEL), such as smoothAROMAnonaggr or denoised of tedana; "
-    "none has no such label.  [default: preproc]",
+    help="Version of the BOLD data (desc-LABEL), such as smoothAROMAnonaggr, or tedana's denoised; "
+    "none for files without this label.  [default: preproc]",
 )
 @click.option(
     "--derivatives",
     type=FILE,
     metavar="DIR",
-    help="Folder of fMRIPrep.  [default: BIDS_DIR/derivatives/fmriprep]",
+    help="Folder of fMRIPrep's results.  [default: BIDS_DIR/derivatives/fmriprep]",
 )
 @click.option(
     "--parcellation",
     multiple=True,
     callback=_parcellation,
     metavar="FILE|SIZE",
-    help="Atlas in the space of the data: NIfTI, brought onto their grid; of surfaces .label.gii, "
-    "given for each hemisphere, or .dlabel.nii. Or the voxels or nodes at most of parcels that are "
-    f"cut from the brain mask or on the mesh.  [default: {_SIZE}]",
+    help="Atlas in the space of the data: NIfTI, resampled to their grid; for surfaces .label.gii, "
+    "one for each hemisphere, or .dlabel.nii. Or a number: parcels of at most so many voxels or "
+    f"nodes are cut from the brain mask or the mesh.  [default: {_SIZE}]",
 )
 @click.option(
     "-g",
@@ -204,9 +205,9 @@ def _parcellation(
     "meshes",
     multiple=True,
     type=FILE,
-    help="Mesh of a hemisphere of surface data (.surf.gii): its name holds hemi-L or begins with "
-    "lh., or the file names its structure; may be repeated.  [default: that of fMRIPrep, or of "
-    "nilearn for fsaverage5]",
+    help="Mesh of a hemisphere for surface data (.surf.gii), whose name contains hemi-L or begins "
+    "with lh., or which names its structure; may be repeated.  [default: fMRIPrep's, or nilearn's "
+    "for fsaverage5]",
 )
 @contrast_options
 @click.option(
@@ -220,23 +221,23 @@ def _parcellation(
     "study_file",
     type=FILE,
     metavar="XML",
-    help="Study file, as pyhrf_jde_buildcfg writes it: all its parameters are taken, but no "
-    "file of its data; other options win.",
+    help="Study file, as pyhrf_jde_buildcfg writes it: its parameters are used, but not its data "
+    "files; other options take precedence.",
 )
-@engine_option("Where to work, as for pyhrf jde estim: all participants are one pool of work.")
+@engine_option("Where to compute, as for pyhrf jde estim; all participants are worked on together.")
 @n_jobs_option("--n-cpus", "--n_cpus", "--nprocs")
 @fresh_option
 @click.option(
     "--cancel",
     is_flag=True,
-    help="Stop the jobs of the same command on -x cluster, and remove what they left.",
+    help="Stop the jobs of the same command on the cluster (-x cluster) and remove what they left.",
 )
 @click.option(
     "--skip-bids-validation",
     "--skip_bids_validator",
     "skip_validation",
     is_flag=True,
-    help="Do not ask for a sound dataset_description.json of data set and derivatives.",
+    help="Do not require a valid dataset_description.json of data set and derivatives.",
 )
 @click.version_option(__version__, prog_name="pyhrf bids")
 @verbosity_option
@@ -252,15 +253,18 @@ def bids(**given: Any) -> int:
     """
     if given.pop("level") == "group":
         raise click.UsageError(
-            "there is no analysis at the group level: give participant, and take its maps of "
-            "effects and variances to the group model of your choice"
+            "there is no analysis at the group level: give participant, then use its maps of "
+            "effects and variances in the group model of your choice"
         )
     engine, n_jobs, fresh = given.pop("engine"), given.pop("n_jobs"), given.pop("fresh")
     if n_jobs is not None and engine != "local":
         raise click.UsageError("-j (--n-cpus, --nprocs) is the number of job slots of -x local")
     cancel = given.pop("cancel")
     if cancel and (engine != "cluster" or fresh):
-        raise click.UsageError("--cancel stops what is running on -x cluster, and starts nothing")
+        raise click.UsageError(
+            "--cancel stops what is running on the cluster and starts nothing: "
+            "give it with -x cluster and without --fresh"
+        )
     from pyhrf.bids.app import analyse_bids, cancel_bids
     from pyhrf.config.settings import load_settings
 
@@ -277,7 +281,7 @@ def bids(**given: Any) -> int:
 
     if cancel:
         found = cancel_bids(options, engine=engine, settings=settings, tell=tell)
-        tell("it is stopped and cleared up" if found else "there is nothing to cancel")
+        tell("stopped and cleared up" if found else "there is nothing to cancel")
         return OK
     before = Before(tell)
     with logging_to(verbosity, settings.log.log_to_file):

@@ -106,7 +106,7 @@ def _check_target(path: Path) -> None:
         beginning = file.read(1000)
     if beginning.strip() and b"<study" not in beginning:
         raise ConfigError(
-            f"{path} is there and is no study file, and is not written over: "
+            f"{path} exists and is not a study file, so it is not overwritten: "
             "choose another name with -o"
         )
 

@@ -38,13 +38,13 @@ def check() -> None:
     """Check what an engine needs, before a run."""
 
 
-@check.command("LAN", short_help="Try every host of [parallel-LAN].", context_settings=CONTEXT)
+@check.command("LAN", short_help="Check every host of [parallel-LAN].", context_settings=CONTEXT)
 def check_hosts() -> int:
     """Try every host of section [parallel-LAN] of ~/.pyhrf/config.cfg, all at the same time.
 
-    For each: is the name resolved, does ssh answer, is its host key known, is our key accepted, is
+    For each: is the name resolved, does ssh answer, is its host key known, is your key accepted, is
     the interpreter there, are the versions equal, can remote_path be written; its niceness, cores
-    and free memory, and whether compiled code can be kept. What fails is named with its cure.
+    and free memory, and whether compiled code can be kept. What fails is named with what to do.
 
     Exit codes: 0 at least one host can be used, 1 none.
     """
@@ -60,14 +60,14 @@ def check_hosts() -> int:
 
 
 @check.command(
-    "cluster", short_help="Try the cluster of [parallel-cluster].", context_settings=CONTEXT
+    "cluster", short_help="Check the cluster of [parallel-cluster].", context_settings=CONTEXT
 )
 def check_soma_cluster() -> int:
     """Try the cluster of section [parallel-cluster] of ~/.pyhrf/config.cfg, step by step.
 
     Is the configuration of soma-workflow complete here and there, does ssh work, are the versions
     equal, do scheduler, sacct and database server answer, can remote_path be written, does a
-    trivial job come back. The first thing that is amiss is named with its cure.
+    trivial job come back. The first thing that fails is named with what to do.
 
     Exit codes: 0 the engine can work, 1 it cannot.
     """
@@ -96,7 +96,7 @@ def _queue_check(name: str, title: str) -> click.Command:
         name,
         callback=check_scheduler,
         context_settings=CONTEXT,
-        short_help=f"Try {title} with the settings of [parallel-queue].",
+        short_help=f"Check {title} with the settings of [parallel-queue].",
         help=f"Try {title} from this login node, with section [parallel-queue] of "
         "~/.pyhrf/config.cfg, step by step.\n\nAre its programs there, does it answer, is there "
         "such a queue, does a job of it reach this machine with the same versions. The first thing "

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     type=FILE,
     default="comparison",
     show_default=True,
-    help="Folder for tables and figures; it must be new or empty.",
+    help="Folder for tables and figures; must be new or empty.",
 )
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures too.")
 def compare(directories: tuple[Path, ...], output: Path, figures: bool) -> int:
@@ -42,7 +42,7 @@ def compare(directories: tuple[Path, ...], output: Path, figures: bool) -> int:
     from pyhrf.results.comparison import compare_results
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ConfigError(f"{output} is there and not empty: choose another folder with -u")
+        raise ConfigError(f"{output} is not empty: choose another folder with -u")
     comparison = compare_results(directories)
     try:
         output.mkdir(parents=True, exist_ok=True)

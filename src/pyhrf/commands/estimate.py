@@ -83,7 +83,7 @@ def estimate(options: EstimOptions) -> int:
         raise click.UsageError("--cancel stops what is running on a cluster: it needs -x cluster")
     others = {"--fresh": options.fresh, "-s": options.stop, "-p": options.profile}
     if options.cancel and (given := [name for name, value in others.items() if value]):
-        raise click.UsageError(f"--cancel starts nothing: it goes without {', '.join(given)}")
+        raise click.UsageError(f"--cancel starts nothing: leave out {', '.join(given)}")
     from pyhrf.analysis import analyse, load_study
     from pyhrf.config.settings import load_settings
     from pyhrf.execution.engines import cancel
@@ -100,13 +100,13 @@ def estimate(options: EstimOptions) -> int:
 
     if options.cancel:
         found = cancel(output, options.engine, settings, tell=tell)
-        tell("it is stopped and cleared up" if found else "there is nothing to cancel")
+        tell("stopped and cleared up" if found else "there is nothing to cancel")
         return OK
     before = Before(tell)
     engine = options.engine
     if options.profile and engine != "serial":
         engine = "serial"
-        tell("-p: parcels are estimated one after the other, so that all work is seen")
+        tell("-p: parcels are estimated one after the other, so that the profile shows all work")
     with (
         speaking(_ELEMENTS),
         logging_to(verbosity, settings.log.log_to_file),

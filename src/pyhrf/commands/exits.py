@@ -99,8 +99,8 @@ def _run(command: click.Command, name: str, args: list[str] | None) -> int:
     except MemoryError:
         _say(
             name,
-            "there is not enough memory for this: use a machine with more, or take fewer jobs "
-            "(-j), runs or voxels; what is done is kept",
+            "there is not enough memory: use a machine with more, or use fewer jobs (-j), runs or "
+            "voxels; what is done is kept",
         )
         return NOT_STARTED
     except Exception as error:
@@ -112,10 +112,10 @@ def _say_fault(name: str, error: BaseException) -> int:
     """Tell of an error that nobody has foreseen; to be called while it is handled."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     try:
-        where = f"in {_log_fault()}: please send that file with a report of the fault"
+        where = f"in {_log_fault()}: please send that file with a report of the error"
     except OSError:  # no room, or no folder for temporary files
-        where = f"these, please send them with a report of the fault:\n{traceback.format_exc()}"
-    _say(name, f"a fault of PyHRF stopped the run ({text}); the details are {where}")
+        where = f"these, please send them with a report of the error:\n{traceback.format_exc()}"
+    _say(name, f"an error in PyHRF stopped the run ({text}); the details are {where}")
     return NOT_STARTED
 
 

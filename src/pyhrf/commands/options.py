@@ -23,7 +23,7 @@ ENGINES = ("serial", "local", "LAN", "cluster", *SCHEDULERS)
 """What ``-x`` takes."""
 
 fresh_option = click.option(
-    "--fresh", is_flag=True, help="Do not resume: keep older results aside, begin anew."
+    "--fresh", is_flag=True, help="Start from scratch; older results are kept aside."
 )
 
 

@@ -16,7 +16,6 @@ from pyhrf.commands.study_commands import GROUPS
 from pyhrf.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from pyhrf.inputs.parcellations import LabelImage
     from pyhrf.inputs.series import Space
 
 _source = click.argument("source", type=FILE, metavar="FILE")
@@ -25,21 +24,21 @@ _meshes = click.option(
     "meshes",
     type=FILE,
     multiple=True,
-    help="Mesh on which FILE lies, GIFTI; of CIFTI one -g for each cortical structure.",
+    help="Mesh of FILE (GIFTI); for CIFTI, one -g for each cortical structure.",
 )
 _output = click.option(
     "-o",
     "output",
     type=FILE,
-    help="File to write, .nii.gz, of a mesh .label.gii, of CIFTI .dlabel.nii; one that is there "
-    "is not written over.  [default: parcellation and this ending]",
+    help="File to write: .nii.gz, .label.gii for a mesh, .dlabel.nii for CIFTI. An existing file "
+    "is not overwritten.  [default: parcellation with this ending]",
 )
 _size = click.option(
     "--size",
     type=click.IntRange(min=1),
     default=300,
     show_default=True,
-    help="Voxels or nodes of a parcel at most.",
+    help="Largest parcel, in voxels or nodes.",
 )
 _OF_DATA = (
     *("bold", "meshes", "paradigm", "data__event_column", "data__amplitude_column", "spm"),
@@ -68,7 +67,8 @@ def mask(source: Path, meshes: tuple[Path, ...], size: int, output: Path | None)
         source,
         meshes,
         output,
-        lambda placed: split_mask(placed.mask(), size=size, edges=placed.edges),
+        lambda inside, edges: split_mask(inside, size=size, edges=edges),
+        is_mask=True,
     )
 
 
@@ -78,7 +78,7 @@ def mask(source: Path, meshes: tuple[Path, ...], size: int, output: Path | None)
 @click.option(
     "--smallest",
     type=click.IntRange(min=1),
-    help="Voxels or nodes of a parcel at least, as far as the mask allows.  [default: a tenth of "
+    help="Smallest parcel, in voxels or nodes, as far as the mask allows.  [default: a tenth of "
     "--size]",
 )
 @click.option(
@@ -86,7 +86,7 @@ def mask(source: Path, meshes: tuple[Path, ...], size: int, output: Path | None)
     "n_parcels",
     type=click.IntRange(min=1),
     default=1,
-    help="Cut into so many parcels at least, before small ones are joined.",
+    help="Cut into at least this many parcels, before small ones are joined.",
 )
 @_output
 def data(
@@ -112,6 +112,7 @@ def data(
     smallest = max(size // 10, 1) if smallest is None else smallest
     if smallest > size:
         raise click.UsageError(f"--smallest {smallest} is above --size {size}")
+    from pyhrf.inputs.parcellations import place_of
     from pyhrf.parcellation.data import parcels_of_data
     from pyhrf.study_data import open_files
 
@@ -121,10 +122,11 @@ def data(
     output = _checked(output, dataset.space)
     for note in [*notes, *dataset.notes]:
         click.echo(f"note: {note}", err=True)
+    places = f"{place_of(dataset.space)}s"
     labels, n_unusable = parcels_of_data(dataset, size=size, smallest=smallest, n_parcels=n_parcels)
     if n_unusable:
         click.echo(
-            f"note: {n_unusable} of {sum(dataset.parcels.values())} positions of the mask are "
+            f"note: {n_unusable} of {sum(dataset.parcels.values())} {places} of the mask are "
             "constant or not finite and left out",
             err=True,
         )
@@ -132,7 +134,7 @@ def data(
     n_small = int((np.unique(labels[labels > 0], return_counts=True)[1] < smallest).sum())
     if n_small:
         click.echo(
-            f"note: {n_small} of the parcels have fewer than {smallest} positions: no neighbour "
+            f"note: {n_small} of the parcels have fewer than {smallest} {places}: no neighbour "
             "could take them in",
             err=True,
         )
@@ -151,12 +153,7 @@ def contiguous(source: Path, meshes: tuple[Path, ...], output: Path | None) -> N
     """Give each connected piece of a parcel a number of its own."""
     from pyhrf.parcellation.edit import make_contiguous
 
-    _make(
-        source,
-        meshes,
-        output,
-        lambda placed: make_contiguous(placed.labels(), edges=placed.edges),
-    )
+    _make(source, meshes, output, lambda labels, edges: make_contiguous(labels, edges=edges))
 
 
 @parcellate.command(context_settings=CONTEXT)
@@ -166,10 +163,10 @@ def contiguous(source: Path, meshes: tuple[Path, ...], output: Path | None) -> N
     "--smallest",
     type=click.IntRange(min=1),
     required=True,
-    help="Parcels of fewer voxels or nodes are merged with the neighbour that they touch most.",
+    help="Merge parcels of fewer voxels or nodes with the neighbour that they touch most.",
 )
 @click.option(
-    "--drop", is_flag=True, help="Make parcels that touch no other, and so stay small, background."
+    "--drop", is_flag=True, help="Turn small parcels that touch no other into background."
 )
 @_output
 def merge(
@@ -182,9 +179,7 @@ def merge(
         source,
         meshes,
         output,
-        lambda placed: merge_small(
-            placed.labels(), smallest=smallest, drop=drop, edges=placed.edges
-        ),
+        lambda labels, edges: merge_small(labels, smallest=smallest, drop=drop, edges=edges),
     )
 
 
@@ -199,13 +194,13 @@ def extract(
     """Keep the parcels of these NUMBERS."""
     from pyhrf.parcellation.edit import extract as keep
 
-    _make(source, meshes, output, lambda placed: keep(placed.labels(), numbers))
+    _make(source, meshes, output, lambda labels, _: keep(labels, numbers))
 
 
 @parcellate.command(context_settings=CONTEXT)
 @_source
 @click.option(
-    "--onto", type=FILE, required=True, metavar="BOLD", help="4D NIfTI on whose grid it is to lie."
+    "--onto", type=FILE, required=True, metavar="BOLD", help="4D NIfTI whose grid the result takes."
 )
 @_output
 def resample(source: Path, onto: Path, output: Path | None) -> None:
@@ -238,16 +233,19 @@ def _make(
     source: Path,
     meshes: tuple[Path, ...],
     output: Path | None,
-    change: Callable[[LabelImage], Any],
+    change: Callable[[Any, Any], Any],
+    *,
+    is_mask: bool = False,
 ) -> None:
-    """Read a parcellation or mask, make another of it and write that."""
+    """Read a parcellation or mask, make another of it and its edges, and write that."""
     from pyhrf.inputs.parcellations import open_placed
 
     if output is not None:
         _check_output(output, output.name)
     placed = open_placed(source, meshes)
     output = _checked(output, placed.space)
-    _write(_named(source, lambda: change(placed)), placed.space, output)
+    content, edges = placed.mask() if is_mask else placed.labels(), placed.edges
+    _write(_named(source, lambda: change(content, edges)), placed.space, output)
 
 
 def _named(source: Path, work: Callable[[], Any]) -> Any:
@@ -255,8 +253,6 @@ def _named(source: Path, work: Callable[[], Any]) -> Any:
     try:
         return work()
     except InputError as error:
-        if str(error).startswith(str(source)):
-            raise
         raise InputError(f"{source}: {error}") from error
 
 
@@ -277,7 +273,7 @@ def _check_output(path: Path, ending: str) -> None:
             f"{path}: such parcellations are written as {ending}: choose such a name (-o)"
         )
     if path.exists():
-        raise ConfigError(f"{path} is there and is not written over: choose another name with -o")
+        raise ConfigError(f"{path} exists and is not overwritten: choose another name with -o")
     if not path.absolute().parent.is_dir():
         raise ConfigError(f"{path}: there is no folder {path.absolute().parent}: make it first")
 

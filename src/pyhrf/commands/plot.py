@@ -27,7 +27,7 @@ def _output(default: str) -> Callable[[Command], Command]:
         type=FILE,
         default=default,
         show_default=True,
-        help="File to write; its ending says the format: .png, .svg or .pdf.",
+        help="File to write; its ending gives the format: .png, .svg or .pdf.",
     )
 
 
@@ -56,17 +56,19 @@ def hrf(directory: Path, parcels: str | None, output: Path) -> int:
 @plot.command("map", context_settings=CONTEXT)
 @_directory
 @click.argument("name")
-@click.option("-t", "threshold", type=click.FloatRange(min=0), help="Hide what is nearer to 0.")
+@click.option(
+    "-t", "threshold", type=click.FloatRange(min=0), help="Hide values closer to 0 than this."
+)
 @click.option(
     "--anatomy",
     type=FILE,
     metavar="FILE",
-    help="Draw on this 3D NIfTI, in the space of the data, not on the mean BOLD.",
+    help="Draw on this 3D NIfTI (in the space of the data) instead of the mean BOLD.",
 )
 @click.option(
     "--cuts",
     type=click.Choice(["ortho", "x", "y", "z", "mosaic"]),
-    help="Of a volume: three cuts through one point (ortho, the default), cuts along an axis, or "
+    help="For a volume: three cuts through one point (ortho, the default), cuts along one axis, or "
     "along all.",
 )
 @_output("map.png")
@@ -122,7 +124,7 @@ def _check_output(path: Path) -> None:
             f"-o {path}: the ending must be {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
         )
     if path.exists():
-        raise ConfigError(f"{path} is there already: choose another name with -o, or remove it")
+        raise ConfigError(f"{path} already exists: choose another name with -o, or remove it")
     if not path.absolute().parent.is_dir():
         raise ConfigError(f"-o {path}: there is no folder {path.absolute().parent}: make it first")
 

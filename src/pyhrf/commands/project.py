@@ -20,7 +20,7 @@ _SERIES, _LABELS = ".func.gii", ".label.gii"
 
 
 @click.command(
-    short_help="Bring a volume onto the nodes of a mesh.",
+    short_help="Project a volume onto the nodes of a mesh.",
     context_settings=CONTEXT,
 )
 @click.argument("source", type=FILE, metavar="FILE")
@@ -37,21 +37,21 @@ _SERIES, _LABELS = ".func.gii", ".label.gii"
     "--radius",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MM",
-    help="With one mesh: how far samples go to both sides of it, millimetres.  [default: 3]",
+    help="With one mesh: how far to sample on both sides of it, in millimetres.  [default: 3]",
 )
 @click.option(
     "-I",
     "tr",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Repetition time, in place of the header's.",
+    help="Repetition time in seconds, instead of the header's.",
 )
 @click.option(
     "-o",
     "output",
     type=FILE,
-    help="File to write, .func.gii, of an atlas .label.gii; one that is there is not written over."
-    "  [default: the name of FILE and this ending]",
+    help="File to write: .func.gii, or .label.gii for an atlas. An existing file is not "
+    "overwritten.  [default: the name of FILE with this ending]",
 )
 def project(
     source: Path,
@@ -100,7 +100,7 @@ def _check_output(path: Path, ending: str) -> None:
     if not path.name.endswith(ending):
         raise ConfigError(f"{path}: this is written as {ending}: choose such a name (-o)")
     if path.exists():
-        raise ConfigError(f"{path} is there and is not written over: choose another name with -o")
+        raise ConfigError(f"{path} exists and is not overwritten: choose another name with -o")
     if not path.absolute().parent.is_dir():
         raise ConfigError(f"{path}: there is no folder {path.absolute().parent}: make it first")
 

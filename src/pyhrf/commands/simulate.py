@@ -51,12 +51,13 @@ def _all_options(command: Callable[..., None]) -> Callable[..., None]:
     "n_subjects",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Write a BIDS data set of N participants, with derivatives as those of fMRIPrep.",
+    help="Write a BIDS data set of N participants, with derivatives like fMRIPrep's.",
 )
 @click.option(
     "--surfaces",
     is_flag=True,
-    help="With --bids: two slices of each volume as data on the meshes of two hemispheres too.",
+    help="With --bids: also write two slices of each volume as data on the meshes of two "
+    "hemispheres.",
 )
 @_all_options
 def simulate(

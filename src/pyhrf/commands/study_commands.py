@@ -41,7 +41,7 @@ def _buildcfg(program: Program) -> click.Command:
         "bold",
         type=FILE,
         multiple=True,
-        help="BOLD, 4D NIfTI, GIFTI or CIFTI time series; one -f per run, in order.",
+        help="BOLD time series: 4D NIfTI, GIFTI or CIFTI; one -f per run, in order.",
     )
     @click.option(
         "-k", "parcellation", type=FILE, help="Parcellation or mask on the same grid or mesh."
@@ -51,7 +51,7 @@ def _buildcfg(program: Program) -> click.Command:
         "meshes",
         type=FILE,
         multiple=True,
-        help="Mesh of surface data, GIFTI; of CIFTI one -g for each cortical structure.",
+        help="Mesh of surface data (GIFTI); for CIFTI, one -g for each cortical structure.",
     )
     @click.option(
         "-r",
@@ -59,23 +59,27 @@ def _buildcfg(program: Program) -> click.Command:
         type=FILE,
         multiple=True,
         help='Paradigm: CSV of session "condition" onset duration amplitude, or BIDS events TSV; '
-        "one per run, or one for all. NAME=FILE is FSL's three columns or AFNI's times of a "
-        "condition.",
+        "one per run, or one for all. NAME=FILE gives the events of one condition, as FSL's three "
+        "columns or AFNI's times.",
     )
     @click.option(
-        "-s", "spm", type=FILE, help="SPM.mat: onsets, durations and TR of every session; for -r."
+        "-s",
+        "spm",
+        type=FILE,
+        help="SPM.mat, instead of -r: onsets, durations and TR of every session.",
     )
     @click.option(
         "--confounds",
         type=FILE,
         multiple=True,
-        help="Confounds, TSV or CSV as those of fMRIPrep; one per run.",
+        help="Confounds, TSV or CSV like fMRIPrep's; one per run.",
     )
     @click.option(
         "--censored",
         type=FILE,
         multiple=True,
-        help="Text file of scans to censor, the first being 0, as 0 1 17-20; one per run.",
+        help="Text file of the scans to censor, such as 0 1 17-20, where 0 is the first; one per "
+        "run.",
     )
     @contrast_options
     @click.option("-u", "output", type=FILE, help="Output directory.  [default: results]")
@@ -130,24 +134,25 @@ def _estim(program: Program) -> click.Command:
         help="XML file to run.",
     )
     @engine_option(
-        "Where to work: one parcel after the other, on the cores of this machine, on the hosts "
-        "of [parallel-LAN] or the cluster of [parallel-cluster] in ~/.pyhrf/config.cfg, or, on a "
-        "login node, in jobs of its batch scheduler as [parallel-queue] asks for them."
+        "Where to compute: one parcel after the other (serial), on the cores of this machine "
+        "(local), on the hosts of [parallel-LAN] or the cluster of [parallel-cluster] in "
+        "~/.pyhrf/config.cfg (LAN, cluster), or, from a login node, in jobs of its batch scheduler "
+        "with the settings of [parallel-queue]."
     )
     @n_jobs_option()
-    @click.option("-u", "output", type=FILE, help="Output directory, in place of the study's.")
+    @click.option("-u", "output", type=FILE, help="Output directory, instead of the study's.")
     @fresh_option
     @click.option("-s", "stop", is_flag=True, help="Stop at the first parcel that fails.")
     @click.option(
         "-p",
         "profile",
         is_flag=True,
-        help="Write profile.txt: where the time goes, with -x serial.",
+        help="Write profile.txt, which shows where the time goes; runs with -x serial.",
     )
     @click.option(
         "--cancel",
         is_flag=True,
-        help="Stop the jobs of this study on -x cluster, and remove what they left.",
+        help="Stop the jobs of this study on the cluster (-x cluster) and remove what they left.",
     )
     @verbosity_option
     def estim(**options: Any) -> int:

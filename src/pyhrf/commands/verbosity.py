@@ -21,8 +21,8 @@ def verbosity_option(function: Command) -> Command:
         "verbosity",
         metavar="LEVEL",
         callback=_parse_level,
-        help="How much is said, from 0 (silent) to 6, or a logging level (10, 20, ...).  "
-        "[default: level of ~/.pyhrf/config.cfg, or 1]",
+        help="Verbosity, from 0 (silent) to 6, or a logging level (10, 20, ...).  [default: level "
+        "of ~/.pyhrf/config.cfg, or 1]",
     )(function)
 
 
@@ -33,7 +33,9 @@ def _parse_level(
         return None
     level = int(value) if value.isascii() and value.isdecimal() else -1
     if not (0 <= level <= _ALL or level in _OF_LOGGING):
-        raise click.BadParameter(f"{value!r} is no level: 0 (silent) to 6, or 10, 20, 30, 40, 50")
+        raise click.BadParameter(
+            f"{value!r} is not a level: 0 (silent) to 6, or 10, 20, 30, 40, 50"
+        )
     return as_verbosity(level)
 
 

@@ -49,7 +49,7 @@ def _hosts(value: object) -> object:
     hosts = tuple(host for line in value.splitlines() for host in _names(line))
     for host in hosts:
         if not _HOST.fullmatch(host):
-            raise not_allowed(f"{host!r} is no host name in a comma list, nor has the path a /")
+            raise not_allowed(f"{host!r} must be a host name or a path (with a /)")
     if not hosts:
         raise not_allowed("holds no host: write host names, separated by commas")
     return hosts
@@ -173,7 +173,7 @@ class LanSettings(_SettingsSection):
         for number, line in enumerate(lines, start=1):
             for host in filter(None, _names(line.partition("#")[0])):
                 if not _HOST.fullmatch(host):
-                    raise ConfigError(f"{path}, line {number}: {host!r} is no host name")
+                    raise ConfigError(f"{path}, line {number}: {host!r} is not a host name")
                 slots.append(host)
         if not slots:
             raise ConfigError(f"{path}: holds no host: write host names, separated by commas")
@@ -328,7 +328,7 @@ def _settings(
     fields = {name.replace("_", "-"): name for name in Settings.model_fields}
     if values.pop(_OF_THE_OLD_PROGRAM, None) is not None:
         logging.getLogger(__name__).warning(
-            "%s, section [%s]: it is of PyHRF 0.5 and is passed over: you can remove it",
+            "%s, section [%s]: it is of PyHRF 0.5 and is ignored: you can remove it",
             _place(file, lines, _OF_THE_OLD_PROGRAM),
             _OF_THE_OLD_PROGRAM,
         )

@@ -24,7 +24,7 @@ from pyhrf.config.messages import (
 )
 from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError
-from pyhrf.files import read_regular, replacing
+from pyhrf.files import read_regular, write_whole
 from pyhrf.parameters.estimators import ESTIMATORS, PROGRAMS
 
 _WIDTH = 100
@@ -100,8 +100,7 @@ def write_study(study: Study, path: Path | str) -> None:
     )
     try:
         # A write that is cut short must not leave half a file in the place of a good one.
-        with replacing(path) as file:
-            file.write(study_to_xml(study).encode())
+        write_whole(path, study_to_xml(study).encode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -83,11 +83,11 @@ def _neighbour_pairs(
 ) -> NDArray[np.int32]:
     """Pairs of neighbours from either description, checked."""
     if edges is not None and coordinates is not None:
-        raise InputError("give edges or coordinates, not both: each says who neighbours whom")
+        raise InputError("give edges or coordinates, not both: each defines the neighbours")
     if coordinates is not None:
         if len(np.asarray(coordinates)) != n_positions:
             raise InputError(
-                f"coordinates name {len(np.asarray(coordinates))} positions, but bold has "
+                f"coordinates name {len(np.asarray(coordinates))} voxels, but bold has "
                 f"{n_positions}: give one voxel for each column"
             )
         return grid_edges(coordinates)

@@ -106,7 +106,7 @@ def entry(function: Callable[..., Any]) -> Any:
 def _why_not_kept(folder: Path, error: OSError) -> str:
     return (
         f"compiled code cannot be kept in {folder}: {why_unwritable(error)}, or set "
-        "NUMBA_CACHE_DIR to another folder; meanwhile each process compiles it anew, which costs "
+        "NUMBA_CACHE_DIR to another folder; meanwhile each process compiles it again, which costs "
         "time only"
     )
 

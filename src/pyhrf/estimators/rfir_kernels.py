@@ -188,7 +188,7 @@ def fit_positions(
     tolerance : float
         Iterations end when one adds less than this to the log likelihood.
     n_iterations : int
-        Iterations at most.
+        Largest number of iterations.
     lam : array, shape (n_positions, n_conditions)
         Filled: prior variances in units of the noise's; 0 where there is no response.
     rho_index : int array, shape (n_positions,)

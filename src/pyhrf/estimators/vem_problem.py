@@ -95,7 +95,7 @@ class VEMProblem:
 
     @property
     def n_iterations(self) -> int:
-        """Iterations at most, once the field is fixed."""
+        """Largest number of iterations, once the field is fixed."""
         return self.settings.n_iterations
 
     @property

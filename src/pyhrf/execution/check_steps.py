@@ -126,7 +126,7 @@ async def go_through(
             check.fail(step.name, fault.cause, fault.cure)
             return
         except OSError as error:  # no answer in time, or a lost connection
-            cure = "see that the machine is not overloaded"
+            cure = "check that the machine is not overloaded"
             if not isinstance(error, TimeoutError | ConnectionError):
                 cure = reason_and_cure(error)[1]
             cause = str(error) or f"no answer within {longest:g} s"

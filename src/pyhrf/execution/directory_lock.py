@@ -43,7 +43,7 @@ class DirectoryLock:
                 self._file.close()
                 raise InputError(
                     f"{owner} is in use by another run ({holder or 'just started'}): "
-                    f"wait for its end, or choose another output directory ({named('output')})"
+                    f"wait until it ends, or choose another output directory ({named('output')})"
                 ) from None
             except OSError as error:
                 # A file system without locks: better a run without the lock than none.
@@ -89,6 +89,6 @@ def _open_lock(path: Path) -> int:
 
 def _no_lock(path: Path) -> InputError:
     return InputError(
-        f"{path} is a link or no regular file, and PyHRF writes nothing through it: remove it, or "
-        f"choose another output directory ({named('output')})"
+        f"{path} is a link or not a regular file, and PyHRF does not write through it: remove it, "
+        f"or choose another output directory ({named('output')})"
     )

@@ -260,8 +260,8 @@ class Journal:
 
     def _unwritable(self, error: OSError) -> InputError:
         return InputError(
-            f"{self.directory} cannot be written ({error.strerror or error}): mend that, or choose "
-            f"another output directory ({named('output')}); what is already there is kept"
+            f"{self.directory} cannot be written ({error.strerror or error}): correct that, or "
+            f"choose another output directory ({named('output')}); what is already there is kept"
         )
 
 

@@ -19,6 +19,6 @@ def login_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError) as error:
         raise EngineError(
-            "this machine does not know your login (there is no entry of passwd, and USER is not "
-            "set): set it, as by export USER=NAME"
+            "this machine does not know your login (it has no passwd entry, and USER is not "
+            "set): set it, for example by export USER=NAME"
         ) from error

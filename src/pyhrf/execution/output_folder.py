@@ -123,7 +123,7 @@ def refuse_link(folder: Path) -> None:
     """Refuse a journal that lies elsewhere: whoever made the link may not be who runs us."""
     if folder.is_symlink():
         raise InputError(
-            f"{folder} is a link, and PyHRF writes nothing through it: remove it, or choose "
+            f"{folder} is a link, and PyHRF does not write through it: remove it, or choose "
             f"another output directory ({named('output')})"
         )
 

@@ -99,9 +99,7 @@ class EstimatorOfAll:
 
     def compile(self) -> None:
         """Bring compiled code into memory: that of the first study, which is that of all."""
-        compiling = getattr(self._estimator(0), "compile", None)
-        if compiling is not None:
-            compiling()
+        self._estimator(0).compile()
 
     def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
         """Estimate a parcel under the number that it has in its study."""

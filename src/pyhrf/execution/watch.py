@@ -118,7 +118,7 @@ class Watch:
         if not isinstance(outputs, list) or not all(isinstance(one, str) for one in outputs):
             raise InputError(
                 f"{members} is damaged or cannot be read: it lists the analyses of a run; start "
-                "the run again, which writes it anew"
+                "the run again, which rewrites it"
             )
         self._journals = [self.directory / output / RUNS for output in outputs]
         more = f" and {len(outputs) - 1} more" if len(outputs) > 1 else ""

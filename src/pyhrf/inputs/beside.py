@@ -93,7 +93,7 @@ def _times_of(path: Path, *, given: bool, notes: list[str]) -> ScanTimes:
         try:
             about = read_json(beside)
         except InputError as error:  # perhaps of another program
-            notes.append(f"{error}; it is passed over")
+            notes.append(f"{error}; it is ignored")
             return nothing
         return scan_times(path, about)
     except InputError as error:

@@ -65,14 +65,14 @@ def _description(folder: Path, *, check: bool) -> dict[str, Any]:
         return {}
     if not path.is_file():
         raise InputError(
-            f"{folder}: is no BIDS data set, for it holds no {DESCRIPTION}; "
+            f"{folder}: is not a BIDS data set: it has no {DESCRIPTION}; "
             f"{named('skip_validation')} takes it as it is"
         )
     content = read_json(path)
     for key in ("Name", "BIDSVersion"):
         if check and not isinstance(content.get(key), str):
             raise InputError(
-                f"{path}: the key {key} lacks, which BIDS requires; "
+                f"{path}: the key {key}, which BIDS requires, is missing; "
                 f"{named('skip_validation')} takes the data set as it is"
             )
     return content

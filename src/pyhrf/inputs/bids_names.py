@@ -112,7 +112,7 @@ def why_no_name(path: Path) -> str:
     for part in parts:
         key, hyphen, label = part.partition("-")
         if not hyphen:
-            return f"{part!r} in its name is no key-label, as run-2 is"
+            return f"{part!r} in its name is not a key-label such as run-2"
         if not key.isalpha() or not re.fullmatch("[A-Za-z0-9+]+", label):
             return f"{part!r} in its name is not BIDS: key and label are letters and digits"
         if key in seen:
@@ -269,7 +269,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no JSON: {error}") from error
+        raise InputError(f"{path}: is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold one JSON object, {{...}}")
     return content

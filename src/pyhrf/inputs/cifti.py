@@ -196,7 +196,7 @@ def _load(path: Path) -> Any:
         with regular_file(path) as file:
             start = file.read(8)
         if start[4:7] != b"n+2":  # of NIfTI-2, on which the format stands
-            raise InputError(f"{path}: this is no CIFTI-2 file: make it anew")
+            raise InputError(f"{path}: this is not a CIFTI-2 file: make it again")
         return load(path)
 
 
@@ -264,7 +264,7 @@ def _values(path: Path, image: Any, *, exact: bool = False) -> NDArray[Any]:
     with _sound(path):
         values = np.asarray(image.dataobj)
     if values.dtype.kind not in "iuf":
-        raise InputError(f"{path}: its values are no real numbers but {values.dtype}")
+        raise InputError(f"{path}: its values are not real numbers but {values.dtype}")
     narrow = values.dtype.kind == "f" and not exact
     kept = np.dtype(np.float32) if narrow else values.dtype.newbyteorder("=")
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is left out later

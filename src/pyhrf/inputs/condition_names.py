@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pyhrf.data import Events
 
 NO_VALUE = "n/a"
-"""What BIDS writes where a value lacks."""
+"""What BIDS writes where a value is missing."""
 
 _WRITTEN_BY_PROGRAMS = {NO_VALUE, "nan", "<na>"}
 _LIKELY_MISSING = {"na", "none", "null"}

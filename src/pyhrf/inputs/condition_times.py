@@ -100,7 +100,7 @@ def _of_afni(line: Line) -> list[_Event]:
         given = [part for part in parts if part is not None]
         if match is None or not all(map(is_number, given)):
             raise InputError(
-                f"{line.path}, line {line.number}: {field!r} is no time: {_AFNI} are numbers, "
+                f"{line.path}, line {line.number}: {field!r} is not a time: {_AFNI} are numbers, "
                 "perhaps with one amplitude and a duration (12.5*2:3), and FSL's files have three "
                 "columns"
             )

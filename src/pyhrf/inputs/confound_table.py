@@ -18,7 +18,7 @@ _MISSING = {"n/a", "na", "nan", ""}
 
 
 def read_table(path: Path, n_scans: int) -> dict[str, FloatArray]:
-    """Read columns by name, NaN where a value lacks; without a header they are numbered from 1.
+    """Read columns by name, NaN where a value is missing; without a header their numbers are names.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _number(path: Path, number: int, name: str, field: str) -> float:
         value = _to_float(field)
     except ValueError:
         point = re.fullmatch(r"-?\d+,\d+", field) is not None
-        cure = "write the decimals with a point" if point else "write n/a where a value lacks"
+        cure = "write the decimals with a point" if point else "write n/a where a value is missing"
         raise InputError(
             f"{path}, line {number}, column {name}: {field!r} is not a number; {cure}"
         ) from None

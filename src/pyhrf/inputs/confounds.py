@@ -225,8 +225,8 @@ def _chosen_values(
     ]
     if still and notes is not None:
         notes.append(
-            f"{path}: {', '.join(still)} {'is' if len(still) == 1 else 'are'} "
-            "constant, and so nothing beside the mean of the run"
+            f"{path}: {', '.join(still)} {'is' if len(still) == 1 else 'are'} constant, like the "
+            "mean of the run, and therefore without effect"
         )
     return np.column_stack(columns)
 
@@ -242,9 +242,9 @@ def _filled_notes(
             lacking.setdefault(n_lacking, []).append(name)
     for n_lacking, names in lacking.items():
         yield (
-            f"{path}: {', '.join(names)} {'lacks' if len(names) == 1 else 'lack'} the values of "
-            f"the first {n_lacking} of {len(censored)} scans, which are given the first value that "
-            "is there: leave the column out, or fill it"
+            f"{path}: {', '.join(names)} {'has' if len(names) == 1 else 'have'} no values for the "
+            f"first {n_lacking} of {len(censored)} scans, which are given the first value that is "
+            "there: leave the column out, or fill it"
         )
 
 
@@ -335,9 +335,9 @@ def _filled(path: Path, name: str, values: FloatArray, censored: NDArray[np.bool
     known = there[first:] | censored[first:]
     if not known.all():
         raise InputError(
-            f"{path}, column {name}: a finite value lacks at scan {first + int(np.argmin(known))} "
-            "(the first is 0), and only at the beginning of a column may one, or at a censored "
-            "scan; leave the column out, or fill it"
+            f"{path}, column {name}: a finite value is missing at scan "
+            f"{first + int(np.argmin(known))} (the first is 0), and only at the beginning of a "
+            "column may one, or at a censored scan; leave the column out, or fill it"
         )
     filled = values.copy()
     filled[~there] = values[first]
@@ -357,7 +357,7 @@ def _moved(
     lacks = np.isnan(displacement) & ~censored
     if lacks[1:].any():
         raise InputError(
-            f"{path}, column {FD_COLUMN}: a value lacks at scan {1 + int(np.argmax(lacks[1:]))} "
-            "(the first is 0); fill it"
+            f"{path}, column {FD_COLUMN}: a value is missing at scan "
+            f"{1 + int(np.argmax(lacks[1:]))} (the first is 0); fill it"
         )
     return np.asarray(np.nan_to_num(displacement) > threshold)

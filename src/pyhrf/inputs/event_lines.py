@@ -50,7 +50,7 @@ class Line:
         text = self.fields[index]
         if text.startswith('"') and not self.quoted[index]:
             raise InputError(
-                f'{self.path}, line {self.number}: a quote (") is not closed or stands alone'
+                f'{self.path}, line {self.number}: a quote (") is not closed or not opened'
             )
         return text
 

@@ -92,7 +92,7 @@ def read_head(path: Path) -> tuple[tuple[int, ...], str]:
                 parser.Parse(block)
     except (OSError, EOFError, zlib.error, ExpatError, LookupError, ValueError) as error:
         load_gifti(path)  # which says what is wrong
-        raise InputError(f"{path}: this is no sound GIFTI file ({error})") from error
+        raise InputError(f"{path}: this is not a valid GIFTI file ({error})") from error
     if not sizes:
         load_gifti(path)
         raise InputError(f"{path}: the GIFTI file holds no array of values")
@@ -129,7 +129,7 @@ def load_gifti(path: Path) -> Any:
         image = parser.img
         for one in image.darrays if image is not None else ():
             if one.data is None:
-                raise InputError(f"{path}: an array of it holds no value: make the file anew")
+                raise InputError(f"{path}: an array of it holds no value: make the file again")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ExpatError, EOFError, zlib.error, binascii.Error) as error:
@@ -145,7 +145,7 @@ def load_gifti(path: Path) -> Any:
         AssertionError,
     ) as error:
         # What the parser meets in XML that is well-formed but no GIFTI.
-        raise InputError(f"{path}: this is no sound GIFTI file ({error})") from error
+        raise InputError(f"{path}: this is not a valid GIFTI file ({error})") from error
     if image is None or not image.darrays:
         raise InputError(f"{path}: the GIFTI file holds no array of values")
     return image
@@ -249,7 +249,7 @@ def _inflated(packed: bytes, size: int) -> bytearray:
 def _too_large(path: Path) -> InputError:
     return InputError(
         f"{path}: would take {_MOST_PACKED} times its size in memory and more, as no data do: the "
-        "file is damaged, or made to fill the memory; make it anew"
+        "file is damaged, or made to fill the memory; make it again"
     )
 
 
@@ -259,9 +259,9 @@ def _sizes(path: Path, about: Mapping[str, str]) -> list[int]:
     if not 0 <= n_axes <= _MOST_DIMENSIONS:
         raise InputError(
             f"{path}: an array of it has {n_axes} dimensions, and the format allows "
-            f"{_MOST_DIMENSIONS}: the file is damaged; make it anew"
+            f"{_MOST_DIMENSIONS}: the file is damaged; make it again"
         )
     sizes = [int(about[f"Dim{axis}"]) for axis in range(n_axes)]
     if min(sizes, default=0) < 0:
-        raise InputError(f"{path}: an array of it has the size {min(sizes)}; make the file anew")
+        raise InputError(f"{path}: an array of it has the size {min(sizes)}; make the file again")
     return sizes

@@ -38,7 +38,7 @@ def refuse_other_formats(lines: Sequence[Line], comments: Sequence[Line], *, n_r
     for comment in comments:
         if _is_header(comment, n_columns):
             raise InputError(
-                f"{path}, line {comment.number}: the header stands behind #, which makes it a "
+                f"{path}, line {comment.number}: the header begins with #, which makes it a "
                 "comment: remove the # (numpy.savetxt has comments='' for that)"
             )
     if looks_like := _looks_like(lines, n_runs):

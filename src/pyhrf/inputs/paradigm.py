@@ -156,7 +156,7 @@ def _parse_csv_line(line: Line) -> _Event:
     if not 3 <= n_fields <= len(_CSV_COLUMNS):
         raise InputError(
             f"{line.path}, line {line.number}: has {counted(n_fields, 'column')} instead of 3 to "
-            f'5: {", ".join(_CSV_COLUMNS)} (a name with spaces stands in double quotes: "go left")'
+            f'5: {", ".join(_CSV_COLUMNS)} (put a name with spaces in double quotes: "go left")'
         )
     session, condition = line.text_in(0), line.text_in(1)
     if not re.fullmatch(r"\d{1,9}", session):
@@ -191,7 +191,7 @@ def _rows_below(
             "has no comments: remove them if they are meant as such"
         )
     if others:
-        notes.append(f"{header.path}: {_rows(others)} passed over, for they begin with #")
+        notes.append(f"{header.path}: {_rows(others)} skipped, because they begin with #")
     return sorted([*rows, *events], key=lambda line: line.number)
 
 
@@ -301,7 +301,7 @@ def _refuse_duplicates(events: list[_Event]) -> None:
         if key in seen:
             raise InputError(
                 f'{event.line.path}, lines {seen[key].number} and {event.line.number}: "'
-                f'{event.condition}" at {event.onset:g} s stands there twice; remove one'
+                f'{event.condition}" at {event.onset:g} s is there twice; remove one'
             )
         seen[key] = event.line
 

@@ -99,8 +99,8 @@ def open_placed(path: Path, meshes: Sequence[Path] = ()) -> LabelImage:
     if not on_surface:
         if meshes:
             raise InputError(
-                f"{path}: is no GIFTI (.gii) nor dense CIFTI file, which alone have a mesh: "
-                f"leave it out ({named('mesh')})"
+                f"{path}: is neither a GIFTI (.gii) nor a dense CIFTI file, and only these have a "
+                f"mesh: leave it out ({named('mesh')})"
             )
         volume = open_volume(path, n_dims=3)
         return LabelImage(path, read_volume(volume), volume)

@@ -46,7 +46,7 @@ def read_scans(path: Path, n_scans: int) -> NDArray[np.intp]:
         first, last = (0, -1) if match is None else (int(match[1]), int(match[2] or match[1]))
         if not 0 <= first <= last < n_scans:
             raise InputError(
-                f"{path}, line {number}: {word!r} is no scan: give numbers from 0 (the first) "
+                f"{path}, line {number}: {word!r} is not a scan: give numbers from 0 (the first) "
                 f"to {n_scans - 1}, or ranges such as 17-20"
             )
         scans.update(range(first, last + 1))
@@ -71,7 +71,7 @@ def _refuse_mask(path: Path, lines: Sequence[Sequence[str]], n_scans: int) -> No
     if len(values) == n_scans > len(set(values)):
         raise InputError(
             f"{path}: holds {n_scans} numbers, one for each scan of the run, and some of them "
-            "several times: these are no numbers of scans. List the censored scans, such as "
+            "several times: these are not scan numbers. List the censored scans, such as "
             "0 1 17-20, where the first is 0"
         )
 
@@ -89,8 +89,8 @@ def _cure(path: Path, lines: Sequence[Sequence[str]]) -> str:
     name = shlex.quote(str(path))
     if len(lines) > 1 and max(map(len, lines)) > 1:
         return (
-            "If each column marks one bad scan by 1, as of fsl_motion_outliers, make the list with "
-            f"{_command(name, '/^[^#]*1/')}"
+            "If each column marks one bad scan by 1, as fsl_motion_outliers writes them, make the "
+            f"list with {_command(name, '/^[^#]*1/')}"
         )
     # A row becomes a column first.
     before = f"tr -s ', \\t' '\\n' < {name} | " if len(lines) == 1 else ""

@@ -91,7 +91,7 @@ def scan_times(
         return ScanTimes(tr, 0.0, doubts)
     if corrected is None and not is_old:
         doubt = (
-            "the JSON of the acquired data gives SliceTiming, and none says whether slice times "
+            "the JSON of the acquired data gives SliceTiming, and no file says whether slice times "
             f"were corrected ({_CORRECTED}): onsets are not moved; if they were, give StartTime in "
             "the JSON of the series, in seconds"
         )
@@ -109,7 +109,7 @@ def scan_times(
     if corrected is None:
         why = f"fMRIPrep before {_FIRST_WITH_START} corrects slice times unless it is told not to"
     doubt = (
-        f"{why}, and StartTime is missing: the scans are taken to stand for the middle of their "
+        f"{why}, and StartTime is missing: the scans are taken to show the middle of their "
         f"acquisition, {middle:g} s after its beginning; StartTime in the JSON of the series, in "
         "seconds, says otherwise"
     )
@@ -202,7 +202,7 @@ def _volume_timing(about: Mapping[str, Any], bold: Path) -> tuple[float | None, 
         return None, ()
     if not isinstance(times, list) or not all(map(_is_number, times)) or not times[1:]:
         raise InputError(
-            f"{bold}: its JSON gives VolumeTiming that is no list of times of scans, in seconds"
+            f"{bold}: its JSON gives VolumeTiming that is not a list of times of scans, in seconds"
         )
     step = (times[-1] - times[0]) / (len(times) - 1)
     if not 0 < step <= _MAX_TR or any(

@@ -83,7 +83,7 @@ def refuse_silent_run(paths: Sequence[Path], n_usable: Sequence[int], positions:
         if n == 0:
             raise InputError(
                 f"{path}: its data are constant or not finite at {positions}, and those of other "
-                "runs are not: make the file anew, or leave this run out"
+                "runs are not: make the file again, or leave this run out"
             )
 
 

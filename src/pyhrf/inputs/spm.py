@@ -151,7 +151,7 @@ def sessions_of(
                 notes.append(f"{what} {are} taken as confounds")
             elif number == 0:
                 notes.append(
-                    f"{what} {are} of one session, and not taken over for {n_runs} runs; give the "
+                    f"{what} {are} of one session, and not used for {n_runs} runs; give the "
                     f"confounds of each run ({named('confounds')})"
                 )
         events = _rescaled(design, session, tr)

@@ -68,7 +68,9 @@ def answer(path: Path) -> str:
         return json.dumps({"error": f"{path}: takes more than 1 GB of memory to read: {_CURE}"})
     except Exception as error:  # whatever structures the file holds, in place of those of SPM
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return json.dumps({"error": f"{path}: is no SPM.mat, or is damaged ({reason}): {_CURE}"})
+        return json.dumps(
+            {"error": f"{path}: is not an SPM.mat, or is damaged ({reason}): {_CURE}"}
+        )
     runs = [{name: _lists(events) for name, events in run.items()} for run in design.runs]
     confounds = [None if each is None else each.tolist() for each in design.confounds]
     return json.dumps(asdict(design) | {"runs": runs, "confounds": confounds, "notes": notes})
@@ -165,7 +167,7 @@ def _load(path: Path) -> Any:
             "with save('SPM.mat', 'SPM', '-v7')"
         ) from None
     except (MatReadError, ValueError, TypeError, LookupError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: is no SPM.mat, or is damaged ({error})") from error
+        raise InputError(f"{path}: is not an SPM.mat, or is damaged ({error})") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     if "SPM" not in found:
@@ -186,7 +188,7 @@ def _field(path: Path, value: Any, name: str) -> Any:
 def _scalar(path: Path, value: Any, name: str) -> float:
     numbers = np.atleast_1d(_field(path, value, name))
     if numbers.size != 1 or numbers.dtype.kind not in "iuf":
-        raise InputError(f"{path}: SPM.{name} is no number")
+        raise InputError(f"{path}: SPM.{name} is not a number")
     return float(numbers[0])
 
 
@@ -226,7 +228,7 @@ def _events(
         ]
         if modulations:
             notes.append(
-                f"{label}: the modulation by {', '.join(map(str, modulations))} is not taken over"
+                f"{label}: the modulation by {', '.join(map(str, modulations))} is left out"
             )
     return found
 
@@ -267,7 +269,7 @@ def _vector(label: str, what: str, value: Any) -> FloatArray:
     except (TypeError, ValueError):
         vector = np.array([math.nan])
     if not np.isfinite(vector).all():
-        raise InputError(f"{label}: the {what} are no finite numbers")
+        raise InputError(f"{label}: the {what} are not finite numbers")
     return np.asarray(vector, dtype=np.float64)
 
 

@@ -157,7 +157,7 @@ def open_mesh(path: Path | str) -> Mesh:
         wrong = corners.min() if corners.min() < 0 else corners.max()
         raise InputError(
             f"{path}: a triangle names node {wrong}, but the mesh has {len(coordinates)} nodes, "
-            "numbered from 0: the file is damaged; make it anew"
+            "numbered from 0: the file is damaged; make it again"
         )
     structure = points[0].meta.get(STRUCTURE) or image.meta.get(STRUCTURE) or ""
     triangles = corners.astype(np.int32)
@@ -189,7 +189,7 @@ def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
     arrays = [np.asarray(one.data) for one in image.darrays]
     for array in arrays:
         if array.dtype.kind not in "iuf":
-            raise InputError(f"{path}: its values are no real numbers but {array.dtype}")
+            raise InputError(f"{path}: its values are not real numbers but {array.dtype}")
     values = _joined(path, arrays) if len(arrays) != 1 else arrays[0]
     if len(arrays) == 1:
         values = _nodes_last(path, values, mesh)
@@ -332,5 +332,5 @@ def _time_step(path: Path, image: Any) -> float | None:
     try:
         step = float(text) / 1000
     except ValueError:
-        raise InputError(f"{path}: its TimeStep {text!r} is no number of milliseconds") from None
+        raise InputError(f"{path}: its TimeStep {text!r} is not a number of milliseconds") from None
     return step if np.isfinite(step) and step > 0 else None

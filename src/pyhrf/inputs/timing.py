@@ -146,9 +146,9 @@ def tr_of_files(
             f"{bold[0]}: neither the header nor a JSON file (RepetitionTime) gives the TR"
         )
     raise InputError(
-        f"{bold[0]}: the headers lack the TR of the JSON files or say another one, and "
-        f"the runs have several ({', '.join(f'{tr:g}' for tr in known)} s): mend the headers, or "
-        f"take runs of one ({named('run')})"
+        f"{bold[0]}: the headers have no TR or another one than the JSON files, and the runs have "
+        f"several ({', '.join(f'{tr:g}' for tr in known)} s): correct the headers, or take runs of "
+        f"one ({named('run')})"
     )
 
 

@@ -276,7 +276,7 @@ def _check_offset(path: Path, header: Any) -> int:
     if offset < 0:
         raise InputError(
             f"{path}: the header does not say where the values begin (vox_offset is "
-            f"{header['vox_offset']:g}): the file is damaged; make it anew"
+            f"{header['vox_offset']:g}): the file is damaged; make it again"
         )
     return offset
 
@@ -300,7 +300,7 @@ def _check_affine(path: Path, header: Any) -> FloatArray:
         raise InputError(f"{path}: the affine cannot be read: {error}") from error
     if not np.isfinite(affine).all() or _is_flat(affine[:3, :3]):
         raise InputError(
-            f"{path}: the affine is not finite or flattens space; mend it (sform or qform)"
+            f"{path}: the affine is not finite or flattens space; correct it (sform or qform)"
         )
     return affine
 
@@ -363,7 +363,7 @@ def refuse_overfull(path: Path, promised: int) -> None:
     if promised > max(_HARMLESS, _MOST_PACKED // 2 * size):
         raise InputError(
             f"{path}: would take {promised // max(size, 1)} times its size in memory, as no data "
-            "do: the file is damaged, or made to fill the memory; make it anew"
+            "do: the file is damaged, or made to fill the memory; make it again"
         )
 
 

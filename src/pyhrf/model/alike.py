@@ -27,7 +27,7 @@ def alike_conditions(experiment: Experiment, model: ModelSettings) -> list[str]:
     """Warn of pairs of conditions that say much the same of the data.
 
     The regressors are those of the canonical response, without their nuisance. Modulations with
-    their mean left in are passed over: `pyhrf.inputs.modulations.off_centre` tells of them.
+    their mean left in are ignored: `pyhrf.inputs.modulations.off_centre` tells of them.
 
     Parameters
     ----------

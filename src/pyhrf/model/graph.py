@@ -47,7 +47,7 @@ class NeighbourGraph:
         order = np.lexsort((both[:, 1], both[:, 0]))
         both = both[order]
         if np.any((both[1:] == both[:-1]).all(axis=1)):
-            raise InputError("an edge stands twice: give each pair of neighbours once")
+            raise InputError("an edge is given twice: give each pair of neighbours once")
         start = np.zeros(n_positions + 1, dtype=np.int32)
         np.cumsum(np.bincount(both[:, 0], minlength=n_positions), out=start[1:])
         return cls(start=start, neighbours=np.ascontiguousarray(both[:, 1]))
@@ -119,7 +119,7 @@ def grid_edges(coordinates: ArrayLike) -> NDArray[np.int32]:
     order = np.argsort(flat)
     ordered = flat[order]
     if np.any(np.diff(ordered) == 0):
-        raise InputError("the same voxel stands twice in coordinates: give each voxel once")
+        raise InputError("the same voxel is twice in coordinates: give each voxel once")
     pairs = []
     for step in (int(sizes[1] * sizes[2]), int(sizes[2]), 1):
         place = np.minimum(np.searchsorted(ordered, flat + step), len(flat) - 1)

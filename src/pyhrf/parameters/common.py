@@ -29,7 +29,7 @@ def most_iterations() -> Any:
         ge=1,
         description="Largest number of iterations",
         allowed="a whole number of at least 1",
-        option=Option("-n", "Iterations at most", metavar="N", default="none"),
+        option=Option("-n", "Largest number of iterations", metavar="N", default="none"),
     )
 
 

@@ -45,7 +45,7 @@ class DataSettings:
         empty="taken from the header of the BOLD data",
         option=Option(
             "-I",
-            "TR in place of the header's, seconds",
+            "Repetition time in seconds, instead of the header's",
             metavar="SECONDS",
             default="none",
             needs="-f",

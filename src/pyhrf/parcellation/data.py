@@ -60,7 +60,8 @@ def parcels_of_data(
         n_found += int(numbers.max())
     if not n_found:
         raise InputError(
-            f"none of the {n_all} positions of the mask can be used: all are constant or not finite"
+            f"none of the {n_all} voxels or nodes of the mask can be used: all are constant or not "
+            "finite"
         )
     return labels, n_unusable
 

@@ -49,9 +49,7 @@ def split_mask(mask: NDArray[Any], *, size: int, edges: Edges = None) -> Labels:
         If the mask is empty or the size is less than 1.
     """
     if size < 1:
-        raise InputError(
-            f"a parcel of at most {size} positions cannot be: give a size of 1 or more"
-        )
+        raise InputError(f"a parcel cannot have at most {size} voxels: give a size of 1 or more")
     whole = inside(mask, edges)
     n_inside = len(whole.nodes)
     if n_inside == 0:
@@ -123,7 +121,9 @@ def merge_small(
         _, places, counts = np.unique(joined, return_inverse=True, return_counts=True)
         joined[counts[places] < smallest] = 0
         if not joined.any():
-            raise InputError(f"no parcel would be left: all have fewer than {smallest} positions")
+            raise InputError(
+                f"no parcel would be left: all have fewer than {smallest} voxels or nodes"
+            )
     result = labels.copy()
     result.reshape(-1)[whole.nodes] = joined
     return result

@@ -154,7 +154,7 @@ def _trace_figure(results: Results, parcels: Sequence[int]) -> Figure:
     if not traces:
         raise InputError(
             f"{results.directory} has no convergence.tsv: its estimator does not iterate, or it is "
-            "older than this file; analyse the data anew"
+            "older than this file; analyse the data again"
         )
     chosen = _chosen_parcels(results, traces, parcels)
     with mpl.rc_context(STYLE):

@@ -157,8 +157,8 @@ def _starts(study: Mapping[str, Any]) -> str:
     if not any(starts):
         return ""
     return (
-        f" Onsets were set {_listed(starts)} s earlier: by so much the first scan comes after the "
-        "time that they count from (StartTime, by slice timing correction)."
+        f" Onsets were moved {_listed(starts)} s earlier, since the first scan came that much "
+        "after the time from which they count (StartTime, by slice timing correction)."
     )
 
 

@@ -69,7 +69,7 @@ def outlying_warning(results: Results) -> str:
     many = "one scan lies" if most == 1 else f"up to {most} scans lie"
     return (
         f"in {_some(list(found))} {many} far off those around, mostly {where} (the first is 0): "
-        "censor what was not in steady state or moved, for it spoils the estimates"
+        "censor scans before the steady state or with motion, since they spoil the estimates"
     )
 
 
@@ -94,7 +94,7 @@ def noise_warnings(results: Results) -> list[str]:
         found.append(
             where.format(len(results.smooth), SMOOTH)
             + "the data look smoothed, or resampled to smaller voxels, so that much of what is "
-            "called active lies beside the responses; give data that are not smoothed"
+            "called active lies next to the responses; use data that are not smoothed"
         )
     if results.unmodelled:
         found.append(

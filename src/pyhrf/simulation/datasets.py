@@ -117,7 +117,7 @@ def made_whole(directory: Path) -> Iterator[Path]:
     """Folder beside ``directory`` that takes its place when everything is in it."""
     if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
         raise InputError(
-            f"{directory} exists already and nothing is written over it; name another directory."
+            f"{directory} exists already and is not overwritten; name another directory."
         )
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ How to use it
         bed.slurm("scancel", 12)  # Slurm's programs as root
         bed.jobs()  # {12: "RUNNING", 13: "PENDING"}
         bed.kill_node("n2")  # its slurmd and all that it runs are gone; bed.start_node("n2")
-        bed.processes(CLUSTER)  # what that user runs: to see that nothing was left behind
+        bed.processes(CLUSTER)  # what that user runs: to check that nothing was left behind
 
 There are two machines and two users, whose homes are fixed (`Bed.home`), since ssh asks for them:
 

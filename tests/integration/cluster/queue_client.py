@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bed_parts import ROOT, wait_until
+from bed_parts import SCENARIOS, wait_until
 from cluster_bed import CLUSTER, Bed
 from runs import PROGRAM, InBackground, settings
 
-SCENARIO = ROOT / "tests" / "integration" / "lan" / "lan_scenario.py"
+SCENARIO = SCENARIOS / "lan_scenario.py"
 
 
 def configure(bed: Bed, **keys: object) -> None:

@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bed_parts import wait_until
+from bed_parts import SCENARIOS, wait_until
 from cluster_bed import CLIENT, CLUSTER, RESOURCE, Bed
 from runs import settings
 
-HERE = Path(__file__).resolve().parent
-SCENARIO = HERE / "soma_scenario.py"
+SCENARIO = SCENARIOS / "soma_scenario.py"
 
 
 def configure(bed: Bed, **keys: object) -> None:
@@ -30,7 +29,7 @@ def configure(bed: Bed, **keys: object) -> None:
     # For the estimator of the scenario, which the jobs import.
     for name in (".profile", ".bashrc"):
         text = (bed.home(CLUSTER) / name).read_text()
-        bed.write(CLUSTER, name, f"{text}export PYTHONPATH={HERE}\n")
+        bed.write(CLUSTER, name, f"{text}export PYTHONPATH={SCENARIOS}\n")
     remote_path(bed).mkdir(exist_ok=True)
     bed.give(remote_path(bed), CLUSTER)
 

@@ -106,15 +106,15 @@ def test_check__takes_the_own_login_if_no_other_is_named(bed: Bed) -> None:
     address = f"[{RESOURCE}]\ncluster_address = login\nsubmitting_machines = login\n"
     bed.write(CLIENT, ".soma-workflow.cfg", address)
     configure(bed, user=None)
-    assert_fails(bed, "ssh", f"our key is refused for {CLIENT}", f"ssh-copy-id {CLIENT}@login")
+    assert_fails(bed, "ssh", f"your key is refused for {CLIENT}", f"ssh-copy-id {CLIENT}@login")
 
 
 @pytest.mark.parametrize(
     ("keys", "cause", "cure"),
     [
-        ({"server": "gone"}, "gone", "see that it is switched on"),
+        ({"server": "gone"}, "gone", "check that it is switched on"),
         ({"server": "nowhere"}, "the name nowhere cannot be resolved", "correct server in"),
-        ({"user": "somebody"}, "our key is refused for somebody", "ssh-copy-id somebody@login"),
+        ({"user": "somebody"}, "your key is refused for somebody", "ssh-copy-id somebody@login"),
     ],
 )
 def test_check__names_what_is_amiss_with_ssh(
@@ -127,7 +127,7 @@ def test_check__names_what_is_amiss_with_ssh(
 def test_check__names_a_key_that_is_not_accepted(bed: Bed) -> None:
     configure(bed)
     bed.give_key(CLIENT, stranger=True)
-    assert_fails(bed, "ssh", f"our key is refused for {CLUSTER}", f"ssh-copy-id {CLUSTER}@login")
+    assert_fails(bed, "ssh", f"your key is refused for {CLUSTER}", f"ssh-copy-id {CLUSTER}@login")
 
 
 def test_check__names_a_key_that_soma_workflow_does_not_see(bed: Bed) -> None:

@@ -49,7 +49,7 @@ def test_scancel__of_a_running_and_a_pending_job(bed: Bed):
         bed.slurm("scancel", *cancelled)
         figures = figures_of(bed, process, seconds=100)
     assert_all_done(bed, figures)
-    assert figures["said"].count("it is submitted again") == 2
+    assert figures["said"].count("submitting it again") == 2
     # Only what the running one was at, or had not saved, is done twice.
     twice = [parcel for parcel, n in Counter(estimated(bed)).items() if n > 1]
     assert len(twice) <= 3
@@ -153,9 +153,9 @@ def test_500_parcels__cost_a_minute_at_most(bed: Bed):
 _CANNOT_WORK = {
     "gone": ({"server": "gone"}, "host gone: "),
     "name": ({"server": "nowhere"}, "the name nowhere cannot be resolved; correct server in"),
-    "user": ({"user": "stranger"}, "our key is refused for stranger"),
+    "user": ({"user": "stranger"}, "your key is refused for stranger"),
     "section": ({"server_id": "OTHER"}, "[OTHER]"),
-    "remote_path": ({"remote_path": "/nowhere"}, "/nowhere is no folder there"),
+    "remote_path": ({"remote_path": "/nowhere"}, "/nowhere is not a folder there"),
     "not writable": ({"remote_path": "/usr"}, "remote_path /usr cannot be written"),
     "no python": ({"python": "/usr/bin/python3.1"}, "/usr/bin/python3.1 cannot be run"),
     "versions": ({"python": "/usr/bin/python3"}, "pyhrf missing (here "),
@@ -206,7 +206,7 @@ def test_server__same_bytes_as_serial(
     study = f"{source}.xml"
     bed.run(CLIENT, [*PROGRAM, "jde", "buildcfg", "-o", study, *options])
     configure(bed, user="stranger")
-    assert_program_cannot_start(bed, study, "host login: our key is refused")
+    assert_program_cannot_start(bed, study, "host login: your key is refused")
     configure(bed)
     for engine in ("serial", "cluster"):
         estim = ["jde", "estim", "-c", study, "-x", engine, "-u", f"{source}_{engine}"]

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bed_etc import write_names
 from bed_parts import (
+    SCENARIOS,
     NoBedError,
     Process,
     as_user,
@@ -189,8 +190,8 @@ class Bed:
         shutil.copy(self.folder / "key_client.pub", keys)
         keys.chmod(0o644)
         trust = f"AuthorizedKeysFile {keys}"
-        # where `lan_scenario` has what it estimates by
-        path = f"SetEnv PYTHONPATH={Path(__file__).parent}"
+        # for the estimator of the scenario, which the workers import
+        path = f"SetEnv PYTHONPATH={SCENARIOS}"
         conf = sshd_conf(self.address(host), folder / "key", trust, path, "MaxStartups 30:30:100")
         (folder / "conf").write_text(conf)
         command = [*self._enter(host), _SSHD, "-D", "-f", folder / "conf", "-E", folder / "log"]

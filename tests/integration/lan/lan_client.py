@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bed_parts import SCENARIOS
 from lan_bed import LAB, Bed
 from runs import PROGRAM, InBackground, settings
 
@@ -99,7 +100,7 @@ class Scenario(InBackground):
 
     def __init__(self, bed: Bed, home: Path, *options: object, out: str = "out") -> None:
         stdout, stderr = home / f"{out}.stdout", home / f"{out}.stderr"
-        words = [Path(__file__).with_name("lan_scenario.py"), home / out, *options]
+        words = [SCENARIOS / "lan_scenario.py", home / out, *options]
         process = bed.start_client(words, home=home, stdout=stdout, stderr=stderr)
         super().__init__(process, home / out, stdout, stderr)
 

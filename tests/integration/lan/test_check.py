@@ -72,7 +72,7 @@ def test_check__names_each_fault_with_its_cure(bed: Bed, home: Path):
     assert steps["h3"] == ["yes", "yes", "NO", *["–"] * 4]
     assert steps["h2"] == ["yes", "yes", "yes", "NO", *["–"] * 3]
     copy = f"ssh-copy-id -i ~/.ssh/stranger.pub {LAB}@h2"
-    assert f"h2: our key is refused for {LAB}\n    run: {copy}\n" in said
+    assert f"h2: your key is refused for {LAB}\n    run: {copy}\n" in said
     assert "is not known here\n    run: ssh-keyscan -p 22 h3 >> ~/.ssh/known_hosts" in said
     assert "nowhere: the name nowhere cannot be resolved\n" in said
     assert f"gone: {'gone'} port 22 cannot be reached" in said or "gone: no answer" in said

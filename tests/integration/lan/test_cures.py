@@ -75,7 +75,7 @@ def test_cure__has_an_agent_hold_a_key_with_a_passphrase(bed: Bed, home: Path):
     bed.give(home)
     configure(bed, home, hosts="h1", remote_path=None)
     said = program(bed, home, "check", "LAN")
-    assert "our key is refused" not in said.stdout
+    assert "your key is refused" not in said.stdout
     command = cure_of(said.stdout, "h1").rpartition("started: ")[2]
     assert command == 'eval "$(ssh-agent)" && ssh-add ~/.ssh/id_ed25519'
     # in one shell, as its user would

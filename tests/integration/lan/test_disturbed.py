@@ -249,6 +249,6 @@ def test_resume__believes_nothing_in_a_folder_of_someone_else(bed: Bed, home: Pa
             run.end(seconds=40, status=1)
             assert f"host h2: {folder.name}" in run.said.replace(f"{bed.folder}/private/", "")
             assert "cannot be read: it belongs to someone else" in run.said
-            assert "parcels were finished by an earlier run" not in run.said
+            assert "that an earlier run had finished" not in run.said
     finally:
         shutil.rmtree(folder)

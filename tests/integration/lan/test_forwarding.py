@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(60)
 
 @contextmanager
 def key_options(bed: Bed, **options: str) -> Iterator[None]:
-    """Have hosts accept our key with options, which sshd takes as those of its sshd_config."""
+    """Have hosts accept your key with options, which sshd takes as those of its sshd_config."""
     files = {host: bed.folder / f"sshd_{host}" / "authorized_keys" for host in options}
     trusted = {host: file.read_text() for host, file in files.items()}
     try:

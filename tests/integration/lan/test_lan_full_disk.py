@@ -37,7 +37,7 @@ def xml(bed: Bed) -> Path:
 def estim(bed: Bed, home: Path, xml: Path, *options: object) -> tuple[int, str]:
     done = program(bed, home, "rfir", "estim", "-c", xml, "-v", 1, *options)
     assert "Traceback" not in done.stderr
-    assert "fault of PyHRF" not in done.stderr
+    assert "error in PyHRF" not in done.stderr
     assert bed.processes() == []
     return done.returncode, done.stderr
 

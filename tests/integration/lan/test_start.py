@@ -36,7 +36,7 @@ def refused(bed: Bed, home: Path, xml: Path) -> str:
     done = program(bed, home, "jde", "estim", "-c", xml, "-x", "LAN", "-u", home / "out")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert "a fault of PyHRF" not in done.stderr
+    assert "an error in PyHRF" not in done.stderr
     assert bed.processes() == []
     return done.stderr
 
@@ -55,7 +55,7 @@ def test_bad_hosts__are_named_and_left_out(bed: Bed, home: Path):
     assert figures["hosts"] == {"h1": 12}
     assert figures["same"]
     expected = {
-        "h2": ["our key is refused", f"ssh-copy-id -i ~/.ssh/stranger.pub {LAB}@h2"],
+        "h2": ["your key is refused", f"ssh-copy-id -i ~/.ssh/stranger.pub {LAB}@h2"],
         "h3": ["host key", "is not known", "ssh-keyscan -p 22 h3 >> ~/.ssh/known_hosts"],
         "gone": ["port 22", f"ssh {LAB}@gone"],
         "nowhere": ["the name nowhere cannot be resolved", "hosts"],
@@ -81,7 +81,7 @@ def test_all_hosts_bad__ends_with_status_1(bed: Bed, home: Path, xml: Path):
     forget_key(bed, home, "h2")
     configure(bed, home, hosts="h1,h2,gone")
     said = refused(bed, home, xml)
-    assert "our key is refused" in said
+    assert "your key is refused" in said
     assert "is not known here" in said
     assert f"ssh {LAB}@gone" in said
 

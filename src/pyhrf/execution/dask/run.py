@@ -59,7 +59,7 @@ class DaskRun:
     thread_name = "pyhrf-dask"
     end_seconds = 6.0
     """How long the end of all workers may take."""
-    causes_of_death = "for want of memory, or by a fault in compiled code"
+    causes_of_death = "perhaps out of memory, or a fault in compiled code"
     """Why worker after worker may die at a parcel."""
     addresses: Sequence[str] = LOOPBACK
     """Of this machine, at which workers join."""
@@ -262,7 +262,7 @@ class DaskRun:
             self._tell(OfParcels([parcel.number], f" is given up: {reason}"))
             self.results.put(BatchResult(batch, [estimate], platform.node(), 0.0))
             return
-        self._tell(OfParcels(batch.parcels, f": {reason}; tried again"))
+        self._tell(OfParcels(batch.parcels, f": {reason}; trying again"))
         self._n_under_way += n_parcels - 1
         attempt = attempt + 1 if n_parcels == 1 else 1
         for number in batch.parcels:

@@ -167,7 +167,7 @@ class _Visit:
             return "", ""
         section = "section [parallel-LAN]"
         if not folder:
-            cure = f"{remedy or 'mend that'} there, or set remote_path in {section}"
+            cure = f"{remedy or 'correct that'} there, or set remote_path in {section}"
             return f"its folder for temporary files cannot be written: {reason}", cure
         login = ssh_login(self.check.what, self.settings.user)
         cure = folder_cure(folder, remedy, login=login, section=section)
@@ -255,7 +255,7 @@ async def _note_on_remote_host(settings: LanSettings, writers: list[_Visit], tim
     except (OSError, asyncssh.Error, TimeoutError) as error:
         return (
             f"remote_host {host} cannot be used: SFTP failed ({error or 'no answer in time'}); "
-            "see that the machine is not overloaded"
+            "check that the machine is not overloaded"
         )
     if len(seen) == len(writers):
         return f"remote_host {host} sees the folder of every host"

@@ -132,16 +132,12 @@ async def _fetch(
                 _tell_why(tell, host, folder, error)
     if results:
         n_parcels = sum(len(parcels) for parcels in results)
-        parcels = counted(n_parcels, "parcel")
-        if n_parcels == 1:
-            tell(f"{parcels} was finished by an earlier run and is fetched")
-        else:
-            tell(f"{parcels} were finished by an earlier run and are fetched")
+        tell(f"fetched {counted(n_parcels, 'parcel')} that an earlier run had finished")
     return list(results.values())
 
 
 def _tell_why(tell: Callable[[str], object], host: str, folder: str, error: BaseException) -> None:
-    again = "what may lie finished there is estimated again"
+    again = "results that may be there will be estimated again"
     if isinstance(error, HostError):
         tell(f"{error}; {again}")
     elif isinstance(error, Exception):

@@ -64,7 +64,7 @@ class RunFolder:
     def _make(self) -> None:
         if not self.path.parent.is_dir():
             raise Fault(
-                f"remote_path {self.path.parent} is no folder there",
+                f"remote_path {self.path.parent} is not a folder there",
                 "correct remote_path in section [parallel-LAN], or make it there; run: "
                 + make_folder(self._login, str(self.path.parent)),
             )

@@ -109,14 +109,16 @@ class Host:
                     self._rise()
                     changed()
                     await self._keep_alive(process)
-                self.error = HostError(self.name, _how_it_ended(process), "see that host")
+                self.error = HostError(self.name, _how_it_ended(process), "check that host")
             except HostError as error:
                 self.error = error
             except TimeoutError:
-                self.error = HostError(self.name, "no answer in time", "see that it is switched on")
+                self.error = HostError(
+                    self.name, "no answer in time", "check that it is switched on"
+                )
             except Exception as error:  # whatever it is, the other hosts can do without this one
                 cause = f"{type(error).__name__}: {error}"
-                self.error = HostError(self.name, cause, "see that it is switched on")
+                self.error = HostError(self.name, cause, "check that it is switched on")
             if self._ending.is_set():
                 return
             changed()
@@ -129,7 +131,7 @@ class Host:
 
     def _rise(self) -> None:
         if self.tried.is_set():
-            self._tell(f"host {self.name} is {'back' if self.was_up else 'there now'}")
+            self._tell(f"host {self.name} is {'back' if self.was_up else 'now available'}")
         self.up, self.was_up, self.error = True, True, None
         self.tried.set()
 
@@ -137,8 +139,8 @@ class Host:
         assert self.error is not None
         if was_up:
             self._tell(
-                f"host {self.name} is lost: {self.error.cause}; its batches are done elsewhere, "
-                "and it is tried again"
+                f"host {self.name} is lost: {self.error.cause}; its batches will be rerun on the "
+                "others while PyHRF keeps trying to reach it"
             )
         elif lost_for_good or not self.tried.is_set() or self.error.kind != "network":
             self._tell_once(str(self.error))
@@ -154,7 +156,7 @@ class Host:
             if differences := there.differences():
                 raise HostError(
                     self.name,
-                    f"other versions than here: {', '.join(differences)}",
+                    f"its versions differ: {', '.join(differences)}",
                     "install the same ones there, or set python in section [parallel-LAN]",
                     kind="python",
                 )
@@ -208,13 +210,16 @@ class Host:
             if message is None:
                 continue
             if "error" in message:
-                cure = message["cure"] or "see that pyhrf works there"
+                cure = message["cure"] or "check that pyhrf works there"
                 raise HostError(self.name, message["error"], cure, kind="python")
             return message
         said = str(await process.stderr.read()).strip().splitlines()
         reason = said[-1] if said else f"status {process.exit_status}"
         raise HostError(
-            self.name, f"its launcher ended: {reason}", "see that pyhrf works there", kind="python"
+            self.name,
+            f"its launcher ended: {reason}",
+            "check that pyhrf works there",
+            kind="python",
         )
 
     async def _keep_alive(self, process: asyncssh.SSHClientProcess[str]) -> None:

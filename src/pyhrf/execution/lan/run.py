@@ -115,7 +115,7 @@ class LanRun(DaskRun):
                 self._tell(f"host {host.name}: {self._job.folder} may be left there")
 
     async def _end(self, serving: Sequence[asyncio.Task[None]], *, remove: bool) -> None:
-        """Send the launchers home and see that nobody stays."""
+        """Send the launchers home and check that nobody stays."""
         self._ending = True
         await self._send_home(remove=remove)
         for each in serving:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from pyhrf.config.settings import QueueSettings
-from pyhrf.data import Parcel, ParcelEstimate
+from pyhrf.data import Estimator, Parcel, ParcelEstimate
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.check_steps import Check, Fault, Step, check_extra, go_through
 from pyhrf.execution.engine import Batch
@@ -33,7 +33,7 @@ _JOB_SECONDS = 120.0
 _JOB_STEP = "a job, there and back"
 
 
-class TrialEstimator:
+class TrialEstimator(Estimator):
     """Estimates nothing, at once."""
 
     name = "trial"
@@ -112,7 +112,7 @@ class _Visit:
             raise Fault(
                 f"{self._scheduler.title} does not answer ({self._scheduler.question}): "
                 f"{said.reason}",
-                "ask whoever looks after the cluster",
+                "ask the administrators of the cluster",
             )
         return f"{self._scheduler.title} answers"
 
@@ -143,12 +143,12 @@ class _Visit:
             last = f" ({said[-1]})" if said else ""
             if any(isinstance(text, Lost) for text in said) or not self._waits():
                 raise Fault(
-                    f"the job did not bring its result in {seconds:.0f} s{last}",
-                    "see that the nodes reach the login node and the reverse: page On a cluster, "
+                    f"the job did not return its result within {seconds:.0f} s{last}",
+                    "check that the nodes reach the login node and the reverse: page On a cluster, "
                     "Open ports and the firewall",
                 ) from error
             notes.append(
-                f"the job was not done after {seconds:.0f} s{last} and was taken back: the queue "
+                f"the job was not done after {seconds:.0f} s{last} and was withdrawn: the queue "
                 "may be long"
             )
             return "waits in the queue"

@@ -87,7 +87,9 @@ class QueueJobs:
         try:
             found = self._scheduler.read_states(said, name=name)
         except ValueError as error:
-            raise SchedulerError(f"{command[0]} says what is not understood: {error}") from error
+            raise SchedulerError(
+                f"{command[0]} gives an answer that PyHRF does not understand: {error}"
+            ) from error
         return {job: found[key] for job in ids if (key := self._scheduler.key(job)) in found}
 
     async def reason(self, job: str) -> str:
@@ -131,7 +133,7 @@ class QueueJobs:
         try:
             said = await run_here(command, text=text, seconds=_SECONDS, environment=environment)
         except TimeoutError as error:
-            raise SchedulerError(f"{command[0]} does not answer in {_SECONDS} s") from error
+            raise SchedulerError(f"{command[0]} does not answer within {_SECONDS} s") from error
         except OSError as error:
             raise SchedulerError(f"{command[0]} cannot be run: {error.strerror}") from error
         only_over = said.err.strip() and not self._scheduler.complaints(said.err)

@@ -53,7 +53,7 @@ async def _remove(
             )
         return numbers
     if numbers:
-        tell(f"jobs of an earlier run are removed: {', '.join(numbers)}")
+        tell(f"removing jobs of an earlier run: {', '.join(numbers)}")
     await jobs.cancel(numbers, name=noted.name)
     for _ in range(_LOOKS):
         if not numbers:

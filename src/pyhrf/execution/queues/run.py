@@ -197,7 +197,7 @@ class QueueRun(DaskRun):
                 self._refused_until = now + self._refused.failed()
                 if str(error) not in self._refusals:
                     self._refusals.add(str(error))
-                    self._tell(f"{plan.scheduler.title} takes no further job: {error}")
+                    self._tell(f"{plan.scheduler.title} accepts no more jobs: {error}")
 
     async def _submit(self, token: str) -> None:
         """Submit a job and note it, even if the run ends meanwhile."""
@@ -293,7 +293,7 @@ class QueueRun(DaskRun):
         path = self._plan.folder.path
         cure = f"see {path}"
         if not said:
-            said, cure = "nothing", f"see that the nodes can write {path}"
+            said, cure = "nothing", f"check that the nodes can write {path}"
         raise EngineError(
             f"{n} jobs in a row ended without a result; the last one, {job.number}, said: {said}",
             cure,
@@ -333,7 +333,7 @@ class QueueRun(DaskRun):
         is_new = (counts, text) != self._told
         if is_new and (now - self._told_at >= _REPEAT or not text or not self._told[1]):
             self._told, self._told_at = (counts, text), now
-            self._tell(text or f"all {len(self._jobs)} jobs run")
+            self._tell(text or f"all {len(self._jobs)} jobs are running")
 
     async def _end(self, watching: asyncio.Task[None] | None) -> None:
         """Leave nothing in the queue, and nothing in the folder that is of no use."""

@@ -209,17 +209,17 @@ class _Visit:
             heard = await say_hello(self.shell, before=AS_SOMA, files=files)
         except Fault as fault:
             raise Fault(fault.cause, f"soma-workflow reads all of them: {fault.cure}") from fault
-        cure = f"have {files} write nothing when nobody sits before them, or send it to /dev/null"
+        cure = f"have {files} write nothing in shells without a terminal, or send it to /dev/null"
         if lines := heard.err.strip().splitlines():
             raise Fault(
                 f"the login there writes to standard error ({lines[-1].strip()}), which "
-                "soma-workflow takes for a failure",
+                "soma-workflow treats as a failure",
                 cure,
             )
         if heard.before and not heard.before.endswith("\n"):
             raise Fault(
-                "the login there writes a line without an end, as titles of terminals are "
-                f"({heard.before.splitlines()[-1]!r}), with which soma-workflow loses its answers",
+                "the login there writes a line without an end, such as a terminal title "
+                f"({heard.before.splitlines()[-1]!r}), which garbles what soma-workflow hears",
                 cure,
             )
         return "yes"
@@ -276,7 +276,7 @@ class _Visit:
         if said.status:
             raise Fault(
                 f"{scheduler.title} does not answer there ({scheduler.question}): {said.reason}",
-                "see that its programs are on the PATH of that login, and that the cluster is up",
+                "check that its programs are on the PATH of that login, and that the cluster is up",
             )
         if kind == "slurm":
             await check_sacct(self.shell, self.python)
@@ -338,7 +338,7 @@ class _Visit:
         if doing:
             self.check.notes.append(
                 f"the trivial job was still {doing.replace('_', ' ')} after "
-                f"{self._job_seconds:.0f} s, and was taken back: the queue may be long"
+                f"{self._job_seconds:.0f} s, and was withdrawn: the queue may be long"
             )
             return "waits in the queue"
         if there != [self._note]:

@@ -223,7 +223,8 @@ class SomaClient:
             return EngineError(
                 f"{address}: soma-workflow is not found there, or the login shell prints errors: "
                 "name a Python there that has pyhrf[cluster] as python_command in section "
-                f"[{name}] of {_CFG}, and see that a login prints nothing; run: pyhrf check cluster"
+                f"[{name}] of {_CFG}, and check that a login prints nothing; run: pyhrf check "
+                "cluster"
             )
         return ClusterLostError(
             f"soma-workflow does not start on {address} ({text[:300]}); pyhrf check cluster says "

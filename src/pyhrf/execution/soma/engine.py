@@ -104,12 +104,12 @@ class SomaEngine(TellsNews):
         except EngineError as error:
             if not results:
                 raise
-            self._tell(f"{error}; what was pushed from there is used")
+            self._tell(f"{error}; the results that it has sent are used")
         parcels = {estimate.parcel for result in results for estimate in result.estimates}
         if parcels:
-            were = "was" if len(parcels) == 1 else "were"
             self._tell(
-                f"{counted(len(parcels), 'parcel')} {were} finished on the cluster by earlier runs"
+                f"fetched {counted(len(parcels), 'parcel')} that earlier runs had finished on the "
+                "cluster"
             )
         return results
 
@@ -182,8 +182,8 @@ class SomaEngine(TellsNews):
             self._leave()
         if n_results:
             self._tell(
-                f"{notes.name} on {place.name} is removed with {n_results} files of results; what "
-                "of them had not been fetched is estimated again by the next run"
+                f"{notes.name} on {place.name} is removed with {n_results} files of results; the "
+                "next run estimates again what had not been fetched"
             )
         return True
 
@@ -201,7 +201,7 @@ class SomaEngine(TellsNews):
             if workflow is not None and status is not None:
                 # One that has ended too: results may have come since the others were fetched.
                 how = "has ended" if status == DONE else "is still running"
-                self._tell(f"workflow {workflow} {how} on {place.name}: its results are awaited")
+                self._tell(f"workflow {workflow} {how} on {place.name}: waiting for its results")
                 notes.workflow = workflow
                 for parcel in costs.keys() - notes.parcels:
                     notes.deaths.pop(parcel, None)  # a new command is a new chance

@@ -185,7 +185,7 @@ def _push(path: Path, host: str, target: str) -> None:
     size = done.stdout.partition(f"{_MARK}\n".encode())[2].strip()
     if size != str(path.stat().st_size).encode():
         sys.exit(
-            f"{path} did not get to {host} in full: see that start-up files there, such as "
+            f"{path} did not get to {host} in full: check that start-up files there, such as "
             "~/.bashrc, neither read, nor end the shell, nor start another one"
         )
 

@@ -72,11 +72,11 @@ class Place:
             except ClusterLostError as error:
                 if time.monotonic() - begin > _PATIENCE:
                     raise EngineError(
-                        f"{error}; it was tried for {_PATIENCE / 60:.0f} minutes; its jobs may "
+                        f"{error}; tried for {_PATIENCE / 60:.0f} minutes; its jobs may "
                         f"still be running: {named('again')} to fetch their results"
                     ) from error
                 if not told:
-                    self.tell(f"{error}; it is tried again")
+                    self.tell(f"{error}; trying again")
                     told = True
                 time.sleep(_PAUSE)
                 try:
@@ -98,7 +98,7 @@ class Place:
         ids = self.client.ids(workflow)
         if self.client.delete(workflow) or not ids:
             return
-        text = f"these jobs may still run on {self.name}, stop them there: {', '.join(ids)}"
+        text = f"these jobs may still be running on {self.name}; stop them there: {', '.join(ids)}"
         scheduler = known_to_soma(self.client.scheduler)
         if scheduler is None:
             self.tell(f"{text} (soma-workflow lost sight of them)")

@@ -70,7 +70,7 @@ async def check_sacct(shell: Shell, python: str) -> None:
     if said.status == 0 and len(head.split()) == len(FIELDS):
         if is_stand_in(await shell.run(f"{AS_SOMA}sacct --version")):
             return
-        reason = "it is Slurm's own, in whose words soma-workflow takes a cancelled job for one"
+        reason = "it is Slurm's own, by which soma-workflow takes a cancelled job for one"
         reason += " that is suspended"
     raise Fault(
         f"sacct there cannot say what soma-workflow asks of it ({reason}): its jobs would "
@@ -140,7 +140,7 @@ async def start_database(
     if was:
         raise Fault(
             f"the database server there does not answer: {was}",
-            "end it and start it anew; run there: "
+            "restart it; run there: "
             + (f"kill {pid}; sleep 1; " if pid else "")
             + f"nohup {command} >/dev/null 2>&1 &",
         )
@@ -157,7 +157,7 @@ async def start_database(
     if said.status:
         raise Fault(
             f"the database server does not start there: {said.reason}",
-            "see that ~/.soma-workflow there is a folder that you can write, and what this says, "
+            "check that ~/.soma-workflow there is a folder that you can write, and what this says, "
             f"run there: {command}",
         )
     return f"was not there; started by: {command}"
@@ -220,12 +220,12 @@ async def try_jobs(
         if state == "failed" or (state == "done" and said.out.strip()):
             raise Fault(
                 f"{trial.what} failed: {said.out.strip() or 'without a word'}",
-                "see that a job of the scheduler itself works there, on every node",
+                "check that a job of the scheduler itself works there, on every node",
             )
         if state == "undetermined":
             raise Fault(
                 f"soma-workflow cannot find out what became of {trial.what} (undetermined)",
-                "see that sacct there answers for a job that is over",
+                "check that sacct there answers for a job that is over",
             )
     return next((state for state in states if state != "done"), "")
 

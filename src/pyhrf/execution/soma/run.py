@@ -248,8 +248,8 @@ class SomaRun:
             self._silent_since = float("inf")
             jobs_are = f"{counted(len(odd), 'job')} {'is' if len(odd) == 1 else 'are'}"
             self._place.tell(
-                f"the scheduler of {self._place.name} does not tell how {jobs_are}: "
-                "pyhrf check cluster says why"
+                f"the scheduler of {self._place.name} does not say how {jobs_are} doing: "
+                "run pyhrf check cluster to find out why"
             )
 
     def _next_round(self) -> Generator[BatchResult, None, None]:
@@ -268,7 +268,7 @@ class SomaRun:
                 # What jobs died of comes last, so that it does not hold up the others.
                 again = sorted(set(left) - given_up, key=lambda p: (notes.deaths.get(p, 0), p))
                 if again:
-                    place.tell(f"job {name_of_job(parcels)} {reason}; it is submitted again")
+                    place.tell(f"job {name_of_job(parcels)} {reason}; submitting it again")
                     jobs.append(again)
         workflow = notes.workflow
         if workflow is not None:

@@ -91,8 +91,8 @@ class SftpFolder:
             parent = posixpath.dirname(self.path)
             if not await sftp.isdir(parent):
                 raise EngineError(
-                    f"{self.host}: remote_path {parent} is no folder there: correct remote_path in "
-                    "section [parallel-cluster], or make it there; run: "
+                    f"{self.host}: remote_path {parent} is not a folder there: correct remote_path "
+                    "in section [parallel-cluster], or make it there; run: "
                     + make_folder(ssh_login(self.host, self._user), parent)
                 )
             try:

@@ -44,8 +44,8 @@ async def check_way_back(shell: Shell, client_host: str) -> str:
     if said.status == 0 and mark not in said.out:
         raise Fault(
             f"client_host: the login to {login} works, but runs no command",
-            f"see that start-up files such as ~/.bashrc of {login} neither end the shell nor start "
-            "another one where there is no terminal",
+            f"check that start-up files such as ~/.bashrc of {login} neither end the shell nor "
+            "start another one where there is no terminal",
         )
     if said.status:
         cause = f"client_host: the cluster cannot log in to {login}: {said.reason}"
@@ -66,6 +66,6 @@ def _cure(said: Reply, words: list[str]) -> str:
         copy = f"ssh-copy-id -i {key} {login}"
         return f"have this machine accept its key; run there: {{ {make}; }} && {copy} && {again}"
     return (
-        "see that this machine has an ssh server (apt install openssh-server), and that its "
+        "check that this machine has an ssh server (apt install openssh-server), and that its "
         f"firewall lets the cluster in; then this works; run there: {again}"
     )

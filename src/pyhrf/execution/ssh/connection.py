@@ -84,7 +84,7 @@ async def _connect(
         raise HostError(
             host,
             f"the configuration of ssh cannot be used: {error}",
-            "mend ~/.ssh/config",
+            "correct ~/.ssh/config",
             kind="configuration",
         ) from error
     if tunnel is None and isinstance(options.tunnel, str):
@@ -130,7 +130,7 @@ def _host_error(target: Target, error: Exception) -> HostError:
     """Say what an error of a connection means and what helps."""
     host, address = target.host, target.address
     where = f"{address} port {target.port}"
-    works = f"see that it is switched on and that this works: ssh {target.login}"
+    works = f"check that it is switched on and that this works: ssh {target.login}"
     if isinstance(error, socket.gaierror):
         return HostError(
             host,
@@ -141,7 +141,7 @@ def _host_error(target: Target, error: Exception) -> HostError:
     if isinstance(error, asyncssh.KeyImportError):
         return HostError(
             host,
-            f"a key of ours cannot be read: {error}",
+            f"one of your keys cannot be read: {error}",
             "have ssh-agent hold it (ssh-add), and take it out of ~/.ssh",
             kind="configuration",
         )
@@ -171,5 +171,5 @@ def _jump_error(target: Target, error: asyncssh.ChannelOpenError) -> HostError:
     return HostError(
         target.host,
         f"the jump host {target.jump} does not reach {where}: {error.reason}",
-        f"see that it is switched on and that this works: ssh {target.login}",
+        f"check that it is switched on and that this works: ssh {target.login}",
     )

@@ -107,7 +107,7 @@ def _forbidden(host: str, purpose: str, ways: Sequence[str]) -> HostError:
         host,
         f"its ssh server forwards no ports {' nor '.join(ways)}, {purpose}: it forbids that",
         f"have the administrator of {name} set AllowTcpForwarding yes, {options} for your login in "
-        "its sshd_config; the line of our key in ~/.ssh/authorized_keys there must not hold "
+        "its sshd_config; the line of your key in ~/.ssh/authorized_keys there must not hold "
         "restrict, no-port-forwarding, permitopen or permitlisten",
         kind="login",
     )

@@ -18,6 +18,7 @@ from typing import Any
 
 PACKAGES = ("pyhrf", "numpy", "scipy", "numba", "nilearn", "distributed", "dask", "cloudpickle")
 """Packages whose versions decide over the results, or over whether two machines can talk."""
+_SOURCE = "source of pyhrf"
 
 
 def host_facts() -> dict[str, Any]:
@@ -33,7 +34,7 @@ def host_facts() -> dict[str, Any]:
         "versions": {
             "python": platform.python_version(),
             **{name: _version(name) for name in PACKAGES},
-            "source of pyhrf": source_digest(),
+            _SOURCE: source_digest(),
         },
         "name": platform.node(),
         "n_cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
@@ -46,14 +47,12 @@ def differences(
     here: Mapping[str, str | None], there: Mapping[str, str | None], *, but: Collection[str] = ()
 ) -> list[str]:
     """Name the versions that differ between two machines, as ``numpy 1.26 (here 2.1)``."""
-    different = [
-        f"{name} {there.get(name) or 'missing'} (here {ours or 'missing'})"
-        for name, ours in here.items()
-        if name not in but and there.get(name) != ours
+    names = [name for name in here if name not in but and there.get(name) != here[name]]
+    if len(names) > 1 and _SOURCE in names:  # another version has another text: nothing new
+        names.remove(_SOURCE)
+    return [
+        f"{name} {there.get(name) or 'missing'} (here {here[name] or 'missing'})" for name in names
     ]
-    if len(different) > 1:  # another version has another text: that says nothing new
-        different = [text for text in different if not text.startswith("source of pyhrf")]
-    return different
 
 
 def source_digest() -> str | None:

@@ -86,7 +86,7 @@ class KnownHosts:
                 if found[2] and (key is None or key in found[2]):
                     return HostError(
                         target.host,
-                        f"{shown} is one that {file} calls revoked",
+                        f"{shown} is marked as revoked in {file}",
                         "do not continue, and ask its administrator",
                         kind="host key",
                     )
@@ -112,7 +112,7 @@ class KnownHosts:
 
 
 def _changed(target: Target, shown: str, file: str, name: str, learn: str) -> HostError:
-    cause = f"{shown} is not the one that {file} holds: it was set up anew, or another machine "
+    cause = f"{shown} is not the one that {file} holds: it was reinstalled, or another machine "
     cause += "answers in its place"
     ask = "ask its administrator for the fingerprint; if it is right, run: "
     if os.access(file, os.W_OK) and os.access(Path(file).parent, os.W_OK):

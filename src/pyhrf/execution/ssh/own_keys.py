@@ -69,7 +69,7 @@ class OwnKeys:
         if opened:
             names = ", ".join(map(str, opened))
             return (
-                f"our key is not used, since others can read it ({names})",
+                f"your key is not used, since others can read it ({names})",
                 f"run: chmod 600 {shlex.join(map(str, opened))}",
             )
         held = await self._held()
@@ -80,18 +80,18 @@ class OwnKeys:
             if held is None:
                 add = f'eval "$(ssh-agent)" && {add}'
             return (
-                f"our key {names} has a passphrase, and no ssh-agent holds it",
+                f"your key {names} has a passphrase, and no ssh-agent holds it",
                 f"run, in the shell from which PyHRF is started: {add}",
             )
         if not files and not held:
             new = shown_path(Path((self.named or (_NEW,))[0]).expanduser())
             return (
-                f"we have no key: {new} is not there, and no ssh-agent holds one",
+                f"you have no key: {new} is not there, and no ssh-agent holds one",
                 f"run: ssh-keygen -t ed25519 -f {new} && ssh-copy-id -i {new} {target.login}",
             )
         untried = f" ({' and '.join(map(str, locked))} needs ssh-add)" if locked else ""
         return (
-            f"our key is refused for {target.user or 'this user'}{untried}",
+            f"your key is refused for {target.user or 'this user'}{untried}",
             f"run: {self._copy(target, files)}",
         )
 

@@ -131,7 +131,7 @@ async def check_startup(connection: asyncssh.SSHClientConnection, host: str) -> 
         raise HostError(host, fault.cause, fault.cure, kind="login") from fault
     except OSError as error:
         cause = f"the login works, but no command can be run there: {error}"
-        cure = f"see that this prints hello: {trial} echo hello"
+        cure = f"check that this prints hello: {trial} echo hello"
         raise HostError(host, cause, cure, kind="login") from error
 
 

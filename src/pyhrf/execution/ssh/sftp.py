@@ -26,8 +26,8 @@ async def open_sftp(connection: asyncssh.SSHClientConnection, host: str) -> asyn
         reason = str(error) or f"no answer within {_SECONDS} s"
         raise HostError(
             host,
-            f"SFTP does not begin there ({reason})",
-            "see that the start-up files of the login there (such as ~/.bashrc) print nothing "
+            f"SFTP does not start there ({reason})",
+            "check that the start-up files of the login there (such as ~/.bashrc) print nothing "
             "where there is no terminal, and that its sshd has the subsystem sftp",
             kind="sftp",
         ) from error

@@ -68,7 +68,7 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
         If the connection is lost.
     """
     word, sent = (f"pyhrf-{secrets.token_hex(6)}" for _ in range(2))
-    must = f"see that {files}, neither wait, read, exit nor exec another shell where there is no "
+    must = f"check that {files}, neither wait, read, exit nor exec another shell where there is no "
     must += f"terminal ({_HOW})"
     then = f"; then this prints hello at once: {trial} echo hello" if trial else ""
     try:
@@ -90,7 +90,7 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
             files = f"{_FILES[name]} there" if name in _FILES else files
         raise Fault(
             "the login works, but its start-up files read what is sent to a command",
-            f"see that {files} reads nothing (read, cat, select) where there is no terminal "
+            f"check that {files} reads nothing (read, cat, select) where there is no terminal "
             f"({_HOW}){then}",
         )
     return Heard(first, said.err)
