@@ -264,6 +264,5 @@ def test_load_settings__passes_over_what_is_of_the_old_program(file, caplog):
     found = loaded(file, "[global]\ntmp_path = /tmp\nuse_mode = enduser\n[log]\nlevel = 1\n")
     assert found.log.level == 1
     assert caplog.messages == [
-        f"{file}, line 1, section [global]: it is of PyHRF 0.5 and is ignored: "
-        "you can remove it"
+        f"{file}, line 1, section [global]: it is of PyHRF 0.5 and is ignored: you can remove it"
     ]

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from pyhrf.execution.check_steps import Check, Fault, Step, go_through
+from pyhrf.errors import EngineError
+from pyhrf.execution.check_steps import Check, Step, go_through
 from pyhrf.execution.ssh.shells import Here, Reply
 
 
@@ -19,7 +20,7 @@ async def good() -> str:
 
 
 async def bad() -> str:
-    raise Fault("it is broken", "mend it")
+    raise EngineError("it is broken", "mend it")
 
 
 async def slow() -> str:

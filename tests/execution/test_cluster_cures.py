@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.extras import EXTRAS, install_command
 from pyhrf.execution.soma.resource import (
     check_key,
@@ -87,10 +87,10 @@ def test_cure_of_sacct__finds_it_by_its_name(home: Path, monkeypatch: pytest.Mon
     assert (home / "bin" / "sacct").resolve() == stand_in
 
 
-def key_fault() -> Fault | None:
+def key_fault() -> EngineError | None:
     try:
         check_key("-p 2222 ann@login")
-    except Fault as fault:
+    except EngineError as fault:
         return fault
     return None
 
@@ -146,10 +146,10 @@ class Account:
         return await Here().run(command, text=text, seconds=seconds)
 
 
-def way_back(programs: Path) -> Fault | None:
+def way_back(programs: Path) -> EngineError | None:
     try:
         asyncio.run(check_way_back(Account(programs), "ann@desk"))
-    except Fault as fault:
+    except EngineError as fault:
         return fault
     return None
 
@@ -214,7 +214,7 @@ def test_start_database__cure_ends_the_server_that_does_not_answer(home: Path):
     python = program(home / "python", f'#!/bin/sh\necho "$@" > {home.parent}/started\n')
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as old:
         start = start_database(Here(), f"'{python}'", "MY CLUSTER", was="no answer", pid=old.pid)
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(EngineError) as caught:
             asyncio.run(start)
         type_it(f"{caught.value.cure} wait")
         assert old.wait(10) < 0

@@ -153,5 +153,7 @@ def test_push__sees_whether_the_other_shell_took_it_all(tmp_path, monkeypatch, f
         cluster_job._push(results, "ann@desk", str(tmp_path / "my copy"))
         assert (tmp_path / "my copy").read_bytes() == results.read_bytes()
     else:
-        with pytest.raises(SystemExit, match=r"did not get to ann@desk in full: check .*~/\.bashrc"):
+        with pytest.raises(
+            SystemExit, match=r"did not get to ann@desk in full: check .*~/\.bashrc"
+        ):
             cluster_job._push(results, "ann@desk", str(tmp_path / "my copy"))

@@ -95,7 +95,9 @@ def test_states__of_a_scheduler_that_is_down_are_unknown(programs, tmp_path, tex
 
 def test_states__that_are_no_json_are_unknown(programs, tmp_path):
     programs("oarstat", "echo '{'")
-    with pytest.raises(SchedulerError, match="oarstat gives an answer that PyHRF does not understand"):
+    with pytest.raises(
+        SchedulerError, match="oarstat gives an answer that PyHRF does not understand"
+    ):
         asyncio.run(jobs_of("oar", tmp_path).states(["12"]))
 
 

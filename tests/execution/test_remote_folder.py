@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.lan.folder import RunFolder
 from pyhrf.execution.ssh.host_folder import (
     MODULE,
@@ -116,7 +116,9 @@ def test_run_folder__takes_away_what_a_killed_launcher_of_this_run_left(
 
 def test_run_folder__refuses_missing_remote_path(tmp_path):
     path = str(tmp_path / "nowhere" / "pyhrf-1")
-    with pytest.raises(Fault, match=r"remote_path .*/nowhere is not a folder there") as caught:
+    with pytest.raises(
+        EngineError, match=r"remote_path .*/nowhere is not a folder there"
+    ) as caught:
         RunFolder(path, host="h1", run="r1", login="-p 2222 ann@h1")
     assert "make it there" in caught.value.cure
     assert caught.value.cure.endswith(f"run: ssh -p 2222 ann@h1 mkdir -p {tmp_path}/nowhere")
@@ -124,28 +126,28 @@ def test_run_folder__refuses_missing_remote_path(tmp_path):
 
 def test_run_folder__refuses_remote_path_that_is_no_folder_to_write(tmp_path):
     (tmp_path / "pyhrf-1").write_text("a file")
-    with pytest.raises(Fault, match="remote_path cannot be written"):
+    with pytest.raises(EngineError, match="remote_path cannot be written"):
         RunFolder(str(tmp_path / "pyhrf-1"), host="h1", run="r1")
 
 
 def test_run_folder__refuses_folder_that_others_can_write(tmp_path):
     (tmp_path / "pyhrf-1").mkdir()
     (tmp_path / "pyhrf-1").chmod(0o777)
-    with pytest.raises(Fault, match="others may write it"):
+    with pytest.raises(EngineError, match="others may write it"):
         RunFolder(str(tmp_path / "pyhrf-1"), host="h1", run="r1")
 
 
 def test_run_folder__refuses_link_to_another_folder(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "pyhrf-1").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Fault, match="belongs to someone else"):
+    with pytest.raises(EngineError, match="belongs to someone else"):
         RunFolder(str(tmp_path / "pyhrf-1"), host="h1", run="r1")
 
 
 @pytest.mark.usefixtures("little_room")
 def test_run_folder__names_a_full_disk_and_leaves_nothing_new(tmp_path):
     path = tmp_path / "pyhrf-1"
-    with pytest.raises(Fault, match="remote_path cannot be written") as caught:
+    with pytest.raises(EngineError, match="remote_path cannot be written") as caught:
         RunFolder(str(path), host="h1", run="r1")
     assert f"(File too large: {path})" in str(caught.value)
     expected = "make room there, or set another remote_path in section [parallel-LAN]"
@@ -153,7 +155,7 @@ def test_run_folder__names_a_full_disk_and_leaves_nothing_new(tmp_path):
     assert names(tmp_path) == []
     path.mkdir(mode=0o700)
     (path / "batch-1-a.npz").touch()  # of an earlier run
-    with pytest.raises(Fault, match="remote_path cannot be written"):
+    with pytest.raises(EngineError, match="remote_path cannot be written"):
         RunFolder(str(path), host="h1", run="r1")
     assert names(path) == ["batch-1-a.npz"]
 
@@ -161,7 +163,7 @@ def test_run_folder__names_a_full_disk_and_leaves_nothing_new(tmp_path):
 @pytest.mark.usefixtures("little_room")
 def test_run_folder__names_a_full_disk_of_temporary_files(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with pytest.raises(Fault, match="the folder for temporary files cannot be") as caught:
+    with pytest.raises(EngineError, match="the folder for temporary files cannot be") as caught:
         RunFolder(None, host="h1", run="r1")
     assert caught.value.cure == "make room there, or set remote_path in section [parallel-LAN]"
     assert names(tmp_path) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.soma.resource import check_sacct
 from pyhrf.execution.soma.sacct import FIELDS, job_row, parse_job, table
 from pyhrf.execution.ssh.shells import Here, Reply
@@ -138,7 +138,7 @@ def test_check_sacct__takes_nothing_but_the_stand_in(tmp_path: Path) -> None:
         tmp_path / "sacct",
         f'#!/bin/sh\n[ "$1" = --version ] && echo slurm 24.05 || echo "{head}"\n',
     )
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(EngineError) as caught:
         asyncio.run(check_sacct(Account(), "/py/bin/python"))
     assert "cancelled" in caught.value.cause
     assert "ln -s /py/bin/pyhrf-sacct ~/bin/sacct" in caught.value.cure

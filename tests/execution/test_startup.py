@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.ssh import startup
 from pyhrf.execution.ssh.shells import AS_SOMA, Here, NoAnswerError, find_answer, run_marked
 from pyhrf.execution.ssh.startup import say_hello
@@ -79,10 +79,10 @@ def log_in(
     return asyncio.run(both())
 
 
-def hello(before: str) -> Fault | None:
+def hello(before: str) -> EngineError | None:
     try:
         asyncio.run(say_hello(Here(), before=before, trial="ssh ann@h1"))
-    except Fault as error:
+    except EngineError as error:
         return error
     return None
 

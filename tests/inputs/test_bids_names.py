@@ -97,7 +97,8 @@ def test_metadata__nearer_files_win(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("[1]", "must hold one JSON object"), ("{", "is not JSON"), ("\0", "not JSON")]
+    ("text", "said"),
+    [("[1]", "must hold one JSON object"), ("{", "is not JSON"), ("\0", "is not JSON")],
 )
 def test_metadata__names_the_broken_file(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "task-x_bold.json").write_text(text)

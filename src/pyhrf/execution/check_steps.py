@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from pyhrf.errors import EngineError, PyhrfError
 from pyhrf.execution.extras import install_command, missing_packages
 from pyhrf.files import reason_and_cure
-
-
-class Fault(Exception):  # noqa: N818 - what is amiss, which is what the check looks for
-    """Something is not as an engine needs it.
-
-    Parameters
-    ----------
-    cause : str
-        What is amiss, as a clause.
-    cure : str
-        What helps, with the command or the line to write if there is one.
-    """
-
-    def __init__(self, cause: str, cure: str) -> None:
-        super().__init__(f"{cause}; {cure}")
-        self.cause, self.cure = cause, cure
 
 
 @dataclass
@@ -93,12 +78,12 @@ def check_extra(extra: str) -> None:
 
     Raises
     ------
-    Fault
+    EngineError
         Naming those that are missing.
     """
     if missing := missing_packages(extra):
         cure = f"run: {install_command(extra)}"
-        raise Fault(f"{' and '.join(missing)} cannot be imported", cure)
+        raise EngineError(f"{' and '.join(missing)} cannot be imported", cure)
 
 
 async def go_through(
@@ -111,7 +96,7 @@ async def go_through(
     check : Check
         Its steps are filled in.
     actions : sequence of callable
-        For the first steps, in their order; returns what it found, or raises `Fault`.
+        For the first steps, in their order; returns what it found, or raises what is wrong.
     seconds : float
         Longest time of a step that has none of its own.
     """
@@ -122,8 +107,8 @@ async def go_through(
         try:
             async with asyncio.timeout(longest):
                 step.fact = await action()
-        except Fault as fault:
-            check.fail(step.name, fault.cause, fault.cure)
+        except PyhrfError as error:
+            check.fail(step.name, error.cause, error.cure)
             return
         except OSError as error:  # no answer in time, or a lost connection
             cure = "check that the machine is not overloaded"

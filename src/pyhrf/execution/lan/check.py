@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import asyncssh
 
 from pyhrf.config.settings import LanSettings
-from pyhrf.execution.check_steps import Check, Fault, Step
+from pyhrf.errors import EngineError
+from pyhrf.execution.check_steps import Check, Step
 from pyhrf.execution.ssh.commands import folder_cure, ssh_login
 from pyhrf.execution.ssh.connection import connect
 from pyhrf.execution.ssh.forwarding import check_forwarding
@@ -149,7 +150,7 @@ class _Visit:
         for step in check.steps if settings.remote_path else check.steps[:-1]:
             step.passed = True
         check.notes += _notes_on_means(facts, check.n_slots, settings.niceness)
-        with contextlib.suppress(Fault, OSError):
+        with contextlib.suppress(EngineError, OSError):
             if problem := await self.python.folder("cache"):
                 check.notes.append(problem)
 
@@ -159,7 +160,7 @@ class _Visit:
         remedy = ""
         try:
             reason, remedy = await self.python.folder(*words)
-        except Fault as fault:
+        except EngineError as fault:
             reason = fault.cause
         except OSError as error:
             reason = str(error) or "no answer in time"
@@ -188,7 +189,7 @@ class _Visit:
         """Remove what was written and close the connection."""
         if self._connection is None:
             return
-        with contextlib.suppress(Fault, OSError):
+        with contextlib.suppress(EngineError, OSError):
             if self.wrote and self.settings.remote_path:
                 await self.python.folder("remove", self.settings.remote_path, self.note)
         self._connection.close()

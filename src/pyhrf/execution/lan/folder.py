@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.ssh.commands import make_folder
 from pyhrf.files import OF_THE_DISK, reason_and_cure, try_writing
 
@@ -40,7 +40,7 @@ class RunFolder:
 
     Raises
     ------
-    Fault
+    EngineError
         If it cannot be made or written, or belongs to someone else.
     """
 
@@ -63,7 +63,7 @@ class RunFolder:
 
     def _make(self) -> None:
         if not self.path.parent.is_dir():
-            raise Fault(
+            raise EngineError(
                 f"remote_path {self.path.parent} is not a folder there",
                 "correct remote_path in section [parallel-LAN], or make it there; run: "
                 + make_folder(self._login, str(self.path.parent)),
@@ -73,12 +73,12 @@ class RunFolder:
         status = self.path.lstat()
         others = stat.S_IMODE(status.st_mode) & 0o022
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or others:
-            raise Fault(
+            raise EngineError(
                 f"{self.path} belongs to someone else, or others may write it",
                 "remove it, or set another remote_path in section [parallel-LAN]",
             )
 
-    def _unwritable(self, error: OSError) -> Fault:
+    def _unwritable(self, error: OSError) -> EngineError:
         what, other = "the folder for temporary files", "remote_path"
         if self._keeps:
             what, other = "remote_path", "another remote_path"
@@ -88,7 +88,7 @@ class RunFolder:
         reason, cure = reason_and_cure(error)
         if cure not in OF_THE_DISK:
             cure = "make it a folder that your login can write"
-        return Fault(
+        return EngineError(
             f"{what} cannot be written ({reason}: {where})",
             f"{cure} there, or set {other} in section [parallel-LAN]",
         )
@@ -136,7 +136,7 @@ def _temporary(run: str) -> Path:
     try:
         return Path(tempfile.gettempdir()) / f"pyhrf-{run}"
     except OSError as error:
-        raise Fault(
+        raise EngineError(
             f"no folder for temporary files can be written ({error.strerror or error})",
             "make room there, or set remote_path in section [parallel-LAN]",
         ) from error

@@ -19,7 +19,7 @@ import threading
 import traceback
 from typing import Any
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.lan.folder import RunFolder
 
 _LAST_RESORT = 5.0
@@ -167,7 +167,7 @@ def main() -> None:
         folder = RunFolder(
             config["folder"], host=config["host"], run=config["run"], login=config["login"]
         )
-    except Fault as fault:
+    except EngineError as fault:
         talk.say(error=fault.cause, cure=fault.cure)
         return
     last_words: dict[str, Any] = {}

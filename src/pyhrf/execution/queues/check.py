@@ -17,8 +17,8 @@ import numpy as np
 
 from pyhrf.config.settings import QueueSettings
 from pyhrf.data import Estimator, Parcel, ParcelEstimate
-from pyhrf.errors import PyhrfError
-from pyhrf.execution.check_steps import Check, Fault, Step, check_extra, go_through
+from pyhrf.errors import EngineError, PyhrfError
+from pyhrf.execution.check_steps import Check, Step, check_extra, go_through
 from pyhrf.execution.engine import Batch
 from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.queues.schedulers import SCHEDULERS
@@ -80,7 +80,7 @@ def check_queue(name: str, settings: QueueSettings, *, job_seconds: float = _JOB
         # Not among those: an engine has an event loop of its own.
         try:
             job.fact, job.passed = visit.job(job_seconds, check.notes), True
-        except Fault as fault:
+        except EngineError as fault:
             check.fail(job.name, fault.cause, fault.cure)
     return check
 
@@ -100,7 +100,7 @@ class _Visit:
     async def programs(self) -> str:
         missing = [program for program in self._scheduler.programs if not shutil.which(program)]
         if missing:
-            raise Fault(
+            raise EngineError(
                 f"{' and '.join(missing)} of {self._scheduler.title} not found on the PATH",
                 "run this on a login node of the cluster, where jobs are submitted",
             )
@@ -109,7 +109,7 @@ class _Visit:
     async def scheduler(self) -> str:
         said = await Here().run(self._scheduler.question)
         if said.status:
-            raise Fault(
+            raise EngineError(
                 f"{self._scheduler.title} does not answer ({self._scheduler.question}): "
                 f"{said.reason}",
                 "ask the administrators of the cluster",
@@ -123,7 +123,7 @@ class _Visit:
         said = await Here().run(scheduler.queue_question.format(queue=shlex.quote(name)))
         if said.status or not said.out.strip():
             names = (await Here().run(scheduler.queues)).out.split()
-            raise Fault(
+            raise EngineError(
                 f"{scheduler.title} has no queue {name}",
                 f"set queue in {_SECTION} to one of {', '.join(dict.fromkeys(names)) or '?'}",
             )
@@ -142,7 +142,7 @@ class _Visit:
         except _TimeUp as error:
             last = f" ({said[-1]})" if said else ""
             if any(isinstance(text, Lost) for text in said) or not self._waits():
-                raise Fault(
+                raise EngineError(
                     f"the job did not return its result within {seconds:.0f} s{last}",
                     "check that the nodes reach the login node and the reverse: page On a cluster, "
                     "Open ports and the firewall",
@@ -169,7 +169,7 @@ class _Visit:
         except PyhrfError as error:
             # its cure may name a log, which is gone by then; the folder was of this check alone
             cause = error.cause.replace(str(folder), str(folder.parent))
-            raise Fault(cause, "") from error
+            raise EngineError(cause, "") from error
 
 
 def _load(numbers: Sequence[int]) -> list[Parcel]:
@@ -186,7 +186,7 @@ def _folder() -> Iterator[Path]:
         try_writing(here, n_bytes=4 << 20)
         made = Path(tempfile.mkdtemp(prefix=".pyhrf-check-", dir=here))
     except OSError as error:
-        raise Fault(
+        raise EngineError(
             f"{here} cannot be written: {why_unwritable(error)}",
             "run this where analyses are run, in a folder of yours that the nodes see",
         ) from error

@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pyhrf.config.settings import ClusterSettings
-from pyhrf.errors import PyhrfError
-from pyhrf.execution.check_steps import Check, Fault, Step, check_extra, go_through
+from pyhrf.errors import EngineError
+from pyhrf.execution.check_steps import Check, Step, check_extra, go_through
 from pyhrf.execution.queues.schedulers import known_to_soma
 from pyhrf.execution.soma import facts as cluster_facts
 from pyhrf.execution.soma.client import Resource, SomaClient
@@ -139,7 +139,7 @@ class _Visit:
         settings = self.settings
         if not settings.server_id:
             if given := [name for name in ("server", "user") if getattr(settings, name)]:
-                raise Fault(
+                raise EngineError(
                     f"{' and '.join(given)} are set, but not server_id"
                     if len(given) > 1
                     else f"{given[0]} is set, but not server_id",
@@ -153,22 +153,19 @@ class _Visit:
             return "this machine (light mode)"
         names = ("localhost", socket.gethostname(), socket.gethostname().partition(".")[0])
         if settings.server_id in names:
-            raise Fault(
+            raise EngineError(
                 f"server_id = {settings.server_id} is what soma-workflow calls this machine",
                 f"give the cluster another name, in {SECTION}, in ~/.soma-workflow.cfg here and "
                 "in the one there",
             )
         if not settings.remote_path:
-            raise Fault("remote_path is not set", f"write it in {SECTION}")
+            raise EngineError("remote_path is not set", f"write it in {SECTION}")
         return settings.server_id
 
     async def own_file(self) -> str:
         address = self.settings.server or "CLUSTER"
         path, self._own = read_section_here(str(self.settings.server_id), address)
-        try:
-            await asyncio.to_thread(self._client.configure)
-        except PyhrfError as error:
-            raise Fault(str(error), "") from error
+        await asyncio.to_thread(self._client.configure)
         login = self._own.get("login")
         if login and login != self._resource.login:
             self.check.notes.append(
@@ -187,7 +184,7 @@ class _Visit:
             connection = await connect(server, user=user, timeout=self._timeout)
         except HostError as error:
             cure = f"correct server in {SECTION}" if error.kind == "name" else error.cure
-            raise Fault(f"{user}@{server}: {error.cause}", cure) from error
+            raise EngineError(f"{user}@{server}: {error.cause}", cure) from error
         self._stack.callback(connection.close)
         self.shell = There(connection)
         try:
@@ -195,7 +192,7 @@ class _Visit:
             purpose = "through which soma-workflow talks"
             await check_forwarding_there(connection, server, purpose)
         except HostError as error:
-            raise Fault(f"{user}@{server}: {error.cause}", error.cure) from error
+            raise EngineError(f"{user}@{server}: {error.cause}", error.cure) from error
         check_key(ssh_login(server, user))
         return f"{user}@{server}"
 
@@ -207,17 +204,19 @@ class _Visit:
         files = "~/.profile, ~/.bash_profile and ~/.bashrc there"
         try:
             heard = await say_hello(self.shell, before=AS_SOMA, files=files)
-        except Fault as fault:
-            raise Fault(fault.cause, f"soma-workflow reads all of them: {fault.cure}") from fault
+        except EngineError as fault:
+            raise EngineError(
+                fault.cause, f"soma-workflow reads all of them: {fault.cure}"
+            ) from fault
         cure = f"have {files} write nothing in shells without a terminal, or send it to /dev/null"
         if lines := heard.err.strip().splitlines():
-            raise Fault(
+            raise EngineError(
                 f"the login there writes to standard error ({lines[-1].strip()}), which "
                 "soma-workflow treats as a failure",
                 cure,
             )
         if heard.before and not heard.before.endswith("\n"):
-            raise Fault(
+            raise EngineError(
                 "the login there writes a line without an end, such as a terminal title "
                 f"({heard.before.splitlines()[-1]!r}), which garbles what soma-workflow hears",
                 cure,
@@ -228,7 +227,7 @@ class _Visit:
         found = await self._python.facts()
         if different := found.differences(but=NOT_NEEDED):
             cure = f"install the same there; or {self._python.cure}"
-            raise Fault(f"versions differ: {', '.join(different)}", cure)
+            raise EngineError(f"versions differ: {', '.join(different)}", cure)
         return f"Python {found.versions['python']}, pyhrf {found.versions['pyhrf']}"
 
     async def soma(self) -> str:
@@ -245,18 +244,18 @@ class _Visit:
         )
         self._facts = find_answer(said.out, "pyhrf_cluster")
         if self._facts is None:
-            raise Fault(
+            raise EngineError(
                 f"soma-workflow starts its servers there by {name!r}, which fails: {said.reason}",
                 own,
             )
         there = self._facts["soma_workflow"]
         if there is None:
-            raise Fault(
+            raise EngineError(
                 f"{name!r} there (Python {self._facts['python']}) has no soma-workflow",
                 f"{own}, or run there: {install_soma(name)}",
             )
         if there != soma_version():
-            raise Fault(
+            raise EngineError(
                 f"soma-workflow is {there} there, {soma_version()} here",
                 f"{own}, or run there: {install_soma(name)}",
             )
@@ -274,7 +273,7 @@ class _Visit:
             return f"{kind}: tried by the job below"
         said = await self.shell.run(AS_SOMA + scheduler.question)
         if said.status:
-            raise Fault(
+            raise EngineError(
                 f"{scheduler.title} does not answer there ({scheduler.question}): {said.reason}",
                 "check that its programs are on the PATH of that login, and that the cluster is up",
             )
@@ -289,17 +288,14 @@ class _Visit:
             login = None
             if isinstance(self.shell, There):
                 login = ssh_login(self._server, self._resource.login)
-            raise Fault(
+            raise EngineError(
                 f"remote_path {folder} cannot be written there: {reason}",
                 folder_cure(folder, remedy, login=login, section=SECTION),
             )
         await self._python.folder("remove", self._place, self._note)
         self._place = str(await self._python.folder("locate", self._place, self._note))
         if isinstance(self.shell, There):  # by which the engine sends and fetches
-            try:
-                (await open_sftp(self.shell.connection, self._server)).exit()
-            except HostError as error:
-                raise Fault(error.cause, error.cure) from error
+            (await open_sftp(self.shell.connection, self._server)).exit()
         return self._place
 
     async def way_back(self) -> str:
@@ -320,7 +316,7 @@ class _Visit:
     async def job(self) -> str:
         start = time.monotonic()
         folder = self._place
-        with contextlib.suppress(OSError, Fault):
+        with contextlib.suppress(OSError, EngineError):
             if problem := await self._python.folder("cache"):
                 self.check.notes.append(f"on the cluster: {problem}")
         errors = posixpath.join(folder, f"{self._note}-{{}}.err")
@@ -342,7 +338,7 @@ class _Visit:
             )
             return "waits in the queue"
         if there != [self._note]:
-            raise Fault(
+            raise EngineError(
                 f"what a job wrote into remote_path {folder} is not seen from the login node",
                 f"set remote_path in {SECTION} to a folder that the nodes share with it",
             )

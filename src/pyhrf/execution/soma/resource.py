@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from pyhrf.errors import PyhrfError
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.soma.client import SomaClient
 from pyhrf.execution.soma.sacct import FIELDS, NAME
 from pyhrf.execution.ssh.commands import quoted_path, shown_path
@@ -29,7 +28,7 @@ def check_key(login: str) -> None:
 
     Raises
     ------
-    Fault
+    EngineError
         If it finds none, or one that it cannot read.
     """
     import paramiko
@@ -39,13 +38,13 @@ def check_key(login: str) -> None:
         try:
             paramiko.RSAKey.from_private_key_file(str(key))
         except (paramiko.SSHException, OSError, ValueError) as error:
-            raise Fault(
+            raise EngineError(
                 f"soma-workflow cannot use {key}: {error}",
                 "have ssh-agent hold it and move it away, or take its passphrase out; "
                 f"run: ssh-keygen -p -m PEM -N '' -f {shown_path(key)}",
             ) from error
     elif not os.environ.get("SSH_AUTH_SOCK"):
-        raise Fault(
+        raise EngineError(
             f"soma-workflow finds no key: {key} is not there, and no ssh-agent runs",
             f"run: ssh-keygen -t rsa -b 4096 -m PEM -N '' -f {shown_path(key)} && "
             f"ssh-copy-id -i {shown_path(key)} {login}",
@@ -60,7 +59,7 @@ async def check_sacct(shell: Shell, python: str) -> None:
 
     Raises
     ------
-    Fault
+    EngineError
         If jobs would stay "undetermined" or "suspended".
     """
     # A number that no job has yet: whoever knows it answers, if only by the head of the table.
@@ -72,7 +71,7 @@ async def check_sacct(shell: Shell, python: str) -> None:
             return
         reason = "it is Slurm's own, by which soma-workflow takes a cancelled job for one"
         reason += " that is suspended"
-    raise Fault(
+    raise EngineError(
         f"sacct there cannot say what soma-workflow asks of it ({reason}): its jobs would "
         "run, but it would not see all of them end",
         f"run there: {cure_of_sacct(python)}",
@@ -133,12 +132,12 @@ async def start_database(
 
     Raises
     ------
-    Fault
+    EngineError
         If it does not start, or one runs that does not answer.
     """
     command = f"{python} -m soma_workflow.start_database_server {shlex.quote(server_id)}"
     if was:
-        raise Fault(
+        raise EngineError(
             f"the database server there does not answer: {was}",
             "restart it; run there: "
             + (f"kill {pid}; sleep 1; " if pid else "")
@@ -155,7 +154,7 @@ async def start_database(
     )
     said = await shell.run(AS_SOMA + wait, seconds=2 * _DATABASE_SECONDS)
     if said.status:
-        raise Fault(
+        raise EngineError(
             f"the database server does not start there: {said.reason}",
             "check that ~/.soma-workflow there is a folder that you can write, and what this says, "
             f"run there: {command}",
@@ -194,7 +193,7 @@ async def try_jobs(
 
     Raises
     ------
-    Fault
+    EngineError
         If soma-workflow cannot be talked to, or a job failed.
     """
     jobs = [
@@ -206,24 +205,21 @@ async def try_jobs(
         }
         for number, trial in enumerate(trials, start=1)
     ]
+    await asyncio.to_thread(client.connect)
+    workflow = await asyncio.to_thread(client.submit, "pyhrf_check.1", jobs, None)
     try:
-        await asyncio.to_thread(client.connect)
-        workflow = await asyncio.to_thread(client.submit, "pyhrf_check.1", jobs, None)
-        try:
-            states = await _wait(client, workflow, seconds)
-        finally:
-            await asyncio.to_thread(client.delete, workflow)
-    except PyhrfError as error:
-        raise Fault(str(error), "") from error
+        states = await _wait(client, workflow, seconds)
+    finally:
+        await asyncio.to_thread(client.delete, workflow)
     for trial, state in zip(trials, states, strict=True):
         said = await run_marked(shell, f"tail -n 1 {shlex.quote(trial.stderr)} 2>/dev/null")
         if state == "failed" or (state == "done" and said.out.strip()):
-            raise Fault(
+            raise EngineError(
                 f"{trial.what} failed: {said.out.strip() or 'without a word'}",
                 "check that a job of the scheduler itself works there, on every node",
             )
         if state == "undetermined":
-            raise Fault(
+            raise EngineError(
                 f"soma-workflow cannot find out what became of {trial.what} (undetermined)",
                 "check that sacct there answers for a job that is over",
             )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 
 _HERE = ("cluster_address", "submitting_machines")
 _THERE = ("server_name", *_HERE, "scheduler_type")
@@ -25,7 +25,7 @@ def read_section_here(server_id: str, address: str) -> tuple[Path, dict[str, str
 
     Raises
     ------
-    Fault
+    EngineError
         If it is not there, or not complete.
     """
     path = Path(os.environ.get("SOMA_WORKFLOW_CONFIG") or "~/.soma-workflow.cfg").expanduser()
@@ -37,15 +37,15 @@ def read_section_here(server_id: str, address: str) -> tuple[Path, dict[str, str
     try:
         parser.read_string(path.read_text("utf-8"), source=str(path))
     except FileNotFoundError:
-        raise Fault(f"{path} is not there", cure) from None
+        raise EngineError(f"{path} is not there", cure) from None
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         text = " ".join(str(error).split())
-        raise Fault(f"{path} cannot be read: {text}", "correct it") from error
+        raise EngineError(f"{path} cannot be read: {text}", "correct it") from error
     if not parser.has_section(server_id):
-        raise Fault(f"{path} has no section [{server_id}]", cure)
+        raise EngineError(f"{path} has no section [{server_id}]", cure)
     section = dict(parser[server_id])
     if missing := [key for key in _HERE if key not in section]:
-        raise Fault(f"{path}, section [{server_id}]: {' and '.join(missing)} missing", cure)
+        raise EngineError(f"{path}, section [{server_id}]: {' and '.join(missing)} missing", cure)
     return path, section
 
 
@@ -59,7 +59,7 @@ def check_section_there(facts: Mapping[str, Any], server_id: str, address: str) 
 
     Raises
     ------
-    Fault
+    EngineError
         If it is not there, or not complete.
     """
     cure = (
@@ -68,15 +68,15 @@ def check_section_there(facts: Mapping[str, Any], server_id: str, address: str) 
         f"submitting_machines = {address}, each on a line of its own"
     )
     if facts["file"] is None:
-        raise Fault("~/.soma-workflow.cfg is not there on the cluster", cure)
+        raise EngineError("~/.soma-workflow.cfg is not there on the cluster", cure)
     where = f"{facts['file']} on the cluster"
     section = facts["section"]
     if section is None:
-        raise Fault(f"{where} has no section [{server_id}]", cure)
+        raise EngineError(f"{where} has no section [{server_id}]", cure)
     if missing := [key for key in _THERE if key not in section]:
-        raise Fault(f"{where}, section [{server_id}]: {' and '.join(missing)} missing", cure)
+        raise EngineError(f"{where}, section [{server_id}]: {' and '.join(missing)} missing", cure)
     if facts["hostname"] == server_id:
-        raise Fault(
+        raise EngineError(
             f"server_id = {server_id} is the host name of the cluster, which soma-workflow "
             "takes for light mode there",
             "give the resource another name on both sides",

@@ -6,14 +6,12 @@ import re
 import sys
 
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.execution.check_steps import Fault
-from pyhrf.execution.soma.folder import STEP_SECONDS, LocalFolder
+from pyhrf.execution.soma.folder import STEP_SECONDS, ClusterLostError, LocalFolder
 from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.resource import cure_of_sacct, is_stand_in
 from pyhrf.execution.soma.sftp import SftpFolder
 from pyhrf.execution.ssh.python import Probe, Python, probe
-from pyhrf.execution.ssh.refusals import HostError
 from pyhrf.execution.ssh.shells import AS_SOMA, Shell, There
 from pyhrf.wording import named
 
@@ -67,8 +65,10 @@ def check_versions(place: Place) -> None:
     where = f"server {host}" if host else "this machine"
     try:
         found = place.folder.ask(facts)
-    except (HostError, Fault) as error:
-        raise EngineError(f"{where}: {error.cause}; {error.cure}") from error
+    except ClusterLostError:
+        raise
+    except EngineError as error:
+        raise EngineError(f"{where}: {error.cause}", error.cure) from error
     differences = found.differences(but=NOT_NEEDED)
     if differences:
         raise EngineError(

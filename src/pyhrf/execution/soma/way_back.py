@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.login import login_name
 from pyhrf.execution.ssh.shells import Reply, Shell
 
@@ -34,7 +34,7 @@ async def check_way_back(shell: Shell, client_host: str) -> str:
 
     Raises
     ------
-    Fault
+    EngineError
         If it cannot.
     """
     words = ssh_back(client_host)
@@ -42,14 +42,14 @@ async def check_way_back(shell: Shell, client_host: str) -> str:
     mark = secrets.token_hex(8)
     said = await shell.run(shlex.join([*words, f"echo {mark}"]))
     if said.status == 0 and mark not in said.out:
-        raise Fault(
+        raise EngineError(
             f"client_host: the login to {login} works, but runs no command",
             f"check that start-up files such as ~/.bashrc of {login} neither end the shell nor "
             "start another one where there is no terminal",
         )
     if said.status:
         cause = f"client_host: the cluster cannot log in to {login}: {said.reason}"
-        raise Fault(cause, f"{_WITHOUT} {_cure(said, words)}")
+        raise EngineError(cause, f"{_WITHOUT} {_cure(said, words)}")
     return login
 
 

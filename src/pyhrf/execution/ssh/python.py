@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.ssh import host_facts, host_folder
 from pyhrf.execution.ssh.commands import quoted_path, ssh_login
 from pyhrf.execution.ssh.refusals import HostError
@@ -91,7 +91,7 @@ class Python:
 
         Raises
         ------
-        Fault
+        EngineError
             If it does not answer.
         """
         command = python_command(self.path, *arguments, niceness=self.niceness)
@@ -104,7 +104,7 @@ class Python:
         match = re.search(r"Python (\d+)\.(\d+)\S*", version.out + version.err)
         if match and (int(match[1]), int(match[2])) < _OLDEST:
             cause = f"{self.path} there is {match[0]}: PyHRF needs 3.11 or newer"
-        raise Fault(cause, self.cure)
+        raise EngineError(cause, self.cure)
 
     async def facts(self, *, seconds: float = _SECONDS) -> Probe:
         """Ask for versions and means of its machine, where PyHRF may not be installed."""
@@ -127,7 +127,7 @@ async def check_startup(connection: asyncssh.SSHClientConnection, host: str) -> 
     trial = f"ssh {ssh_login(host, str(connection.get_extra_info('username')))}"
     try:
         await say_hello(There(connection), trial=trial)
-    except Fault as fault:
+    except EngineError as fault:
         raise HostError(host, fault.cause, fault.cure, kind="login") from fault
     except OSError as error:
         cause = f"the login works, but no command can be run there: {error}"
@@ -148,7 +148,7 @@ async def probe(connection: asyncssh.SSHClientConnection, python: Python, host: 
     seconds = _SECONDS + time.monotonic() - start  # start-up files may take their time
     try:
         return await python.facts(seconds=seconds)
-    except Fault as fault:
+    except EngineError as fault:
         raise HostError(host, fault.cause, fault.cure, kind="python") from fault
     except OSError as error:
         cause = f"{python.path} cannot be run: {error}"

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pyhrf.execution.check_steps import Fault
+from pyhrf.errors import EngineError
 from pyhrf.execution.ssh.shells import NoAnswerError, Reply, Shell
 
 _SECONDS = 30.0
@@ -62,7 +62,7 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
 
     Raises
     ------
-    Fault
+    EngineError
         If they do not come back.
     ConnectionError
         If the connection is lost.
@@ -76,19 +76,19 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
             f"{before}echo {word} $SHELL; cat", text=f"{sent}\n", seconds=_SECONDS
         )
     except NoAnswerError:
-        raise Fault(
+        raise EngineError(
             f"the login works, but an echo did not come back within {_SECONDS:g} s: its start-up "
             "files wait for something, or take that long",
             must + then,
         ) from None
     first, came, rest = said.out.partition(word)
     if not came:
-        raise Fault(_why(said, sent), f"{must}; {_FORCED}{then}")
+        raise EngineError(_why(said, sent), f"{must}; {_FORCED}{then}")
     if sent not in rest:
         if not before:  # what its own shell reads is known now
             name = PurePosixPath(rest.partition("\n")[0].strip()).name
             files = f"{_FILES[name]} there" if name in _FILES else files
-        raise Fault(
+        raise EngineError(
             "the login works, but its start-up files read what is sent to a command",
             f"check that {files} reads nothing (read, cat, select) where there is no terminal "
             f"({_HOW}){then}",
