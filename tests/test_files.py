@@ -96,7 +96,7 @@ def test_new_file__never_writes_through_a_link_that_leads_nowhere(tmp_path):
         (errno.EDQUOT, "Disk quota exceeded; make room"),
         (errno.EROFS, "Read-only file system; have it mounted for writing"),
         (errno.EACCES, "Permission denied; have that allowed"),
-        (errno.ENOTDIR, "Not a directory; mend that"),
+        (errno.ENOTDIR, "Not a directory; correct that"),
     ],
 )
 def test_why_unwritable__names_what_helps(number, sentence):

@@ -10,8 +10,10 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
@@ -147,6 +149,28 @@ def sync_directory(directory: Path) -> None:
 def left_by_killed(folder: Path) -> list[Path]:
     """Find the temporary files of `replacing` in a folder; to be called while nobody writes."""
     return [path for path in folder.glob(f".*{TEMPORARY}") if _OURS.fullmatch(path.name)]
+
+
+def remove_folder(folder: Path, *, seconds: float) -> None:
+    """Remove a folder into which others may still write for a while; it may be gone already.
+
+    Raises
+    ------
+    OSError
+        If it is still there after that time.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            # What others rename or remove meanwhile does no harm; what they add is seen below.
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
 
 
 def try_writing(folder: Path, *, n_bytes: int = 1 << 20) -> None:

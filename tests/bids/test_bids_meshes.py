@@ -44,7 +44,9 @@ def test_by_hemisphere__is_told_by_the_name_or_the_file(
 
 
 def test_by_hemisphere__names_the_option_and_what_helps(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"-g .*pial.surf.gii: which hemisphere .* hemi-L or"):
+    with pytest.raises(
+        ConfigError, match=r"-g .*pial.surf.gii: its hemisphere is not known: .* hemi-L or"
+    ):
         by_hemisphere([mesh(tmp_path / "pial.surf.gii")], "-g")
     both = [mesh(tmp_path / "lh.a.surf.gii"), mesh(tmp_path / "b.surf.gii", "CortexLeft")]
     with pytest.raises(ConfigError, match="a second file of the hemisphere L"):

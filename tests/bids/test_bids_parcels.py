@@ -53,11 +53,11 @@ def test_bids__an_atlas_is_brought_onto_the_grid(
     words = ("participant", "-x", "serial", "--parcellation", tmp_path / "atlas.nii.gz")
     ended = run_bids(capfd, made_set, out, *words, "--participant-label", "01")
     assert ended.code == 0, ended.err
-    assert "brought onto the BOLD grid by nearest neighbour" in ended.err
+    assert "resampled to the BOLD grid by nearest neighbour" in ended.err
     found = values(out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.nii.gz")
     about = json.loads((out / "sub-01" / "func" / f"{NAME}_desc-parcels_dseg.json").read_text())
     assert "the atlas is atlas.nii.gz" in about["Notes"]
-    assert any("brought onto the BOLD grid" in note for note in about["Notes"])
+    assert any("resampled to the BOLD grid" in note for note in about["Notes"])
     expected = np.zeros((4, 4, 3))
     expected[:2], expected[2:] = 7, 9
     np.testing.assert_array_equal(found, expected)

@@ -167,7 +167,7 @@ def test_plan__single_echoes_phases_and_other_versions_are_no_runs(
 def test_plan__selection_that_is_empty(data: DataSet, plan: Planning) -> None:
     data.run("sub-01_task-x_run-1")
     data.run("sub-01_task-y_run-2")
-    with pytest.raises(InputError, match=r"no preprocessed BOLD data .* together"):
+    with pytest.raises(InputError, match=r"no preprocessed BOLD data for this combination"):
         plan(tasks=["x"], runs=["2"])
     with pytest.raises(InputError, match=r"there is no run 3 .*; there are 1, 2"):
         plan(runs=["3"])
@@ -183,7 +183,7 @@ def test_plan__folders(data: DataSet, plan: Planning, tmp_path: Path) -> None:
         plan(derivatives=data.root)
     data.describe(data.root, Name="")
     (data.root / "dataset_description.json").write_text('{"Name": "x"}')
-    with pytest.raises(InputError, match="the key BIDSVersion lacks"):
+    with pytest.raises(InputError, match="the key BIDSVersion, which BIDS requires, is missing"):
         plan()
     assert plan(check=False).studies
 

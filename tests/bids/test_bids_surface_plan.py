@@ -185,9 +185,9 @@ def test_plan__a_volume_is_not_told_when_another_begins(data: DataSet, plan: Pla
 @pytest.mark.parametrize(
     ("space", "atlas", "said"),
     [
-        (None, "hemi-L.label.gii", "are volumes .*: give one NIfTI, or a number"),
-        ("fsaverage5", "a.dlabel.nii", "are series of each hemisphere .*: give a .label.gii of"),
-        ("fsLR", "hemi-L.label.gii", "fsLR:den-91k are dense series .*: give a .dlabel.nii"),
+        (None, "hemi-L.label.gii", "are volumes .*; give one NIfTI, or a number"),
+        ("fsaverage5", "a.dlabel.nii", "are series of each hemisphere .*; give a .label.gii of"),
+        ("fsLR", "hemi-L.label.gii", "fsLR:den-91k are dense series .*; give a .dlabel.nii"),
     ],
 )
 def test_plan__an_atlas_of_other_data_is_refused(

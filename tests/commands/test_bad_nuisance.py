@@ -165,9 +165,9 @@ def test_buildcfg__names_the_file_that_is_no_table(run, study, content, expected
 
 LISTS = {
     "beyond the run": ("5\n80\n", "line 2: '80' is not a scan: give numbers from 0 .* to 79"),
-    "negative": ("-3", "line 1: '-3' is no scan"),
-    "a word": ("5 six", "line 1: 'six' is no scan"),
-    "backwards": ("9-5", "line 1: '9-5' is no scan"),
+    "negative": ("-3", "line 1: '-3' is not a scan"),
+    "a word": ("5 six", "line 1: 'six' is not a scan"),
+    "backwards": ("9-5", "line 1: '9-5' is not a scan"),
     "all": ("0-79", "all 80 scans of the run are censored: leave the run out, or censor less"),
 }
 
@@ -364,8 +364,8 @@ def test_buildcfg__names_the_spm_that_is_no_design(run, study, content, expected
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", r"is no SPM\.mat, or is damaged"),
-        (b"a text, not a design " * 20, r"is no SPM\.mat, or is damaged"),
+        (b"", r"is not an SPM\.mat, or is damaged"),
+        (b"a text, not a design " * 20, r"is not an SPM\.mat, or is damaged"),
         (b"\x1f\x8b\x08 cut", r"SPM\.mat: "),
     ],
 )

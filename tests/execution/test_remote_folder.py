@@ -199,4 +199,4 @@ def test_try_temporary__names_what_helps(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert try_temporary() == ("File too large", "make room")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    assert try_temporary() == ("No such file or directory", "mend that")
+    assert try_temporary() == ("No such file or directory", "correct that")

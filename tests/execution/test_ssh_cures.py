@@ -179,7 +179,7 @@ def test_revoked_host_key__has_no_command(lab: Lab):
         lab.put(lab.ssh / "known_hosts", lab.known(other) + lab.known(mark="@revoked "))
         error = lab.log_in()
         assert error is not None
-        assert "calls revoked" in error.cause
+        assert "is marked as revoked" in error.cause
         assert "run:" not in error.cure
 
     lab.serve(work)

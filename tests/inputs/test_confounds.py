@@ -133,7 +133,7 @@ def test_read_nuisance__names_what_is_wrong_in_a_table(tmp_path, text, given, me
 def test_read_nuisance__refuses_what_is_no_scan(tmp_path, word):
     path = tmp_path / "bad.txt"
     path.write_text(f"1\n{word}\n")
-    with pytest.raises(InputError, match=rf"bad.txt, line 2: '{word}' is no scan"):
+    with pytest.raises(InputError, match=rf"bad.txt, line 2: '{word}' is not a scan"):
         read_nuisance(NuisanceFiles(censored=path), N)
 
 

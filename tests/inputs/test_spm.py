@@ -171,7 +171,7 @@ def test_read_spm__refuses_other_files(tmp_path):
     with pytest.raises(InputError, match=r"has no SPM\.xY\.RT"):
         read_spm(path)
     path.write_bytes(b"not a MATLAB file at all" * 30)
-    with pytest.raises(InputError, match=r"is no SPM\.mat, or is damaged"):
+    with pytest.raises(InputError, match=r"is not an SPM\.mat, or is damaged"):
         read_spm(path)
     path.write_bytes(gzip.compress(b"x" * 1000)[:20])
     with pytest.raises(InputError, match=r"SPM\.mat: "):
@@ -240,7 +240,7 @@ def test_open_dataset__regressors_of_one_session_are_not_those_of_other_runs(fil
     write(path, session(condition("a", [4, 9], [0]), confounds=np.ones((20, 2))))
     dataset = open_dataset(**given)
     assert [run.confounds for run in dataset.experiment.runs] == [None, None]
-    assert sum("not taken over for 2 runs" in note for note in dataset.notes) == 1
+    assert sum("not used for 2 runs" in note for note in dataset.notes) == 1
 
 
 def test_open_dataset__refuses_an_spm_of_other_scans(files):

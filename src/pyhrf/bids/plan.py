@@ -165,8 +165,7 @@ def _find_bold(
         for path, reason in passed_over.items():
             others.setdefault(reason, []).append(path)
     notes = [
-        f"{paths[0]}{f' and {len(paths) - 1} more are' if paths[1:] else ' is'} passed over: "
-        f"{reason}"
+        f"{paths[0]}{f' and {len(paths) - 1} more are' if paths[1:] else ' is'} ignored: {reason}"
         for reason, paths in others.items()
     ]
     if not any(found.values()):

@@ -15,7 +15,7 @@ from pyhrf.config.settings import LanSettings
 from pyhrf.errors import EngineError
 from pyhrf.execution.check_steps import Check, Step
 from pyhrf.execution.ssh.commands import folder_cure, ssh_login
-from pyhrf.execution.ssh.connection import connect
+from pyhrf.execution.ssh.connection import connect, hang_up
 from pyhrf.execution.ssh.forwarding import check_forwarding
 from pyhrf.execution.ssh.python import Probe, probe, python_of_lan
 from pyhrf.execution.ssh.refusals import HostError
@@ -192,10 +192,7 @@ class _Visit:
         with contextlib.suppress(EngineError, OSError):
             if self.wrote and self.settings.remote_path:
                 await self.python.folder("remove", self.settings.remote_path, self.note)
-        self._connection.close()
-        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
-            async with asyncio.timeout(5):
-                await self._connection.wait_closed()
+        await hang_up(self._connection, seconds=5)
 
 
 def _notes_on_means(facts: Probe, n_slots: int, niceness: int) -> list[str]:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import posixpath
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from typing import cast
 
 import asyncssh
 
 from pyhrf.errors import counted
 from pyhrf.execution.engine import Batch, BatchResult, is_internal_error
 from pyhrf.execution.result_files import unpack_result
-from pyhrf.execution.ssh.connection import connect
+from pyhrf.execution.ssh.connection import connect, hang_up
 from pyhrf.execution.ssh.refusals import HostError
-from pyhrf.execution.ssh.sftp import open_sftp
+from pyhrf.execution.ssh.sftp import absolute, open_sftp, read_file
 from pyhrf.execution.ssh.shells import There, run_marked
 
 _LOGIN_SECONDS = 10
@@ -54,11 +52,8 @@ class _Folder:
     scratch: list[str]
 
     async def read(self, name: str) -> bytes:
-        async with (
-            asyncio.timeout(_ANSWER_SECONDS),
-            self.sftp.open(posixpath.join(self.path, name), "rb", encoding=None) as file,
-        ):
-            return cast("bytes", await file.read())
+        path = posixpath.join(self.path, name)
+        return await read_file(self.sftp, path, seconds=_ANSWER_SECONDS)
 
     async def remove(self) -> None:
         """Remove what runs made in it, and the folder itself if nothing else is there."""
@@ -179,19 +174,13 @@ async def _open(host: str, user: str | None, folder: str) -> AsyncIterator[_Fold
                 there = await _look(connection, sftp, folder)
             yield there
     finally:
-        connection.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                await connection.wait_closed()
-        connection.abort()
+        await hang_up(connection)
 
 
 async def _look(
     connection: asyncssh.SSHClientConnection, sftp: asyncssh.SFTPClient, folder: str
 ) -> _Folder | None:
-    path = folder
-    if path.startswith("~/"):
-        path = posixpath.join(str(await sftp.realpath(".")), path[2:])
+    path = await absolute(sftp, folder)
     try:
         about = await sftp.lstat(path)
     except asyncssh.SFTPNoSuchFile:

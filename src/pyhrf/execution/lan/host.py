@@ -19,7 +19,7 @@ from pyhrf.execution.dask.pool import WorkerPool
 from pyhrf.execution.dask.settings import DASK_SETTINGS
 from pyhrf.execution.news import Once
 from pyhrf.execution.ssh.commands import ssh_login
-from pyhrf.execution.ssh.connection import connect
+from pyhrf.execution.ssh.connection import connect, hang_up
 from pyhrf.execution.ssh.forwarding import check_forwarding
 from pyhrf.execution.ssh.python import probe, python_command, python_of_lan
 from pyhrf.execution.ssh.refusals import HostError
@@ -170,11 +170,7 @@ class Host:
         finally:
             # First of all: the workers that now go are not told one by one.
             self._process, self.up = None, False
-            connection.close()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await connection.wait_closed()
-            connection.abort()
+            await hang_up(connection, seconds=1)
 
     async def _launch(
         self, connection: asyncssh.SSHClientConnection, process: asyncssh.SSHClientProcess[str]

@@ -10,15 +10,13 @@ import contextlib
 import json
 import platform
 import re
-import shutil
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.files import why_unwritable, write_whole
+from pyhrf.files import remove_folder, why_unwritable, write_whole
 from pyhrf.wording import named
 
 _KEYS, _JOBS, _SCRATCH = "run.json", "jobs.json", "scratch"
@@ -172,11 +170,8 @@ class QueueFolder:
 
     def remove(self) -> None:
         """Remove the folder, even while the last jobs still write into it."""
-        for _ in range(10):
-            shutil.rmtree(self.path, ignore_errors=True)
-            if not self.path.exists():
-                return
-            time.sleep(0.2)
+        with contextlib.suppress(OSError):
+            remove_folder(self.path, seconds=2)
 
     def _write(self, name: str, content: object) -> None:
         """Write a file that only its owner can read, in full or not at all."""

@@ -31,7 +31,6 @@ from pyhrf.execution.soma.notes import MAX_JOBS, Notes, plan_jobs
 from pyhrf.execution.soma.place import Place, is_result, read_results, unpack_archive
 from pyhrf.execution.soma.run import DONE, SomaRun
 from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
-from pyhrf.execution.soma.sftp import SftpFolder
 from pyhrf.execution.soma.way_back import login_here
 from pyhrf.wording import named
 
@@ -265,6 +264,8 @@ class SomaEngine(TellsNews):
             path = notes.path or self._path(token)
             folder: ClusterFolder = LocalFolder(Path(path).expanduser())
             if resource.mode == "remote":
+                from pyhrf.execution.soma.sftp import SftpFolder  # imports what an extra brings
+
                 folder = SftpFolder(str(self._server), resource.login, path)
             self._place = Place(
                 resource.name or "this machine",

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pyhrf.errors import EngineError
 from pyhrf.execution.ssh.shells import Here, Shell
-from pyhrf.files import reason_and_cure, try_writing
+from pyhrf.files import reason_and_cure, remove_folder, try_writing
 
 STEP_SECONDS = 300.0
 """For one piece of a file, or one other step, at most."""
 REMOVE_SECONDS = 15.0
 """For which jobs that are about to end may still write into a folder that is removed."""
-REMOVE_PAUSE = 0.3
-"""Seconds between attempts to remove it."""
 
 T = TypeVar("T")
 
@@ -34,9 +30,12 @@ class ClusterFolder(Protocol):
     ----------
     path : str
         Absolute path on the cluster, once the folder was opened.
+    host : str
+        Where it is; empty for this machine.
     """
 
     path: str
+    host: str
 
     def open(self) -> None:
         """Find out where it is; nothing is written.
@@ -111,6 +110,8 @@ def unusable(where: str, error: OSError) -> EngineError:
 class LocalFolder:
     """A folder on this machine."""
 
+    host = ""
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self.path = str(path)
@@ -157,18 +158,10 @@ class LocalFolder:
 
     def remove(self) -> None:
         """Remove the folder; see `ClusterFolder.remove`."""
-        end = time.monotonic() + REMOVE_SECONDS
-        while True:
-            try:
-                # What a job renames or removes meanwhile is no fault; what it adds is seen below.
-                shutil.rmtree(self._path, ignore_errors=True)
-                self._path.rmdir()
-            except FileNotFoundError:
-                return
-            except OSError as error:
-                if time.monotonic() > end:
-                    raise self._failed("removed", error) from error
-                time.sleep(REMOVE_PAUSE)
+        try:
+            remove_folder(self._path, seconds=REMOVE_SECONDS)
+        except OSError as error:
+            raise self._failed("removed", error) from error
 
     def ask(self, what: Callable[[Shell], Coroutine[Any, Any, T]]) -> T:
         """Do something with a shell; see `ClusterFolder.ask`."""

@@ -6,11 +6,10 @@ import re
 import sys
 
 from pyhrf.errors import ConfigError, EngineError
-from pyhrf.execution.soma.folder import STEP_SECONDS, ClusterLostError, LocalFolder
+from pyhrf.execution.soma.folder import STEP_SECONDS, ClusterLostError
 from pyhrf.execution.soma.notes import Notes
 from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.resource import cure_of_sacct, is_stand_in
-from pyhrf.execution.soma.sftp import SftpFolder
 from pyhrf.execution.ssh.python import Probe, Python, probe
 from pyhrf.execution.ssh.shells import AS_SOMA, Shell, There
 from pyhrf.wording import named
@@ -51,7 +50,8 @@ def check_versions(place: Place) -> None:
     EngineError
         If versions differ, or the interpreter cannot be run.
     """
-    if isinstance(place.folder, LocalFolder) and place.python == sys.executable:
+    host = place.folder.host
+    if not host and place.python == sys.executable:
         return
     cure = f"set python in {SECTION[:-5]} to an interpreter there that has pyhrf[cluster]"
 
@@ -61,7 +61,6 @@ def check_versions(place: Place) -> None:
             return await probe(shell.connection, python, host)
         return await python.facts()
 
-    host = place.folder.host if isinstance(place.folder, SftpFolder) else ""
     where = f"server {host}" if host else "this machine"
     try:
         found = place.folder.ask(facts)

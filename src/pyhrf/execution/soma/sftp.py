@@ -11,11 +11,12 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any
+
+import asyncssh
 
 from pyhrf.errors import EngineError
 from pyhrf.execution.soma.folder import (
-    REMOVE_PAUSE,
     REMOVE_SECONDS,
     STEP_SECONDS,
     ClusterLostError,
@@ -23,11 +24,14 @@ from pyhrf.execution.soma.folder import (
     unusable,
 )
 from pyhrf.execution.ssh.commands import make_folder, ssh_login
+from pyhrf.execution.ssh.connection import connect
+from pyhrf.execution.ssh.refusals import HostError
+from pyhrf.execution.ssh.sftp import PIECE, absolute, open_sftp, read_file
 from pyhrf.execution.ssh.shells import Shell, There
 
-_PIECE = 4 << 20
-"""Bytes that are sent or fetched in one step."""
 _CONNECT_SECONDS = 10.0
+_REMOVE_PAUSE = 0.3
+"""Seconds between attempts to remove the folder."""
 _AT_A_TIME = 8
 """Files that are read or removed at the same time."""
 # As much as a piece, so that what was refused to one is refused to the other.
@@ -69,8 +73,6 @@ class SftpFolder:
 
     def open(self) -> None:
         """Log in; see `ClusterFolder.open`."""
-        from pyhrf.execution.ssh.refusals import HostError
-
         try:
             self._do(self._client, seconds=STEP_SECONDS)
         except HostError as error:
@@ -84,7 +86,6 @@ class SftpFolder:
 
     def make(self) -> None:
         """Make the folder; see `ClusterFolder.make`."""
-        import asyncssh
 
         async def make() -> None:
             sftp = await self._client()
@@ -107,7 +108,6 @@ class SftpFolder:
 
     def names(self) -> list[str]:
         """List the files."""
-        import asyncssh
 
         async def names() -> list[str]:
             sftp = await self._client()
@@ -121,16 +121,15 @@ class SftpFolder:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file."""
-        import asyncssh
 
         async def write() -> None:
             sftp = await self._client()
             path = posixpath.join(self.path, name)
             try:
                 async with sftp.open(path, "wb", encoding=None) as file:
-                    for start in range(0, len(content), _PIECE):
+                    for start in range(0, len(content), PIECE):
                         async with asyncio.timeout(STEP_SECONDS):
-                            await file.write(content[start : start + _PIECE])
+                            await file.write(content[start : start + PIECE])
             except asyncssh.SFTPFailure:
                 await self._try_writing(self.path)
                 raise
@@ -148,7 +147,7 @@ class SftpFolder:
 
     async def _try_writing(self, folder: str) -> None:
         """Have the shell there write a file: SFTP has one word for a full disk and much else."""
-        said = await There(self._connection).run(_TRY_WRITING.format(shlex.quote(folder), _PIECE))
+        said = await There(self._connection).run(_TRY_WRITING.format(shlex.quote(folder), PIECE))
         if said.status:
             reason = said.reason.rpartition(": ")[2]
             number = next((n for n in errno.errorcode if os.strerror(n) == reason), 0)
@@ -165,14 +164,9 @@ class SftpFolder:
             gate = asyncio.Semaphore(_AT_A_TIME)
 
             async def read_one(name: str) -> bytes:
-                path = posixpath.join(self.path, name)
-                pieces = []
-                async with gate, sftp.open(path, "rb", encoding=None) as file:
-                    while True:
-                        async with asyncio.timeout(STEP_SECONDS):
-                            pieces.append(cast("bytes", await file.read(_PIECE)))
-                        if not pieces[-1]:
-                            return b"".join(pieces)
+                async with gate:
+                    path = posixpath.join(self.path, name)
+                    return await read_file(sftp, path, seconds=STEP_SECONDS)
 
             return await asyncio.gather(*map(read_one, names))
 
@@ -180,8 +174,6 @@ class SftpFolder:
 
     def remove(self) -> None:
         """Remove the folder; see `ClusterFolder.remove`."""
-        import asyncssh
-
         lost = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
 
         async def remove() -> None:
@@ -193,14 +185,12 @@ class SftpFolder:
                 except asyncssh.SFTPError as error:
                     if isinstance(error, lost) or time.monotonic() > end:
                         raise
-                await asyncio.sleep(REMOVE_PAUSE)
+                await asyncio.sleep(_REMOVE_PAUSE)
 
         self._do(remove)
 
     async def _remove_once(self) -> None:
         """Remove what is there now; fails if something came meanwhile."""
-        import asyncssh
-
         sftp = await self._client()
         gate = asyncio.Semaphore(_AT_A_TIME)
 
@@ -240,24 +230,16 @@ class SftpFolder:
 
     async def _client(self) -> Any:
         """Return the SFTP client; connect if there is no connection, or no more."""
-        from pyhrf.execution.ssh.connection import connect
-        from pyhrf.execution.ssh.sftp import open_sftp
-
         if self._connection is not None and self._connection.is_closed():
             self._connection = None
         if self._connection is None:
             self._connection = await connect(self.host, user=self._user, timeout=_CONNECT_SECONDS)
             self._sftp = await open_sftp(self._connection, self.host)
-            if self.path.startswith("~/"):
-                home = str(await self._sftp.realpath("."))
-                self.path = posixpath.join(home, self.path[2:])
+            self.path = await absolute(self._sftp, self.path)
         return self._sftp
 
     def _do(self, work: Callable[[], Coroutine[Any, Any, T]], *, seconds: float | None = None) -> T:
         """Do something in the thread of the connection; say so when that is lost."""
-        import asyncssh
-
-        from pyhrf.execution.ssh.refusals import HostError
 
         async def timed() -> T:
             async with asyncio.timeout(seconds):

@@ -6,6 +6,8 @@ ever asked, and a host whose key is not known is never talked to, whatever the c
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -45,6 +47,15 @@ async def connect(
         With cause and cure.
     """
     return await _connect(host, user, timeout, None)
+
+
+async def hang_up(connection: asyncssh.SSHClientConnection, *, seconds: float = 2) -> None:
+    """Close a connection, by force when that takes longer."""
+    connection.close()
+    with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+        async with asyncio.timeout(seconds):
+            await connection.wait_closed()
+    connection.abort()
 
 
 class _Client(asyncssh.SSHClient):
