@@ -15,10 +15,10 @@ from pyhrf.execution.journal import Journal
 from pyhrf.execution.packing import pack_estimates
 from pyhrf.execution.runner import Interrupted, run_batches
 from pyhrf.execution.soma import engine as soma
+from pyhrf.execution.soma.cluster import Cluster
 from pyhrf.execution.soma.engine import SomaEngine
 from pyhrf.execution.soma.folder import ClusterLostError, LocalFolder
 from pyhrf.execution.soma.notes import Notes
-from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.setup import check_sacct_there, check_versions, check_words
 from pyhrf.execution.ssh.shells import Reply
 
@@ -75,10 +75,10 @@ class Earlier:
         self.engine._study = "S"
         self.client = FakeClient({7: 2} if rounds is None else rounds, status)
         self.folder = LocalFolder(tmp_path / "run")
-        self.place = Place(
+        self.cluster = Cluster(
             "R", "/py", self.folder, self.client, self.engine.folder, self.said.append
         )
-        self.engine._reach = lambda notes, token="": self.place
+        self.engine._reach = lambda notes, token="": self.cluster
         given = {"study": "S", "workflow": 7, "jobs": {8: [2], 9: [3]}, "deaths": {1: 3, 2: 1}}
         self.notes = Notes(path=str(tmp_path / "run"), name=NAME, round=2, **{**given, **notes})
         self.notes.save(self.engine.folder)
@@ -190,7 +190,7 @@ def test_run__closed_on_purpose_stops_the_workflow(tmp_path):
 
 def test_run_batches__full_disk_here_leaves_the_workflow(tmp_path, monkeypatch):
     earlier = Earlier(tmp_path)
-    earlier.engine._resource.mode, earlier.engine._place = "remote", earlier.place
+    earlier.engine._resource.mode, earlier.engine._cluster = "remote", earlier.cluster
     earlier.add_result(2)
 
     def full(self, result):
@@ -290,29 +290,29 @@ def test_engine__remote_path_that_was_wrong_can_be_corrected(tmp_path, monkeypat
     assert engine(tmp_path / "yes").cancel() is False
 
 
-def place_with(earlier, **changes):
-    return replace(earlier.place, **changes)
+def cluster_with(earlier, **changes):
+    return replace(earlier.cluster, **changes)
 
 
 def test_check_words__percent_sign_that_sbatch_would_expand(tmp_path):
-    place = place_with(Earlier(tmp_path), folder=LocalFolder(tmp_path / "50%j"), python="/py")
+    cluster = cluster_with(Earlier(tmp_path), folder=LocalFolder(tmp_path / "50%j"), python="/py")
     with pytest.raises(ConfigError, match=r"key remote_path: .* holds a %"):
-        check_words(place, inside=False)
-    check_words(place, inside=True)
+        check_words(cluster, inside=False)
+    check_words(cluster, inside=True)
 
 
 def test_check_versions__of_another_python_on_this_machine(tmp_path):
     earlier = Earlier(tmp_path)
-    check_versions(place_with(earlier, python=sys.executable))
+    check_versions(cluster_with(earlier, python=sys.executable))
     other = tmp_path / "python"
     other.write_text(
         f'#!/bin/sh\n{sys.executable} "$@" | sed \'s/"numpy": "[^"]*"/"numpy": "1.0"/\'\n'
     )
     other.chmod(0o755)
     with pytest.raises(EngineError, match=r"this machine: .*python has other .*numpy 1\.0 \(here"):
-        check_versions(place_with(earlier, python=str(other)))
+        check_versions(cluster_with(earlier, python=str(other)))
     with pytest.raises(EngineError, match="this machine: /no/python cannot be run"):
-        check_versions(place_with(earlier, python="/no/python"))
+        check_versions(cluster_with(earlier, python="/no/python"))
 
 
 @pytest.mark.parametrize(
@@ -330,6 +330,6 @@ def test_check_sacct_there__only_the_stand_in_will_do(tmp_path, scheduler, answe
     earlier.folder.ask = Answering(answer).ask
     if refused:
         with pytest.raises(EngineError, match="would not see there that a job was cancelled"):
-            check_sacct_there(earlier.place)
+            check_sacct_there(earlier.cluster)
     else:
-        check_sacct_there(earlier.place)
+        check_sacct_there(earlier.cluster)

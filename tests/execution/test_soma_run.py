@@ -19,13 +19,13 @@ from pyhrf.errors import EngineError
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch, is_internal_error
 from pyhrf.execution.packing import pack_estimates, unpack_parcels
+from pyhrf.execution.soma import cluster as soma_cluster
 from pyhrf.execution.soma import folder as cluster_folder
-from pyhrf.execution.soma import place as soma_place
 from pyhrf.execution.soma import run as soma_run
+from pyhrf.execution.soma.cluster import Cluster, unpack_archive
 from pyhrf.execution.soma.folder import ClusterLostError, LocalFolder
 from pyhrf.execution.soma.job import JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.soma.notes import MAX_JOBS, Notes, name_of_job, plan_jobs
-from pyhrf.execution.soma.place import Place, unpack_archive
 from pyhrf.execution.soma.run import SomaRun
 from pyhrf.execution.ssh.shells import Reply
 
@@ -118,12 +118,12 @@ def run(tmp_path, soma, said, monkeypatch):
     """A run of twelve parcels in four jobs."""
     for name in ("_PAUSE", "_LONGEST_PAUSE", "_LATE_SECONDS", "_UNATTENDED_SECONDS"):
         monkeypatch.setattr(soma_run, name, 0.001)
-    monkeypatch.setattr(soma_place, "_PAUSE", 0.001)
+    monkeypatch.setattr(soma_cluster, "_PAUSE", 0.001)
     folder = LocalFolder(tmp_path / "run")
     folder.ask = Answering(Reply(0, "", ""), soma.calls).ask
-    place = Place("box", "/py", folder, soma, tmp_path, said.append)
+    cluster = Cluster("box", "/py", folder, soma, tmp_path, said.append)
     notes = Notes("s", str(tmp_path / "run"), "pyhrf_x")
-    run = SomaRun(place, notes, dict.fromkeys(range(1, 13), 1.0), load)
+    run = SomaRun(cluster, notes, dict.fromkeys(range(1, 13), 1.0), load)
     jobs = make_batches(dict.fromkeys(range(1, 13), 1.0), target_cost=3.0)
     run.start(jobs, b"{}", None)
     return run
@@ -201,7 +201,7 @@ def test_run__cluster_that_is_away_for_a_while(run, soma, said):
 
 
 def test_run__cluster_that_is_away_for_good(run, soma, monkeypatch):
-    monkeypatch.setattr(soma_place, "_PATIENCE", 0.05)
+    monkeypatch.setattr(soma_cluster, "_PATIENCE", 0.05)
     soma.away = 10**9
     with pytest.raises(EngineError, match="make the same call again to fetch their results"):
         estimates_of(run)
@@ -211,7 +211,7 @@ def test_run__attached_takes_what_is_there_and_no_more(run, soma, tmp_path):
     """Another client takes over, whose journal already has the parcels 1 to 6."""
     notes = Notes.load(tmp_path)
     assert notes == run.notes
-    other = SomaRun(run._place, notes, dict.fromkeys(range(7, 13), 1.0), load)
+    other = SomaRun(run._cluster, notes, dict.fromkeys(range(7, 13), 1.0), load)
     assert sorted(estimates_of(other)) == list(range(7, 13))
 
 
@@ -245,7 +245,7 @@ def test_run__jobs_that_a_scheduler_keeps_are_named_with_its_command(run, soma, 
     soma.status_of, soma.refusing = {1: "warning"}, True
     folder = LocalFolder(tmp_path / "run")
     folder.ask = Answering(Reply(1, "", "scancel: error: no controller")).ask
-    replace(run._place, folder=folder).stop(1)
+    replace(run._cluster, folder=folder).stop(1)
     assert said[-1].endswith(
         "11, 12 (scancel: scancel: error: no controller); run there: scancel 11 12"
     )
@@ -270,7 +270,7 @@ def test_run__short_unattended_time_is_no_loss(run, soma, monkeypatch):
 def test_run__parcels_that_no_job_of_the_round_has_join_the_next(run, soma, tmp_path):
     """Given up by the run that left, they are awaited again."""
     costs = dict.fromkeys(range(1, 15), 1.0)
-    other = SomaRun(run._place, Notes.load(tmp_path), costs, load)
+    other = SomaRun(run._cluster, Notes.load(tmp_path), costs, load)
     assert sorted(estimates_of(other)) == list(range(1, 15))
     assert soma.submitted[1:] == [["parcel_13", "parcel_14"]]
 
@@ -312,8 +312,8 @@ def test_run__file_that_is_short_at_first_is_read_again(run, soma, monkeypatch):
 
 def test_start__folder_that_cannot_be_made_leaves_no_notes(tmp_path, soma, said):
     path = tmp_path / "nowhere" / "run"
-    place = Place("box", "/py", LocalFolder(path), soma, tmp_path, said.append)
-    run = SomaRun(place, Notes("s", str(path), "pyhrf_x"), {1: 1.0}, load)
+    cluster = Cluster("box", "/py", LocalFolder(path), soma, tmp_path, said.append)
+    run = SomaRun(cluster, Notes("s", str(path), "pyhrf_x"), {1: 1.0}, load)
     with pytest.raises(EngineError, match="set another remote_path"):
         run.start(make_batches({1: 1.0}, target_cost=1.0), b"{}", None)
     assert Notes.load(tmp_path) is None

@@ -94,7 +94,6 @@ class QueueEngine(TellsNews):
         from pyhrf.execution.dask.run import results_of
         from pyhrf.execution.dask.worker import Job
         from pyhrf.execution.queues.jobs import QueueJobs
-        from pyhrf.execution.queues.plan import QueuePlan
         from pyhrf.execution.queues.run import QueueRun
 
         folder = QueueFolder(self.folder.absolute())
@@ -111,15 +110,17 @@ class QueueEngine(TellsNews):
         if not batches:
             asyncio.run(self._clear_up(folder, jobs))
             return
-        plan = QueuePlan(
+        self._run = QueueRun(
+            Job(to_recipe(estimator), "", None),
+            batches,
             scheduler=self._scheduler,
-            jobs=jobs,
+            queue=jobs,
             n_jobs=self._n_jobs,
             n_workers=self._n_cores,
             folder=folder,
-            job=Job(to_recipe(estimator), "", None),
+            load=load,
+            tell=self._tell,
         )
-        self._run = QueueRun(plan, batches, load=load, tell=self._tell)
         yield from results_of(self._run)
 
     async def _clear_up(self, folder: QueueFolder, jobs: QueueJobs) -> None:

@@ -15,13 +15,14 @@ from pyhrf.execution.backoff import Backoff
 from pyhrf.execution.dask.pool import WorkerPool
 from pyhrf.execution.dask.run import DaskRun
 from pyhrf.execution.dask.settings import DASK_SETTINGS
-from pyhrf.execution.dask.worker import host_of_worker
+from pyhrf.execution.dask.worker import Job, host_of_worker
 from pyhrf.execution.engine import Batch, Load
 from pyhrf.execution.queues.failed_jobs import FailedJobs
-from pyhrf.execution.queues.folder import NotedJobs
-from pyhrf.execution.queues.jobs import SchedulerError
+from pyhrf.execution.queues.folder import NotedJobs, QueueFolder
+from pyhrf.execution.queues.jobs import QueueJobs, SchedulerError
 from pyhrf.execution.queues.leftovers import remove_leftovers
-from pyhrf.execution.queues.plan import QueuePlan, Submitted, own_addresses, token_of
+from pyhrf.execution.queues.schedulers.base import Scheduler
+from pyhrf.execution.queues.submitted import Submitted, own_addresses, token_of
 from pyhrf.execution.ssh.host_facts import host_facts
 from pyhrf.files import why_unwritable
 from pyhrf.notices import Lost
@@ -47,26 +48,51 @@ _log = logging.getLogger(__name__)
 
 
 class QueueRun(DaskRun):
-    """Work on batches in the jobs of a batch scheduler."""
+    """Work on batches in the jobs of a batch scheduler.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+        Whose jobs they are.
+    queue : QueueJobs
+        Its jobs.
+    n_jobs, n_workers : int
+        Jobs at one time, and workers of each.
+    folder : QueueFolder
+        Where the run meets them.
+    job, batches, load, tell
+        As for `DaskRun`.
+    """
 
     thread_name = "pyhrf-queue"
     end_seconds = 15.0
     causes_of_death = (
-        "for want of memory, by a fault in compiled code, or since it takes longer than a job may "
-        "(see memory and walltime in section [parallel-queue])"
+        "perhaps out of memory, a fault in compiled code, or more time than a job may take (see "
+        "memory and walltime in section [parallel-queue])"
     )
 
     def __init__(
-        self, plan: QueuePlan, batches: Sequence[Batch], *, load: Load, tell: Callable[[str], None]
+        self,
+        job: Job,
+        batches: Sequence[Batch],
+        *,
+        scheduler: Scheduler,
+        queue: QueueJobs,
+        n_jobs: int,
+        n_workers: int,
+        folder: QueueFolder,
+        load: Load,
+        tell: Callable[[str], None],
     ) -> None:
-        super().__init__(plan.job, batches, load=load, tell=tell)
+        super().__init__(job, batches, load=load, tell=tell)
         self.addresses = own_addresses()
-        self._plan = plan
+        self._scheduler, self._queue, self._folder = scheduler, queue, folder
+        self._n_jobs, self._n_workers = n_jobs, n_workers
         self._pool: WorkerPool | None = None
         self._jobs: dict[str, Submitted] = {}
         self._leftovers: list[NotedJobs] = []
         self._present: set[str] = set()
-        self._failed_jobs = FailedJobs(plan.n_jobs)
+        self._failed_jobs = FailedJobs(n_jobs)
         self._replacing, self._refused = Backoff(*_WAITS), Backoff(*_WAITS)
         # Times until which as many jobs are not replaced, and nothing is submitted at all.
         self._held: list[float] = []
@@ -129,19 +155,20 @@ class QueueRun(DaskRun):
 
     @asynccontextmanager
     async def _workers(self, pool: WorkerPool) -> AsyncIterator[None]:
-        plan = self._plan
         self._pool = pool
         watching: asyncio.Task[None] | None = None
         try:
             self._leftovers = await remove_leftovers(
-                plan.folder, plan.jobs, title=plan.scheduler.title, tell=self._tell
+                self._folder, self._queue, title=self._scheduler.title, tell=self._tell
             )
             self._prepare_folder(pool)
-            _log.info("the script of each job:\n%s", plan.jobs.script("JOB"))
+            _log.info("the script of each job:\n%s", self._queue.script("JOB"))
             await self._submit_missing()
             jobs = counted(len(self._jobs), "job")
             numbers = ", ".join(job.number for job in self._jobs.values())
-            self._tell(f"{jobs} submitted to {plan.scheduler.title}, {plan.jobs.name}: {numbers}")
+            self._tell(
+                f"{jobs} submitted to {self._scheduler.title}, {self._queue.name}: {numbers}"
+            )
             watching = asyncio.create_task(self._watch())
             yield
         finally:
@@ -153,7 +180,7 @@ class QueueRun(DaskRun):
     def _prepare_folder(self, pool: WorkerPool) -> None:
         """Write what the jobs have to know, and the name by which they can be found."""
         try:
-            self._plan.folder.write_config(
+            self._folder.write_config(
                 {
                     "contacts": [*pool.contacts[1:], pool.contacts[0]],
                     "tls": pool.pem,
@@ -166,7 +193,7 @@ class QueueRun(DaskRun):
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> EngineError:
-        where = error.filename or self._plan.folder.path  # a full disk has no name
+        where = error.filename or self._folder.path  # a full disk has no name
         return EngineError(f"{where}: cannot be written: {why_unwritable(error)}")
 
     # --- jobs
@@ -174,34 +201,34 @@ class QueueRun(DaskRun):
     def _n_wanted(self) -> int:
         """Count the jobs that the work that is left can keep busy."""
         n_left = len(self._batches) - self._done_by.total()
-        return min(self._plan.n_jobs, math.ceil(max(n_left, 1) / self._plan.n_workers))
+        return min(self._n_jobs, math.ceil(max(n_left, 1) / self._n_workers))
 
     async def _submit_missing(self) -> None:
         """Submit jobs until there are as many as are wanted."""
-        plan, now = self._plan, asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
         self._held = [until for until in self._held if until > now]
         while now >= self._refused_until and len(self._jobs) + len(self._held) < self._n_wanted():
             self._n_submitted += 1
             # No job of an earlier run has the same.
-            token = f"{plan.jobs.name.rpartition('-')[2]}j{self._n_submitted}"
+            token = f"{self._queue.name.rpartition('-')[2]}j{self._n_submitted}"
             self._submitting = asyncio.create_task(self._submit(token))
             try:
                 await asyncio.shield(self._submitting)
             except SchedulerError as error:
                 if not self._n_accepted:
                     raise EngineError(
-                        f"{plan.scheduler.title} refuses the job: {error}; see section "
+                        f"{self._scheduler.title} refuses the job: {error}; see section "
                         "[parallel-queue] of the settings"
                     ) from error
                 # Such as: too many jobs of this user.
                 self._refused_until = now + self._refused.failed()
                 if str(error) not in self._refusals:
                     self._refusals.add(str(error))
-                    self._tell(f"{plan.scheduler.title} accepts no more jobs: {error}")
+                    self._tell(f"{self._scheduler.title} accepts no more jobs: {error}")
 
     async def _submit(self, token: str) -> None:
         """Submit a job and note it, even if the run ends meanwhile."""
-        number = await self._plan.jobs.submit(token)
+        number = await self._queue.submit(token)
         job = Submitted(token, number, asyncio.get_running_loop().time())
         self._jobs[token] = job
         if self._is_at_work(job):  # it was faster than the answer
@@ -212,7 +239,7 @@ class QueueRun(DaskRun):
 
     def _note_jobs(self) -> None:
         numbers = tuple(job.number for job in self._jobs.values())
-        self._plan.folder.write_jobs([*self._leftovers, NotedJobs(self._plan.jobs.name, numbers)])
+        self._folder.write_jobs([*self._leftovers, NotedJobs(self._queue.name, numbers)])
 
     async def _watch(self) -> None:
         """Look at the queue now and then, for as long as there is work."""
@@ -239,11 +266,11 @@ class QueueRun(DaskRun):
         return min([pause, *times])
 
     async def _look_at_queue(self) -> None:
-        plan, now = self._plan, asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
         try:
-            states = await plan.jobs.states([job.number for job in self._jobs.values()])
+            states = await self._queue.states([job.number for job in self._jobs.values()])
         except SchedulerError as error:
-            self._tell_state(Counter(), f"{plan.scheduler.title} does not answer: {error}")
+            self._tell_state(Counter(), f"{self._scheduler.title} does not answer: {error}")
             return
         lost = []
         for job in list(self._jobs.values()):
@@ -261,17 +288,16 @@ class QueueRun(DaskRun):
 
     async def _lose(self, lost: Sequence[Submitted]) -> None:
         """Take note of jobs that ended by themselves."""
-        plan = self._plan
         for job in lost:
             del self._jobs[job.token]
         self._note_jobs()
-        await plan.jobs.cancel([job.number for job in lost])  # should one only have been hidden
+        await self._queue.cancel([job.number for job in lost])  # should one only have been hidden
         n_unseen = sum(not job.joined for job in lost)
         seconds = self._replacing.failed() if n_unseen else 0.0
         self._held += [asyncio.get_running_loop().time() + seconds] * n_unseen
         for job in lost:
-            trouble = plan.folder.trouble(job.token)
-            said = trouble.text if trouble else plan.folder.log_end(job.number)
+            trouble = self._folder.trouble(job.token)
+            said = trouble.text if trouble else self._folder.log_end(job.number)
             self._failed_jobs.lost(
                 joined=job.joined,
                 begun=job.begun or bool(said),
@@ -290,7 +316,7 @@ class QueueRun(DaskRun):
         n = self._failed_jobs.n_in_vain(healthy=bool(self._present))
         if not n:
             return
-        path = self._plan.folder.path
+        path = self._folder.path
         cure = f"see {path}"
         if not said:
             said, cure = "nothing", f"check that the nodes can write {path}"
@@ -301,7 +327,6 @@ class QueueRun(DaskRun):
 
     async def _tell_waiting(self, now: float) -> None:
         """Say which jobs wait, and why, when they have done so for a while."""
-        plan = self._plan
         waiting = [job for job in self._jobs.values() if job.state == "waiting"]
         counts = Counter(job.state for job in self._jobs.values())
         if stopped := [job.number for job in self._jobs.values() if job.state == "suspended"]:
@@ -313,15 +338,15 @@ class QueueRun(DaskRun):
             if self._told[1]:
                 self._tell_state(counts, "")
             return
-        reason = await plan.jobs.reason(waiting[0].number)
-        if reason in plan.scheduler.hopeless and not self._present and not self._done_by:
+        reason = await self._queue.reason(waiting[0].number)
+        if reason in self._scheduler.hopeless and not self._present and not self._done_by:
             raise EngineError(
-                f"job {waiting[0].number} would wait for ever: {plan.scheduler.title} says "
+                f"job {waiting[0].number} would wait for ever: {self._scheduler.title} says "
                 f"{reason}; see walltime, queue and account in section [parallel-queue] of the "
                 "settings"
             )
         if now - min(job.since for job in waiting) >= _PATIENCE:
-            why = f"{plan.scheduler.title} says: {reason}" if reason else "no reason is given"
+            why = f"{self._scheduler.title} says: {reason}" if reason else "no reason is given"
             numbers = ", ".join(job.number for job in waiting)
             n_jobs = len(self._jobs)
             text = f"{len(waiting)} of {n_jobs} jobs wait in the queue ({why}): {numbers}"
@@ -338,7 +363,7 @@ class QueueRun(DaskRun):
     async def _end(self, watching: asyncio.Task[None] | None) -> None:
         """Leave nothing in the queue, and nothing in the folder that is of no use."""
         self._ending = True
-        folder = self._plan.folder
+        folder = self._folder
         if watching is not None:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
@@ -357,22 +382,21 @@ class QueueRun(DaskRun):
 
     async def _empty_queue(self) -> bool:
         """Remove the jobs; return whether they are gone."""
-        plan = self._plan
         left = [job.number for job in self._jobs.values()]
         try:
             async with asyncio.timeout(self.end_seconds - _SUBMIT_SECONDS - 2):
-                await plan.jobs.cancel(left, name=plan.jobs.name)
+                await self._queue.cancel(left, name=self._queue.name)
                 self._forget_keys()
                 await self._wait_for_end(left)
                 if self._leftovers:
-                    plan.folder.write_jobs(self._leftovers)
+                    self._folder.write_jobs(self._leftovers)
                     self._leftovers = await remove_leftovers(
-                        plan.folder, plan.jobs, title=plan.scheduler.title, tell=_log.debug
+                        self._folder, self._queue, title=self._scheduler.title, tell=_log.debug
                     )
         except (TimeoutError, SchedulerError, OSError):
             if left:
                 self._tell(
-                    f"{plan.scheduler.title} has not ended these jobs yet: {', '.join(left)}"
+                    f"{self._scheduler.title} has not ended these jobs yet: {', '.join(left)}"
                 )
             return False
         finally:
@@ -384,7 +408,7 @@ class QueueRun(DaskRun):
         loop = asyncio.get_running_loop()
         start = loop.time()
         while left:
-            states = await self._plan.jobs.states(left)
+            states = await self._queue.states(left)
             left[:] = list(states)
             patient = loop.time() - start < _ENDING_SECONDS
             if not patient and set(states.values()) <= {"ending"}:
@@ -394,4 +418,4 @@ class QueueRun(DaskRun):
 
     def _forget_keys(self) -> None:
         with contextlib.suppress(OSError):
-            self._plan.folder.forget_keys()
+            self._folder.forget_keys()

@@ -109,7 +109,7 @@ class _Visit:
     ) -> None:
         self.settings, self._stack, self._timeout = settings, stack, timeout
         self._job_seconds = job_seconds
-        self._place = settings.remote_path or str(folder)
+        self._folder = settings.remote_path or str(folder)
         self._resource = Resource(settings.server_id, settings.user)
         self._client = SomaClient(self._resource, folder)
         stack.callback(self._client.close)
@@ -283,7 +283,7 @@ class _Visit:
 
     async def folder(self) -> str:
         folder = str(self.settings.remote_path)
-        reason, remedy = await self._python.folder("write", self._place, self._note)
+        reason, remedy = await self._python.folder("write", self._folder, self._note)
         if reason:
             login = None
             if isinstance(self.shell, There):
@@ -292,11 +292,11 @@ class _Visit:
                 f"remote_path {folder} cannot be written there: {reason}",
                 folder_cure(folder, remedy, login=login, section=SECTION),
             )
-        await self._python.folder("remove", self._place, self._note)
-        self._place = str(await self._python.folder("locate", self._place, self._note))
+        await self._python.folder("remove", self._folder, self._note)
+        self._folder = str(await self._python.folder("locate", self._folder, self._note))
         if isinstance(self.shell, There):  # by which the engine sends and fetches
             (await open_sftp(self.shell.connection, self._server)).exit()
-        return self._place
+        return self._folder
 
     async def way_back(self) -> str:
         return await check_way_back(self.shell, str(self.settings.client_host))
@@ -315,7 +315,7 @@ class _Visit:
 
     async def job(self) -> str:
         start = time.monotonic()
-        folder = self._place
+        folder = self._folder
         with contextlib.suppress(OSError, EngineError):
             if problem := await self._python.folder("cache"):
                 self.check.notes.append(f"on the cluster: {problem}")

@@ -25,10 +25,10 @@ from pyhrf.execution.extras import check_installed
 from pyhrf.execution.news import TellsNews
 from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.soma.client import Resource, SomaClient
+from pyhrf.execution.soma.cluster import Cluster, is_result, read_results, unpack_archive
 from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError, LocalFolder
 from pyhrf.execution.soma.job import RESULTS
 from pyhrf.execution.soma.notes import MAX_JOBS, Notes, plan_jobs
-from pyhrf.execution.soma.place import Place, is_result, read_results, unpack_archive
 from pyhrf.execution.soma.run import DONE, SomaRun
 from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
 from pyhrf.execution.soma.way_back import login_here
@@ -63,7 +63,7 @@ class SomaEngine(TellsNews):
         self.batch_seconds = 60.0
         self._settings = settings
         self._study = ""
-        self._place: Place | None = None
+        self._cluster: Cluster | None = None
         self._resource = Resource(settings.server_id, settings.user)
         if settings.server_id is None and settings.server is not None:
             raise ConfigError(
@@ -146,10 +146,10 @@ class SomaEngine(TellsNews):
                 run = self._begin(batches, costs, load, estimator)
             yield from run.follow()
             with self._forgiven(run.notes):  # all is delivered: no trouble there undoes that
-                place = self._reach(run.notes)
+                cluster = self._reach(run.notes)
                 if self._settings.client_host is not None:
                     run.wait_for_push()
-                self._clear_up(place, run.notes)
+                self._clear_up(cluster, run.notes)
         except KeyboardInterrupt:
             self._say_farewell()
             raise
@@ -173,15 +173,15 @@ class SomaEngine(TellsNews):
         if notes is None:
             return False
         try:
-            place = self._reach(notes)
-            place.client.connect()
-            n_results = sum(map(is_result, place.folder.names()))
-            self._clear_up(place, notes)
+            cluster = self._reach(notes)
+            cluster.client.connect()
+            n_results = sum(map(is_result, cluster.folder.names()))
+            self._clear_up(cluster, notes)
         finally:
             self._leave()
         if n_results:
             self._tell(
-                f"{notes.name} on {place.name} is removed with {n_results} files of results; the "
+                f"{notes.name} on {cluster.name} is removed with {n_results} files of results; the "
                 "next run estimates again what had not been fetched"
             )
         return True
@@ -191,25 +191,25 @@ class SomaEngine(TellsNews):
         notes = Notes.load(self.folder)
         if notes is None:
             return None
-        place = self._reach(notes)
-        place.client.connect()
+        cluster = self._reach(notes)
+        cluster.client.connect()
         # Those of its parcels that were given up are awaited too, though no job has them now.
         if notes.study == self._study and not notes.parcels.isdisjoint(costs):
-            workflow = self._workflow_of(notes, place)
-            status = None if workflow is None else place.client.status(workflow)[0]
+            workflow = self._workflow_of(notes, cluster)
+            status = None if workflow is None else cluster.client.status(workflow)[0]
             if workflow is not None and status is not None:
                 # One that has ended too: results may have come since the others were fetched.
                 how = "has ended" if status == DONE else "is still running"
-                self._tell(f"workflow {workflow} {how} on {place.name}: waiting for its results")
+                self._tell(f"workflow {workflow} {how} on {cluster.name}: waiting for its results")
                 notes.workflow = workflow
                 for parcel in costs.keys() - notes.parcels:
                     notes.deaths.pop(parcel, None)  # a new command is a new chance
                 notes.save(self.folder)
-                return SomaRun(place, notes, costs, load)
+                return SomaRun(cluster, notes, costs, load)
         if notes.study != self._study:
-            self._tell(f"{notes.name} on {place.name} belongs to another study and is removed")
+            self._tell(f"{notes.name} on {cluster.name} belongs to another study and is removed")
         try:
-            self._clear_up(place, notes)
+            self._clear_up(cluster, notes)
         except ClusterLostError:
             raise
         except EngineError as error:
@@ -217,9 +217,9 @@ class SomaEngine(TellsNews):
         self._leave()
         return None
 
-    def _workflow_of(self, notes: Notes, place: Place) -> int | None:
+    def _workflow_of(self, notes: Notes, cluster: Cluster) -> int | None:
         """Find the workflow of the latest round; in light mode none outlives its client."""
-        for workflow, number in place.client.find(notes.name).items():
+        for workflow, number in cluster.client.find(notes.name).items():
             if number == notes.round and notes.workflow in (None, workflow):
                 return workflow
         return None
@@ -232,25 +232,25 @@ class SomaEngine(TellsNews):
         token = secrets.token_hex(4)
         shown = re.sub(r"[^\w-]+", "_", "_".join(self.folder.parts[-4:-2]))
         notes = Notes(self._study, "", f"pyhrf_{shown}_{token}")
-        place = self._reach(notes, token=token)
-        notes.path = place.folder.path
+        cluster = self._reach(notes, token=token)
+        notes.path = cluster.folder.path
         resource = self._resource
         notes.server_id, notes.server, notes.login = resource.name, self._server, resource.login
-        check_words(place, inside=self._settings.remote_path is None)
-        check_versions(place)
-        place.client.connect()
-        check_sacct_there(place)
+        check_words(cluster, inside=self._settings.remote_path is None)
+        check_versions(cluster)
+        cluster.client.connect()
+        check_sacct_there(cluster)
         push = None
-        if self._settings.client_host is not None and place.name != "this machine":
+        if self._settings.client_host is not None and cluster.name != "this machine":
             push = (login_here(self._settings.client_host), str(self.folder / RESULTS))
-        run = SomaRun(place, notes, costs, load)
+        run = SomaRun(cluster, notes, costs, load)
         run.start(plan_jobs(batches), recipe, push)
         return run
 
-    def _reach(self, notes: Notes, *, token: str = "") -> Place:
+    def _reach(self, notes: Notes, *, token: str = "") -> Cluster:
         """Open the folder of a run on the cluster, and look soma-workflow's resource up."""
-        if self._place is not None:
-            return self._place
+        if self._cluster is not None:
+            return self._cluster
         settings, resource = self._settings, self._resource
         self.folder.mkdir(exist_ok=True)
         client = SomaClient(resource, self.folder)
@@ -267,7 +267,7 @@ class SomaEngine(TellsNews):
                 from pyhrf.execution.soma.sftp import SftpFolder  # imports what an extra brings
 
                 folder = SftpFolder(str(self._server), resource.login, path)
-            self._place = Place(
+            self._cluster = Cluster(
                 resource.name or "this machine",
                 settings.python or sys.executable,
                 folder,
@@ -280,7 +280,7 @@ class SomaEngine(TellsNews):
             client.close()
             self._leave()
             raise
-        return self._place
+        return self._cluster
 
     @property
     def _server(self) -> str | None:
@@ -292,12 +292,12 @@ class SomaEngine(TellsNews):
             return str(self.folder / "run")
         return posixpath.join(parent, f"pyhrf-{self._study}-{token}")
 
-    def _clear_up(self, place: Place, notes: Notes) -> None:
+    def _clear_up(self, cluster: Cluster, notes: Notes) -> None:
         """Leave nothing: neither workflow, nor folder, nor notes."""
-        for workflow in place.client.find(notes.name):
-            place.stop(workflow)
-        place.folder.remove()
-        place.client.close()
+        for workflow in cluster.client.find(notes.name):
+            cluster.stop(workflow)
+        cluster.folder.remove()
+        cluster.client.close()
         Notes.forget(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -308,9 +308,9 @@ class SomaEngine(TellsNews):
             return
         try:
             with self._forgiven(notes):
-                place = self._reach(notes)
-                place.client.connect()
-                self._clear_up(place, notes)
+                cluster = self._reach(notes)
+                cluster.client.connect()
+                self._clear_up(cluster, notes)
         finally:
             self._leave()
 
@@ -328,7 +328,7 @@ class SomaEngine(TellsNews):
     def _say_farewell(self) -> None:
         """Tell what keeps running when the user goes; without a cluster nothing does."""
         notes = Notes.load(self.folder)
-        if notes is None or self._place is None or not notes.round:
+        if notes is None or self._cluster is None or not notes.round:
             return
         if self._resource.mode == "light":
             self.farewell = (
@@ -338,19 +338,19 @@ class SomaEngine(TellsNews):
             return
         number = "" if notes.workflow is None else f" {notes.workflow}"
         self.farewell = (
-            f"workflow{number} ({notes.name}) is still running on {self._place.name}; "
+            f"workflow{number} ({notes.name}) is still running on {self._cluster.name}; "
             f"{named('again')} to fetch its results; {named('cancel')} stops it"
         )
 
     def _leave(self) -> None:
         """Close the connections."""
-        place, self._place = self._place, None
-        if place is None:
+        cluster, self._cluster = self._cluster, None
+        if cluster is None:
             return
-        place.client.close()
+        cluster.client.close()
         try:
-            place.folder.close()
+            cluster.folder.close()
         except (ClusterLostError, TimeoutError):
-            self._tell(f"the connection to {place.name} could not be closed")
+            self._tell(f"the connection to {cluster.name} could not be closed")
         if Notes.load(self.folder) is None:  # nothing was begun: there is only a log
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -16,10 +16,10 @@ from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.news import Once
 from pyhrf.execution.packing import pack_parcels
 from pyhrf.execution.result_files import unpack_result
+from pyhrf.execution.soma.cluster import Cluster, is_result
 from pyhrf.execution.soma.folder import ClusterLostError
 from pyhrf.execution.soma.job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.soma.notes import Notes, name_of_job, plan_jobs
-from pyhrf.execution.soma.place import Place, is_result
 from pyhrf.notices import OfParcels
 
 DONE = "workflow_done"
@@ -46,7 +46,7 @@ class SomaRun:
 
     Parameters
     ----------
-    place : Place
+    cluster : Cluster
         Where.
     notes : Notes
         Of a run that is running, or of a new one.
@@ -56,9 +56,9 @@ class SomaRun:
         Brings parcels.
     """
 
-    def __init__(self, place: Place, notes: Notes, costs: dict[int, float], load: Load) -> None:
-        self._place, self.notes, self._load = place, notes, load
-        self._tell_once = Once(place.tell)
+    def __init__(self, cluster: Cluster, notes: Notes, costs: dict[int, float], load: Load) -> None:
+        self._cluster, self.notes, self._load = cluster, notes, load
+        self._tell_once = Once(cluster.tell)
         self._costs = costs
         self._missing = set(costs)
         self._seen: set[str] = set()
@@ -83,43 +83,43 @@ class SomaRun:
         EngineError
             If the folder cannot be made or written, or the jobs cannot be submitted.
         """
-        place, notes = self._place, self.notes
-        notes.save(place.notes_folder)
+        cluster, notes = self._cluster, self.notes
+        notes.save(cluster.notes_folder)
         try:
-            place.folder.make()
+            cluster.folder.make()
         except ClusterLostError:
             raise  # it may have been made
         except EngineError:
-            Notes.forget(place.notes_folder)  # nothing was made that would have to be found
+            Notes.forget(cluster.notes_folder)  # nothing was made that would have to be found
             raise
-        place.folder.write(ESTIMATOR, estimator)
+        cluster.folder.write(ESTIMATOR, estimator)
         settings = JobSettings(notes.study, _SAVE_SECONDS, *(push or (None, None)))
-        place.folder.write(JobSettings.FILE, settings.to_json())
+        cluster.folder.write(JobSettings.FILE, settings.to_json())
         self._submit([list(job.parcels) for job in jobs])
 
     def _submit(self, jobs: Sequence[Sequence[int]]) -> None:
-        place, notes = self._place, self.notes
+        cluster, notes = self._cluster, self.notes
         notes.next_round(jobs)
         # By their numbers, not by the order of work: of many studies few are in memory at a time.
         for number, parcels in sorted(notes.jobs.items(), key=lambda job: min(job[1])):
             content = pack_parcels(self._load(parcels))
-            place.with_patience(partial(place.folder.write, name_of_input(number), content))
+            cluster.with_patience(partial(cluster.folder.write, name_of_input(number), content))
         # Before it is submitted: whatever happens meanwhile, the workflow is found by its name.
-        notes.save(place.notes_folder)
+        notes.save(cluster.notes_folder)
         described = [self._job(name_of_job(p), str(number)) for number, p in notes.jobs.items()]
         name = f"{notes.name}.{notes.round}"
         last = self._job("pack_results", "pack")
-        notes.workflow = place.client.submit(name, described, last)
-        notes.save(place.notes_folder)
+        notes.workflow = cluster.client.submit(name, described, last)
+        notes.save(cluster.notes_folder)
         again = "" if notes.round == 1 else " again"
-        place.tell(
-            f"workflow {notes.workflow} ({name}) on {place.name}: "
+        cluster.tell(
+            f"workflow {notes.workflow} ({name}) on {cluster.name}: "
             f"{counted(len(jobs), 'job')} submitted{again}"
         )
 
     def _job(self, name: str, what: str) -> dict[str, Any]:
-        path = self._place.folder.path
-        command = [self._place.python, "-P", "-m", "pyhrf.execution.soma.job", path, what]
+        path = self._cluster.folder.path
+        command = [self._cluster.python, "-P", "-m", "pyhrf.execution.soma.job", path, what]
         out = f"{path}/log-{what}"
         return {"name": name, "command": command, "stdout": f"{out}.out", "stderr": f"{out}.err"}
 
@@ -131,13 +131,13 @@ class SomaRun:
         EngineError
             If the cluster cannot be reached for minutes.
         """
-        place, pause, late = self._place, _PAUSE, 0.0
+        cluster, pause, late = self._cluster, _PAUSE, 0.0
         while True:
-            fresh = place.with_patience(self._fresh)
+            fresh = cluster.with_patience(self._fresh)
             yield from fresh
             if not self._missing:
                 return
-            status, jobs = place.with_patience(self._status)
+            status, jobs = cluster.with_patience(self._status)
             self._say_how_jobs_are(jobs)
             if self._is_lost(status):
                 yield from self._take_back()
@@ -169,15 +169,15 @@ class SomaRun:
 
     def _take_back(self) -> Generator[BatchResult, None, None]:
         """Stop the jobs of a lost workflow and submit again what they left; no parcel is blamed."""
-        place, notes = self._place, self.notes
+        cluster, notes = self._cluster, self.notes
         workflow, self._unattended_since = notes.workflow, None
-        place.tell(
-            f"soma-workflow on {place.name} looks after workflow {workflow} no more, as after a "
+        cluster.tell(
+            f"soma-workflow on {cluster.name} looks after workflow {workflow} no more, as after a "
             "restart of the login node: its jobs are taken back"
         )
         if workflow is not None:
-            place.with_patience(partial(place.stop, workflow))
-        yield from place.with_patience(self._fresh)
+            cluster.with_patience(partial(cluster.stop, workflow))
+        yield from cluster.with_patience(self._fresh)
         left = [[p for p in parcels if p in self._missing] for parcels in notes.jobs.values()]
         jobs = [parcels for parcels in left if parcels] + self._jobs_of_others()
         if jobs:
@@ -203,11 +203,11 @@ class SomaRun:
 
     def _status(self) -> tuple[str | None, list[str]]:
         workflow = self.notes.workflow
-        return (None, []) if workflow is None else self._place.client.status(workflow)
+        return (None, []) if workflow is None else self._cluster.client.status(workflow)
 
     def _fresh(self) -> list[BatchResult]:
         """Fetch what was finished since the last time."""
-        folder, results = self._place.folder, []
+        folder, results = self._cluster.folder, []
         names = sorted(n for n in folder.names() if is_result(n) and n not in self._seen)
         for name, blob in zip(names, folder.read(names), strict=True):
             try:
@@ -238,7 +238,7 @@ class SomaRun:
         if shown != self._shown:
             self._shown = shown
             counts = ", ".join(f"{n} {status}" for status, n in sorted(shown.items()))
-            self._place.tell(f"jobs on {self._place.name}: {counts}")
+            self._cluster.tell(f"jobs on {self._cluster.name}: {counts}")
         odd = [s for s in jobs if s == "undetermined" or s.endswith("suspended")]
         if not odd:
             self._silent_since = None
@@ -247,45 +247,45 @@ class SomaRun:
         elif time.monotonic() - self._silent_since > _SILENT_SECONDS:
             self._silent_since = float("inf")
             jobs_are = f"{counted(len(odd), 'job')} {'is' if len(odd) == 1 else 'are'}"
-            self._place.tell(
-                f"the scheduler of {self._place.name} does not say how {jobs_are} doing: "
+            self._cluster.tell(
+                f"the scheduler of {self._cluster.name} does not say how {jobs_are} doing: "
                 "run pyhrf check cluster to find out why"
             )
 
     def _next_round(self) -> Generator[BatchResult, None, None]:
         """Submit again what jobs left undone; give up what three jobs died of."""
-        place, notes = self._place, self.notes
+        cluster, notes = self._cluster, self.notes
         jobs = self._jobs_of_others()
         for number, parcels in notes.jobs.items():
             left = [parcel for parcel in parcels if parcel in self._missing]
             if left:
                 # What was lost to a full disk is not the fault of a parcel.
-                place.with_patience(place.folder.try_writing)
-                reason = place.with_patience(partial(self._why, number))
-                at = place.with_patience(partial(self._parcel_at, number))
+                cluster.with_patience(cluster.folder.try_writing)
+                reason = cluster.with_patience(partial(self._why, number))
+                at = cluster.with_patience(partial(self._parcel_at, number))
                 given_up = self._blame([at] if at in left else left)
                 yield from self._give_up(given_up, reason)
                 # What jobs died of comes last, so that it does not hold up the others.
                 again = sorted(set(left) - given_up, key=lambda p: (notes.deaths.get(p, 0), p))
                 if again:
-                    place.tell(f"job {name_of_job(parcels)} {reason}; submitting it again")
+                    cluster.tell(f"job {name_of_job(parcels)} {reason}; submitting it again")
                     jobs.append(again)
         workflow = notes.workflow
         if workflow is not None:
-            place.with_patience(partial(place.stop, workflow))
+            cluster.with_patience(partial(cluster.stop, workflow))
         if jobs:
-            place.with_patience(self._save_each_parcel)
+            cluster.with_patience(self._save_each_parcel)
             self._submit(jobs)
 
     def _save_each_parcel(self) -> None:
         """Let jobs save each parcel as it is finished: one died before, another may."""
-        folder = self._place.folder
+        folder = self._cluster.folder
         settings = JobSettings.from_json(folder.read([JobSettings.FILE])[0])
         folder.write(JobSettings.FILE, replace(settings, save_seconds=0.0).to_json())
 
     def _why(self, number: int) -> str:
         """Tell the end of what a job complained of."""
-        folder, name = self._place.folder, f"log-{number}.err"
+        folder, name = self._cluster.folder, f"log-{number}.err"
         if name not in folder.names():
             return "never started"
         lines = folder.read([name])[0].decode(errors="replace").split("\n")
@@ -295,7 +295,7 @@ class SomaRun:
 
     def _parcel_at(self, number: int) -> int | None:
         """Find the parcel that a job was at when it ended."""
-        folder, name = self._place.folder, name_of_mark(number)
+        folder, name = self._cluster.folder, name_of_mark(number)
         mark = folder.read([name])[0].strip() if name in folder.names() else b""
         return int(mark) if mark.isdigit() else None
 
@@ -310,10 +310,10 @@ class SomaRun:
         if not numbers:
             return
         parcels = self._load(sorted(numbers))
-        text = f"{_ATTEMPTS} jobs on {self._place.name} died of it; the last one {reason}"
+        text = f"{_ATTEMPTS} jobs on {self._cluster.name} died of it; the last one {reason}"
         estimates = [failed_internally(parcel, text) for parcel in parcels]
         for parcel in parcels:
-            self._place.tell(OfParcels([parcel.number], f" is given up: {text}"))
+            self._cluster.tell(OfParcels([parcel.number], f" is given up: {text}"))
         batch = Batch(0, tuple(sorted(numbers)), 0.0)
         kept = self._awaited(BatchResult(batch, estimates, "", 0.0))
         if kept is not None:
@@ -331,10 +331,10 @@ class SomaRun:
             time.sleep(_PAUSE)
         reason = self._last_job_said()
         if reason:
-            self._place.tell(f"the results were fetched, but not pushed to client_host: {reason}")
+            self._cluster.tell(f"the results were fetched, but not pushed to client_host: {reason}")
 
     def _last_job_said(self) -> str:
-        folder, name = self._place.folder, "log-pack.err"
+        folder, name = self._cluster.folder, "log-pack.err"
         if name not in folder.names():
             return ""
         return " ".join(folder.read([name])[0].decode(errors="replace").split())[:500]

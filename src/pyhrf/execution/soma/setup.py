@@ -6,9 +6,9 @@ import re
 import sys
 
 from pyhrf.errors import ConfigError, EngineError
+from pyhrf.execution.soma.cluster import Cluster
 from pyhrf.execution.soma.folder import STEP_SECONDS, ClusterLostError
 from pyhrf.execution.soma.notes import Notes
-from pyhrf.execution.soma.place import Place
 from pyhrf.execution.soma.resource import cure_of_sacct, is_stand_in
 from pyhrf.execution.ssh.python import Probe, Python, probe
 from pyhrf.execution.ssh.shells import AS_SOMA, Shell, There
@@ -21,7 +21,7 @@ NOT_NEEDED = ("distributed", "dask", "cloudpickle")
 _UNFIT = re.compile(r"[$`\\\"'\n]")
 
 
-def check_words(place: Place, *, inside: bool) -> None:
+def check_words(cluster: Cluster, *, inside: bool) -> None:
     """Refuse names that bash or the scheduler would change on the way to a job.
 
     Raises
@@ -29,12 +29,12 @@ def check_words(place: Place, *, inside: bool) -> None:
     ConfigError
     """
     folder = "the output directory" if inside else f"{SECTION} remote_path"
-    if "%" in place.folder.path and not inside:
+    if "%" in cluster.folder.path and not inside:
         raise ConfigError(
-            f"{folder}: {place.folder.path} holds a %, which schedulers replace in the names of "
+            f"{folder}: {cluster.folder.path} holds a %, which schedulers replace in the names of "
             "files: choose another name"
         )
-    for what, text in ((folder, place.folder.path), (f"{SECTION} python", place.python)):
+    for what, text in ((folder, cluster.folder.path), (f"{SECTION} python", cluster.python)):
         if _UNFIT.search(text):
             raise ConfigError(
                 f"{what}: {text} holds a quote, $, ` or a backslash, which soma-workflow does "
@@ -42,7 +42,7 @@ def check_words(place: Place, *, inside: bool) -> None:
             )
 
 
-def check_versions(place: Place) -> None:
+def check_versions(cluster: Cluster) -> None:
     """Refuse another version of what decides over the results.
 
     Raises
@@ -50,20 +50,20 @@ def check_versions(place: Place) -> None:
     EngineError
         If versions differ, or the interpreter cannot be run.
     """
-    host = place.folder.host
-    if not host and place.python == sys.executable:
+    host = cluster.folder.host
+    if not host and cluster.python == sys.executable:
         return
     cure = f"set python in {SECTION[:-5]} to an interpreter there that has pyhrf[cluster]"
 
     async def facts(shell: Shell) -> Probe:
-        python = Python(shell, place.python, cure)
+        python = Python(shell, cluster.python, cure)
         if isinstance(shell, There):
             return await probe(shell.connection, python, host)
         return await python.facts()
 
     where = f"server {host}" if host else "this machine"
     try:
-        found = place.folder.ask(facts)
+        found = cluster.folder.ask(facts)
     except ClusterLostError:
         raise
     except EngineError as error:
@@ -71,13 +71,13 @@ def check_versions(place: Place) -> None:
     differences = found.differences(but=NOT_NEEDED)
     if differences:
         raise EngineError(
-            f"{where}: {place.python} has other versions than this Python: "
+            f"{where}: {cluster.python} has other versions than this Python: "
             f"{', '.join(differences)}: install the same ones there, or set python in section "
             "[parallel-cluster] to an interpreter that has them"
         )
 
 
-def check_sacct_there(place: Place) -> None:
+def check_sacct_there(cluster: Cluster) -> None:
     """Refuse a Slurm whose ``sacct`` is not ``pyhrf-sacct``.
 
     Raises
@@ -85,14 +85,14 @@ def check_sacct_there(place: Place) -> None:
     EngineError
         soma-workflow would wait for ever for a job that was cancelled.
     """
-    if place.client.scheduler != "slurm":
+    if cluster.client.scheduler != "slurm":
         return
     asked = f"{AS_SOMA}sacct --version"
-    said = place.folder.ask(lambda shell: shell.run(asked, seconds=STEP_SECONDS))
+    said = cluster.folder.ask(lambda shell: shell.run(asked, seconds=STEP_SECONDS))
     if not is_stand_in(said):
         raise EngineError(
-            f"{place.name}: soma-workflow would not see there that a job was cancelled or lost "
-            f"(sacct is Slurm's own): run there: {cure_of_sacct(place.python)}"
+            f"{cluster.name}: soma-workflow would not see there that a job was cancelled or lost "
+            f"(sacct is Slurm's own): run there: {cure_of_sacct(cluster.python)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where a run on the cluster is: its folder there and soma-workflow; results as they lie there."""
+"""A cluster as a run sees it: its folder there and soma-workflow; results as they lie there."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a run is.
+class Cluster:
+    """A cluster, or this machine, as a run sees it.
 
     Attributes
     ----------

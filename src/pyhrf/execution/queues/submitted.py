@@ -1,4 +1,4 @@
-"""What a run in a queue is made of: its plan, its jobs, and where they find it."""
+"""The jobs that a run has in a queue, and where they find it."""
 
 from __future__ import annotations
 
@@ -8,36 +8,6 @@ from dataclasses import dataclass
 import psutil
 
 from pyhrf.execution.dask.pool import LOOPBACK
-from pyhrf.execution.dask.worker import Job
-from pyhrf.execution.queues.folder import QueueFolder
-from pyhrf.execution.queues.jobs import QueueJobs
-from pyhrf.execution.queues.schedulers.base import Scheduler
-
-
-@dataclass(frozen=True, slots=True)
-class QueuePlan:
-    """Where and how to run.
-
-    Attributes
-    ----------
-    scheduler : Scheduler
-        Whose jobs they are.
-    jobs : QueueJobs
-        Its jobs.
-    n_jobs, n_workers : int
-        Jobs at one time, and workers of each.
-    folder : QueueFolder
-        Where they meet.
-    job : Job
-        What to do.
-    """
-
-    scheduler: Scheduler
-    jobs: QueueJobs
-    n_jobs: int
-    n_workers: int
-    folder: QueueFolder
-    job: Job
 
 
 @dataclass(slots=True)
