@@ -512,7 +512,7 @@ def test_run__parcel_that_kills_its_workers_may_be_one_for_a_longer_walltime(mak
 
     queue.pool.estimate = die
     found = estimates(engine, 1)
-    assert "n1: for want of memory, " in found[1].reason
+    assert "n1: perhaps out of memory, " in found[1].reason
     assert "memory and walltime in section [parallel-queue]" in found[1].reason
 
 

@@ -34,10 +34,33 @@ if TYPE_CHECKING:
     from pyhrf.results import Results
 
 _SIZE = "300"
-_SEVERAL = {
-    *("--participant-label", "--participant_label", "--session-label", "--session_label"),
-    *("--task", "--task-id", "--run", "--acq", "--ce", "--rec", "--dir"),
+_SHARED = "  [default: all; they share the responses]"
+_LABELS = {
+    "sub": (
+        ("--participant-label", "--participant_label", "participants"),
+        "Participants, such as 01 02, with or without sub-.  [default: all]",
+    ),
+    "ses": (("--session-label", "--session_label", "sessions"), f"Sessions.{_SHARED}"),
+    "task": (
+        ("--task", "--task-id", "tasks"),
+        "Tasks; each is analysed separately.  [default: all with events]",
+    ),
+    "run": (("--run", "runs"), f"Runs.{_SHARED}"),
+    "acq": (
+        ("--acq",),
+        "Acquisition (acq-LABEL) to use where a run has several, or several to use as separate "
+        "scans; none for files without this label.",
+    ),
+    "ce": (("--ce",), "Contrast agents (ce-LABEL), used like --acq."),
+    "rec": (
+        ("--rec",),
+        "Reconstruction (rec-LABEL) to use where a scan has several; none for files without this "
+        "label.",
+    ),
+    "dir": (("--dir",), f"Phase encoding directions (dir-LABEL).{_SHARED}"),
 }
+"""Options that choose files by their labels, with their help, by entity."""
+_SEVERAL = {name for names, _ in _LABELS.values() for name in names}
 """Options that take several labels, as ``--participant-label 01 02``."""
 
 
@@ -75,19 +98,11 @@ def _labels(entity: str) -> Any:
     return split
 
 
-def _with_labels_of(command: Any) -> Any:
-    """Add the options that choose among files by other entities."""
-    texts = {
-        "dir": "Phase encoding directions (dir-LABEL).  [default: all; they share the responses]",
-        "rec": "Reconstruction (rec-LABEL) to use where a scan has several; none for files without "
-        "this label.",
-        "ce": "Contrast agents (ce-LABEL), used like --acq.",
-        "acq": "Acquisition (acq-LABEL) to use where a run has several, or several to use as "
-        "separate scans; none for files without this label.",
-    }
-    for entity, text in texts.items():
+def _label_options(command: Any) -> Any:
+    """Add the options that choose among files by their labels."""
+    for entity, (names, text) in reversed(_LABELS.items()):
         command = click.option(
-            f"--{entity}", multiple=True, callback=_labels(entity), metavar="LABELS", help=text
+            *names, multiple=True, callback=_labels(entity), metavar="LABELS", help=text
         )(command)
     return command
 
@@ -133,42 +148,7 @@ def _parcellation(
 @click.argument("bids_dir", type=FILE, metavar="BIDS_DIR")
 @click.argument("out_dir", type=FILE, metavar="OUT_DIR")
 @click.argument("level", type=click.Choice(["participant", "group"]), metavar="participant")
-@click.option(
-    "--participant-label",
-    "--participant_label",
-    "participants",
-    multiple=True,
-    callback=_labels("sub"),
-    metavar="LABELS",
-    help="Participants, such as 01 02, with or without sub-.  [default: all]",
-)
-@click.option(
-    "--session-label",
-    "--session_label",
-    "sessions",
-    multiple=True,
-    callback=_labels("ses"),
-    metavar="LABELS",
-    help="Sessions.  [default: all; they share the responses]",
-)
-@click.option(
-    "--task",
-    "--task-id",
-    "tasks",
-    multiple=True,
-    callback=_labels("task"),
-    metavar="LABELS",
-    help="Tasks; each is analysed separately.  [default: all with events]",
-)
-@click.option(
-    "--run",
-    "runs",
-    multiple=True,
-    callback=_labels("run"),
-    metavar="LABELS",
-    help="Runs.  [default: all; they share the responses]",
-)
-@_with_labels_of
+@_label_options
 @click.option(
     "--space",
     metavar="SPACE",

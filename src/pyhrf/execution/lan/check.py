@@ -98,7 +98,7 @@ async def _check(settings: LanSettings, slots: Counter[str], timeout: float) -> 
     # One name for the files of all: whoever reads it knows the others'.
     token = f".pyhrf-check-{uuid.uuid4().hex[:12]}"
     visits = [
-        _Visit(settings, HostCheck(host, n), f"{token}-{i}", timeout)
+        _HostVisit(settings, HostCheck(host, n), f"{token}-{i}", timeout)
         for i, (host, n) in enumerate(slots.items())
     ]
     found = LanCheck([visit.check for visit in visits])
@@ -111,7 +111,7 @@ async def _check(settings: LanSettings, slots: Counter[str], timeout: float) -> 
     return found
 
 
-class _Visit:
+class _HostVisit:
     """One host, for as long as the check takes."""
 
     def __init__(self, settings: LanSettings, check: HostCheck, note: str, timeout: float) -> None:
@@ -212,7 +212,7 @@ def _notes_on_means(facts: Probe, n_slots: int, niceness: int) -> list[str]:
 
 
 async def _compare_folders(
-    settings: LanSettings, visits: list[_Visit], found: LanCheck, timeout: float
+    settings: LanSettings, visits: list[_HostVisit], found: LanCheck, timeout: float
 ) -> None:
     """Find out whether what one host wrote is read by the others, and by ``remote_host``."""
     assert settings.remote_path is not None
@@ -235,7 +235,9 @@ async def _compare_folders(
         found.notes.append(await _note_on_remote_host(settings, writers, timeout))
 
 
-async def _note_on_remote_host(settings: LanSettings, writers: list[_Visit], timeout: float) -> str:
+async def _note_on_remote_host(
+    settings: LanSettings, writers: list[_HostVisit], timeout: float
+) -> str:
     """Try to see over SFTP what the hosts wrote."""
     host = str(settings.remote_host)
     seen: list[str] = []

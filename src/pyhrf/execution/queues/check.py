@@ -66,7 +66,7 @@ def check_queue(name: str, settings: QueueSettings, *, job_seconds: float = _JOB
     job_seconds : float
         Seconds to wait for the job; one that still waits in the queue then is no fault.
     """
-    visit = _Visit(name, settings)
+    visit = _QueueVisit(name, settings)
     actions = {
         "installed here": visit.installed,
         "its programs": visit.programs,
@@ -85,7 +85,7 @@ def check_queue(name: str, settings: QueueSettings, *, job_seconds: float = _JOB
     return check
 
 
-class _Visit:
+class _QueueVisit:
     """A scheduler, for as long as the check takes."""
 
     def __init__(self, name: str, settings: QueueSettings) -> None:

@@ -71,7 +71,7 @@ def check_cluster(
 async def _check(settings: ClusterSettings, timeout: float, job_seconds: float) -> Check:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="pyhrf-check-"))
-        visit = _Visit(settings, stack, timeout, job_seconds, Path(folder))
+        visit = _ClusterVisit(settings, stack, timeout, job_seconds, Path(folder))
         actions = {"installed here": visit.installed, "settings": visit.complete}
         if settings.server_id:
             actions["soma-workflow's file here"] = visit.own_file
@@ -96,7 +96,7 @@ async def _check(settings: ClusterSettings, timeout: float, job_seconds: float) 
         return visit.check
 
 
-class _Visit:
+class _ClusterVisit:
     """The cluster, for as long as the check takes."""
 
     def __init__(
