@@ -19,10 +19,6 @@ def density(label: str, kind: str) -> str:
     label : str
         Such as ``91k``.
     kind : {"volume", "gifti", "cifti"}
-
-    Returns
-    -------
-    str
     """
     return f"{label} is the number of {_PLACES.get(kind, 'voxel')}s, rounded"
 

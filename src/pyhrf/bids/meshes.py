@@ -114,10 +114,6 @@ def find_meshes(
     given : mapping of str to Path
         Those that the user names, by hemisphere, which go before all others.
 
-    Returns
-    -------
-    tuple of Path
-
     Raises
     ------
     InputError
@@ -182,10 +178,6 @@ def shipped_mesh(n_nodes: int, hemi: str) -> Path | None:
         By which fsaverage5 is known, which nilearn brings along; and fsaverage6 and fsaverage,
         which are here only if nilearn has fetched them before.
     hemi : {"L", "R"}
-
-    Returns
-    -------
-    Path or None
     """
     from nilearn.datasets import fetch_surf_fsaverage, get_data_dirs
 

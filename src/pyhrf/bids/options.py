@@ -130,10 +130,6 @@ class BidsOptions:
         ----------
         confounds : Path or None
             The file.
-
-        Returns
-        -------
-        NuisanceFiles
         """
         if not self.needs_confounds:
             return NuisanceFiles()

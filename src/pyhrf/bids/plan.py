@@ -88,10 +88,6 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
     tell : callable
         Told which space is taken, and who is left out.
 
-    Returns
-    -------
-    Plan
-
     Raises
     ------
     InputError, ConfigError

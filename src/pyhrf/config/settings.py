@@ -294,10 +294,6 @@ def load_settings(path: Path | str | None = None) -> Settings:
         The file; without it that of ``PYHRF_CONFIG``, else ``~/.pyhrf/config.cfg`` if there is
         one. ``/dev/null`` stands for no settings.
 
-    Returns
-    -------
-    Settings
-
     Raises
     ------
     ConfigError

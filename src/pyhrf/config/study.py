@@ -207,10 +207,6 @@ class Study(_WithEstimators, tag="study"):
         **values
             Values of the fields; sections may be given as dictionaries.
 
-        Returns
-        -------
-        Study
-
         Raises
         ------
         ConfigError
@@ -228,10 +224,6 @@ class Study(_WithEstimators, tag="study"):
         ----------
         **values
             As for `build`, for instance ``output=Path("out"), vem={"n_iterations": 20}``.
-
-        Returns
-        -------
-        Study
 
         Raises
         ------
@@ -255,10 +247,6 @@ class Study(_WithEstimators, tag="study"):
         ----------
         folder : Path, optional
             Itself absolute or relative to the current directory.
-
-        Returns
-        -------
-        Study
         """
         base = (folder or Path()).absolute()
         runs = tuple(run.moved(base.joinpath) for run in self.data.runs)
