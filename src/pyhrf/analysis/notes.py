@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
-_LABEL = re.compile("sub-[A-Za-z0-9]+")
+from pyhrf.notices import Note
 
 
 def alike(notes: Iterable[tuple[str, str]]) -> list[str]:
-    """Put notes together that differ only in what they are of, or in figures.
+    """Put notes together that say the same of several studies.
 
     Parameters
     ----------
     notes : iterable of tuple of str
-        The name of a study, and a note of it.
+        The name of a study, and a note of it: a `pyhrf.notices.Note` where it holds paths or
+        numbers.
 
     Returns
     -------
@@ -23,12 +23,13 @@ def alike(notes: Iterable[tuple[str, str]]) -> list[str]:
 
     Examples
     --------
-    >>> alike([("sub-1", "2 of 9 scans censored"), ("sub-2", "3 of 9 scans censored")])
+    >>> note = "{n} of 9 scans censored"
+    >>> alike([("sub-1", Note(note, n=2)), ("sub-2", Note(note, n=3))])
     ['sub-1: note: 2 of 9 scans censored (1 other has such a note, with figures of its own)']
     """
-    shared: dict[tuple[str, int], dict[str, str]] = {}
+    shared: dict[tuple[Hashable, int], dict[str, str]] = {}
     for name, note in notes:
-        kind = re.sub("[0-9.]+", "0", _of_anyone(name, note))
+        kind = note.kind if isinstance(note, Note) else note
         # A study may have several of a kind, such as one for each run.
         nth = sum(name in of_kind for (other, _), of_kind in shared.items() if other == kind)
         shared.setdefault((kind, nth), {})[name] = note
@@ -37,7 +38,7 @@ def alike(notes: Iterable[tuple[str, str]]) -> list[str]:
         (name, note), *others = of_kind.items()
         more = ""
         if others:
-            same = all(_of_anyone(*other) == _of_anyone(name, note) for other in others)
+            same = all(_figures(other) == _figures(note) for _, other in others)
             one = len(others) == 1
             figures = "" if same else f", with figures of {'its' if one else 'their'} own"
             more = f" ({len(others)} other{' has' if one else 's have'} such a note{figures})"
@@ -45,7 +46,5 @@ def alike(notes: Iterable[tuple[str, str]]) -> list[str]:
     return told
 
 
-def _of_anyone(name: str, note: str) -> str:
-    """Take out of a note of whom it is."""
-    label = _LABEL.match(name)
-    return note.replace(name, "").replace(label[0] if label else name, "sub-")
+def _figures(note: str) -> tuple[object, ...]:
+    return note.figures if isinstance(note, Note) else ()

@@ -17,6 +17,7 @@ from pyhrf.inputs.bids_names import read_json
 from pyhrf.inputs.labels import whole_labels
 from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume
+from pyhrf.notices import Figures, Note
 from pyhrf.parcellation.edit import merge_small, split_mask
 from pyhrf.parcellation.resample import resample_labels
 from pyhrf.results import Grid
@@ -79,7 +80,8 @@ def make_parcels(
             )
         except InputError as error:
             raise InputError(f"{parcellation}: {error}") from error
-        notes.append(f"the atlas is resampled to the BOLD grid by nearest neighbour: {difference}")
+        form = "the atlas is resampled to the BOLD grid by nearest neighbour: {difference}"
+        notes.append(Note(form, difference=Figures(difference)))
         notes += _lost(labels, resampled, atlas, bold)
         labels = resampled
     n_on_grid = _count(labels)
@@ -91,7 +93,8 @@ def make_parcels(
             "are both in the same space?"
         )
     if (n_left := n_on_grid - _count(labels)) > 0:
-        notes.append(f"{n_left} of {n_parcels} parcels of the atlas lie outside the brain mask")
+        form = "{n} of {n_parcels} parcels of the atlas lie outside the brain mask"
+        notes.append(Note(form, n=n_left, n_parcels=n_parcels))
     return labels, notes
 
 
@@ -108,8 +111,15 @@ def _lost(labels: Labels, resampled: Labels, atlas: Volume, bold: Volume) -> lis
     small = np.unique(labels[tuple(where[inside].T)])
     outside = np.setdiff1d(missing, small)
     return [
-        f"{len(some)} of {len(numbers)} parcels of the atlas {why} "
-        f"({', '.join(map(str, some[:_SHOWN]))}{', ...' if len(some) > _SHOWN else ''})"
+        Note(
+            "{n} of {n_parcels} parcels of the atlas {why} ({shown})",
+            n=len(some),
+            n_parcels=len(numbers),
+            why=why,
+            shown=Figures(
+                f"{', '.join(map(str, some[:_SHOWN]))}{', ...' if len(some) > _SHOWN else ''}"
+            ),
+        )
         for some, why in (
             (
                 small,
@@ -167,11 +177,10 @@ def without_islands(
         return merged, []
     merged[islands] = 0
     place = "voxel" if edges is None else "node"
-    where = "lies on an island" if n_left_out == 1 else "lie on islands"
-    verb = "is" if n_left_out == 1 else "are"
-    return merged, [
-        f"{n_left_out} of the {place}s {where} of fewer than {smallest} and {verb} in no parcel"
-    ]
+    one = n_left_out == 1
+    where = f"{'lies on an island' if one else 'lie on islands'} of fewer than"
+    form = f"{{n}} of the {place}s {where} {{smallest}} and {'is' if one else 'are'} in no parcel"
+    return merged, [Note(form, n=n_left_out, smallest=smallest)]
 
 
 def _count(labels: Labels) -> int:
@@ -226,9 +235,16 @@ def shared_notes(
         return []
     least = int(np.argmin(sizes))
     return [
-        f"the {runs} have only {n_shared} {of} in common, where one has {usual:.0f} in the median; "
-        f"the smallest, of {sizes[least]}, is {paths[least]}: if that run is faulty, leave it out "
-        "with --run"
+        Note(
+            "the {runs} have only {n} {of} in common, where one has {usual:.0f} in the median; the "
+            "smallest, of {size}, is {path}: if that run is faulty, leave it out with --run",
+            runs=runs,
+            n=n_shared,
+            of=of,
+            usual=usual,
+            size=sizes[least],
+            path=paths[least],
+        )
     ]
 
 

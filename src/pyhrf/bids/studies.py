@@ -23,6 +23,7 @@ from pyhrf.inputs.surfaces import read_head
 from pyhrf.inputs.templates import template_notes
 from pyhrf.inputs.timing import fitting_step, tr_of_files
 from pyhrf.inputs.volumes import open_volume
+from pyhrf.notices import Figures, Note
 from pyhrf.results.names import BIDS_RESULTS
 
 WORK = BIDS_RESULTS
@@ -73,9 +74,11 @@ def make_study(
     if any(run.times.start for run in planned.runs):
         starts = sorted({run.times.start for run in planned.runs})
         notes.append(
-            f"the scans begin {' or '.join(f'{start:g}' for start in starts)} s after the time "
-            "that onsets count from (StartTime, by slice timing correction): onsets are moved by "
-            "that"
+            Note(
+                "the scans begin {starts} s after the time that onsets count from (StartTime, by "
+                "slice timing correction): onsets are moved by that",
+                starts=Figures(" or ".join(f"{start:g}" for start in starts)),
+            )
         )
     notes.extend(doubts_of(run.times for run in planned.runs))
     data = {

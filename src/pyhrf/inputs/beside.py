@@ -13,6 +13,7 @@ from pyhrf.inputs.bids_names import json_beside, parse_name, read_json
 from pyhrf.inputs.series import time_step
 from pyhrf.inputs.sidecars import ScanTimes, doubts_of, scan_times
 from pyhrf.inputs.timing import tr_of_files
+from pyhrf.notices import Figures, Note
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,14 @@ def times_beside(bold: Sequence[Path], *, tr: float | None = None) -> RunTimes:
     starts = tuple(each.start for each in times)
     if any(starts):
         first = next(path for path, start in zip(bold, starts, strict=True) if start)
-        said = " or ".join(f"{start:g}" for start in sorted(set(starts)))
         notes.append(
-            f"{first}: its JSON says that the scans begin {said} s after the time that onsets "
-            "count from (StartTime, by slice timing correction): onsets are moved by that; "
-            "<start_time> in the study file says otherwise"
+            Note(
+                "{path}: its JSON says that the scans begin {said} s after the time that onsets "
+                "count from (StartTime, by slice timing correction): onsets are moved by that; "
+                "<start_time> in the study file says otherwise",
+                path=first,
+                said=Figures(" or ".join(f"{start:g}" for start in sorted(set(starts)))),
+            )
         )
     notes += doubts_of(times)
     used, of_json = tr, [each.tr for each in times]
@@ -76,9 +80,11 @@ def times_beside(bold: Sequence[Path], *, tr: float | None = None) -> RunTimes:
         if each is None or used is None:
             continue
         if tr is None:
-            notes.append(f"{path}: its JSON says TR {each:g} s, which is used, not its header's")
+            form = "{path}: its JSON says TR {tr:g} s, which is used, not its header's"
+            notes.append(Note(form, path=path, tr=each))
         elif not math.isclose(each, tr, rel_tol=1e-3):
-            notes.append(f"{path}: its JSON says TR {each:g} s; the TR that is given is used")
+            form = "{path}: its JSON says TR {tr:g} s; the TR that is given is used"
+            notes.append(Note(form, path=path, tr=each))
     return RunTimes(used, starts, tuple(notes))
 
 

@@ -11,6 +11,7 @@ from pyhrf.errors import InputError, counted
 from pyhrf.inputs.event_lines import Line, is_number, read_lines
 from pyhrf.inputs.headless import AFNI_TIME
 from pyhrf.inputs.paradigm import grouped_events
+from pyhrf.notices import Note
 
 _Event = tuple[float, float, float]  # onset, duration, amplitude
 _NO_EVENT = ("*", "-1")  # of AFNI, alone in a row
@@ -68,8 +69,12 @@ def _is_fsl(path: Path, lines: Sequence[Line], n_runs: int, notes: list[str]) ->
     if not all(float(x) < float(y) for line in lines for x, y in pairwise(line.fields)):
         return True
     notes.append(
-        f"{path}: is read as {_AFNI}; if it is FSL's onset, duration and weight, write the events "
-        "in a BIDS events file"
+        Note(
+            "{path}: is read as {afni}; if it is FSL's onset, duration and weight, write the "
+            "events in a BIDS events file",
+            path=path,
+            afni=_AFNI,
+        )
     )
     return False
 

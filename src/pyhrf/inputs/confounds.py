@@ -17,6 +17,7 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.inputs.confound_table import read_table
 from pyhrf.inputs.scan_lists import read_scans
+from pyhrf.notices import Figures, Note
 
 _MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
 _EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
@@ -185,15 +186,29 @@ def censored_notes(files: Sequence[NuisanceFiles], read: Sequence[Nuisance]) -> 
     if not runs:
         return []
     n_censored, n_scans = sum(run[0] for run in runs), sum(run[1] for run in runs)
-    percent = f"({100 * n_censored / n_scans:.0f} %)"
-    note = f"{runs[0][2]}: {n_censored} of {n_scans} scans censored {percent}"
+    form = "{file}: {n} of {n_scans} scans censored ({percent:.0f} %)"
+    most = runs[0]
     if len(runs) > 1:
-        note = f"{n_censored} of {n_scans} scans of {len(runs)} runs censored {percent}"
+        form = "{n} of {n_scans} scans of {n_runs} runs censored ({percent:.0f} %)"
         most = max(runs, key=lambda run: run[0] / run[1])
         if len({run[:2] for run in runs}) > 1:
-            note += f", most in {most[2]} ({most[0]} of {most[1]})"
+            form += ", most in {file} ({most} of {most_scans})"
     n_not_steady = sum(each.n_not_steady for each in read)
-    return [f"{note}; {_marked(n_not_steady, n_censored)}" if n_not_steady else note]
+    if n_not_steady:
+        form += "; {marked}"
+    return [
+        Note(
+            form,
+            file=Path(most[2]),
+            n=n_censored,
+            n_scans=n_scans,
+            n_runs=len(runs),
+            percent=100 * n_censored / n_scans,
+            most=most[0],
+            most_scans=most[1],
+            marked=Figures(_marked(n_not_steady, n_censored)),
+        )
+    ]
 
 
 def _marked(n_not_steady: int, n_censored: int) -> str:
@@ -225,8 +240,12 @@ def _chosen_values(
     ]
     if still and notes is not None:
         notes.append(
-            f"{path}: {', '.join(still)} {'is' if len(still) == 1 else 'are'} constant, like the "
-            "mean of the run, and therefore without effect"
+            Note(
+                "{path}: {columns} constant, like the mean of the run, and therefore without "
+                "effect",
+                path=path,
+                columns=f"{', '.join(still)} {'is' if len(still) == 1 else 'are'}",
+            )
         )
     return np.column_stack(columns)
 
@@ -241,10 +260,13 @@ def _filled_notes(
         if n_lacking > _USUALLY_LACKING:
             lacking.setdefault(n_lacking, []).append(name)
     for n_lacking, names in lacking.items():
-        yield (
-            f"{path}: {', '.join(names)} {'has' if len(names) == 1 else 'have'} no values for the "
-            f"first {n_lacking} of {len(censored)} scans, which are given the first value that is "
-            "there: leave the column out, or fill it"
+        yield Note(
+            "{path}: {columns} no values for the first {n} of {n_scans} scans, which are given the "
+            "first value that is there: leave the column out, or fill it",
+            path=path,
+            columns=f"{', '.join(names)} {'has' if len(names) == 1 else 'have'}",
+            n=n_lacking,
+            n_scans=len(censored),
         )
 
 
@@ -288,7 +310,8 @@ def chosen_columns(
             if not wanted and notes is not None:
                 like = " or ".join(patterns)
                 what = "outliers" if "outlier" in like else "columns"
-                notes.append(f"{label}: no column is like {like}: the run has no such {what}")
+                form = "{file}: no column is like {like}: the run has no such {what}"
+                notes.append(Note(form, file=Path(label), like=like, what=what))
         for name in wanted:
             if name not in known:
                 of = f" of {word}" if word in STRATEGIES else ""

@@ -28,6 +28,7 @@ from pyhrf.inputs.timing import repetition_times
 from pyhrf.inputs.voxels import percent_change
 from pyhrf.model.durations import in_one_unit
 from pyhrf.model.levels import levels_per_run
+from pyhrf.notices import Note
 from pyhrf.wording import named
 
 
@@ -301,7 +302,7 @@ def open_dataset(
             events,
             duration=volume.n_scans * run_tr,
             hrf_duration=hrf_duration,
-            label=f"{path}, run {number}",
+            label=Note("{path}, run {number}", path=path, number=number),
             notes=notes,
         )
         for number, (path, events, volume, run_tr) in enumerate(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from pyhrf.data import Events, FloatArray
+from pyhrf.notices import Note
 
 _SMALL_MEAN = 0.1  # standard deviations
 
@@ -36,11 +37,14 @@ def off_centre(conditions: Sequence[str], runs: Sequence[Mapping[str, Events]]) 
         mean, sd = amplitudes[name].mean(), amplitudes[name].std()
         other = plain.get(_times(name, runs))
         if other is not None and sd > 0 and abs(mean) > _SMALL_MEAN * sd:
-            yield (
-                f"the condition {name!r} has the events of {other!r} with amplitudes of mean "
-                f"{mean:.3g} (sd {sd:.3g}): both then say much the same, and the levels of "
-                f"{other!r} are those at amplitude 0; take the mean off the amplitudes of "
-                f"{name!r}"
+            yield Note(
+                "the condition {name!r} has the events of {other!r} with amplitudes of mean "
+                "{mean:.3g} (sd {sd:.3g}): both then say much the same, and the levels of "
+                "{other!r} are those at amplitude 0; take the mean off the amplitudes of {name!r}",
+                name=name,
+                other=other,
+                mean=float(mean),
+                sd=float(sd),
             )
 
 

@@ -14,6 +14,7 @@ from pyhrf.errors import InputError, counted
 from pyhrf.inputs.condition_names import NO_VALUE, clean_name, same_letters, says_missing
 from pyhrf.inputs.event_lines import Line, is_number, read_lines
 from pyhrf.inputs.headless import refuse_other_formats
+from pyhrf.notices import Figures, Note
 from pyhrf.wording import named
 
 _CSV_COLUMNS = ("session", "condition", "onset", "duration", "amplitude")
@@ -134,8 +135,12 @@ def read_paradigm(
     if not events:
         raise InputError(f"{path}: holds no event")
     notes.extend(
-        f'{path}: the name "{name}" is written in two ways that look the same (its accents '
-        "composed or not), and taken as one condition"
+        Note(
+            '{path}: the name "{name}" is written in two ways that look the same (its accents '
+            "composed or not), and taken as one condition",
+            path=path,
+            name=name,
+        )
         for name in same_letters(event.written for event in events)
     )
     _refuse_duplicates(events)
@@ -187,11 +192,16 @@ def _rows_below(
     if events:
         numbers = [line.number for line in events]
         notes.append(
-            f"{header.path}: {_rows(numbers)} read as events though they begin with #, for BIDS "
-            "has no comments: remove them if they are meant as such"
+            Note(
+                "{path}: {rows} read as events though they begin with #, because BIDS has no "
+                "comments: remove them if they are meant as such",
+                path=header.path,
+                rows=_rows(numbers),
+            )
         )
     if others:
-        notes.append(f"{header.path}: {_rows(others)} skipped, because they begin with #")
+        form = "{path}: {rows} skipped, because they begin with #"
+        notes.append(Note(form, path=header.path, rows=_rows(others)))
     return sorted([*rows, *events], key=lambda line: line.number)
 
 
@@ -213,8 +223,12 @@ def _read_bids(
     places = _find_bids_columns(header, names, columns, called)
     if "condition" not in places:
         notes.append(
-            f"{path}: has no column {columns.condition} nor another one that could name "
-            f'conditions: all events are taken as one condition, "{_ONLY_CONDITION}"'
+            Note(
+                "{path}: has no column {column} nor another one that could name conditions: all "
+                f'events are taken as one condition, "{_ONLY_CONDITION}"',
+                path=path,
+                column=columns.condition,
+            )
         )
     # A column that was asked for is a modulation: without it nothing is known of the event.
     needed = ["onset", "condition", *(["amplitude"] if columns.amplitude else [])]
@@ -247,15 +261,22 @@ def _read_bids(
     if left_out:
         names_of = [called[what] for what in needed]
         which = f"{', '.join(names_of[:-1])} or {names_of[-1]}"
-        notes.append(f"{path}: {_rows(left_out)} left out, for {which} is {NO_VALUE}")
+        form = f"{{path}}: {{rows}} left out, because {{which}} is {NO_VALUE}"
+        notes.append(Note(form, path=path, rows=_rows(left_out), which=which))
     notes.extend(
-        f"{path}: {called[what]} is {NO_VALUE} in {_rows(lines_without)}, taken as "
-        f"{_BIDS_DEFAULTS[what]:g}"
+        Note(
+            f"{{path}}: {{column}} is {NO_VALUE} in {{rows}}, taken as {{default:g}}",
+            path=path,
+            column=called[what],
+            rows=_rows(lines_without),
+            default=_BIDS_DEFAULTS[what],
+        )
         for what, lines_without in gaps.items()
         if lines_without
     )
     if others := sorted(words - {NO_VALUE}):
-        notes.append(f"{path}: {' and '.join(others)} is read as {NO_VALUE}, what is not there")
+        form = f"{{path}}: {{words}} is read as {NO_VALUE}, what is not there"
+        notes.append(Note(form, path=path, words=" and ".join(others)))
 
 
 def _find_bids_columns(
@@ -283,9 +304,9 @@ def _find_bids_columns(
     return {what: names.index(word) for what, word in words.items() if word in names}
 
 
-def _rows(numbers: list[int]) -> str:
+def _rows(numbers: list[int]) -> Figures:
     shown = ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
-    return f"{len(numbers)} row{'s' if len(numbers) > 1 else ''} (line {shown})"
+    return Figures(f"{counted(len(numbers), 'row')} (line {shown})")
 
 
 def _checked(event: _Event) -> _Event:

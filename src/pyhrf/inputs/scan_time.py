@@ -9,6 +9,7 @@ import numpy as np
 
 from pyhrf.data import Events
 from pyhrf.errors import InputError, counted
+from pyhrf.notices import Figures, Note
 
 _LONG_ONSET = 3600.0  # seconds; hardly a run goes on for an hour
 _LONG_EVENT = 60.0  # seconds; a longer one that fills half of its run is asked about
@@ -63,16 +64,27 @@ def within_scan_time(
             )
         if these.durations.max() > max(_LONG_EVENT, duration / 2):
             notes.append(
-                f'{label}: events of "{condition}" last up to {these.durations.max():g} s; '
-                "durations are in seconds: are they?"
+                Note(
+                    '{of}: events of "{condition}" last up to {longest:g} s; durations are in '
+                    "seconds: are they?",
+                    of=label,
+                    condition=condition,
+                    longest=float(these.durations.max()),
+                )
             )
         outside = these.onsets[~inside]
         if outside.size:
             shown = ", ".join(f"{onset:g}" for onset in outside[:5])
             notes.append(
-                f'{label}: {outside.size} event{"s" if outside.size > 1 else ""} of "{condition}" '
-                f"outside the scan time (0 to {duration:g} s) left out: onset {shown}"
-                f"{', ...' if outside.size > 5 else ''} s"
+                Note(
+                    '{of}: {events} of "{condition}" outside the scan time (0 to {end:g} s) left '
+                    "out: onset {shown} s",
+                    of=label,
+                    events=Figures(counted(outside.size, "event")),
+                    condition=condition,
+                    end=duration,
+                    shown=Figures(f"{shown}{', ...' if outside.size > 5 else ''}"),
+                )
             )
     return kept
 
@@ -84,9 +96,14 @@ def _doubted_onsets(events: Mapping[str, Events], duration: float, label: str) -
     if 2 * n_late > len(onsets):
         milliseconds = onsets.max() / 1000 < duration
         ask = "are these milliseconds?" if milliseconds else "do these count from another time?"
-        yield (
-            f"{label}: {n_late} of {counted(len(onsets), 'event')} begin after the last scan, at "
-            f"{duration:g} s: onsets are seconds after the first scan of their run: {ask}"
+        yield Note(
+            "{of}: {n} of {events} begin after the last scan, at {end:g} s: onsets are seconds "
+            "after the first scan of their run: {ask}",
+            of=label,
+            n=n_late,
+            events=Figures(counted(len(onsets), "event")),
+            end=duration,
+            ask=ask,
         )
 
 

@@ -33,6 +33,7 @@ from pyhrf.inputs.surfaces import (
 )
 from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
+from pyhrf.notices import Figures, Note
 from pyhrf.wording import named
 
 Series = Volume | NodeSeries
@@ -191,7 +192,11 @@ def _unoriented(volumes: Sequence[Volume]) -> tuple[str, ...]:
         return ()
     others = f", nor does that of {counted(len(lost) - 1, 'other file')}" if lost[1:] else ""
     return (
-        f"{lost[0]}: its header does not say how it lies in space (qform_code and sform_code are "
-        f"0){others}: files are matched voxel by voxel, and left and right cannot be known, here "
-        "and in the maps",
+        Note(
+            "{path}: its header does not say how it lies in space (qform_code and sform_code are "
+            "0){others}: files are matched voxel by voxel, and left and right cannot be known, "
+            "here and in the maps",
+            path=lost[0],
+            others=Figures(others),
+        ),
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from pyhrf.errors import InputError, counted
 from pyhrf.inputs.series import lengths, time_step
+from pyhrf.notices import Figures, Note
 
 _CORRECTED = "SliceTimingCorrected"
 _MAX_TR = 30.0
@@ -108,10 +109,12 @@ def scan_times(
     why = f"{_CORRECTED} is true"
     if corrected is None:
         why = f"fMRIPrep before {_FIRST_WITH_START} corrects slice times unless it is told not to"
-    doubt = (
-        f"{why}, and StartTime is missing: the scans are taken to show the middle of their "
-        f"acquisition, {middle:g} s after its beginning; StartTime in the JSON of the series, in "
-        "seconds, says otherwise"
+    doubt = Note(
+        "{why}, and StartTime is missing: the scans are taken to show the middle of their "
+        "acquisition, {middle:g} s after its beginning; StartTime in the JSON of the series, in "
+        "seconds, says otherwise",
+        why=why,
+        middle=middle,
     )
     return ScanTimes(tr, middle, (*doubts, doubt))
 
@@ -121,7 +124,9 @@ def doubts_of(runs: Iterable[ScanTimes]) -> list[str]:
     all_runs = list(runs)
     counts = Counter(doubt for run in all_runs for doubt in run.doubts)
     return [
-        doubt if n_runs == len(all_runs) else f"of {counted(n_runs, 'run')}: {doubt}"
+        doubt
+        if n_runs == len(all_runs)
+        else Note("of {runs}: {doubt}", runs=Figures(counted(n_runs, "run")), doubt=doubt)
         for doubt, n_runs in counts.items()
     ]
 
@@ -218,15 +223,22 @@ def _volume_timing(about: Mapping[str, Any], bold: Path) -> tuple[float | None, 
     doubts = []
     if times[0]:
         doubts.append(
-            f"VolumeTiming begins at {times[0]:g} s: onsets are taken to count from the first "
-            "scan, as BIDS has it"
+            Note(
+                "VolumeTiming begins at {begin:g} s: onsets are taken to count from the first "
+                "scan, as BIDS has it",
+                begin=times[0],
+            )
         )
     # What cannot be opened is refused elsewhere, in other words.
     if bold.is_file() and len(times) not in (found := lengths(bold)):
         doubts.append(
-            f"VolumeTiming gives the times of {counted(len(times), 'scan')}, and the series has "
-            f"{' or '.join(map(str, found))}: onsets are taken to count from the first that is "
-            "there; if scans were taken away at the beginning, give events counted from there"
+            Note(
+                "VolumeTiming gives the times of {scans}, and the series has {found}: onsets are "
+                "taken to count from the first that is there; if scans were taken away at the "
+                "beginning, give events counted from there",
+                scans=Figures(counted(len(times), "scan")),
+                found=Figures(" or ".join(map(str, found))),
+            )
         )
     return round(step, 6), tuple(doubts)
 

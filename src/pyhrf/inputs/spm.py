@@ -17,6 +17,7 @@ from pyhrf.data import Events, FloatArray
 from pyhrf.errors import InputError, counted
 from pyhrf.inputs import spm_file
 from pyhrf.inputs.spm_file import SpmDesign
+from pyhrf.notices import Figures, Note
 from pyhrf.wording import named
 
 __all__ = ["SpmDesign", "is_spm", "read_spm", "sessions_of"]
@@ -145,10 +146,15 @@ def sessions_of(
         confounds = design.confounds[session]
         if confounds is not None and notes is not None:
             regressors = counted(confounds.shape[1], "regressor")
-            what = f"{label}, session {session + 1}: its {regressors} (SPM.Sess.C)"
+            what = Note(
+                "{path}, session {number}: its {regressors} (SPM.Sess.C)",
+                path=Path(label),
+                number=session + 1,
+                regressors=Figures(regressors),
+            )
             are = "is" if confounds.shape[1] == 1 else "are"
             if n_sessions == n_runs:
-                notes.append(f"{what} {are} taken as confounds")
+                notes.append(Note("{what} {are} taken as confounds", what=what, are=are))
             elif number == 0:
                 notes.append(
                     f"{what} {are} of one session, and not used for {n_runs} runs; give the "

@@ -21,6 +21,7 @@ from pyhrf.data import Events, FloatArray
 from pyhrf.errors import InputError, counted
 from pyhrf.files import read_regular
 from pyhrf.inputs.condition_names import clean_name
+from pyhrf.notices import Note
 
 MEMORY = 1 << 30
 """Bytes that reading may take: the largest designs need a tenth of that."""
@@ -59,7 +60,7 @@ class SpmDesign:
 
 def answer(path: Path) -> str:
     """Read a file and give the text that `from_json` understands, whatever is in it."""
-    notes: list[str] = []
+    notes: list[Note] = []
     try:
         design = parse_spm(path, notes)
     except InputError as error:
@@ -73,14 +74,15 @@ def answer(path: Path) -> str:
         )
     runs = [{name: _lists(events) for name, events in run.items()} for run in design.runs]
     confounds = [None if each is None else each.tolist() for each in design.confounds]
-    return json.dumps(asdict(design) | {"runs": runs, "confounds": confounds, "notes": notes})
+    said = [[note.form, {**note.values, "path": str(path)}] for note in notes]
+    return json.dumps(asdict(design) | {"runs": runs, "confounds": confounds, "notes": said})
 
 
 def _lists(events: Events) -> list[list[float]]:
     return [events.onsets.tolist(), events.durations.tolist(), events.amplitudes.tolist()]
 
 
-def from_json(text: bytes | str) -> tuple[SpmDesign, list[str]]:
+def from_json(text: bytes | str) -> tuple[SpmDesign, list[Note]]:
     """Give the design and the notes of `answer`.
 
     Raises
@@ -105,16 +107,19 @@ def from_json(text: bytes | str) -> tuple[SpmDesign, list[str]]:
         confounds=tuple(confounds),
         in_scans=found["in_scans"],
     )
-    return design, found["notes"]
+    notes = [
+        Note(form, **{**values, "path": Path(values["path"])}) for form, values in found["notes"]
+    ]
+    return design, notes
 
 
-def parse_spm(path: Path, notes: list[str]) -> SpmDesign:
+def parse_spm(path: Path, notes: list[Note]) -> SpmDesign:
     """Read the design of an SPM.mat, in this process.
 
     Parameters
     ----------
     path : Path
-    notes : list of str
+    notes : list of Note
         As of `pyhrf.inputs.spm.read_spm`.
 
     Raises
@@ -203,7 +208,7 @@ def _names(value: Any) -> list[str]:
 
 
 def _events(
-    path: Path, number: int, session: Any, unit: float, notes: list[str]
+    path: Path, number: int, session: Any, unit: float, notes: list[Note]
 ) -> dict[str, Events]:
     """Give the events of a session by condition, seconds."""
     found: dict[str, Events] = {}
@@ -228,7 +233,14 @@ def _events(
         ]
         if modulations:
             notes.append(
-                f"{label}: the modulation by {', '.join(map(str, modulations))} is left out"
+                Note(
+                    '{path}, session {number}, condition "{condition}": the modulation by '
+                    "{modulations} is left out",
+                    path=path,
+                    number=number,
+                    condition=name,
+                    modulations=", ".join(map(str, modulations)),
+                )
             )
     return found
 
@@ -248,14 +260,20 @@ def _confounds(path: Path, number: int, session: Any, n_scans: int) -> FloatArra
     return columns
 
 
-def _note_reference(path: Path, spm: Any, tr: float, notes: list[str]) -> None:
+def _note_reference(path: Path, spm: Any, tr: float, notes: list[Note]) -> None:
     """Tell when SPM takes a scan not for its beginning: peaks are earlier here by as much."""
     bins, onset = (getattr(spm.xBF, name, None) for name in ("T", "T0"))
     if isinstance(bins, int | float) and isinstance(onset, int | float) and 1 < onset <= bins:
         notes.append(
-            f"{path}: SPM takes each scan {tr * (onset - 1) / bins:.3g} s after its beginning "
-            f"(SPM.xBF.T0 is {onset:g} of {bins:g}), and PyHRF at its beginning: where slices are "
-            "timed so, responses peak that much later than PyHRF says"
+            Note(
+                "{path}: SPM takes each scan {later:.3g} s after its beginning (SPM.xBF.T0 is "
+                "{onset:g} of {bins:g}), and PyHRF at its beginning: where slices are timed so, "
+                "responses peak that much later than PyHRF says",
+                path=path,
+                later=tr * (onset - 1) / bins,
+                onset=onset,
+                bins=bins,
+            )
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pyhrf.errors import InputError
 from pyhrf.inputs.series import Series
 from pyhrf.inputs.spm import SpmDesign
+from pyhrf.notices import Note
 from pyhrf.wording import named
 
 _MAX_TR = 30.0
@@ -51,8 +52,9 @@ def repetition_times(
     """
     if tr is not None:
         _check_tr(tr, "the TR that is given", cure="seconds are meant")
+        form = "{path}: says TR {own:g} s; the TR that is given, {tr:g} s, is used"
         notes.extend(
-            f"{path}: says TR {design.tr:g} s; the TR that is given, {tr:g} s, is used"
+            Note(form, path=path, own=design.tr, tr=tr)
             for path, design in designs.items()
             if _differ(design.tr, tr)
         )
@@ -62,20 +64,27 @@ def repetition_times(
     trs: list[float] = []
     for series, path in zip(bold, paradigms, strict=True):
         if path in designs:
-            own, source = designs[path].tr, f"{path} says"
+            own, source = designs[path].tr, Note("{path} says", path=path)
             _check_tr(own, f"{path}: the TR (SPM.xY.RT)", cure=f"give it ({named('tr')})")
-            _compare_header(series, own, f"that of {path}", notes)
+            _compare_header(series, own, Note("that of {path}", path=path), notes)
         elif series.tr is None:
             raise InputError(
                 f"{series.path}: the header gives no TR: give it in seconds ({named('tr')})"
             )
         else:
-            own, source = float(series.tr), "the header says"
+            own, source = float(series.tr), Note("the header says")
             _check_tr(own, f"{series.path}: the TR of the header", cure=f"give it ({named('tr')})")
         if trs and _differ(own, trs[0]):
             notes.append(
-                f"{series.path}: {source} TR {own:g} s and that of {bold[0].path} is {trs[0]:g} s; "
-                "each run is taken with its own"
+                Note(
+                    "{path}: {source} TR {own:g} s and that of {first} is {tr:g} s; each run is "
+                    "taken with its own",
+                    path=series.path,
+                    source=source,
+                    own=own,
+                    first=bold[0].path,
+                    tr=trs[0],
+                )
             )
         # Headers hold single precision: what differs by its rounding is one TR.
         trs.append(own if not trs or _differ(own, trs[0]) else trs[0])
@@ -90,7 +99,13 @@ def _compare_header(series: Series, tr: float, used: str, notes: list[str]) -> N
     """Tell if a header says another TR than the one that is used."""
     if series.tr is not None and _differ(series.tr, tr):
         notes.append(
-            f"{series.path}: the header says TR {series.tr:g} s; {used}, {tr:g} s, is used"
+            Note(
+                "{path}: the header says TR {own:g} s; {used}, {tr:g} s, is used",
+                path=series.path,
+                own=float(series.tr),
+                used=used,
+                tr=tr,
+            )
         )
 
 

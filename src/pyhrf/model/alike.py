@@ -10,6 +10,7 @@ from pyhrf.data import Experiment, FloatArray
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.hrf import canonical_hrf
 from pyhrf.model.nuisance import experiment_nuisance
+from pyhrf.notices import Note
 from pyhrf.parameters.model import ModelSettings
 
 # In artificial data of two conditions (pairs of events 0.5 to 8 s apart, and blocks in turns with
@@ -54,21 +55,24 @@ def alike_conditions(experiment: Experiment, model: ModelSettings) -> list[str]:
         for m, n in pairs[:_MOST]
     ]
     if len(pairs) > _MOST:
-        found.append(
-            f"{len(pairs) - _MOST} more pairs of conditions correlate by more than {_ALIKE:g}"
-        )
+        form = f"{{n}} more pairs of conditions correlate by more than {_ALIKE:g}"
+        found.append(Note(form, n=len(pairs) - _MOST))
     return found
 
 
 def _sentence(one: str, other: str, correlation: float) -> str:
-    alike = (
-        f"the responses to {one!r} and {other!r} can hardly be told apart: without drifts and "
-        f"confounds their regressors correlate by {correlation:.2f}, so that levels are uncertain "
-        "and one may be called active for the other; "
-    )
+    cure = "leave one of them out, as the baseline of the other, or put pauses between them"
     if correlation > 0:
-        return alike + "make one condition of them, or vary the time between their events"
-    return alike + "leave one of them out, as the baseline of the other, or put pauses between them"
+        cure = "make one condition of them, or vary the time between their events"
+    return Note(
+        "the responses to {one!r} and {other!r} can hardly be told apart: without drifts and "
+        "confounds their regressors correlate by {correlation:.2f}, so that levels are uncertain "
+        "and one may be called active for the other; {cure}",
+        one=one,
+        other=other,
+        correlation=correlation,
+        cure=cure,
+    )
 
 
 def _regressors(experiment: Experiment, model: ModelSettings) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pyhrf.data import Events
 from pyhrf.errors import counted
+from pyhrf.notices import Figures, Note
 
 _LONGEST = 1.0  # seconds: of an event as strong as an impulse, of which the integral is 1
 
@@ -55,8 +56,14 @@ def _mixed(runs: Sequence[Mapping[str, Events]], notes: list[str]) -> Iterator[t
         if lasting.size and n_impulses:
             length = min(float(lasting.min()), _LONGEST)
             notes.append(
-                f'{n_impulses} of {counted(len(durations), "event")} of "{name}" have the duration '
-                f"0 and the others last: they are taken as events of {length:g} s, for an impulse "
-                "counts as much as 1 s; if 0 means that the duration is unknown, write one"
+                Note(
+                    '{n} of {events} of "{name}" have the duration 0 and the others last: they are '
+                    "taken as events of {length:g} s, since an impulse counts as much as 1 s; if 0 "
+                    "means that the duration is unknown, write one",
+                    n=n_impulses,
+                    events=Figures(counted(len(durations), "event")),
+                    name=name,
+                    length=length,
+                )
             )
             yield name, length
