@@ -18,7 +18,7 @@ from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.runner import Interrupted
 from pyhrf.execution.serial import SerialEngine
-from pyhrf.execution.soma.notes import Notes
+from pyhrf.execution.soma.notes import WorkflowNotes
 from pyhrf.execution.watch import Watch
 from pyhrf.results import Results
 from pyhrf.simulation.datasets import write_dataset
@@ -338,7 +338,7 @@ def test_analyse_all__says_that_a_workflow_may_go_on(studies, tmp_path):
     analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=Told())
     (run,) = (tmp_path / "out" / ".journal").glob("run-*")
     (run / "cluster").mkdir()
-    Notes("study", "/somewhere", "pyhrf_out_1234").save(run / "cluster")
+    WorkflowNotes("study", "/somewhere", "pyhrf_out_1234").save(run / "cluster")
     told = Told()
     analyse_all(studies, directory=tmp_path / "out", engine="serial", tell=told)
     assert "(pyhrf_out_1234) may still be running" in told

@@ -13,7 +13,7 @@ from pyhrf.execution.directory_lock import DirectoryLock
 from pyhrf.execution.engines import ENGINES, begin_anew, cancel, make_engine, tell_unfinished
 from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.execution.soma.engine import SomaEngine
-from pyhrf.execution.soma.notes import Notes
+from pyhrf.execution.soma.notes import WorkflowNotes
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def left(tmp_path):
     output = tmp_path / "results"
     folder = folder_of_engine(output, "cluster")
     (folder / "run").mkdir(parents=True)
-    Notes("study", str(folder / "run"), "pyhrf_x").save(folder)
+    WorkflowNotes("study", str(folder / "run"), "pyhrf_x").save(folder)
     (output / ".journal" / "study.json").write_text("{}")
     return output
 

@@ -8,7 +8,7 @@ import pytest
 
 from pyhrf.errors import EngineError
 from pyhrf.execution.check_steps import Check, Step, go_through
-from pyhrf.execution.ssh.shells import Here, Reply
+from pyhrf.execution.ssh.shells import LocalShell, Reply
 
 
 def passed(check: Check) -> list[bool | None]:
@@ -67,14 +67,14 @@ def test_check__is_not_usable_before_all_was_tried() -> None:
 
 
 def test_here__gives_status_and_both_streams() -> None:
-    said = asyncio.run(Here().run("cat; echo no >&2; exit 3", text="heard"))
+    said = asyncio.run(LocalShell().run("cat; echo no >&2; exit 3", text="heard"))
     assert said == Reply(3, "heard", "no\n")
 
 
 def test_here__ends_what_is_taken_back() -> None:
     async def try_it() -> None:
         async with asyncio.timeout(0.2):
-            await Here().run("sleep 60")
+            await LocalShell().run("sleep 60")
 
     with pytest.raises(TimeoutError):
         asyncio.run(try_it())

@@ -20,7 +20,7 @@ from pyhrf.execution.soma.resource import (
     start_database,
 )
 from pyhrf.execution.soma.way_back import check_way_back
-from pyhrf.execution.ssh.shells import AS_SOMA, Here, Reply
+from pyhrf.execution.ssh.shells import AS_SOMA, LocalShell, Reply
 
 pytest.importorskip("soma_workflow")
 
@@ -76,7 +76,7 @@ def test_cure_of_sacct__puts_the_stand_in_first(home: Path, python: str, before:
         (home / "bin" / "sacct").symlink_to(home / "gone")
     given = python if python.startswith("~") else str(folder)
     type_it(f"run there: {cure_of_sacct(given)}")
-    said = asyncio.run(Here().run(f"{AS_SOMA}sacct --version; echo $FIRST"))
+    said = asyncio.run(LocalShell().run(f"{AS_SOMA}sacct --version; echo $FIRST"))
     assert said.out == "stand-in\n1\n"
 
 
@@ -143,7 +143,7 @@ class Account:
 
     async def run(self, command: str, *, text: str = "", seconds: float = 20) -> Reply:
         command = f"PATH={self._folder}:$PATH; {command}"
-        return await Here().run(command, text=text, seconds=seconds)
+        return await LocalShell().run(command, text=text, seconds=seconds)
 
 
 def way_back(programs: Path) -> EngineError | None:
@@ -213,7 +213,9 @@ def test_check_way_back__sees_a_login_that_runs_nothing(home: Path, tmp_path: Pa
 def test_start_database__cure_ends_the_server_that_does_not_answer(home: Path):
     python = program(home / "python", f'#!/bin/sh\necho "$@" > {home.parent}/started\n')
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as old:
-        start = start_database(Here(), f"'{python}'", "MY CLUSTER", was="no answer", pid=old.pid)
+        start = start_database(
+            LocalShell(), f"'{python}'", "MY CLUSTER", was="no answer", pid=old.pid
+        )
         with pytest.raises(EngineError) as caught:
             asyncio.run(start)
         type_it(f"{caught.value.cure} wait")

@@ -13,7 +13,7 @@ import pytest
 from pyhrf.errors import EngineError
 from pyhrf.execution.soma.resource import check_sacct
 from pyhrf.execution.soma.sacct import FIELDS, job_row, parse_job, table
-from pyhrf.execution.ssh.shells import Here, Reply
+from pyhrf.execution.ssh.shells import LocalShell, Reply
 
 STAND_IN = f'#!/bin/sh\nexec "{sys.executable}" -m pyhrf.execution.soma.sacct "$@"\n'
 LINE = (
@@ -124,7 +124,7 @@ def test_check_sacct__takes_nothing_but_the_stand_in(tmp_path: Path) -> None:
         """The shell of an account whose ``sacct`` is a given program."""
 
         async def run(self, command: str, *, text: str = "") -> Reply:
-            return await Here().run(f"PATH={tmp_path}:/usr/bin:/bin; {command}", text=text)
+            return await LocalShell().run(f"PATH={tmp_path}:/usr/bin:/bin; {command}", text=text)
 
     scontrol(tmp_path, LINE)
     program(

@@ -18,7 +18,7 @@ from pyhrf.execution.soma import engine as soma
 from pyhrf.execution.soma.cluster import Cluster
 from pyhrf.execution.soma.engine import SomaEngine
 from pyhrf.execution.soma.folder import ClusterLostError, LocalFolder
-from pyhrf.execution.soma.notes import Notes
+from pyhrf.execution.soma.notes import WorkflowNotes
 from pyhrf.execution.soma.setup import check_sacct_there, check_versions, check_words
 from pyhrf.execution.ssh.shells import Reply
 
@@ -80,7 +80,9 @@ class Earlier:
         )
         self.engine._reach = lambda notes, token="": self.cluster
         given = {"study": "S", "workflow": 7, "jobs": {8: [2], 9: [3]}, "deaths": {1: 3, 2: 1}}
-        self.notes = Notes(path=str(tmp_path / "run"), name=NAME, round=2, **{**given, **notes})
+        self.notes = WorkflowNotes(
+            path=str(tmp_path / "run"), name=NAME, round=2, **{**given, **notes}
+        )
         self.notes.save(self.engine.folder)
 
     def attach(self, *parcels):
@@ -99,7 +101,7 @@ def test_attach__to_a_workflow_that_has_any_of_the_parcels(tmp_path, parcels):
     assert run is not None
     assert earlier.client.deleted == []
     assert run.notes.deaths == ({2: 1} if 1 in parcels else {1: 3, 2: 1})
-    assert Notes.load(earlier.engine.folder) == run.notes
+    assert WorkflowNotes.load(earlier.engine.folder) == run.notes
     assert "workflow 7 is still running on R" in earlier.said[0]
 
 
@@ -108,7 +110,7 @@ def test_attach__not_where_none_of_its_parcels_is_awaited(tmp_path):
     assert earlier.attach(1, 4) is None
     assert earlier.client.deleted == [7]
     assert not (tmp_path / "run").exists()
-    assert Notes.load(earlier.engine.folder) is None
+    assert WorkflowNotes.load(earlier.engine.folder) is None
 
 
 def test_attach__to_a_workflow_that_has_just_ended(tmp_path):
@@ -176,7 +178,7 @@ def test_run__all_delivered_whatever_happens_at_the_end(tmp_path, error):
     earlier.folder.remove = fail
     assert delivered(earlier) == [2, 3]
     assert f"{error}; {tmp_path / 'run'} and the workflow {NAME} may be left" in earlier.said[-1]
-    assert Notes.load(earlier.engine.folder) is not None, "for --cancel to find it"
+    assert WorkflowNotes.load(earlier.engine.folder) is not None, "for --cancel to find it"
 
 
 def test_run__closed_on_purpose_stops_the_workflow(tmp_path):
@@ -205,7 +207,7 @@ def test_run_batches__full_disk_here_leaves_the_workflow(tmp_path, monkeypatch):
     ):
         run_batches(earlier.engine, BATCHES, journal, load=load, estimator=FakeEstimator())
     assert earlier.client.deleted == []
-    assert Notes.load(earlier.engine.folder) is not None
+    assert WorkflowNotes.load(earlier.engine.folder) is not None
 
 
 def test_run_batches__fault_of_the_program_leaves_the_workflow(tmp_path, monkeypatch):
@@ -264,7 +266,9 @@ def test_resume__settings_under_which_the_workflow_is_not_found(
 ):
     monkeypatch.setattr(soma, "SomaClient", StillClient)
     settings = ClusterSettings(server_id="R", remote_path="/x")
-    notes = Notes("S", str(tmp_path / "run"), NAME, server_id="R", server="login", login="me")
+    notes = WorkflowNotes(
+        "S", str(tmp_path / "run"), NAME, server_id="R", server="login", login="me"
+    )
     for keys, refused in (({}, False), (changes, True)):
         made = SomaEngine(settings.model_copy(update=keys), tell=print)
         made.folder = tmp_path

@@ -16,7 +16,7 @@ from pyhrf.execution.packing import pack_estimates
 from pyhrf.execution.soma.engine import SomaEngine
 from pyhrf.execution.soma.folder import ClusterLostError
 from pyhrf.execution.soma.job import JobSettings, pack_results
-from pyhrf.execution.soma.notes import Notes
+from pyhrf.execution.soma.notes import WorkflowNotes
 
 
 class Estimator(FakeEstimator):
@@ -105,7 +105,7 @@ def test_engine__leftovers_of_a_killed_run_are_cleared_up(tmp_path):
     folder = made.folder / "run"
     folder.mkdir(parents=True)
     made.resume("study", fresh=False)
-    Notes(made._study, str(folder), "pyhrf_x", round=1, jobs={0: [1]}).save(made.folder)
+    WorkflowNotes(made._study, str(folder), "pyhrf_x", round=1, jobs={0: [1]}).save(made.folder)
     assert made.resume("study", fresh=False) == []
     assert list(made.run([], load=load, estimator=Estimator())) == []
     assert list(tmp_path.iterdir()) == []
@@ -126,7 +126,7 @@ def test_resume__brings_what_was_packed_and_what_came_later(tmp_path, packed):
         if i + 1 == len(packed):
             (folder / JobSettings.FILE).write_bytes(JobSettings(made._study, 1.0).to_json())
             pack_results(folder)
-    Notes(made._study, str(folder), "pyhrf_x").save(made.folder)
+    WorkflowNotes(made._study, str(folder), "pyhrf_x").save(made.folder)
     found = {e.parcel: e for result in made.resume("study", fresh=False) for e in result.estimates}
     assert sorted(found) == [1, 2, 3]
     assert made.resume("another study", fresh=False) == []
@@ -143,7 +143,7 @@ def test_resume__takes_what_was_pushed_when_the_cluster_is_away(tmp_path, monkey
     (made.folder / "result-0-4.npz").write_bytes(pack_estimates(estimates, about=about))
     (made.folder / JobSettings.FILE).write_bytes(JobSettings(made._study, 1.0).to_json())
     pack_results(made.folder)
-    Notes(made._study, "/far/away", "pyhrf_x").save(made.folder)
+    WorkflowNotes(made._study, "/far/away", "pyhrf_x").save(made.folder)
 
     def away(*_):
         raise ClusterLostError("host login: no answer")
@@ -161,12 +161,12 @@ def test_cancel__removes_what_was_left(tmp_path):
     made = engine(tmp_path)
     (made.folder / "run").mkdir(parents=True)
     (made.folder / "run" / "at-1").touch()
-    Notes("study", str(made.folder / "run"), "pyhrf_x").save(made.folder)
+    WorkflowNotes("study", str(made.folder / "run"), "pyhrf_x").save(made.folder)
     assert made.cancel() is True
     assert list(tmp_path.iterdir()) == []
 
 
 def test_notes__are_json_for_whoever_looks(tmp_path):
-    Notes("s", "/p", "n").save(tmp_path)
+    WorkflowNotes("s", "/p", "n").save(tmp_path)
     (path,) = tmp_path.iterdir()
     assert json.loads(path.read_text())["name"] == "n"

@@ -25,7 +25,7 @@ from pyhrf.execution.soma import run as soma_run
 from pyhrf.execution.soma.cluster import Cluster, unpack_archive
 from pyhrf.execution.soma.folder import ClusterLostError, LocalFolder
 from pyhrf.execution.soma.job import JobSettings, name_of_input, name_of_mark
-from pyhrf.execution.soma.notes import MAX_JOBS, Notes, name_of_job, plan_jobs
+from pyhrf.execution.soma.notes import MAX_JOBS, WorkflowNotes, name_of_job, plan_jobs
 from pyhrf.execution.soma.run import SomaRun
 from pyhrf.execution.ssh.shells import Reply
 
@@ -122,7 +122,7 @@ def run(tmp_path, soma, said, monkeypatch):
     folder = LocalFolder(tmp_path / "run")
     folder.ask = Answering(Reply(0, "", ""), soma.calls).ask
     cluster = Cluster("box", "/py", folder, soma, tmp_path, said.append)
-    notes = Notes("s", str(tmp_path / "run"), "pyhrf_x")
+    notes = WorkflowNotes("s", str(tmp_path / "run"), "pyhrf_x")
     run = SomaRun(cluster, notes, dict.fromkeys(range(1, 13), 1.0), load)
     jobs = make_batches(dict.fromkeys(range(1, 13), 1.0), target_cost=3.0)
     run.start(jobs, b"{}", None)
@@ -209,7 +209,7 @@ def test_run__cluster_that_is_away_for_good(run, soma, monkeypatch):
 
 def test_run__attached_takes_what_is_there_and_no_more(run, soma, tmp_path):
     """Another client takes over, whose journal already has the parcels 1 to 6."""
-    notes = Notes.load(tmp_path)
+    notes = WorkflowNotes.load(tmp_path)
     assert notes == run.notes
     other = SomaRun(run._cluster, notes, dict.fromkeys(range(7, 13), 1.0), load)
     assert sorted(estimates_of(other)) == list(range(7, 13))
@@ -270,7 +270,7 @@ def test_run__short_unattended_time_is_no_loss(run, soma, monkeypatch):
 def test_run__parcels_that_no_job_of_the_round_has_join_the_next(run, soma, tmp_path):
     """Given up by the run that left, they are awaited again."""
     costs = dict.fromkeys(range(1, 15), 1.0)
-    other = SomaRun(run._cluster, Notes.load(tmp_path), costs, load)
+    other = SomaRun(run._cluster, WorkflowNotes.load(tmp_path), costs, load)
     assert sorted(estimates_of(other)) == list(range(1, 15))
     assert soma.submitted[1:] == [["parcel_13", "parcel_14"]]
 
@@ -313,10 +313,10 @@ def test_run__file_that_is_short_at_first_is_read_again(run, soma, monkeypatch):
 def test_start__folder_that_cannot_be_made_leaves_no_notes(tmp_path, soma, said):
     path = tmp_path / "nowhere" / "run"
     cluster = Cluster("box", "/py", LocalFolder(path), soma, tmp_path, said.append)
-    run = SomaRun(cluster, Notes("s", str(path), "pyhrf_x"), {1: 1.0}, load)
+    run = SomaRun(cluster, WorkflowNotes("s", str(path), "pyhrf_x"), {1: 1.0}, load)
     with pytest.raises(EngineError, match="set another remote_path"):
         run.start(make_batches({1: 1.0}, target_cost=1.0), b"{}", None)
-    assert Notes.load(tmp_path) is None
+    assert WorkflowNotes.load(tmp_path) is None
 
 
 def test_remove__while_a_job_still_writes(tmp_path):
@@ -404,13 +404,13 @@ def test_name_of_job__tells_its_parcels():
 
 
 def test_notes__damaged_ones_are_none(tmp_path):
-    assert Notes.load(tmp_path) is None
-    notes = Notes("s", "/p", "n", jobs={3: [1, 2]}, deaths={1: 2})
+    assert WorkflowNotes.load(tmp_path) is None
+    notes = WorkflowNotes("s", "/p", "n", jobs={3: [1, 2]}, deaths={1: 2})
     notes.save(tmp_path)
-    assert Notes.load(tmp_path) == notes
+    assert WorkflowNotes.load(tmp_path) == notes
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-3])
-    assert Notes.load(tmp_path) is None
-    Notes.forget(tmp_path)
-    Notes.forget(tmp_path)
+    assert WorkflowNotes.load(tmp_path) is None
+    WorkflowNotes.forget(tmp_path)
+    WorkflowNotes.forget(tmp_path)
     assert list(tmp_path.iterdir()) == []

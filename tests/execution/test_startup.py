@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pyhrf.errors import EngineError
 from pyhrf.execution.ssh import startup
-from pyhrf.execution.ssh.shells import AS_SOMA, Here, NoAnswerError, find_answer, run_marked
+from pyhrf.execution.ssh.shells import AS_SOMA, LocalShell, NoAnswerError, find_answer, run_marked
 from pyhrf.execution.ssh.startup import say_hello
 
 asyncssh = pytest.importorskip("asyncssh", reason="the extra lan is not installed")
@@ -25,7 +25,7 @@ from pyhrf.execution.ssh import sftp  # noqa: E402
 from pyhrf.execution.ssh.python import probe, python_of_lan  # noqa: E402
 from pyhrf.execution.ssh.refusals import HostError  # noqa: E402
 from pyhrf.execution.ssh.sftp import open_sftp  # noqa: E402
-from pyhrf.execution.ssh.shells import There  # noqa: E402
+from pyhrf.execution.ssh.shells import RemoteShell  # noqa: E402
 
 T = TypeVar("T")
 TITLE = "printf '\\033]0;my title\\007'; "
@@ -81,7 +81,7 @@ def log_in(
 
 def hello(before: str) -> EngineError | None:
     try:
-        asyncio.run(say_hello(Here(), before=before, trial="ssh ann@h1"))
+        asyncio.run(say_hello(LocalShell(), before=before, trial="ssh ann@h1"))
     except EngineError as error:
         return error
     return None
@@ -139,7 +139,7 @@ def test_find_answer__passes_over_what_only_looks_like_one():
 
 
 def test_run_marked__leaves_out_what_came_before():
-    said = asyncio.run(run_marked(Here(), "echo 12; exit 3", before=TITLE))
+    said = asyncio.run(run_marked(LocalShell(), "echo 12; exit 3", before=TITLE))
     assert (said.status, said.out) == (3, "12\n")
 
 
@@ -167,7 +167,7 @@ def test_probe__blames_python_for_its_own_faults_alone(login, kind, port):
 
 def test_there__gives_status_and_both_streams_and_ends_what_takes_too_long(port):
     async def work(connection: asyncssh.SSHClientConnection) -> None:
-        there = There(connection)
+        there = RemoteShell(connection)
         said = await there.run("cat; echo no >&2; exit 3", text="heard")
         assert (said.status, said.out, said.err) == (3, "heard", "no\n")
         with pytest.raises(NoAnswerError, match=r"no answer within 0.3 s to the command: sleep 9"):

@@ -10,7 +10,7 @@ from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Engine
 from pyhrf.execution.output_folder import check_aside, folder_of_engine, held, set_aside
 from pyhrf.execution.queues.schedulers import SCHEDULERS
-from pyhrf.execution.soma.notes import Notes
+from pyhrf.execution.soma.notes import WorkflowNotes
 from pyhrf.wording import named
 
 ENGINES = ("serial", "local", "LAN", "cluster", *SCHEDULERS)
@@ -149,7 +149,7 @@ def tell_workflow(folder: Path, *, tell: Tell, output: Path | None = None) -> No
     output : Path, optional
         By which that run is known, if another one than this run's may be given.
     """
-    notes = Notes.load(folder / _DETACHING)
+    notes = WorkflowNotes.load(folder / _DETACHING)
     if notes is None:
         return
     cluster = named("engine", name=_DETACHING)

@@ -9,7 +9,7 @@ from pyhrf.execution.engine import Engine
 _MAX_NEWS = 20
 
 
-class Once:
+class TellOnce:
     """Tells each sentence once, whoever says it how often."""
 
     def __init__(self, tell: Callable[[str], object]) -> None:
@@ -23,7 +23,7 @@ class Once:
             self._tell(text)
 
 
-class TellsNews(Engine):
+class RemoteEngine(Engine):
     """Base of the engines that tell what becomes of their machines.
 
     Parameters

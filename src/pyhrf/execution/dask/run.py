@@ -21,7 +21,7 @@ from typing import Any
 from pyhrf.execution.dask.pool import LOOPBACK, WorkerDiedError, WorkerPool, open_pool
 from pyhrf.execution.dask.worker import Job
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
-from pyhrf.execution.news import Once
+from pyhrf.execution.news import TellOnce
 from pyhrf.execution.packing import pack_parcels, unpack_estimates
 from pyhrf.execution.result_files import Logged, file_of_batch
 from pyhrf.notices import OfParcels
@@ -69,7 +69,7 @@ class DaskRun:
     ) -> None:
         self.results: SimpleQueue[BatchResult | BaseException | None] = SimpleQueue()
         self._job, self._batches, self._load, self._tell = job, batches, load, tell
-        self._tell_once = Once(tell)
+        self._tell_once = TellOnce(tell)
         self._thread = threading.Thread(target=self._run, name=self.thread_name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None

@@ -12,11 +12,11 @@ from pyhrf.data import Estimator
 from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
-from pyhrf.execution.news import TellsNews
+from pyhrf.execution.news import RemoteEngine
 from pyhrf.execution.recipe import to_recipe
 
 
-class LanEngine(TellsNews):
+class LanEngine(RemoteEngine):
     """Work on batches in the job slots of the hosts of ``[parallel-LAN]``.
 
     The scheduler is in this process; the hosts need an ssh server, the same versions of Python

@@ -17,7 +17,7 @@ from pyhrf.execution.result_files import unpack_result
 from pyhrf.execution.ssh.connection import connect, hang_up
 from pyhrf.execution.ssh.refusals import HostError
 from pyhrf.execution.ssh.sftp import absolute, open_sftp, read_file
-from pyhrf.execution.ssh.shells import There, run_marked
+from pyhrf.execution.ssh.shells import RemoteShell, run_marked
 
 _LOGIN_SECONDS = 10
 _ANSWER_SECONDS = 60
@@ -186,7 +186,7 @@ async def _look(
     except asyncssh.SFTPNoSuchFile:
         return None
     # Where anyone may write, anyone may have put a folder of this name there.
-    said = (await run_marked(There(connection), "id -u")).out.split()
+    said = (await run_marked(RemoteShell(connection), "id -u")).out.split()
     is_folder = about.type == asyncssh.FILEXFER_TYPE_DIRECTORY
     if not said or str(about.uid) != said[0] or not is_folder or (about.permissions or 0) & 0o022:
         raise _ForeignFolderError("it belongs to someone else, or others may write it")

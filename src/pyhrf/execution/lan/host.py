@@ -17,7 +17,7 @@ from pyhrf.config.settings import LanSettings
 from pyhrf.execution.backoff import Backoff
 from pyhrf.execution.dask.pool import WorkerPool
 from pyhrf.execution.dask.settings import DASK_SETTINGS
-from pyhrf.execution.news import Once
+from pyhrf.execution.news import TellOnce
 from pyhrf.execution.ssh.commands import ssh_login
 from pyhrf.execution.ssh.connection import connect, hang_up
 from pyhrf.execution.ssh.forwarding import check_forwarding
@@ -38,7 +38,7 @@ _LAUNCHER = "pyhrf.execution.lan.launcher"
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class Rendezvous:
     """Where the workers of a run meet its scheduler.
 
     Attributes
@@ -81,14 +81,14 @@ class Host:
     """
 
     def __init__(
-        self, name: str, n_slots: int, *, meeting: Meeting, tell: Callable[[str], object]
+        self, name: str, n_slots: int, *, meeting: Rendezvous, tell: Callable[[str], object]
     ) -> None:
         self.name, self.n_slots = name, n_slots
         self.up = False
         self.was_up = False
         self.tried = asyncio.Event()
         self.error: HostError | None = None
-        self._meeting, self._tell, self._tell_once = meeting, tell, Once(tell)
+        self._meeting, self._tell, self._tell_once = meeting, tell, TellOnce(tell)
         self._process: asyncssh.SSHClientProcess[str] | None = None
         self._n_sessions = 0
         self._ending = asyncio.Event()

@@ -13,7 +13,7 @@ from pyhrf.execution.dask.pool import WorkerPool
 from pyhrf.execution.dask.run import DaskRun
 from pyhrf.execution.dask.worker import Job, host_of_worker
 from pyhrf.execution.engine import Batch, Load
-from pyhrf.execution.lan.host import Host, Meeting
+from pyhrf.execution.lan.host import Host, Rendezvous
 from pyhrf.wording import named
 
 _PATIENCE = 120.0
@@ -45,7 +45,7 @@ class LanRun(DaskRun):
 
     @asynccontextmanager
     async def _workers(self, pool: WorkerPool) -> AsyncIterator[None]:
-        meeting = Meeting(pool, self._settings, self._job.folder)
+        meeting = Rendezvous(pool, self._settings, self._job.folder)
         self._hosts = [
             Host(name, n_slots, meeting=meeting, tell=self._tell_of_host)
             for name, n_slots in Counter(self._settings.slots()).items()

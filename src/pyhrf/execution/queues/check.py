@@ -23,7 +23,7 @@ from pyhrf.execution.engine import Batch
 from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.ssh.host_folder import cache_problem
-from pyhrf.execution.ssh.shells import Here
+from pyhrf.execution.ssh.shells import LocalShell
 from pyhrf.files import try_writing, why_unwritable
 from pyhrf.notices import Lost
 from pyhrf.wording import named
@@ -107,7 +107,7 @@ class _QueueVisit:
         return ", ".join(self._scheduler.programs)
 
     async def scheduler(self) -> str:
-        said = await Here().run(self._scheduler.question)
+        said = await LocalShell().run(self._scheduler.question)
         if said.status:
             raise EngineError(
                 f"{self._scheduler.title} does not answer ({self._scheduler.question}): "
@@ -120,9 +120,9 @@ class _QueueVisit:
         name, scheduler = str(self._settings.queue), self._scheduler
         if not scheduler.queue_question:
             return f"{scheduler.title} has none"
-        said = await Here().run(scheduler.queue_question.format(queue=shlex.quote(name)))
+        said = await LocalShell().run(scheduler.queue_question.format(queue=shlex.quote(name)))
         if said.status or not said.out.strip():
-            names = (await Here().run(scheduler.queues)).out.split()
+            names = (await LocalShell().run(scheduler.queues)).out.split()
             raise EngineError(
                 f"{scheduler.title} has no queue {name}",
                 f"set queue in {_SECTION} to one of {', '.join(dict.fromkeys(names)) or '?'}",

@@ -14,7 +14,7 @@ from pyhrf.data import Estimator
 from pyhrf.errors import EngineError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
-from pyhrf.execution.news import TellsNews
+from pyhrf.execution.news import RemoteEngine
 from pyhrf.execution.queues.folder import QueueFolder, check_plain
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.recipe import to_recipe
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MAX_JOBS = 10
 
 
-class QueueEngine(TellsNews):
+class QueueEngine(RemoteEngine):
     """Work on batches in jobs of a batch scheduler, from a machine that may submit them.
 
     The scheduler of batches is in this process, which has to stay: jobs join it over TLS, and end

@@ -41,7 +41,7 @@ from pyhrf.execution.ssh.forwarding import check_forwarding_there
 from pyhrf.execution.ssh.python import Python, check_startup
 from pyhrf.execution.ssh.refusals import HostError
 from pyhrf.execution.ssh.sftp import open_sftp
-from pyhrf.execution.ssh.shells import AS_SOMA, Here, Shell, There, find_answer
+from pyhrf.execution.ssh.shells import AS_SOMA, LocalShell, RemoteShell, Shell, find_answer
 from pyhrf.execution.ssh.startup import say_hello
 
 SECTION = "section [parallel-cluster] of ~/.pyhrf/config.cfg"
@@ -116,7 +116,7 @@ class _ClusterVisit:
         what = f"the cluster {settings.server_id}" if settings.server_id else "this machine"
         self.check = Check(what, [])
         self.python = settings.python or sys.executable
-        self.shell: Shell = Here()
+        self.shell: Shell = LocalShell()
         self._own: Mapping[str, str] = {}
         self._facts: dict[str, Any] = {}
         self._note = f".pyhrf-check-{uuid.uuid4().hex[:12]}"
@@ -186,7 +186,7 @@ class _ClusterVisit:
             cure = f"correct server in {SECTION}" if error.kind == "name" else error.cure
             raise EngineError(f"{user}@{server}: {error.cause}", cure) from error
         self._stack.callback(connection.close)
-        self.shell = There(connection)
+        self.shell = RemoteShell(connection)
         try:
             await check_startup(connection, f"{user}@{server}")
             purpose = "through which soma-workflow talks"
@@ -286,7 +286,7 @@ class _ClusterVisit:
         reason, remedy = await self._python.folder("write", self._folder, self._note)
         if reason:
             login = None
-            if isinstance(self.shell, There):
+            if isinstance(self.shell, RemoteShell):
                 login = ssh_login(self._server, self._resource.login)
             raise EngineError(
                 f"remote_path {folder} cannot be written there: {reason}",
@@ -294,7 +294,7 @@ class _ClusterVisit:
             )
         await self._python.folder("remove", self._folder, self._note)
         self._folder = str(await self._python.folder("locate", self._folder, self._note))
-        if isinstance(self.shell, There):  # by which the engine sends and fetches
+        if isinstance(self.shell, RemoteShell):  # by which the engine sends and fetches
             (await open_sftp(self.shell.connection, self._server)).exit()
         return self._folder
 

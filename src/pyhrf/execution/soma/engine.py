@@ -22,20 +22,20 @@ from pyhrf.data import Estimator
 from pyhrf.errors import ConfigError, EngineError, counted
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
-from pyhrf.execution.news import TellsNews
+from pyhrf.execution.news import RemoteEngine
 from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.soma.client import Resource, SomaClient
 from pyhrf.execution.soma.cluster import Cluster, is_result, read_results, unpack_archive
 from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError, LocalFolder
 from pyhrf.execution.soma.job import RESULTS
-from pyhrf.execution.soma.notes import MAX_JOBS, Notes, plan_jobs
+from pyhrf.execution.soma.notes import MAX_JOBS, WorkflowNotes, plan_jobs
 from pyhrf.execution.soma.run import DONE, SomaRun
 from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
 from pyhrf.execution.soma.way_back import login_here
 from pyhrf.wording import named
 
 
-class SomaEngine(TellsNews):
+class SomaEngine(RemoteEngine):
     """Work on batches in jobs of the cluster of ``[parallel-cluster]``, or of this machine.
 
     Parameters
@@ -91,7 +91,7 @@ class SomaEngine(TellsNews):
         self._study = hashlib.sha256(study.encode()).hexdigest()[:20]
         if fresh:
             self.cancel()
-        notes = Notes.load(self.folder)
+        notes = WorkflowNotes.load(self.folder)
         if notes is None or notes.study != self._study:
             return []
         results = []
@@ -112,7 +112,7 @@ class SomaEngine(TellsNews):
             )
         return results
 
-    def _fetch(self, notes: Notes) -> list[BatchResult]:
+    def _fetch(self, notes: WorkflowNotes) -> list[BatchResult]:
         """Read the results in the folder of an earlier run: in one file if they were packed."""
         folder = self._reach(notes).folder
         names = folder.names()
@@ -169,7 +169,7 @@ class SomaEngine(TellsNews):
         ConfigError, EngineError
             If the cluster cannot be reached.
         """
-        notes = Notes.load(self.folder)
+        notes = WorkflowNotes.load(self.folder)
         if notes is None:
             return False
         try:
@@ -188,7 +188,7 @@ class SomaEngine(TellsNews):
 
     def _attach(self, costs: dict[int, float], load: Load) -> SomaRun | None:
         """Find the workflow of an earlier run if it has to do with ours; else clear it up."""
-        notes = Notes.load(self.folder)
+        notes = WorkflowNotes.load(self.folder)
         if notes is None:
             return None
         cluster = self._reach(notes)
@@ -217,7 +217,7 @@ class SomaEngine(TellsNews):
         self._leave()
         return None
 
-    def _workflow_of(self, notes: Notes, cluster: Cluster) -> int | None:
+    def _workflow_of(self, notes: WorkflowNotes, cluster: Cluster) -> int | None:
         """Find the workflow of the latest round; in light mode none outlives its client."""
         for workflow, number in cluster.client.find(notes.name).items():
             if number == notes.round and notes.workflow in (None, workflow):
@@ -231,7 +231,7 @@ class SomaEngine(TellsNews):
         recipe = to_recipe(estimator)
         token = secrets.token_hex(4)
         shown = re.sub(r"[^\w-]+", "_", "_".join(self.folder.parts[-4:-2]))
-        notes = Notes(self._study, "", f"pyhrf_{shown}_{token}")
+        notes = WorkflowNotes(self._study, "", f"pyhrf_{shown}_{token}")
         cluster = self._reach(notes, token=token)
         notes.path = cluster.folder.path
         resource = self._resource
@@ -247,7 +247,7 @@ class SomaEngine(TellsNews):
         run.start(plan_jobs(batches), recipe, push)
         return run
 
-    def _reach(self, notes: Notes, *, token: str = "") -> Cluster:
+    def _reach(self, notes: WorkflowNotes, *, token: str = "") -> Cluster:
         """Open the folder of a run on the cluster, and look soma-workflow's resource up."""
         if self._cluster is not None:
             return self._cluster
@@ -292,18 +292,18 @@ class SomaEngine(TellsNews):
             return str(self.folder / "run")
         return posixpath.join(parent, f"pyhrf-{self._study}-{token}")
 
-    def _clear_up(self, cluster: Cluster, notes: Notes) -> None:
+    def _clear_up(self, cluster: Cluster, notes: WorkflowNotes) -> None:
         """Leave nothing: neither workflow, nor folder, nor notes."""
         for workflow in cluster.client.find(notes.name):
             cluster.stop(workflow)
         cluster.folder.remove()
         cluster.client.close()
-        Notes.forget(self.folder)
+        WorkflowNotes.forget(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _clear_up_if_possible(self) -> None:
         """Clear up after a study that is done; an absent cluster does not undo the results."""
-        notes = Notes.load(self.folder)
+        notes = WorkflowNotes.load(self.folder)
         if notes is None:
             return
         try:
@@ -315,7 +315,7 @@ class SomaEngine(TellsNews):
             self._leave()
 
     @contextmanager
-    def _forgiven(self, notes: Notes) -> Iterator[None]:
+    def _forgiven(self, notes: WorkflowNotes) -> Iterator[None]:
         """Say what may be left on the cluster if something goes wrong with it."""
         try:
             yield
@@ -327,7 +327,7 @@ class SomaEngine(TellsNews):
 
     def _say_farewell(self) -> None:
         """Tell what keeps running when the user goes; without a cluster nothing does."""
-        notes = Notes.load(self.folder)
+        notes = WorkflowNotes.load(self.folder)
         if notes is None or self._cluster is None or not notes.round:
             return
         if self._resource.mode == "light":
@@ -352,5 +352,5 @@ class SomaEngine(TellsNews):
             cluster.folder.close()
         except (ClusterLostError, TimeoutError):
             self._tell(f"the connection to {cluster.name} could not be closed")
-        if Notes.load(self.folder) is None:  # nothing was begun: there is only a log
+        if WorkflowNotes.load(self.folder) is None:  # nothing was begun: there is only a log
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pyhrf.errors import EngineError
-from pyhrf.execution.ssh.shells import Here, Shell
+from pyhrf.execution.ssh.shells import LocalShell, Shell
 from pyhrf.files import reason_and_cure, remove_folder, try_writing
 
 STEP_SECONDS = 300.0
@@ -166,7 +166,7 @@ class LocalFolder:
     def ask(self, what: Callable[[Shell], Coroutine[Any, Any, T]]) -> T:
         """Do something with a shell; see `ClusterFolder.ask`."""
         try:
-            return asyncio.run(what(Here()))
+            return asyncio.run(what(LocalShell()))
         except OSError as error:
             raise EngineError(f"a command cannot be run here: {error}") from error
 

@@ -23,7 +23,7 @@ _FEWEST = 4
 
 
 @dataclass
-class Notes:
+class WorkflowNotes:
     """A run on the cluster.
 
     Attributes
@@ -83,7 +83,7 @@ class Notes:
         write_whole(folder / _FILE, json.dumps(asdict(self)).encode(), durable=True)
 
     @classmethod
-    def load(cls, folder: Path) -> Notes | None:
+    def load(cls, folder: Path) -> WorkflowNotes | None:
         """Read them; None if there are none, or none that can be understood."""
         try:
             content = json.loads((folder / _FILE).read_bytes())

@@ -13,13 +13,13 @@ from typing import Any
 from pyhrf.errors import EngineError, counted
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
-from pyhrf.execution.news import Once
+from pyhrf.execution.news import TellOnce
 from pyhrf.execution.packing import pack_parcels
 from pyhrf.execution.result_files import unpack_result
 from pyhrf.execution.soma.cluster import Cluster, is_result
 from pyhrf.execution.soma.folder import ClusterLostError
 from pyhrf.execution.soma.job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
-from pyhrf.execution.soma.notes import Notes, name_of_job, plan_jobs
+from pyhrf.execution.soma.notes import WorkflowNotes, name_of_job, plan_jobs
 from pyhrf.notices import OfParcels
 
 DONE = "workflow_done"
@@ -56,9 +56,11 @@ class SomaRun:
         Brings parcels.
     """
 
-    def __init__(self, cluster: Cluster, notes: Notes, costs: dict[int, float], load: Load) -> None:
+    def __init__(
+        self, cluster: Cluster, notes: WorkflowNotes, costs: dict[int, float], load: Load
+    ) -> None:
         self._cluster, self.notes, self._load = cluster, notes, load
-        self._tell_once = Once(cluster.tell)
+        self._tell_once = TellOnce(cluster.tell)
         self._costs = costs
         self._missing = set(costs)
         self._seen: set[str] = set()
@@ -90,7 +92,9 @@ class SomaRun:
         except ClusterLostError:
             raise  # it may have been made
         except EngineError:
-            Notes.forget(cluster.notes_folder)  # nothing was made that would have to be found
+            WorkflowNotes.forget(
+                cluster.notes_folder
+            )  # nothing was made that would have to be found
             raise
         cluster.folder.write(ESTIMATOR, estimator)
         settings = JobSettings(notes.study, _SAVE_SECONDS, *(push or (None, None)))

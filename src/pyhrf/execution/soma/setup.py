@@ -8,10 +8,10 @@ import sys
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.soma.cluster import Cluster
 from pyhrf.execution.soma.folder import STEP_SECONDS, ClusterLostError
-from pyhrf.execution.soma.notes import Notes
+from pyhrf.execution.soma.notes import WorkflowNotes
 from pyhrf.execution.soma.resource import cure_of_sacct, is_stand_in
 from pyhrf.execution.ssh.python import Probe, Python, probe
-from pyhrf.execution.ssh.shells import AS_SOMA, Shell, There
+from pyhrf.execution.ssh.shells import AS_SOMA, RemoteShell, Shell
 from pyhrf.wording import named
 
 SECTION = "section [parallel-cluster], key"
@@ -57,7 +57,7 @@ def check_versions(cluster: Cluster) -> None:
 
     async def facts(shell: Shell) -> Probe:
         python = Python(shell, cluster.python, cure)
-        if isinstance(shell, There):
+        if isinstance(shell, RemoteShell):
             return await probe(shell.connection, python, host)
         return await python.facts()
 
@@ -96,7 +96,7 @@ def check_sacct_there(cluster: Cluster) -> None:
         )
 
 
-def check_same(notes: Notes, key: str, new: str | None) -> None:
+def check_same(notes: WorkflowNotes, key: str, new: str | None) -> None:
     """Refuse settings under which the workflow of an earlier run would not be found.
 
     Raises

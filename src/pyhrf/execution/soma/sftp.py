@@ -27,7 +27,7 @@ from pyhrf.execution.ssh.commands import make_folder, ssh_login
 from pyhrf.execution.ssh.connection import connect
 from pyhrf.execution.ssh.refusals import HostError
 from pyhrf.execution.ssh.sftp import PIECE, absolute, open_sftp, read_file
-from pyhrf.execution.ssh.shells import Shell, There
+from pyhrf.execution.ssh.shells import RemoteShell, Shell
 
 _CONNECT_SECONDS = 10.0
 _REMOVE_PAUSE = 0.3
@@ -147,7 +147,9 @@ class SftpFolder:
 
     async def _try_writing(self, folder: str) -> None:
         """Have the shell there write a file: SFTP has one word for a full disk and much else."""
-        said = await There(self._connection).run(_TRY_WRITING.format(shlex.quote(folder), PIECE))
+        said = await RemoteShell(self._connection).run(
+            _TRY_WRITING.format(shlex.quote(folder), PIECE)
+        )
         if said.status:
             reason = said.reason.rpartition(": ")[2]
             number = next((n for n in errno.errorcode if os.strerror(n) == reason), 0)
@@ -210,7 +212,7 @@ class SftpFolder:
 
         async def ask() -> T:
             await self._client()
-            return await what(There(self._connection))
+            return await what(RemoteShell(self._connection))
 
         return self._do(ask, seconds=STEP_SECONDS)
 

@@ -14,7 +14,7 @@ from pyhrf.errors import EngineError
 from pyhrf.execution.ssh import host_facts, host_folder
 from pyhrf.execution.ssh.commands import quoted_path, ssh_login
 from pyhrf.execution.ssh.refusals import HostError
-from pyhrf.execution.ssh.shells import Shell, There, find_answer
+from pyhrf.execution.ssh.shells import RemoteShell, Shell, find_answer
 from pyhrf.execution.ssh.startup import say_hello
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ async def check_startup(connection: asyncssh.SSHClientConnection, host: str) -> 
     """
     trial = f"ssh {ssh_login(host, str(connection.get_extra_info('username')))}"
     try:
-        await say_hello(There(connection), trial=trial)
+        await say_hello(RemoteShell(connection), trial=trial)
     except EngineError as fault:
         raise HostError(host, fault.cause, fault.cure, kind="login") from fault
     except OSError as error:
@@ -158,4 +158,4 @@ async def probe(connection: asyncssh.SSHClientConnection, python: Python, host: 
 def python_of_lan(connection: asyncssh.SSHClientConnection, path: str, niceness: int) -> Python:
     """Give the interpreter of section ``[parallel-LAN]`` on a host."""
     cure = "set python in section [parallel-LAN] to an interpreter there that has pyhrf[lan]"
-    return Python(There(connection), path, cure, niceness)
+    return Python(RemoteShell(connection), path, cure, niceness)

@@ -118,7 +118,7 @@ async def run_marked(shell: Shell, command: str, *, before: str = "", text: str 
     return replace(said, out=said.out.partition(f"{mark}\n")[2])
 
 
-class Here:
+class LocalShell:
     """The machine of this process."""
 
     async def run(self, command: str, *, text: str = "", seconds: float = _SECONDS) -> Reply:
@@ -160,7 +160,7 @@ async def run_here(
     return Reply(process.returncode or 0, _text(out), _text(err))
 
 
-class There:
+class RemoteShell:
     """The machine at the other end of a connection.
 
     Parameters

@@ -31,7 +31,7 @@ _FORCED = (
 
 
 @dataclass(frozen=True)
-class Heard:
+class StartupOutput:
     """What start-up files print.
 
     Attributes
@@ -46,7 +46,9 @@ class Heard:
     err: str
 
 
-async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial: str = "") -> Heard:
+async def say_hello(
+    shell: Shell, *, before: str = "", files: str = _ANY, trial: str = ""
+) -> StartupOutput:
     """Have a random word come back, and another one that is sent.
 
     Parameters
@@ -93,7 +95,7 @@ async def say_hello(shell: Shell, *, before: str = "", files: str = _ANY, trial:
             f"check that {files} reads nothing (read, cat, select) where there is no terminal "
             f"({_HOW}){then}",
         )
-    return Heard(first, said.err)
+    return StartupOutput(first, said.err)
 
 
 def _why(said: Reply, sent: str) -> str:
