@@ -218,7 +218,7 @@ def test_run__says_why_jobs_wait_and_that_they_run(make):
     time.sleep(0.4)
     run.close()
     assert told.count(text) == 1
-    assert "all 2 jobs run" in told
+    assert "all 2 jobs are running" in told
     assert queue.in_queue == {}
 
 

@@ -335,7 +335,7 @@ def test_read_nuisance__says_which_columns_mostly_lack(tmp_path: Path) -> None:
     files = NuisanceFiles(confounds=path, columns="all")
     read_nuisance(files, N, notes)
     (note,) = notes
-    assert note.startswith(f"{path}: late lacks the values of the first {N - 3} of {N} scans")
+    assert note.startswith(f"{path}: late has no values for the first {N - 3} of {N} scans")
     # what lacks at censored scans is not filled
     censored = tmp_path / "censored.txt"
     censored.write_text(f"0-{N - 4}")

@@ -407,8 +407,8 @@ def test_open_dataset__leaves_out_events_that_no_scan_shows(files: Study) -> Non
         "onset -25, 40, 1000 s",
         f'{path}, run 1: 1 event of "c" outside the scan time (0 to 40 s) left out: onset -30 s',
         '2 of 3 events of "a" have the duration 0 and the others last: they are taken as events of '
-        "1 s, for an impulse counts as much as 1 s; if 0 means that the duration is unknown, write "
-        "one",
+        "1 s, since an impulse counts as much as 1 s; if 0 means that the duration is unknown, "
+        "write one",
     ]
     np.testing.assert_array_equal(
         open_files(files, hrf_duration=10).experiment.runs[0].events["a"].onsets, [39.9]

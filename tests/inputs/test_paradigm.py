@@ -159,7 +159,7 @@ def test_read_paradigm__notes_what_is_not_available(tmp_path: Path) -> None:
     (run,) = read_paradigm(path, n_runs=1, notes=notes)
     assert rows(run["a"]) == [(1, 0, 2), (4, 1, 1), (5, 0, 1)]
     assert notes == [
-        f"{path}: 2 rows (line 3, 4) left out, for onset or trial_type is n/a",
+        f"{path}: 2 rows (line 3, 4) left out, because onset or trial_type is n/a",
         f"{path}: duration is n/a in 2 rows (line 2, 6), taken as 0",
         f"{path}: amplitude is n/a in 1 row (line 5), taken as 1",
     ]
@@ -192,9 +192,9 @@ def test_read_paradigm__reads_the_columns_that_are_asked_for(
     assert {name: rows(events) for name, events in run.items()} == expected
     if columns.amplitude:
         which = f"onset, {columns.condition} or valence"
-        assert notes == [f"{path}: 1 row (line 4) left out, for {which} is n/a"]
+        assert notes == [f"{path}: 1 row (line 4) left out, because {which} is n/a"]
     elif columns.condition == "trial_type":
-        assert notes == [f"{path}: 1 row (line 4) left out, for onset or trial_type is n/a"]
+        assert notes == [f"{path}: 1 row (line 4) left out, because onset or trial_type is n/a"]
     else:
         assert not notes
 
