@@ -23,16 +23,16 @@ from pyhrf.execution.run_state import RunState
 from pyhrf.execution.watch import WatchAll
 from pyhrf.inputs.beside import times_beside
 from pyhrf.inputs.bids_names import read_json
-from pyhrf.inputs.cifti import open_cifti
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
-from pyhrf.inputs.parcellations import open_placed
 from pyhrf.inputs.spm_file import answer, from_json
-from pyhrf.inputs.surfaces import open_mesh, open_nodes, read_head
-from pyhrf.inputs.volumes import open_volume
-from pyhrf.inputs.voxels import read_voxels
 from pyhrf.results import Grid, Results, write_results
 from pyhrf.results.comparison import compare_results
+from pyhrf.spaces.cifti import open_cifti
+from pyhrf.spaces.parcellations import open_placed
+from pyhrf.spaces.surfaces import open_mesh, open_nodes, read_head
+from pyhrf.spaces.volumes import open_volume
+from pyhrf.spaces.voxels import read_voxels
 
 __all__ = ["READERS", "Reader", "estimate", "write_two_results"]
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
-from pyhrf.inputs.neighbours import find_parcels
+from pyhrf.spaces.neighbours import find_parcels
 from validation.real_data import LOCALIZER, LOCALIZER_TR, data_file, read_image, read_onsets
 
 __all__ = ["SETS", "Fold", "Part"]

@@ -20,6 +20,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from pyhrf.errors import InputError
+from pyhrf.wording import named
+
 TEMPORARY = ".tmp"
 """Suffix of files that are not finished yet."""
 
@@ -207,3 +210,32 @@ def reason_and_cure(error: OSError) -> tuple[str, str]:
 def why_unwritable(error: OSError) -> str:
     """Say why a file cannot be written, and what helps, in a sentence."""
     return "; ".join(reason_and_cure(error))
+
+
+@contextmanager
+def replace_file(path: Path, *, cure: str | None = None) -> Iterator[BinaryIO]:
+    """Write a file that is there whole or not at all, as `replacing` does.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file is to be; an older one is replaced.
+    cure : str
+        What helps who cannot have it written there; by default another output directory.
+
+    Yields
+    ------
+    binary file
+        To write into.
+
+    Raises
+    ------
+    InputError
+        When the disk is full or the folder cannot be written.
+    """
+    try:
+        with replacing(path) as file:
+            yield file
+    except OSError as error:
+        cure = cure or f"choose another output directory ({named('output')})"
+        raise InputError(f"{path} cannot be written: {why_unwritable(error)}, or {cure}") from error

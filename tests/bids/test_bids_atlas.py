@@ -10,7 +10,7 @@ import pytest
 
 from pyhrf.bids.parcels import make_parcels, provide_parcels
 from pyhrf.errors import InputError
-from pyhrf.inputs.volumes import Volume, open_volume
+from pyhrf.spaces.volumes import Volume, open_volume
 
 AFFINE = np.diag([3.0, 3, 3, 1])
 

@@ -13,8 +13,8 @@ from bids_surface_sets import SHAPE, dense_axis, labels
 from nibabel.cifti2 import Cifti2Image, LabelAxis
 
 from pyhrf.bids.map_files import parcel_names
-from pyhrf.inputs.surfaces import Mesh
 from pyhrf.results.label_files import write_labels
+from pyhrf.spaces.surfaces import Mesh
 
 N_NODES = SHAPE[0] * SHAPE[1]
 WORDS = ("participant", "-x", "serial", "--participant-label", "01", "--confound-columns", "none")

@@ -15,8 +15,8 @@ from scipy import ndimage
 from pyhrf.bids.app import analyse_bids
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import make_parcels, without_islands
-from pyhrf.inputs.volumes import open_volume
 from pyhrf.parcellation.edit import split_mask
+from pyhrf.spaces.volumes import open_volume
 
 NAME = f"sub-01_task-sim_{SPACE}"
 SMALL = ("participant", "-x", "serial", "--parcellation", 30)

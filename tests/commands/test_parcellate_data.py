@@ -12,11 +12,11 @@ from sklearn.metrics import adjusted_rand_score
 
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.parcellate import parcellate
-from pyhrf.inputs.cifti import open_cifti, read_cifti_labels
-from pyhrf.inputs.surfaces import open_mesh, read_labels
 from pyhrf.simulation.datasets import write_dataset
 from pyhrf.simulation.simulate import simulate
 from pyhrf.simulation.spec import SimulationSpec
+from pyhrf.spaces.cifti import open_cifti, read_cifti_labels
+from pyhrf.spaces.surfaces import open_mesh, read_labels
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.project import project
-from pyhrf.inputs.series import open_series
-from pyhrf.inputs.surfaces import open_mesh, read_labels
+from pyhrf.spaces.series import open_series
+from pyhrf.spaces.surfaces import open_mesh, read_labels
 
 # The first axis runs to the left, and voxels are no cubes.
 AFFINE = np.array([[-3.0, 0, 0, 30], [0, 2, 0, -20], [0, 0, 4, -24], [0, 0, 0, 1]])

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyhrf.inputs.volumes import open_volume
-from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
+from pyhrf.spaces.volumes import open_volume
+from pyhrf.spaces.voxels import read_volume, read_voxels, scaled
 
 AFFINE = np.array([[-3.0, 0, 0, 78], [0, 3, 0, -93], [0, 0, 3.5, -67.5], [0, 0, 0, 1]])
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyhrf import InputError
-from pyhrf.inputs.surfaces import read_head, structure_of
+from pyhrf.spaces.surfaces import read_head, structure_of
 
 
 def written(path: Path, *arrays: np.ndarray) -> Path:

@@ -20,18 +20,18 @@ import numpy as np
 import pytest
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.cifti import open_cifti
-from pyhrf.inputs.gifti import load_gifti, read_head
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.scan_lists import read_scans
 from pyhrf.inputs.spm import read_spm
-from pyhrf.inputs.surfaces import open_mesh
-from pyhrf.inputs.volumes import open_volume
+from pyhrf.spaces.cifti import open_cifti
+from pyhrf.spaces.gifti import load_gifti, read_head
+from pyhrf.spaces.surfaces import open_mesh
+from pyhrf.spaces.volumes import open_volume
 
 READERS = {
-    ".nii": "from pyhrf.inputs.volumes import open_volume as o\nread = lambda p: o(p, n_dims=4)",
-    ".dtseries.nii": "from pyhrf.inputs.cifti import cifti_time_step as read",
-    ".gii": "from pyhrf.inputs.surfaces import open_mesh as read",
+    ".nii": "from pyhrf.spaces.volumes import open_volume as o\nread = lambda p: o(p, n_dims=4)",
+    ".dtseries.nii": "from pyhrf.spaces.cifti import cifti_time_step as read",
+    ".gii": "from pyhrf.spaces.surfaces import open_mesh as read",
     ".mat": "from pyhrf.inputs.spm import read_spm as read",
     ".csv": "from pyhrf.inputs.paradigm import read_paradigm as r\nread = lambda p: r(p, n_runs=1)",
     ".json": "from pyhrf.inputs.bids_names import read_json as read",

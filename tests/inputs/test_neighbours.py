@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pyhrf.inputs.neighbours import find_parcels
+from pyhrf.spaces.neighbours import find_parcels
 
 label_grids = hnp.arrays(
     np.int32, hnp.array_shapes(min_dims=3, max_dims=3, max_side=4), elements=st.integers(0, 3)

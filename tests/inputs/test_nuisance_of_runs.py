@@ -8,7 +8,7 @@ from input_files import Files
 from pyhrf.errors import InputError
 from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import open_dataset
-from pyhrf.inputs.voxels import has_level, percent_change
+from pyhrf.spaces.voxels import has_level, percent_change
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from input_files import Files
 from pyhrf.errors import InputError
 from pyhrf.inputs.dataset import open_dataset
 from pyhrf.inputs.projection import project_labels
-from pyhrf.inputs.series import open_series
-from pyhrf.inputs.surfaces import Mesh
 from pyhrf.inputs.templates import template_notes
-from pyhrf.inputs.volumes import check_oriented, open_volume
+from pyhrf.spaces.series import open_series
+from pyhrf.spaces.surfaces import Mesh
+from pyhrf.spaces.volumes import check_oriented, open_volume
 
 AFFINE = np.diag([3.0, 3, 3, 1])
 LABELS = np.ones((5, 4, 3), np.int16)

@@ -16,8 +16,8 @@ from input_files import Files
 
 from pyhrf.errors import InputError
 from pyhrf.inputs.dataset import open_dataset
-from pyhrf.inputs.neighbours import find_graph_parcels
-from pyhrf.inputs.surfaces import Mesh, mesh_edges, open_mesh, open_nodes, read_labels
+from pyhrf.spaces.neighbours import find_graph_parcels
+from pyhrf.spaces.surfaces import Mesh, mesh_edges, open_mesh, open_nodes, read_labels
 
 # Two squares of two triangles each, side by side, and one triangle apart.
 TRIANGLES = np.array([[0, 1, 3], [1, 4, 3], [1, 2, 4], [2, 5, 4], [6, 7, 8]], np.int32)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from input_files import AFFINE, WriteNifti, patch, read_all
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.volumes import grid_difference, open_volume
-from pyhrf.inputs.voxels import read_voxels
+from pyhrf.spaces.volumes import grid_difference, open_volume
+from pyhrf.spaces.voxels import read_voxels
 
 
 def test_open_volume__goes_by_content_not_by_name(

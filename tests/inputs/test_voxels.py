@@ -10,9 +10,9 @@ import pytest
 from input_files import AFFINE, WriteNifti, patch, read_all
 
 from pyhrf.errors import InputError
-from pyhrf.inputs import voxels as voxels_module
-from pyhrf.inputs.volumes import open_volume
-from pyhrf.inputs.voxels import read_voxels, scaled
+from pyhrf.spaces import voxels as voxels_module
+from pyhrf.spaces.volumes import open_volume
+from pyhrf.spaces.voxels import read_voxels, scaled
 
 INTEGERS = ["i1", "u1", "<i2", ">i2", "u2", "<i4", "u4", "i8", "u8"]
 FLOATS = ["<f4", ">f4", "<f8", ">f8"]

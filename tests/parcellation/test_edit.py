@@ -13,8 +13,8 @@ from nilearn.datasets import load_fsaverage, load_mni152_brain_mask
 from scipy import ndimage
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.surfaces import mesh_edges
 from pyhrf.parcellation.edit import extract, make_contiguous, merge_small, split_mask
+from pyhrf.spaces.surfaces import mesh_edges
 
 SHAPE = (5, 4, 3)
 masks = arrays(np.int8, SHAPE, elements=st.integers(0, 1)).filter(np.any)

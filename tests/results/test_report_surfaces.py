@@ -13,12 +13,12 @@ from report_results import make_cifti_results, make_report_results, unpacked
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.inputs.surfaces import open_mesh
 from pyhrf.results import NodeGrid, Results, write_results
 from pyhrf.results.report import write_report
 from pyhrf.results.report_maps import pack_maps
 from pyhrf.results.surfaces import MapSurface
 from pyhrf.results.thinning import thinned
+from pyhrf.spaces.surfaces import open_mesh
 
 
 def integers(text: str, kind: str = "<i4") -> np.ndarray:

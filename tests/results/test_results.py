@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import ConfigError, InputError
+from pyhrf.files import replace_file
 from pyhrf.results import (
     Grid,
     Results,
@@ -21,7 +22,6 @@ from pyhrf.results import (
     write_provenance,
     write_results,
 )
-from pyhrf.results.files import replace_file
 from pyhrf.results.names import file_stem
 
 SHAPE = (3, 4, 2)

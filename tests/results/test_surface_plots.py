@@ -10,10 +10,10 @@ import pytest
 from report_results import make_cifti_results
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.surfaces import Mesh, mesh_edges
 from pyhrf.results.plots import save_map_figure
 from pyhrf.results.surface_plots import surface_figure
 from pyhrf.results.surfaces import MapSurface, MapVoxels
+from pyhrf.spaces.surfaces import Mesh, mesh_edges
 
 
 def two_plates(name: str) -> MapSurface:

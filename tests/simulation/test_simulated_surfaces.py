@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from pyhrf import InputError
 from pyhrf.commands.simulate import simulate as command
-from pyhrf.inputs.surfaces import open_mesh, open_nodes, read_labels
 from pyhrf.simulation.bids import write_bids
 from pyhrf.simulation.spec import SimulationSpec
+from pyhrf.spaces.surfaces import open_mesh, open_nodes, read_labels
 
 SPEC = SimulationSpec(
     region="ellipsoid", shape=(5, 4, 3), n_parcels=2, n_runs=2, n_scans=50, n_conditions=2, seed=3

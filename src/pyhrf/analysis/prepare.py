@@ -17,12 +17,12 @@ from pyhrf.data import Experiment, FloatArray
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.estimation import StudyEstimator, code_versions, design_warnings, make_estimator
 from pyhrf.execution.journal import Journal
-from pyhrf.inputs.cifti import Grayordinates
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.inputs.spm import is_spm
-from pyhrf.inputs.surfaces import Mesh
 from pyhrf.model.levels import spread_weights
 from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid, check_names
+from pyhrf.spaces.cifti import Grayordinates
+from pyhrf.spaces.surfaces import Mesh
 from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell
 
 _SAME_AMPLITUDES = 1e-6  # distance at norm 1, above what decimals of a file lose

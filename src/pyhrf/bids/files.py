@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import InputError
-from pyhrf.results.files import replace_file
+from pyhrf.files import replace_file
 
 
 def keep_current(path: Path, content: bytes) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.inputs.cifti import Grayordinates, cifti_time_step
-from pyhrf.inputs.surfaces import Mesh, is_gifti, series_time_step, structure_of
 from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid
 from pyhrf.results.label_files import write_labels
+from pyhrf.spaces.cifti import Grayordinates, cifti_time_step
+from pyhrf.spaces.surfaces import Mesh, is_gifti, series_time_step, structure_of
 
 _ENDINGS = (".nii.gz", ".func.gii", ".dscalar.nii", ".dtseries.nii")
 _NO_EDGES = np.empty((0, 2), np.int32)

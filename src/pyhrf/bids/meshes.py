@@ -9,8 +9,8 @@ from pathlib import Path
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import kind_of
 from pyhrf.inputs.bids_names import BidsName, check_link
-from pyhrf.inputs.cifti import cifti_surfaces
-from pyhrf.inputs.surfaces import open_mesh, read_head, structure_of
+from pyhrf.spaces.cifti import cifti_surfaces
+from pyhrf.spaces.surfaces import open_mesh, read_head, structure_of
 from pyhrf.wording import named
 
 _HEMISPHERES = {

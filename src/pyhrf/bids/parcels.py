@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pyhrf.bids.files import keep_first, scratch_beside, write_json
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids_names import read_json
-from pyhrf.inputs.labels import whole_labels
-from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
-from pyhrf.inputs.voxels import read_volume
 from pyhrf.notices import Figures, Note
 from pyhrf.parcellation.edit import merge_small, split_mask
 from pyhrf.parcellation.resample import resample_labels
 from pyhrf.results import Grid
+from pyhrf.spaces.labels import whole_labels
+from pyhrf.spaces.volumes import Volume, check_oriented, grid_difference, open_volume
+from pyhrf.spaces.voxels import read_volume
 
 Labels = NDArray[np.int32]
 _HALF = 0.5  # of a voxel, to both sides of its centre

@@ -17,14 +17,14 @@ from pyhrf.bids.surfaces import SurfaceFiles, provide_surface_parcels
 from pyhrf.config.study import Study
 from pyhrf.inputs.bids import space_of
 from pyhrf.inputs.paradigm import read_paradigm
-from pyhrf.inputs.series import time_step
 from pyhrf.inputs.sidecars import doubts_of
-from pyhrf.inputs.surfaces import read_head
 from pyhrf.inputs.templates import template_notes
 from pyhrf.inputs.timing import fitting_step, tr_of_files
-from pyhrf.inputs.volumes import open_volume
 from pyhrf.notices import Figures, Note
 from pyhrf.results.names import BIDS_RESULTS
+from pyhrf.spaces.series import time_step
+from pyhrf.spaces.surfaces import read_head
+from pyhrf.spaces.volumes import open_volume
 
 WORK = BIDS_RESULTS
 """Folder below OUT_DIR of the results as pyhrf_jde_estim writes them."""

@@ -15,13 +15,13 @@ from pyhrf.bids.parcels import digest_of, read_atlas, shared_notes, without_isla
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import kind_of
 from pyhrf.inputs.bids_names import BidsName, read_json
-from pyhrf.inputs.cifti import is_cifti, open_cifti
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
-from pyhrf.inputs.series import Space
 from pyhrf.inputs.signals import refuse_silent_run, varies
-from pyhrf.inputs.surfaces import NodeSeries, is_gifti, open_mesh, open_nodes
 from pyhrf.parcellation.edit import split_mask
 from pyhrf.results.label_files import ending_of, write_labels
+from pyhrf.spaces.cifti import is_cifti, open_cifti
+from pyhrf.spaces.series import Space
+from pyhrf.spaces.surfaces import NodeSeries, is_gifti, open_mesh, open_nodes
 
 _SPOKEN = {
     "volume": "volumes (NIfTI)",

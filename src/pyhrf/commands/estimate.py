@@ -205,7 +205,7 @@ def _profile(wanted: bool, output: Path) -> Iterator[None]:
     import io
     import pstats
 
-    from pyhrf.results.files import replace_file
+    from pyhrf.files import replace_file
 
     profile = cProfile.Profile()
     profile.enable()

@@ -16,7 +16,7 @@ from pyhrf.commands.study_commands import GROUPS
 from pyhrf.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from pyhrf.inputs.series import Space
+    from pyhrf.spaces.series import Space
 
 _source = click.argument("source", type=FILE, metavar="FILE")
 _meshes = click.option(
@@ -112,8 +112,8 @@ def data(
     smallest = max(size // 10, 1) if smallest is None else smallest
     if smallest > size:
         raise click.UsageError(f"--smallest {smallest} is above --size {size}")
-    from pyhrf.inputs.parcellations import place_of
     from pyhrf.parcellation.data import parcels_of_data
+    from pyhrf.spaces.parcellations import place_of
     from pyhrf.study_data import open_files
 
     notes: list[str] = []
@@ -205,11 +205,11 @@ def extract(
 @_output
 def resample(source: Path, onto: Path, output: Path | None) -> None:
     """Bring an atlas onto the grid of the data, each voxel by its nearest neighbour."""
-    from pyhrf.inputs.labels import whole_labels
     from pyhrf.inputs.templates import space_in_name, template_notes
-    from pyhrf.inputs.volumes import check_oriented, open_volume
-    from pyhrf.inputs.voxels import read_volume
     from pyhrf.parcellation.resample import resample_labels
+    from pyhrf.spaces.labels import whole_labels
+    from pyhrf.spaces.volumes import check_oriented, open_volume
+    from pyhrf.spaces.voxels import read_volume
 
     atlas, bold = open_volume(source, n_dims=3), open_volume(onto, n_dims=4)
     check_oriented(atlas, bold)
@@ -238,7 +238,7 @@ def _make(
     is_mask: bool = False,
 ) -> None:
     """Read a parcellation or mask, make another of it and its edges, and write that."""
-    from pyhrf.inputs.parcellations import open_placed
+    from pyhrf.spaces.parcellations import open_placed
 
     if output is not None:
         _check_output(output, output.name)
@@ -279,8 +279,8 @@ def _check_output(path: Path, ending: str) -> None:
 
 
 def _write(labels: Any, space: Space, path: Path) -> None:
-    from pyhrf.inputs.parcellations import place_of
     from pyhrf.results.label_files import write_labels
+    from pyhrf.spaces.parcellations import place_of
 
     write_labels(path, labels, space)
     sizes = np.unique(labels[labels > 0], return_counts=True)[1]

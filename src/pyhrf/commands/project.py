@@ -13,8 +13,8 @@ from pyhrf.commands.options import CONTEXT, FILE
 from pyhrf.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pyhrf.inputs.surfaces import Mesh
-    from pyhrf.inputs.volumes import Volume
+    from pyhrf.spaces.surfaces import Mesh
+    from pyhrf.spaces.volumes import Volume
 
 _SERIES, _LABELS = ".func.gii", ".label.gii"
 
@@ -73,8 +73,8 @@ def project(
     if tr is not None and atlas:
         raise click.UsageError("-I is the repetition time of a series: leave it out with --atlas")
     from pyhrf.inputs.projection import check_nested
-    from pyhrf.inputs.surfaces import open_mesh
-    from pyhrf.inputs.volumes import open_volume
+    from pyhrf.spaces.surfaces import open_mesh
+    from pyhrf.spaces.volumes import open_volume
 
     ending = _LABELS if atlas else _SERIES
     if output is None:
@@ -129,8 +129,8 @@ def _write_series(
 
 def _write_labels(volume: Volume, mesh: Mesh, how: dict[str, Any], path: Path) -> None:
     from pyhrf.inputs.projection import project_labels
-    from pyhrf.inputs.voxels import read_volume
     from pyhrf.results.label_files import write_labels
+    from pyhrf.spaces.voxels import read_volume
 
     labels = project_labels(volume, mesh, **how)
     n_before, n_after = (np.count_nonzero(np.unique(one)) for one in (read_volume(volume), labels))

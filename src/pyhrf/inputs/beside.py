@@ -10,10 +10,10 @@ from pathlib import Path
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
 from pyhrf.inputs.bids_names import json_beside, parse_name, read_json
-from pyhrf.inputs.series import time_step
 from pyhrf.inputs.sidecars import ScanTimes, doubts_of, scan_times
 from pyhrf.inputs.timing import tr_of_files
 from pyhrf.notices import Figures, Note
+from pyhrf.spaces.series import time_step
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,14 @@ from pyhrf.inputs.modulations import off_centre
 from pyhrf.inputs.paradigm import EventColumns
 from pyhrf.inputs.run_events import read_events_of, spelled_once
 from pyhrf.inputs.scan_time import check_conditions, moved, within_scan_time
-from pyhrf.inputs.series import Opened, open_series, read_stored, values_of
 from pyhrf.inputs.signals import refuse_centred, refuse_silence
 from pyhrf.inputs.spm import is_spm, read_spm
 from pyhrf.inputs.timing import repetition_times
-from pyhrf.inputs.voxels import percent_change
 from pyhrf.model.durations import in_one_unit
 from pyhrf.model.levels import levels_per_run
 from pyhrf.notices import Note
+from pyhrf.spaces.series import Opened, open_series, read_stored, values_of
+from pyhrf.spaces.voxels import percent_change
 from pyhrf.wording import named
 
 

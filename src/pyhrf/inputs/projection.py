@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
-from pyhrf.inputs.labels import whole_labels
-from pyhrf.inputs.surfaces import Mesh
-from pyhrf.inputs.volumes import Volume, check_oriented
-from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
+from pyhrf.spaces.labels import whole_labels
+from pyhrf.spaces.surfaces import Mesh
+from pyhrf.spaces.volumes import Volume, check_oriented
+from pyhrf.spaces.voxels import read_volume, read_voxels, scaled
 
 _CHUNK_BYTES = 256 << 20
 

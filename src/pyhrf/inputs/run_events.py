@@ -10,8 +10,8 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.condition_names import clean_name
 from pyhrf.inputs.condition_times import read_times
 from pyhrf.inputs.paradigm import EventColumns, read_paradigm
-from pyhrf.inputs.series import Series
 from pyhrf.inputs.spm import SpmDesign, sessions_of
+from pyhrf.spaces.series import Series
 from pyhrf.wording import named
 
 

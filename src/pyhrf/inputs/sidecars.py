@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import InputError, counted
-from pyhrf.inputs.series import lengths, time_step
 from pyhrf.notices import Figures, Note
+from pyhrf.spaces.series import lengths, time_step
 
 _CORRECTED = "SliceTimingCorrected"
 _MAX_TR = 30.0

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pyhrf.data import Run
 from pyhrf.errors import InputError
-from pyhrf.inputs.series import Series, values_of
-from pyhrf.inputs.voxels import has_level
+from pyhrf.spaces.series import Series, values_of
+from pyhrf.spaces.voxels import has_level
 
 _AT_ONCE = 1000  # positions
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.series import Series
 from pyhrf.inputs.spm import SpmDesign
 from pyhrf.notices import Note
+from pyhrf.spaces.series import Series
 from pyhrf.wording import named
 
 _MAX_TR = 30.0

@@ -3,7 +3,7 @@
 All take and give int32 arrays of the parcel of each position, 0 for background: of voxels, shape
 (n_x, n_y, n_z), which are neighbours if they share a face; or, with ``edges``, of shape
 (n_positions,), with neighbours as these int pairs of shape (n_edges, 2) say (see
-`pyhrf.inputs.surfaces.mesh_edges`).
+`pyhrf.spaces.surfaces.mesh_edges`).
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.files import replace_file
 from pyhrf.outputs.maps import MAPS, MapName
 from pyhrf.results.damage import made_by_analysis
-from pyhrf.results.files import replace_file
 from pyhrf.results.results import Results
 
 # HRFs of other grids are brought to this step, seconds.

@@ -11,11 +11,11 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.inputs.series import Space
-from pyhrf.inputs.surfaces import Mesh
-from pyhrf.inputs.volumes import Volume
-from pyhrf.results.files import replace_file
+from pyhrf.files import replace_file
 from pyhrf.results.maps import Grid
+from pyhrf.spaces.series import Space
+from pyhrf.spaces.surfaces import Mesh
+from pyhrf.spaces.volumes import Volume
 from pyhrf.wording import named
 
 Colour = tuple[float, float, float, float]

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray, ParcelEstimate
+from pyhrf.files import replace_file
 from pyhrf.outputs.columns import COLUMNS
 from pyhrf.outputs.maps import MAPS, MapName, map_title
-from pyhrf.results.files import replace_file
 from pyhrf.results.names import file_stem
 
 FloatMap = NDArray[np.float32]

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pyhrf.results.files import replace_file
+from pyhrf.files import replace_file
 
 _PACKAGES = ("pyhrf", "numpy", "scipy", "numba", "nibabel", "nilearn", "threadpoolctl")
 

@@ -15,10 +15,10 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from pyhrf.files import replace_file
 from pyhrf.outputs.columns import COLUMNS
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.damage import made_by_analysis
-from pyhrf.results.files import replace_file
 from pyhrf.results.plots import overview_figures
 from pyhrf.results.report_maps import pack_maps
 from pyhrf.results.report_text import (

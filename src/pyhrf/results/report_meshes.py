@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.inputs.surfaces import Mesh
 from pyhrf.results.packing import as_base64
 from pyhrf.results.results import Results
 from pyhrf.results.surfaces import MapSurface, surfaces_of
 from pyhrf.results.thinning import thinned
+from pyhrf.spaces.surfaces import Mesh
 
 MOST_NODES = 1 << 16
 """Of a mesh in the page: more than its pixels show, and 16 bits name a corner."""

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
-from pyhrf.inputs.volumes import open_volume
 from pyhrf.results.packing import as_base64
 from pyhrf.results.results import Results
 from pyhrf.results.surfaces import MapVoxels, has_volume, voxels_of
+from pyhrf.spaces.volumes import open_volume
 
 nib: Any = nibabel  # whose functions have no types
 

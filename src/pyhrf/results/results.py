@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.files import read_regular, regular_file
-from pyhrf.inputs.gifti import is_gifti, load_gifti
-from pyhrf.inputs.volumes import refuse_overfull
 from pyhrf.outputs.columns import COLUMNS
 from pyhrf.outputs.maps import MapName, map_title, possible_maps
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.maps import MapGrid, write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
 from pyhrf.results.tables import write_tables
+from pyhrf.spaces.gifti import is_gifti, load_gifti
+from pyhrf.spaces.volumes import refuse_overfull
 from pyhrf.wording import named
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.results.files import replace_file
+from pyhrf.files import replace_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.surfaces import Mesh, open_mesh
 from pyhrf.results.results import Results
+from pyhrf.spaces.surfaces import Mesh, open_mesh
 
 nib: Any = nibabel  # whose functions have no types
 

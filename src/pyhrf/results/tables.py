@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pyhrf.data import FloatArray, ParcelEstimate
+from pyhrf.files import replace_file
 from pyhrf.outputs.columns import by_condition, columns_of
-from pyhrf.results.files import replace_file
 
 _BLANK = re.compile(r"\s")
 _MOST_POINTS = 200  # of a chain in convergence.tsv

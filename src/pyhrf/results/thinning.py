@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.inputs.surfaces import Mesh, mesh_edges
 from pyhrf.results.surfaces import MapSurface
+from pyhrf.spaces.surfaces import Mesh, mesh_edges
 
 
 def thinned(surface: MapSurface, most_nodes: int) -> tuple[MapSurface, NDArray[np.int64]]:

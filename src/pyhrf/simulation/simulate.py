@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import Experiment, FloatArray, Parcel
-from pyhrf.inputs.neighbours import find_parcels
 from pyhrf.simulation.events import draw_experiment
 from pyhrf.simulation.hrf import HrfShape, make_hrf, regressor
 from pyhrf.simulation.layout import draw_active_pairs, draw_labels, make_mask, make_parcels
 from pyhrf.simulation.noise import draw_drift, draw_noise
 from pyhrf.simulation.spec import SimulationSpec
+from pyhrf.spaces.neighbours import find_parcels
 
 HRF_TIME: FloatArray = np.linspace(0.0, 25.0, 251)
 """Times at which the true HRFs are given, seconds: 0 to 25 in steps of 0.1."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
 from pyhrf.files import regular_file
-from pyhrf.inputs.volumes import Volume
+from pyhrf.spaces.volumes import Volume
 
 _READ_BYTES = 1 << 20
 _MOST_TAIL = 1 << 28  # bytes behind the last value: a file that is nothing else is not unpacked

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError, counted
-from pyhrf.inputs.cifti import (
+from pyhrf.notices import Figures, Note
+from pyhrf.spaces.cifti import (
     Grayordinates,
     cifti_length,
     cifti_time_step,
@@ -19,9 +20,9 @@ from pyhrf.inputs.cifti import (
     open_cifti,
     read_cifti_labels,
 )
-from pyhrf.inputs.labels import whole_labels
-from pyhrf.inputs.neighbours import VoxelParcels, find_graph_parcels, find_parcels
-from pyhrf.inputs.surfaces import (
+from pyhrf.spaces.labels import whole_labels
+from pyhrf.spaces.neighbours import VoxelParcels, find_graph_parcels, find_parcels
+from pyhrf.spaces.surfaces import (
     Mesh,
     NodeSeries,
     is_gifti,
@@ -31,9 +32,8 @@ from pyhrf.inputs.surfaces import (
     series_lengths,
     series_time_step,
 )
-from pyhrf.inputs.volumes import Volume, check_oriented, grid_difference, open_volume
-from pyhrf.inputs.voxels import read_volume, read_voxels, scaled
-from pyhrf.notices import Figures, Note
+from pyhrf.spaces.volumes import Volume, check_oriented, grid_difference, open_volume
+from pyhrf.spaces.voxels import read_volume, read_voxels, scaled
 from pyhrf.wording import named
 
 Series = Volume | NodeSeries

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.cifti import Grayordinates, is_cifti, open_cifti_map
-from pyhrf.inputs.labels import whole_labels
-from pyhrf.inputs.series import Space
-from pyhrf.inputs.surfaces import Mesh, is_gifti, open_mesh, read_node_map
-from pyhrf.inputs.volumes import Volume, open_volume
-from pyhrf.inputs.voxels import read_volume
+from pyhrf.spaces.cifti import Grayordinates, is_cifti, open_cifti_map
+from pyhrf.spaces.labels import whole_labels
+from pyhrf.spaces.series import Space
+from pyhrf.spaces.surfaces import Mesh, is_gifti, open_mesh, read_node_map
+from pyhrf.spaces.volumes import Volume, open_volume
+from pyhrf.spaces.voxels import read_volume
 from pyhrf.wording import named
 
 

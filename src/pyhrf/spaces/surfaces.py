@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
-from pyhrf.inputs.gifti import STRUCTURE, is_gifti, load_gifti, read_head
-from pyhrf.inputs.labels import whole_labels
+from pyhrf.spaces.gifti import STRUCTURE, is_gifti, load_gifti, read_head
+from pyhrf.spaces.labels import whole_labels
 
 __all__ = [
     "Mesh",

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
 from pyhrf.files import regular_file
-from pyhrf.inputs.labels import whole_labels
-from pyhrf.inputs.surfaces import Mesh, NodeSeries
 from pyhrf.model.graph import grid_edges
+from pyhrf.spaces.labels import whole_labels
+from pyhrf.spaces.surfaces import Mesh, NodeSeries
 from pyhrf.wording import named
 
 _ENDINGS = (".dtseries.nii", ".dlabel.nii", ".dscalar.nii")
