@@ -26,11 +26,13 @@ from pyhrf.inputs.bids_names import read_json
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.spm_file import answer, from_json
-from pyhrf.results import Grid, Results, write_results
+from pyhrf.results import Results, write_results
 from pyhrf.results.comparison import compare_results
-from pyhrf.spaces.cifti import open_cifti
+from pyhrf.spaces.gifti import read_head
+from pyhrf.spaces.grayordinates import Grayordinates
+from pyhrf.spaces.grid import Grid
 from pyhrf.spaces.parcellations import open_placed
-from pyhrf.spaces.surfaces import open_mesh, open_nodes, read_head
+from pyhrf.spaces.surfaces import open_mesh, open_nodes
 from pyhrf.spaces.volumes import open_volume
 from pyhrf.spaces.voxels import read_voxels
 
@@ -135,7 +137,7 @@ def _cifti(folder: Path) -> Reader:
     axes = (cifti.SeriesAxis(0, 2, 4), cortex + voxels)
     path = folder / "bold.dtseries.nii"
     make.save(make.Cifti2Image(np.ones((4, 5), np.float32), axes), path)
-    return Reader([path], lambda damaged: open_cifti([damaged], [open_mesh(mesh)]))
+    return Reader([path], lambda damaged: Grayordinates.open_series([damaged], [mesh]))
 
 
 def _spm(folder: Path) -> Reader:
@@ -283,8 +285,8 @@ def write_two_results(folder: Path) -> None:
         "runs": [{"bold": "bold.nii", "paradigm": "events.tsv"}],
     }
     for name, estimator in (("one", "jde-vem"), ("other", "jde-mcmc")):
-        grid = Grid(labels, np.eye(4), make.Nifti1Header())
-        write_results(folder / name, [estimate(1), estimate(2)], conditions=["a"], grid=grid)
+        grid = Grid(labels.shape, np.eye(4), make.Nifti1Header())
+        write_results(folder / name, [estimate(1), estimate(2)], conditions=["a"], space=grid)
         study = Study.build(data=data, estimator=estimator).model_dump(mode="json")
         about = {"study": study, "versions": {"pyhrf": "1"}, "inputs": {}, "notes": []}
         (folder / name / "run.json").write_text(json.dumps(about))

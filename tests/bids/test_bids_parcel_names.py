@@ -13,8 +13,7 @@ from bids_surface_sets import SHAPE, dense_axis, labels
 from nibabel.cifti2 import Cifti2Image, LabelAxis
 
 from pyhrf.bids.map_files import parcel_names
-from pyhrf.results.label_files import write_labels
-from pyhrf.spaces.surfaces import Mesh
+from pyhrf.spaces.nodes import Nodes
 
 N_NODES = SHAPE[0] * SHAPE[1]
 WORDS = ("participant", "-x", "serial", "--participant-label", "01", "--confound-columns", "none")
@@ -48,10 +47,8 @@ def test_bids__parcels_have_the_names_of_a_gifti_atlas(
 
 
 def test_parcel_names__parcels_that_were_cut_have_none(tmp_path: Path) -> None:
-    nowhere = np.empty((0, 3))
-    mesh = Mesh(tmp_path, nowhere, nowhere.astype(np.int32), np.empty((0, 2), np.int32), "")
     path = tmp_path / "a.label.gii"
-    write_labels(path, np.array([0, 1, 2], np.int32), mesh, {2: "V1"})
+    Nodes((3,), "").write_labels(path, np.array([0, 1, 2], np.int32), {2: "V1"})
     assert parcel_names(path) == {0: "background", 2: "V1"}
     assert parcel_names(tmp_path / "volume.nii.gz") == {}
 

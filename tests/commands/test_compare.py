@@ -13,7 +13,8 @@ import pytest
 from pyhrf.commands.compare import compare
 from pyhrf.commands.exits import run_command
 from pyhrf.data import ParcelEstimate
-from pyhrf.results import Grid, write_results
+from pyhrf.results import write_results
+from pyhrf.spaces.grid import Grid
 
 LABELS = np.array([[[1, 1], [1, 2]], [[2, 2], [0, 0]]], np.int32)
 TIME = np.arange(0, 26.0)
@@ -62,8 +63,8 @@ def make_results(
                 | {name: level[::-1].copy() for name in more},
             )
         )
-    grid = Grid(labels, np.eye(4), nib.Nifti1Header())
-    results = write_results(folder, estimates, conditions=("a", "b"), grid=grid)
+    grid = Grid(labels.shape, np.eye(4), nib.Nifti1Header())
+    results = write_results(folder, estimates, conditions=("a", "b"), space=grid)
     study = {"estimator": estimator, "glm": {"model": "fir"}}
     (folder / "run.json").write_text(json.dumps({"study": study}))
     return results.directory

@@ -15,7 +15,7 @@ from pyhrf.commands.parcellate import parcellate
 from pyhrf.simulation.datasets import write_dataset
 from pyhrf.simulation.simulate import simulate
 from pyhrf.simulation.spec import SimulationSpec
-from pyhrf.spaces.cifti import open_cifti, read_cifti_labels
+from pyhrf.spaces.grayordinates import Grayordinates
 from pyhrf.spaces.surfaces import open_mesh, read_labels
 
 
@@ -185,8 +185,8 @@ def test_mesh__cifti_keeps_its_grayordinates(call, mesh):
     assert "one.dlabel.nii: 1 parcel of 18 grayordinates" in text
     series = Cifti2Image(np.ones((3, 18), np.float32), (nib.cifti2.SeriesAxis(0, 2, 3), axis))
     series.to_filename("bold.dtseries.nii")
-    _, positions = open_cifti([Path("bold.dtseries.nii")], [open_mesh(mesh)])
-    assert len(np.unique(read_cifti_labels(Path("one.dlabel.nii"), positions))) == 1
+    _, positions = Grayordinates.open_series([Path("bold.dtseries.nii")], [mesh])
+    assert len(np.unique(positions.read_labels(Path("one.dlabel.nii")))) == 1
 
 
 def test_mesh__data_cuts_where_the_responses_differ(call, mesh, volumes):

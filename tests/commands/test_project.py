@@ -8,7 +8,7 @@ import pytest
 
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.project import project
-from pyhrf.spaces.series import open_series
+from pyhrf.spaces.kinds import open_data
 from pyhrf.spaces.surfaces import open_mesh, read_labels
 
 # The first axis runs to the left, and voxels are no cubes.
@@ -128,7 +128,7 @@ def test_project__what_it_writes_is_what_an_analysis_reads(call, files, tmp_path
     code, text = call("atlas.nii", "--atlas", "-g", "outer.surf.gii")
     assert code == 0, text
     assert "2 of 2 parcels, on 258 of 258 nodes" in text
-    opened = open_series(
+    opened = open_data(
         [tmp_path / "bold.func.gii"], tmp_path / "atlas.label.gii", [tmp_path / "outer.surf.gii"]
     )
     assert opened.series[0].tr == 2.25

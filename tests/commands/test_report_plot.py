@@ -11,7 +11,8 @@ import pytest
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.main import pyhrf
 from pyhrf.data import ParcelEstimate
-from pyhrf.results import Grid, write_results
+from pyhrf.results import write_results
+from pyhrf.spaces.grid import Grid
 
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
@@ -37,8 +38,8 @@ def made(tmp_path_factory):
     )
     lost = ParcelEstimate(2, "failed", "constant", np.flatnonzero(labels == 2))
     affine = np.diag([3.0, 3, 3, 1])
-    grid = Grid(labels, affine, nib.Nifti1Header())
-    write_results(folder, [good, lost], conditions=("a",), grid=grid)
+    grid = Grid(labels.shape, affine, nib.Nifti1Header())
+    write_results(folder, [good, lost], conditions=("a",), space=grid)
     (folder / "run.json").write_text(json.dumps({"study": {"data": {}}}))
     return folder
 

@@ -19,12 +19,12 @@ import pytest
 from input_files import AFFINE, Files, WriteNifti
 
 from pyhrf.errors import InputError
-from pyhrf.inputs import dataset as dataset_module
 from pyhrf.inputs.confounds import NuisanceFiles
 from pyhrf.inputs.dataset import Dataset, open_dataset
 from pyhrf.simulation.datasets import write_dataset
 from pyhrf.simulation.simulate import simulate
 from pyhrf.simulation.spec import SimulationSpec
+from pyhrf.spaces import grid as grid_module
 
 Study = tuple[Files, Path]
 
@@ -122,13 +122,13 @@ def test_load__accepts_labels_stored_as_floats(
 
 def test_load__reads_once_for_many_threads(files: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    read_stored = dataset_module.read_stored
+    read_voxels = grid_module.read_voxels
 
     def counted(*arguments: Any) -> Any:
         calls.append(arguments)
-        return read_stored(*arguments)
+        return read_voxels(*arguments)
 
-    monkeypatch.setattr(dataset_module, "read_stored", counted)
+    monkeypatch.setattr(grid_module, "read_voxels", counted)
     data = open_files(files)
     assert not calls
     barrier = threading.Barrier(8)

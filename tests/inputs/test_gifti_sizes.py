@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pyhrf import InputError
-from pyhrf.spaces.surfaces import read_head, structure_of
+from pyhrf.spaces.gifti import read_head
+from pyhrf.spaces.surfaces import structure_of
 
 
 def written(path: Path, *arrays: np.ndarray) -> Path:

@@ -23,14 +23,14 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.scan_lists import read_scans
 from pyhrf.inputs.spm import read_spm
-from pyhrf.spaces.cifti import open_cifti
 from pyhrf.spaces.gifti import load_gifti, read_head
+from pyhrf.spaces.grayordinates import Grayordinates
 from pyhrf.spaces.surfaces import open_mesh
 from pyhrf.spaces.volumes import open_volume
 
 READERS = {
     ".nii": "from pyhrf.spaces.volumes import open_volume as o\nread = lambda p: o(p, n_dims=4)",
-    ".dtseries.nii": "from pyhrf.spaces.cifti import cifti_time_step as read",
+    ".dtseries.nii": "from pyhrf.spaces.kinds import time_step as read",
     ".gii": "from pyhrf.spaces.surfaces import open_mesh as read",
     ".mat": "from pyhrf.inputs.spm import read_spm as read",
     ".csv": "from pyhrf.inputs.paradigm import read_paradigm as r\nread = lambda p: r(p, n_runs=1)",
@@ -232,7 +232,7 @@ def test_cifti__with_a_vertex_beyond_its_mesh(tmp_path):
     path = tmp_path / "a.dtseries.nii"
     nib.save(nib.Cifti2Image(np.ones((4, 3), np.float32), (time, axis)), path)
     with pytest.raises(InputError, match=r"nodes of CIFTI_STRUCTURE_CORTEX_LEFT beyond its mesh"):
-        open_cifti([path], [])
+        Grayordinates.open_series([path], [])
 
 
 def test_numbers_of_thousands_of_digits_are_no_fault_of_ours(tmp_path):

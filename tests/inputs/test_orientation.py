@@ -12,7 +12,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.dataset import open_dataset
 from pyhrf.inputs.projection import project_labels
 from pyhrf.inputs.templates import template_notes
-from pyhrf.spaces.series import open_series
+from pyhrf.spaces.kinds import open_data
 from pyhrf.spaces.surfaces import Mesh
 from pyhrf.spaces.volumes import check_oriented, open_volume
 
@@ -46,14 +46,14 @@ def test_open_series__a_grid_that_is_made_up_is_not_compared(tmp_path, lost):
     for path, values in ((bold, SERIES), (labels, LABELS)):
         write(path, values, codes=(0, 0) if path.name == lost else (0, 2))
     with pytest.raises(InputError, match=f"{lost}: its header does not say how it lies in space"):
-        open_series([bold], labels, [])
+        open_data([bold], labels, [])
 
 
 def test_open_series__files_that_all_lost_it_lie_on_one_grid(tmp_path):
     bold = write(tmp_path / "bold.nii", SERIES, codes=(0, 0))
     labels = write(tmp_path / "labels.nii", LABELS, codes=(0, 0))
-    opened = open_series([bold], labels, [])
-    assert opened.shape == (5, 4, 3)
+    opened = open_data([bold], labels, [])
+    assert opened.space.shape == (5, 4, 3)
     (note,) = opened.notes
     assert note.startswith(f"{bold}: its header does not say how it lies in space")
     assert "nor does that of 1 other file" in note
@@ -62,7 +62,7 @@ def test_open_series__files_that_all_lost_it_lie_on_one_grid(tmp_path):
 
 def test_open_series__files_that_say_it_get_no_note(tmp_path):
     bold = write(tmp_path / "bold.nii", SERIES, codes=(1, 0))
-    assert open_series([bold], write(tmp_path / "labels.nii", LABELS), []).notes == ()
+    assert open_data([bold], write(tmp_path / "labels.nii", LABELS), []).notes == ()
 
 
 def test_open_dataset__hands_on_that_left_and_right_are_not_known(tmp_path):

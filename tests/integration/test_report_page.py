@@ -18,9 +18,11 @@ from surface_files import real_surface, simulated_surface
 from pyhrf.analysis import analyse
 from pyhrf.config.study import Study
 from pyhrf.data import ParcelEstimate
-from pyhrf.results import Grid, NodeGrid, Results, write_results
+from pyhrf.results import Results, write_results
 from pyhrf.results.report import write_report
 from pyhrf.simulation.spec import SimulationSpec
+from pyhrf.spaces.grid import Grid
+from pyhrf.spaces.nodes import Nodes
 
 # Run at the end of the page; what it finds is left in the page for the test to read.
 ASK = """
@@ -360,8 +362,8 @@ def write_volume_results(folder: Path, labels: np.ndarray, levels: np.ndarray) -
     hrf = {"time": time, "hrf": np.exp(-(((time - 5) / 2) ** 2)), "sd": np.full(26, 0.1)}
     maps = {("nrl", "audio"): levels.reshape(-1)[where].astype(np.float32)}
     estimate = ParcelEstimate(1, "ok", "", where, summary={"time_to_peak": 5.0}, hrf=hrf, maps=maps)
-    grid = Grid(labels, np.eye(4), nib.Nifti1Header())
-    results = write_results(folder / "out", [estimate], conditions=("audio",), grid=grid)
+    grid = Grid(labels.shape, np.eye(4), nib.Nifti1Header())
+    results = write_results(folder / "out", [estimate], conditions=("audio",), space=grid)
     runs = [{"bold": folder / "bold.nii", "paradigm": folder / "events.tsv"}]
     data = {"kind": "volume", "tr": 2.0, "parcellation": folder / "parcels.nii", "runs": runs}
     study = Study.build(data=data).model_dump(mode="json")
@@ -432,8 +434,8 @@ def test_page__draws_a_mesh_that_is_too_large_for_it_with_fewer_nodes(tmp_path):
         )
         for number in (1, 2)
     ]
-    grid = NodeGrid(labels, "CortexRight")
-    results = write_results(tmp_path / "out", estimates, conditions=("audio",), grid=grid)
+    grid = Nodes(labels.shape, "CortexRight")
+    results = write_results(tmp_path / "out", estimates, conditions=("audio",), space=grid)
     data = {
         "kind": "surface",
         "tr": 2.0,

@@ -11,7 +11,9 @@ import numpy as np
 
 from pyhrf.config.study import Study
 from pyhrf.data import ParcelEstimate
-from pyhrf.results import GrayordinateGrid, Grid, Results, write_results
+from pyhrf.results import Results, write_results
+from pyhrf.spaces.grayordinates import Grayordinates
+from pyhrf.spaces.grid import Grid
 
 TIME = np.arange(0, 26.0)
 CONDITIONS = ("audio", "</script><b>odd")
@@ -82,7 +84,7 @@ def make_report_results(
         )
     header = nib.Nifti1Header()
     header.set_sform(AFFINE, 1)
-    write_results(folder, estimates, conditions=names, grid=Grid(labels, AFFINE, header))
+    write_results(folder, estimates, conditions=names, space=Grid(labels.shape, AFFINE, header))
     bold = folder.parent / "bold.nii"
     if not bold.exists():
         nib.save(nib.Nifti1Image(np.ones((*SHAPE, 30), np.float32), AFFINE), bold)
@@ -146,8 +148,8 @@ def make_cifti_results(folder: Path) -> Results:
         hrf={"time": TIME, "hrf": bump(5.0), "sd": np.full(26, 0.1)},
         maps={("nrl", "audio"): np.arange(10, 17, dtype=np.float32)},
     )
-    grid = GrayordinateGrid(np.ones(7, np.int32), axis)
-    results = write_results(folder / "cifti", [estimate], conditions=("audio",), grid=grid)
+    grid = Grayordinates.of(axis)
+    results = write_results(folder / "cifti", [estimate], conditions=("audio",), space=grid)
     meshes = []
     for structure, n_nodes in (("CortexRight", 4), ("CortexLeft", 5)):
         meshes.append(str(folder / f"{structure}.surf.gii"))

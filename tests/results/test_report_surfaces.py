@@ -13,11 +13,12 @@ from report_results import make_cifti_results, make_report_results, unpacked
 
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
-from pyhrf.results import NodeGrid, Results, write_results
+from pyhrf.results import Results, write_results
 from pyhrf.results.report import write_report
 from pyhrf.results.report_maps import pack_maps
-from pyhrf.results.surfaces import MapSurface
 from pyhrf.results.thinning import thinned
+from pyhrf.spaces.nodes import Nodes
+from pyhrf.spaces.space import MapSurface
 from pyhrf.spaces.surfaces import open_mesh
 
 
@@ -54,8 +55,8 @@ def surface(tmp_path):
         maps={("nrl", "audio"): np.array([-2, np.nan, 4], np.float32)},
     )
     labels = np.array([0, 4, 4, 4], np.int32)
-    grid = NodeGrid(labels, "CortexLeft")
-    results = write_results(tmp_path / "surface", [estimate], conditions=("audio",), grid=grid)
+    grid = Nodes(labels.shape, "CortexLeft")
+    results = write_results(tmp_path / "surface", [estimate], conditions=("audio",), space=grid)
     run = json.loads((volume.directory / "run.json").read_text())
     run["study"]["data"] |= {"kind": "surface", "meshes": [str(tmp_path / "mesh.gii")]}
     (results.directory / "run.json").write_text(json.dumps(run))
@@ -166,11 +167,11 @@ def test_map_values__of_cifti_are_those_that_nibabel_reads(tmp_path):
         assert np.array_equal(results.map_values(name), expected)
 
 
-def test_brain_models__are_the_positions_of_cifti_maps(surface, tmp_path):
+def test_space__holds_the_positions_of_cifti_maps(surface, tmp_path):
     (tmp_path / "cifti").mkdir()
     results = make_cifti_results(tmp_path / "cifti")
-    assert results.brain_models == results.load_map("nrl_audio").header.get_axis(1)
-    assert surface.brain_models is None
+    assert results.space.axis == results.load_map("nrl_audio").header.get_axis(1)
+    assert surface.space == Nodes((4,), "CortexLeft")
 
 
 def divided(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -264,8 +265,8 @@ def test_pack_maps__of_a_large_mesh_names_its_nodes_as_the_file_does(surface, tm
     positions = np.arange(7, n_nodes)
     maps = {("nrl", "audio"): levels[7:]}
     estimate = ParcelEstimate(1, "ok", "", positions, summary=summary, hrf=hrf, maps=maps)
-    grid = NodeGrid(np.int32(levels >= 7), "CortexLeft")
-    results = write_results(tmp_path / "large", [estimate], conditions=("audio",), grid=grid)
+    grid = Nodes(levels.shape, "CortexLeft")
+    results = write_results(tmp_path / "large", [estimate], conditions=("audio",), space=grid)
     shutil.copy(surface.directory / "run.json", results.directory)
     packed = pack_maps(results, most_nodes=100)
     (mesh,) = packed["meshes"]

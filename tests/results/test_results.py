@@ -14,26 +14,22 @@ from hypothesis import strategies as st
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.files import replace_file
-from pyhrf.results import (
-    Grid,
-    Results,
-    check_names,
-    collect_provenance,
-    write_provenance,
-    write_results,
-)
+from pyhrf.results import Results, check_names, collect_provenance, write_provenance, write_results
 from pyhrf.results.names import file_stem
+from pyhrf.spaces.grid import Grid
 
 SHAPE = (3, 4, 2)
 AFFINE = np.array([[-3.0, 0, 0, 78], [0, 3, 0, -112], [0, 0, 3.5, -51], [0, 0, 0, 1]])
 CONDITIONS = ("audio", "left hand")
 
 
+LABELS = np.zeros(SHAPE, np.int32)
+LABELS[0, 0, 0] = LABELS[1, 2, 1] = 7
+LABELS[2, 3, 0] = 3
+LABELS[2, 0, :] = 5
+
+
 def make_grid(header_class=nib.Nifti1Header) -> Grid:
-    labels = np.zeros(SHAPE, np.int32)
-    labels[0, 0, 0] = labels[1, 2, 1] = 7
-    labels[2, 3, 0] = 3
-    labels[2, 0, :] = 5
     header = header_class()
     header.set_data_shape((*SHAPE, 40))
     header.set_sform(AFFINE, 4)
@@ -42,7 +38,7 @@ def make_grid(header_class=nib.Nifti1Header) -> Grid:
     header.set_xyzt_units("mm", "msec")
     header["slice_duration"] = 60
     header["cal_max"] = 900
-    return Grid(labels, AFFINE, header)
+    return Grid(SHAPE, AFFINE, header)
 
 
 def make_estimate(number: int, positions: list[int], level: float) -> ParcelEstimate:
@@ -63,9 +59,8 @@ def make_estimate(number: int, positions: list[int], level: float) -> ParcelEsti
     )
 
 
-def make_estimates(grid: Grid) -> list[ParcelEstimate]:
-    flat = grid.labels.reshape(-1)
-    places = {n: np.flatnonzero(flat == n) for n in (3, 5, 7)}
+def make_estimates() -> list[ParcelEstimate]:
+    places = {n: np.flatnonzero(n == LABELS) for n in (3, 5, 7)}
     lost = ParcelEstimate(3, "failed", "1 position: at least\t5\nare needed", places[3])
     return [
         make_estimate(7, places[7].tolist(), 10.0),
@@ -81,7 +76,7 @@ def grid() -> Grid:
 
 @pytest.fixture
 def results(tmp_path, grid) -> Results:
-    return write_results(tmp_path / "out", make_estimates(grid), conditions=CONDITIONS, grid=grid)
+    return write_results(tmp_path / "out", make_estimates(), conditions=CONDITIONS, space=grid)
 
 
 def test_write_results__puts_each_value_at_its_voxel(results):
@@ -94,11 +89,11 @@ def test_write_results__puts_each_value_at_its_voxel(results):
     assert data[2, 0].tolist() == [20, 21]
 
 
-def test_write_results__marks_background_zero_and_lost_parcels_nan(results, grid):
+def test_write_results__marks_background_zero_and_lost_parcels_nan(results):
     data = results.load_map("nrl_audio").get_fdata()
     assert np.isnan(data[2, 3, 0])
     assert np.count_nonzero(np.isnan(data)) == 1
-    assert np.all(data[grid.labels == 0] == 0)
+    assert np.all(data[LABELS == 0] == 0)
 
 
 def test_write_results__keeps_affine_and_codes_and_drops_what_is_true_of_scans_only(results):
@@ -118,9 +113,9 @@ def test_write_results__keeps_affine_and_codes_and_drops_what_is_true_of_scans_o
 def test_write_results__accepts_headers_of_every_nifti_kind(tmp_path, header_class, order):
     grid = make_grid(header_class)
     grid = dataclasses.replace(grid, header=grid.header.as_byteswapped(order))
-    results = write_results(tmp_path, make_estimates(grid), conditions=CONDITIONS, grid=grid)
+    results = write_results(tmp_path, make_estimates(), conditions=CONDITIONS, space=grid)
     assert results.load_map("nrl_audio").get_fdata()[1, 2, 1] == 11
-    assert np.array_equal(results.load_map("parcels").get_fdata(), grid.labels)
+    assert np.array_equal(results.load_map("parcels").get_fdata(), LABELS)
     np.testing.assert_allclose(results.load_map("hrf").affine, AFFINE)
 
 
@@ -134,10 +129,10 @@ def test_write_results__writes_the_hrf_as_4d_with_its_step(results):
     assert np.all(np.isnan(image.get_fdata()[2, 3, 0]))
 
 
-def test_write_results__writes_parcels_and_time_to_peak(results, grid):
+def test_write_results__writes_parcels_and_time_to_peak(results):
     labels = results.load_map("parcels")
     assert labels.get_data_dtype() == np.int32
-    assert np.array_equal(labels.get_fdata(), grid.labels)
+    assert np.array_equal(labels.get_fdata(), LABELS)
     peak = results.load_map("time_to_peak").get_fdata()
     assert peak[1, 2, 1] == pytest.approx(5.7)
     assert peak[0, 1, 0] == 0
@@ -165,9 +160,9 @@ def test_write_results__writes_long_tables(results):
 
 
 def test_write_results__does_not_depend_on_the_order_of_estimates(tmp_path, grid):
-    estimates = make_estimates(grid)
-    one = write_results(tmp_path / "a", estimates, conditions=CONDITIONS, grid=grid)
-    two = write_results(tmp_path / "b", estimates[::-1], conditions=CONDITIONS, grid=grid)
+    estimates = make_estimates()
+    one = write_results(tmp_path / "a", estimates, conditions=CONDITIONS, space=grid)
+    two = write_results(tmp_path / "b", estimates[::-1], conditions=CONDITIONS, space=grid)
     names = sorted(path.name for path in one.directory.iterdir())
     assert names == sorted(path.name for path in two.directory.iterdir())
     for name in names:
@@ -183,9 +178,9 @@ def test_write_results__puts_no_time_into_the_gzip_header(results):
 
 def test_write_results__still_lists_parcels_when_all_failed(tmp_path, grid):
     lost = [
-        dataclasses.replace(e, status="failed", reason="all constant") for e in make_estimates(grid)
+        dataclasses.replace(e, status="failed", reason="all constant") for e in make_estimates()
     ]
-    results = write_results(tmp_path, lost, conditions=CONDITIONS, grid=grid)
+    results = write_results(tmp_path, lost, conditions=CONDITIONS, space=grid)
     assert results.parcels["reason"].tolist() == ["all constant"] * 3
     assert len(results.hrf) == 0
     assert set(results.maps()) == {"parcels", "left_out"}
@@ -211,7 +206,7 @@ def test_results__refuses_a_folder_without_results(tmp_path):
 
 
 def test_results__keeps_words_that_pandas_would_take_for_missing(tmp_path, grid):
-    results = write_results(tmp_path, make_estimates(grid), conditions=("None", "NA"), grid=grid)
+    results = write_results(tmp_path, make_estimates(), conditions=("None", "NA"), space=grid)
     assert results.conditions["condition"].tolist() == ["None", "NA"] * 2
 
 
@@ -305,10 +300,10 @@ def test_provenance__says_that_an_analysis_did_not_end(results):
         _ = results.provenance
 
 
-def by_condition(grid: Grid) -> list[ParcelEstimate]:
+def by_condition() -> list[ParcelEstimate]:
     """Estimates whose every condition has an HRF of its own, and every voxel a response."""
     estimates = []
-    for estimate in make_estimates(grid):
+    for estimate in make_estimates():
         if estimate.status == "ok":
             n = estimate.positions.size
             time = np.arange(4) * 1.5
@@ -331,7 +326,7 @@ def by_condition(grid: Grid) -> list[ParcelEstimate]:
 
 
 def test_write_results__gives_every_condition_its_hrf(tmp_path, grid):
-    results = write_results(tmp_path, by_condition(grid), conditions=CONDITIONS, grid=grid)
+    results = write_results(tmp_path, by_condition(), conditions=CONDITIONS, space=grid)
     table = results.hrf
     assert list(table) == ["parcel", "condition", "time", "hrf", "sd", "q025"]
     assert len(table) == 2 * 3 * 4
@@ -345,7 +340,7 @@ def test_write_results__gives_every_condition_its_hrf(tmp_path, grid):
 
 
 def test_write_results__writes_a_response_of_every_voxel_as_4d(tmp_path, grid):
-    results = write_results(tmp_path, by_condition(grid), conditions=CONDITIONS, grid=grid)
+    results = write_results(tmp_path, by_condition(), conditions=CONDITIONS, space=grid)
     image = results.load_map("response_audio")
     assert image.shape == (*SHAPE, 4)
     assert float(image.header["pixdim"][4]) == 1.5
@@ -353,22 +348,22 @@ def test_write_results__writes_a_response_of_every_voxel_as_4d(tmp_path, grid):
     np.testing.assert_allclose(data[1, 2, 1], np.arange(4, 8) + 7)
     np.testing.assert_allclose(data[2, 0, 1], np.arange(4, 8) + 5)
     assert np.isnan(data[2, 3, 0]).all()
-    assert not data[grid.labels == 0].any()
+    assert not data[LABELS == 0].any()
 
 
 def test_write_results__gives_no_step_to_uneven_times(tmp_path, grid):
     time = np.array([0.0, 1.0, 3.0, 7.0])
     estimates = [
         dataclasses.replace(one, hrf={**one.hrf, "time": time}) if one.hrf else one
-        for one in by_condition(grid)
+        for one in by_condition()
     ]
-    results = write_results(tmp_path, estimates, conditions=CONDITIONS, grid=grid)
+    results = write_results(tmp_path, estimates, conditions=CONDITIONS, space=grid)
     for name in ("hrf", "response_audio"):
         assert float(results.load_map(name).header["pixdim"][4]) == 0
 
 
 def test_convergence__has_the_last_iteration_of_every_chain(tmp_path, grid):
-    estimates = make_estimates(grid)
+    estimates = make_estimates()
     one, two, *_ = [e for e in estimates if e.status == "ok"]
     rising = np.arange(450.0)  # the last of 480 iterations: thinned by three
     chains = np.concatenate([np.linspace(0, 1, 40), np.linspace(2, 3, 40)])
@@ -376,7 +371,7 @@ def test_convergence__has_the_last_iteration_of_every_chain(tmp_path, grid):
         dataclasses.replace(one, trace=rising, summary={**one.summary, "n_iterations": 480.0}),
         dataclasses.replace(two, trace=chains, summary={**two.summary, "n_chains": 2.0}),
     ]
-    results = write_results(tmp_path, traced, conditions=CONDITIONS, grid=grid)
+    results = write_results(tmp_path, traced, conditions=CONDITIONS, space=grid)
     first, second = (results.convergence.query(f"parcel == {e.parcel}") for e in (one, two))
     assert first["iteration"].tolist() == list(range(33, 481, 3))
     np.testing.assert_array_equal(first["criterion"], first["iteration"] - 31)
@@ -401,8 +396,8 @@ def test_results__know_the_maps_of_any_condition(tmp_path, name):
         hrf={"time": np.arange(3.0), "hrf": np.ones(3), "sd": np.ones(3)},
         maps={("nrl", name): np.ones(size, np.float32), ("ar1", ""): np.ones(size, np.float32)},
     )
-    grid = Grid(np.ones(SHAPE, np.int32), AFFINE, nib.Nifti1Header())
-    results = write_results(tmp_path, [estimate], conditions=[name], grid=grid)
+    grid = Grid(SHAPE, AFFINE, nib.Nifti1Header())
+    results = write_results(tmp_path, [estimate], conditions=[name], space=grid)
     (tmp_path / "run.json").write_text(json.dumps({"study": {}}))
     assert results.condition_names == [name]
     found = results.map_names

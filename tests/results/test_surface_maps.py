@@ -8,7 +8,9 @@ import pytest
 from nibabel.cifti2 import BrainModelAxis
 
 from pyhrf.data import ParcelEstimate
-from pyhrf.results import GrayordinateGrid, NodeGrid, Results, write_results
+from pyhrf.results import Results, write_results
+from pyhrf.spaces.grayordinates import Grayordinates
+from pyhrf.spaces.nodes import Nodes
 
 LABELS = np.array([0, 4, 4, 9, 0, 4], np.int32)
 TIME = np.arange(0, 4, 0.5)
@@ -31,8 +33,8 @@ def estimates() -> list[ParcelEstimate]:
 
 @pytest.fixture
 def results(tmp_path, estimates) -> Results:
-    grid = NodeGrid(LABELS, "CortexRight")
-    return write_results(tmp_path / "out", estimates, conditions=["a b"], grid=grid)
+    grid = Nodes(LABELS.shape, "CortexRight")
+    return write_results(tmp_path / "out", estimates, conditions=["a b"], space=grid)
 
 
 def test_write_results__writes_one_value_per_node(results):
@@ -58,8 +60,8 @@ def test_write_results__writes_one_array_per_sample_of_the_hrf(results):
 
 
 def test_write_results__gives_the_same_bytes_again(results, estimates, tmp_path):
-    grid = NodeGrid(LABELS, "CortexRight")
-    other = write_results(tmp_path / "new", estimates[::-1], conditions=["a b"], grid=grid)
+    grid = Nodes(LABELS.shape, "CortexRight")
+    other = write_results(tmp_path / "new", estimates[::-1], conditions=["a b"], space=grid)
     assert results.maps().keys() == other.maps().keys()
     for name, path in results.maps().items():
         assert path.read_bytes() == other.maps()[name].read_bytes(), name
@@ -68,9 +70,7 @@ def test_write_results__gives_the_same_bytes_again(results, estimates, tmp_path)
 def test_write_results__writes_cifti_for_grayordinates(estimates, tmp_path):
     axis = BrainModelAxis.from_surface([0, 2, 3, 4, 6, 8], 9, name="CortexLeft")
     results = [
-        write_results(
-            tmp_path / name, some, conditions=["a b"], grid=GrayordinateGrid(LABELS, axis)
-        )
+        write_results(tmp_path / name, some, conditions=["a b"], space=Grayordinates.of(axis))
         for name, some in (("out", estimates), ("new", estimates[::-1]))
     ]
     maps = results[0].maps()

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nibabel.cifti2 import BrainModelAxis
 from report_results import make_cifti_results
 
 from pyhrf.errors import InputError
 from pyhrf.results.plots import save_map_figure
 from pyhrf.results.surface_plots import surface_figure
-from pyhrf.results.surfaces import MapSurface, MapVoxels
+from pyhrf.spaces.grayordinates import Grayordinates
+from pyhrf.spaces.space import MapSurface
 from pyhrf.spaces.surfaces import Mesh, mesh_edges
 
 
@@ -94,11 +96,13 @@ def test_surface_figure__cuts_voxels_where_they_are_strong_and_many():
     grid = np.argwhere(np.ones((4, 5, 6), bool))
     at = np.concatenate([grid + 3, [[2, 5, 5]]])  # one voxel at the rim
     affine = np.array([[-2.0, 0, 0, 40], [0, 3, 0, 0], [0, 0, 4, 0], [0, 0, 0, 1]])
-    voxels = MapVoxels((12, 12, 12), affine, at, 6 + np.arange(len(at)))
+    voxels = BrainModelAxis("ThalamusLeft", voxel=at, affine=affine, volume_shape=(12, 12, 12))
+    nodes = BrainModelAxis.from_surface(np.arange(6), 6, name="CortexLeft")
+    space = Grayordinates.of(nodes + voxels)
     values = np.concatenate([np.full(6, 4.0), np.zeros(len(at))])
     peak = 6 + int(np.flatnonzero((at == [4, 6, 7]).all(axis=1))[0])
     values[[peak, -1]] = 5, -9
-    figure = surface_figure([two_plates("CortexLeft")], values, "nrl_a", 1.0, voxels)
+    figure = surface_figure([two_plates("CortexLeft")], values, "nrl_a", 1.0, space)
     assert len(figure.axes) == 2 + 3 + 1  # sides, cuts, the bar
     axial, coronal, sagittal = figure.axes[2:5]
     titles = [axis.get_title(loc="left") for axis in (axial, coronal, sagittal)]

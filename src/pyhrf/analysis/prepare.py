@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.study import Study
@@ -20,9 +19,7 @@ from pyhrf.execution.journal import Journal
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.inputs.spm import is_spm
 from pyhrf.model.levels import spread_weights
-from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid, check_names
-from pyhrf.spaces.cifti import Grayordinates
-from pyhrf.spaces.surfaces import Mesh
+from pyhrf.results import check_names
 from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell
 
 _SAME_AMPLITUDES = 1e-6  # distance at norm 1, above what decimals of a file lose
@@ -112,16 +109,6 @@ def _shape_of_events(
     joined = np.concatenate(amplitudes or [np.empty(0)])
     largest = np.abs(joined).max(initial=0.0) or 1.0  # first, so that no square overflows
     return tuple(times), joined / largest / (np.linalg.norm(joined / largest) or 1.0)
-
-
-def map_grid(dataset: Dataset, labels: NDArray[np.int32]) -> MapGrid:
-    """Say where the maps lie: on the grid of the input, or on the nodes of its mesh."""
-    space = dataset.space
-    if isinstance(space, Mesh):
-        return NodeGrid(labels, space.structure)
-    if isinstance(space, Grayordinates):
-        return GrayordinateGrid(labels, space.axis)
-    return Grid(labels, space.affine, space.header)
 
 
 def prepare(study: Study, data: StudyData) -> Prepared:

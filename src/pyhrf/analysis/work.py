@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
-from pyhrf.analysis.prepare import Prepared, map_grid
+from pyhrf.analysis.prepare import Prepared
 from pyhrf.config.study import Study
 from pyhrf.data import Estimator, ParcelEstimate
 from pyhrf.estimation import design_warnings, numerics_version
@@ -216,14 +214,11 @@ def write_study(
         If something cannot be read or written.
     """
     estimates = _all_estimates(dataset, journal)
-    labels = np.zeros(dataset.shape, np.int32)
-    for estimate in estimates:
-        labels.reshape(-1)[estimate.positions] = estimate.parcel
     results = write_results(
         study.output,
         estimates,
         conditions=dataset.experiment.conditions,
-        grid=map_grid(dataset, labels),
+        space=dataset.space,
     )
     provenance = collect_provenance(
         command=command,

@@ -14,10 +14,8 @@ from pyhrf import __version__
 from pyhrf.bids.describe import density, described_columns, in_places, unit_of
 from pyhrf.bids.files import keep_current, scratch_beside, write_json
 from pyhrf.bids.map_files import (
-    ending_of_map,
     estimated_mask,
     label_file,
-    map_step,
     parcel_names,
     squared_map,
 )
@@ -31,6 +29,8 @@ from pyhrf.inputs.bids_names import natural, read_json
 from pyhrf.outputs.columns import Table
 from pyhrf.outputs.maps import MAPS, MapKind
 from pyhrf.results import Results
+from pyhrf.spaces.kinds import kind_of_file
+from pyhrf.spaces.space import Space
 
 _PROGRAM = "PyHRF"
 _BIDS_VERSION = "1.10.0"
@@ -125,7 +125,7 @@ class _Writer:
     """Writes the files of one study, each with its JSON; knows which those are."""
 
     stem: Path
-    kind: str
+    kind: type[Space]
     about: Mapping[str, Any]
     files: list[Path]
 
@@ -255,7 +255,7 @@ def _places(planned: PlannedStudy, study: Study, data: BidsData) -> dict[str, An
     about: dict[str, Any] = {}
     if "den" in planned.entities:
         about["Density"] = density(planned.entities["den"], planned.kind)
-    if planned.kind == "gifti" and planned.entities.get("space", "fsnative") == "fsnative":
+    if planned.kind.by_hemisphere and planned.entities.get("space", "fsnative") == "fsnative":
         uris = [uri for mesh in study.data.meshes for uri in _uris(mesh, data)]
         if uris:
             about["SpatialReference"] = uris[0]
@@ -283,7 +283,7 @@ def _write_maps(
             "Units": unit_of(kind, stat, unit),
         }
         content = squared_map(path, scratch) if stat.squared else path.read_bytes()
-        if (step := map_step(path)) is not None:
+        if (step := kind_of_file(path).map_step(path)) is not None:
             about["RepetitionTime"] = step
         if name == "parcels":
             # One JSON speaks for the map and its table.
@@ -292,7 +292,7 @@ def _write_maps(
             writer.put("desc-parcels_dseg", ending, content, about)
         else:
             rest = f"{entity}stat-{stat.label}_statmap"
-            writer.put(rest, ending_of_map(path), content, {**about, **about_mask})
+            writer.put(rest, path.name.removeprefix(stem), content, {**about, **about_mask})
 
 
 def _whose(

@@ -7,30 +7,29 @@ from typing import Any
 
 from pyhrf.outputs.columns import COLUMNS, Table
 from pyhrf.outputs.maps import SIGNAL, SIGNAL_SQUARED, MapKind, Stat
+from pyhrf.spaces.space import Space
 
-_PLACES = {"gifti": "node", "cifti": "grayordinate"}
 
-
-def density(label: str, kind: str) -> str:
+def density(label: str, kind: type[Space]) -> str:
     """Say what the label of the entity ``den`` means, as BIDS wants of each file that has it.
 
     Parameters
     ----------
     label : str
         Such as ``91k``.
-    kind : {"volume", "gifti", "cifti"}
+    kind : type of Space
     """
-    return f"{label} is the number of {_PLACES.get(kind, 'voxel')}s, rounded"
+    return f"{label} is the number of {kind.place}s, rounded"
 
 
-def in_places(about: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Say of data on a surface where their values are: not in voxels.
+def in_places(about: Mapping[str, Any], kind: type[Space]) -> dict[str, Any]:
+    """Say where values are, which may be no voxels.
 
     Parameters
     ----------
     about : dict
         What a JSON file says.
-    kind : {"volume", "gifti", "cifti"}
+    kind : type of Space
 
     Returns
     -------
@@ -38,9 +37,7 @@ def in_places(about: Mapping[str, Any], kind: str) -> dict[str, Any]:
         With other words in ``Description`` and ``Threshold``, which are ours, at any depth; names
         stay.
     """
-    if kind == "volume":
-        return dict(about)
-    place = _PLACES[kind]
+    place = kind.place
     said: dict[str, Any] = {}
     for key, value in about.items():
         if isinstance(value, dict):

@@ -4,37 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.results import GrayordinateGrid, Grid, MapGrid, NodeGrid
-from pyhrf.results.label_files import write_labels
-from pyhrf.spaces.cifti import Grayordinates, cifti_time_step
-from pyhrf.spaces.surfaces import Mesh, is_gifti, series_time_step, structure_of
-
-_ENDINGS = (".nii.gz", ".func.gii", ".dscalar.nii", ".dtseries.nii")
-_NO_EDGES = np.empty((0, 2), np.int32)
-
-
-def ending_of_map(path: Path) -> str:
-    """Tell how the name of a map ends, such as ``.func.gii``."""
-    return next(ending for ending in _ENDINGS if path.name.endswith(ending))
-
-
-def map_step(path: Path) -> float | None:
-    """Read the seconds between the samples of a map, if they are evenly spaced."""
-    if is_gifti(path):
-        return series_time_step(path)
-    if path.name.endswith(".dtseries.nii"):
-        return cifti_time_step(path)
-    if path.name.endswith(".dscalar.nii"):
-        return None
-    header: Any = _load(path).header
-    if len(header.get_data_shape()) < 4:
-        return None
-    return float(np.float32(header["pixdim"][4])) or None
+from pyhrf.spaces.kinds import kind_of_file
+from pyhrf.spaces.space import Space
 
 
 def squared_map(path: Path, scratch: Path) -> bytes:
@@ -52,23 +27,9 @@ def squared_map(path: Path, scratch: Path) -> bytes:
     bytes
         Of a file of the same kind.
     """
-    image = _load(path)
-    grid: MapGrid
-    if is_gifti(path):
-        values = np.asarray(image.darrays[0].data)
-        grid = NodeGrid(np.zeros(values.shape, np.int32), structure_of(path))
-    else:
-        values = np.asarray(image.dataobj)
-        if path.name.endswith(".dscalar.nii"):
-            values = values[0]
-            grid = GrayordinateGrid(np.zeros(values.shape, np.int32), image.header.get_axis(1))
-        else:
-            grid = Grid(np.zeros(values.shape[:3], np.int32), image.affine, image.header)
-    squared = values.astype(np.float32).reshape(-1) ** 2
-    written = grid.write(
-        scratch / "variance", "variance", [squared], dtype=np.float32, n_samples=None, step=None
-    )
-    return written.read_bytes()
+    kind = kind_of_file(path)
+    squared = kind.map_values(path).astype(np.float32).reshape(-1) ** 2
+    return kind.of_map(path).write(scratch / "variance", "variance", [squared]).read_bytes()
 
 
 def parcel_names(path: Path) -> dict[int, str]:
@@ -84,12 +45,7 @@ def parcel_names(path: Path) -> dict[int, str]:
     dict of int to str
         By number, in one line each; empty for volumes and maps, which name none.
     """
-    table: Mapping[int, str] = {}
-    if is_gifti(path):
-        table = _load(path).labeltable.get_labels_as_dict()
-    elif path.name.endswith(".dlabel.nii"):
-        axis = _load(path).header.get_axis(0)
-        table = {number: name for number, (name, _) in axis.label[0].items()}
+    table = kind_of_file(path).parcel_names(path)
     words = {int(number): " ".join((name or "").split()) for number, name in table.items()}
     # What PyHRF itself calls a parcel is no name.
     return {n: name for n, name in words.items() if name not in ("", f"parcel {n}")}
@@ -110,12 +66,11 @@ def label_file(path: Path, scratch: Path, names: Mapping[int, str]) -> tuple[str
     Returns
     -------
     ending : str
-        ``.nii.gz``, ``.label.gii`` or ``.dlabel.nii``.
+        Such as ``.label.gii``.
     content : bytes
     """
-    if path.name.endswith(".nii.gz"):
-        return ".nii.gz", path.read_bytes()
-    return _labels_like(path, _values(path), scratch, names)
+    kind = kind_of_file(path)
+    return _labels(kind.of_map(path), kind.map_values(path), scratch, names)
 
 
 def estimated_mask(parcels: Path, left_out: Path | None, scratch: Path) -> tuple[str, bytes]:
@@ -135,53 +90,21 @@ def estimated_mask(parcels: Path, left_out: Path | None, scratch: Path) -> tuple
     content : bytes
         1 where there is an estimate, 0 elsewhere.
     """
-    mask = _values(parcels) > 0
+    kind = kind_of_file(parcels)
+    mask = kind.map_values(parcels) > 0
     if left_out is not None:
-        mask &= _values(left_out) == 0
-    labels = mask.astype(np.int32)
-    if not parcels.name.endswith(".nii.gz"):
-        return _labels_like(parcels, labels, scratch, {1: "estimated"})
-    image = _load(parcels)
-    written = Grid(labels, image.affine, image.header).write(
-        scratch / "estimated",
-        "estimated",
-        [labels.reshape(-1)],
-        dtype=np.int32,
-        n_samples=None,
-        step=None,
-    )
-    return ".nii.gz", written.read_bytes()
+        mask &= kind.map_values(left_out) == 0
+    return _labels(kind.of_map(parcels), mask, scratch, {1: "estimated"}, title="estimated")
 
 
-def _values(path: Path) -> NDArray[Any]:
-    """Read a map of one sample."""
-    image = _load(path)
-    if is_gifti(path):
-        return np.asarray(image.darrays[0].data)
-    values = np.asarray(image.dataobj)
-    return values[0] if path.name.endswith(".dscalar.nii") else values
-
-
-def _labels_like(
-    path: Path, labels: NDArray[Any], scratch: Path, names: Mapping[int, str]
+def _labels(
+    space: Space,
+    labels: NDArray[np.generic],
+    scratch: Path,
+    names: Mapping[int, str],
+    title: str = "parcels",
 ) -> tuple[str, bytes]:
-    """Write labels where a map of a surface lies."""
-    image = _load(path)
-    space: Mesh | Grayordinates
-    if is_gifti(path):
-        ending = ".label.gii"
-        # Only what the map says counts: the structure.
-        nowhere = np.empty((0, 3))
-        space = Mesh(path, nowhere, nowhere.astype(np.int32), _NO_EDGES, structure_of(path))
-    else:
-        ending = ".dlabel.nii"
-        space = Grayordinates(image.header.get_axis(1), _NO_EDGES)
-    made = scratch / f"parcels{ending}"
-    write_labels(made, labels.astype(np.int32), space, names)
-    return ending, made.read_bytes()
-
-
-def _load(path: Path) -> Any:
-    import nibabel as nib
-
-    return nib.load(path)  # type: ignore[attr-defined, unused-ignore]
+    """Write labels; return the ending and the content of their file."""
+    made = scratch / f"parcels{space.label_ending}"
+    space.write_labels(made, labels.astype(np.int32), names, title=title)
+    return space.label_ending, made.read_bytes()

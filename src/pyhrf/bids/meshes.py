@@ -7,10 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pyhrf.errors import ConfigError, InputError
-from pyhrf.inputs.bids import kind_of
 from pyhrf.inputs.bids_names import BidsName, check_link
-from pyhrf.spaces.cifti import cifti_surfaces
-from pyhrf.spaces.surfaces import open_mesh, read_head, structure_of
+from pyhrf.spaces.surfaces import open_mesh, structure_of
 from pyhrf.wording import named
 
 _HEMISPHERES = {
@@ -120,19 +118,16 @@ def find_meshes(
         If there is none, it is of another hemisphere than its name says, or a file cannot be read.
     """
     check_link(bold.path)
-    if kind_of(bold) == "gifti":
-        hemi = bold.entities["hemi"]
-        sizes, _ = read_head(bold.path)
-        return (_mesh(bold, hemi, sizes, candidates, given),)
     found = []
-    for structure, n_nodes in cifti_surfaces(bold.path).items():
-        side = _HEMISPHERES.get(structure)
+    kind = bold.kind
+    for structure, n_nodes in kind.mesh_sizes(bold.path).items():
+        side = bold.entities["hemi"] if kind.by_hemisphere else _HEMISPHERES.get(structure)
         if side is None:
             raise InputError(
                 f"{bold.path}: holds the surface {structure}, of which pyhrf bids knows no mesh: "
                 "give the file to pyhrf_jde_buildcfg, with the mesh (-g)"
             )
-        found.append(_mesh(bold, side, (n_nodes,), candidates, given))
+        found.append(_mesh(bold, side, n_nodes, candidates, given))
     if not found:
         raise InputError(f"{bold.path}: holds no surface: choose a volume with --space")
     return tuple(found)

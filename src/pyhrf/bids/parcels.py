@@ -17,7 +17,7 @@ from pyhrf.inputs.bids_names import read_json
 from pyhrf.notices import Figures, Note
 from pyhrf.parcellation.edit import merge_small, split_mask
 from pyhrf.parcellation.resample import resample_labels
-from pyhrf.results import Grid
+from pyhrf.spaces.grid import Grid
 from pyhrf.spaces.labels import whole_labels
 from pyhrf.spaces.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.spaces.voxels import read_volume
@@ -331,14 +331,7 @@ def digest_of(where: str, of: Sequence[Path | int]) -> str:
 
 def _as_nifti(labels: Labels, bold: Volume, home: Path) -> bytes:
     """Give parcels as ``.nii.gz`` on the grid of the BOLD data."""
-    grid = Grid(labels, bold.affine, bold.header)
     with scratch_beside(home) as folder:
-        written = grid.write(
-            folder / "parcels",
-            "parcels",
-            [labels.reshape(-1)],
-            dtype=np.int32,
-            n_samples=None,
-            step=None,
-        )
-        return written.read_bytes()
+        path = folder / "parcels.nii.gz"
+        Grid.of(bold).write_labels(path, labels)
+        return path.read_bytes()

@@ -17,12 +17,13 @@ from pyhrf.inputs.bids import (
     BidsRun,
     Selection,
     is_labelled,
-    kind_of,
     space_of,
     spaces_of,
 )
 from pyhrf.inputs.bids_folders import open_bids
 from pyhrf.inputs.bids_names import BidsName, check_link, natural
+from pyhrf.spaces.kinds import KINDS
+from pyhrf.spaces.space import Space
 from pyhrf.study_data import Tell
 
 _SHOWN = 5
@@ -51,9 +52,9 @@ class PlannedStudy:
     meshes: tuple[BidsName, ...] = ()
 
     @property
-    def kind(self) -> str:
-        """What the data are: ``volume``, ``gifti`` or ``cifti``."""
-        return kind_of(self.runs[0].bold)
+    def kind(self) -> type[Space]:
+        """What the data are."""
+        return self.runs[0].bold.kind
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,13 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
             f"{data.derivatives}: there are no preprocessed BOLD data for this combination of "
             "participants, sessions, tasks and runs"
         )
-    of_volumes = [name for name in asked if kind_of(name) == "volume"]
-    on_surface = [name for name in asked if kind_of(name) != "volume"]
+    of_volumes = [name for name in asked if not name.kind.needs_mesh]
+    on_surface = [name for name in asked if name.kind.needs_mesh]
     space = choose_space(
         spaces_of(of_volumes), spaces_of(on_surface), options.selection.space, tell
     )
-    kind = _choose_kind({kind_of(name) for name in asked if space_of(name) in space}, given.kind)
+    there = {name.kind for name in asked if space_of(name) in space}
+    kind = _choose_kind(there, given.kind)
     given.check_kind(kind, " or ".join(space))
     tasks = _choose_tasks(data, found, options.selection.tasks, tell)
     studies: dict[str, PlannedStudy] = {}
@@ -136,7 +138,7 @@ def make_plan(options: BidsOptions, tell: Tell) -> Plan:
             chosen = [
                 x
                 for x in of_task
-                if space_of(x) in space and kind_of(x) == kind and options.selection.takes(x)
+                if space_of(x) in space and x.kind is kind and options.selection.takes(x)
             ]
             name = f"sub-{label}_task-{task}"
             for names in _by_hemisphere(chosen, name, tell):
@@ -189,11 +191,11 @@ def _without_bold(
     return {}
 
 
-def _choose_kind(there: Collection[str], of_atlas: str) -> str:
+def _choose_kind(there: Collection[type[Space]], of_atlas: type[Space] | None) -> type[Space]:
     """Take the data to which the parcellation belongs, where a space has several kinds."""
-    if of_atlas in there:
+    if of_atlas is not None and of_atlas in there:
         return of_atlas
-    return next(kind for kind in ("volume", "gifti", "cifti") if kind in there)
+    return min(there, key=lambda kind: (kind.needs_mesh, KINDS.index(kind)))
 
 
 def _by_hemisphere(names: Sequence[BidsName], study: str, tell: Tell) -> list[list[BidsName]]:
@@ -265,7 +267,10 @@ def _plan_study(
         raise InputError(
             f"no BOLD data are there in the space {' or '.join(space)} of the runs asked for"
         )
-    if kind_of(names[0]) == "gifti" and names[0].entities.get("hemi") not in ("L", "R"):
+    if names[0].kind.by_hemisphere and names[0].entities.get("hemi") not in (
+        "L",
+        "R",
+    ):
         raise InputError(
             f"{names[0].path}: its name does not say which hemisphere it is of (hemi-L or hemi-R)"
         )
@@ -280,7 +285,7 @@ def _plan_study(
     runs = tuple(data.run_of(name) for name in single)
     for run in runs:
         _check_run(run, options)
-    meshes = data.mesh_files(single[0]) if kind_of(single[0]) != "volume" else ()
+    meshes = data.mesh_files(single[0]) if single[0].kind.needs_mesh else ()
     return PlannedStudy(name, entities, runs, tuple(meshes))
 
 
@@ -311,7 +316,7 @@ def _check_run(run: BidsRun, options: BidsOptions) -> None:
             f"{bold}: there are no confounds of this run (*_desc-confounds_timeseries.tsv); "
             "--confound-columns none works without"
         )
-    if run.mask is None and kind_of(run.bold) == "volume" and options.size is not None:
+    if run.mask is None and not run.bold.kind.needs_mesh and options.size is not None:
         raise InputError(
             f"{bold}: there is no brain mask of this run (*_desc-brain_mask.nii.gz) to cut "
             "parcels from: give an atlas with --parcellation FILE"

@@ -22,8 +22,7 @@ from pyhrf.inputs.templates import template_notes
 from pyhrf.inputs.timing import fitting_step, tr_of_files
 from pyhrf.notices import Figures, Note
 from pyhrf.results.names import BIDS_RESULTS
-from pyhrf.spaces.series import time_step
-from pyhrf.spaces.surfaces import read_head
+from pyhrf.spaces.kinds import time_step
 from pyhrf.spaces.volumes import open_volume
 
 WORK = BIDS_RESULTS
@@ -68,7 +67,7 @@ def make_study(
     contrasts = [contrast.name for contrast in options.all_contrasts()]
     check_labels(conditions, contrasts, study=planned.name)
     made = folder_of_inputs(options.out_dir, planned)
-    on_surface = planned.kind != "volume"
+    on_surface = planned.kind.needs_mesh
     placed = (_placed_on_mesh if on_surface else _placed_on_grid)(planned, options, given, made)
     tr, notes = placed.tr, placed.notes
     if any(run.times.start for run in planned.runs):
@@ -139,9 +138,9 @@ def _placed_on_mesh(
     planned: PlannedStudy, options: BidsOptions, given: SurfaceFiles, made: Path
 ) -> _Placed:
     names = [run.bold for run in planned.runs]
-    if planned.kind == "gifti":
+    if planned.kind.by_hemisphere:
         for name in names:
-            _, structure = read_head(name.path)
+            (structure,) = planned.kind.mesh_sizes(name.path)
             check_hemisphere(name.path, name.entities["hemi"], structure)
     meshes = find_meshes(names[0], planned.meshes, given.meshes)
     steps: list[float | None] = [run.times.tr for run in planned.runs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,26 +14,12 @@ from pyhrf.bids.meshes import by_hemisphere
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import digest_of, read_atlas, shared_notes, without_islands
 from pyhrf.errors import ConfigError, InputError
-from pyhrf.inputs.bids import kind_of
 from pyhrf.inputs.bids_names import BidsName, read_json
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.signals import refuse_silent_run, varies
 from pyhrf.parcellation.edit import split_mask
-from pyhrf.results.label_files import ending_of, write_labels
-from pyhrf.spaces.cifti import is_cifti, open_cifti
-from pyhrf.spaces.series import Space
-from pyhrf.spaces.surfaces import NodeSeries, is_gifti, open_mesh, open_nodes
-
-_SPOKEN = {
-    "volume": "volumes (NIfTI)",
-    "gifti": "series of each hemisphere (GIFTI)",
-    "cifti": "dense series (CIFTI)",
-}
-_ATLASES = {
-    "volume": "one NIfTI",
-    "gifti": "a .label.gii of each hemisphere",
-    "cifti": "a .dlabel.nii",
-}
+from pyhrf.spaces.kinds import kind_of_file
+from pyhrf.spaces.space import Series, Space
 
 
 class SurfaceFiles:
@@ -46,9 +33,8 @@ class SurfaceFiles:
     ----------
     meshes : dict of str to Path
         By hemisphere.
-    kind : str
-        Of data to which the parcellation belongs: ``volume``, ``gifti``, ``cifti``; empty for a
-        number, which does for all.
+    kind : type of Space or None
+        Of data to which the parcellation belongs; None for a number, which does for all.
 
     Raises
     ------
@@ -59,26 +45,26 @@ class SurfaceFiles:
     def __init__(self, options: BidsOptions) -> None:
         self._atlases = options.atlases
         self.meshes = by_hemisphere(options.meshes, "-g")
-        kinds = dict.fromkeys(_kind_of_file(path) for path in self._atlases)
+        kinds = dict.fromkeys(kind_of_file(path) for path in self._atlases)
         if len(kinds) > 1:
             named = " and ".join(path.name for path in self._atlases)
             raise ConfigError(f"--parcellation: {named} are files of data of several kinds")
-        self.kind = next(iter(kinds), "")
+        self.kind = next(iter(kinds), None)
         self._by_hemisphere: Mapping[str, Path] = {}
-        if self.kind == "gifti":
+        if self.kind is not None and self.kind.by_hemisphere:
             self._by_hemisphere = by_hemisphere(self._atlases, "--parcellation")
-        elif len(self._atlases) > 1:
+        elif self.kind is not None and len(self._atlases) > 1:
             raise ConfigError(
-                f"--parcellation: {len(self._atlases)} files are given, and {_ATLASES[self.kind]} "
-                "is the parcellation: give one"
+                f"--parcellation: {len(self._atlases)} files are given, and "
+                f"{self.kind.atlas_named} is the parcellation: give one"
             )
         for path in self._atlases:
-            if self.kind == "volume":
+            if not kind_of_file(path).needs_mesh:
                 read_atlas(path)
             elif not path.is_file():
                 raise InputError(f"{path}: there is no such file")
 
-    def check_kind(self, kind: str, space: str) -> None:
+    def check_kind(self, kind: type[Space], space: str) -> None:
         """Make sure that the files belong to data of a kind.
 
         Raises
@@ -86,13 +72,13 @@ class SurfaceFiles:
         ConfigError
             If they do not.
         """
-        data = f"the BOLD data in the space {space} are {_SPOKEN[kind]}"
-        if self.kind not in ("", kind):
+        data = f"the BOLD data in the space {space} are {kind.series_named}"
+        if self.kind not in (None, kind):
             raise ConfigError(
                 f"--parcellation {self._atlases[0]}: does not fit: {data}; give "
-                f"{_ATLASES[kind]}, or a number"
+                f"{kind.atlas_named}, or a number"
             )
-        if self.meshes and kind == "volume":
+        if self.meshes and not kind.needs_mesh:
             path = next(iter(self.meshes.values()))
             raise ConfigError(
                 f"-g {path}: is the mesh of data on a surface, and {data}: leave it out, or ask "
@@ -107,7 +93,7 @@ class SurfaceFiles:
         InputError
             If that of its hemisphere lacks.
         """
-        if self.kind == "cifti":
+        if not bold.kind.by_hemisphere:
             return self._atlases[0]
         hemi = bold.entities["hemi"]
         if hemi not in self._by_hemisphere:
@@ -116,12 +102,6 @@ class SurfaceFiles:
                 "--parcellation with its .label.gii"
             )
         return self._by_hemisphere[hemi]
-
-
-def _kind_of_file(path: Path) -> str:
-    if is_gifti(path):
-        return "gifti"
-    return "cifti" if is_cifti(path) else "volume"
 
 
 def provide_surface_parcels(
@@ -165,20 +145,19 @@ def provide_surface_parcels(
         If a file cannot be used, or no node has a signal in all runs.
     """
     bold = [name.path for name in runs]
-    kind = kind_of(runs[0])
-    ending = ".label.gii" if kind == "gifti" else ".dlabel.nii"
+    kind = runs[0].kind
     smallest = min(size, smallest)
     censoring = " ".join(str(each.fd_threshold) for each in nuisance)
     tables = [path for each in nuisance for path in each.paths]
     digest = digest_of(censoring, (size, smallest, *meshes, *bold, *tables))[:16]
     stem = f"parcels-of-{size}-nodes-{digest}"
-    path, about = folder / f"{stem}{ending}", folder / f"{stem}.json"
+    path, about = folder / f"{stem}{kind.label_ending}", folder / f"{stem}.json"
     if path.is_file() and about.is_file():
         return path, [str(note) for note in read_json(about).get("notes", [])]
-    series, space, edges = _opened(kind, bold, meshes)
-    usable, of_runs = _usable(series, nuisance)
+    series, space = kind.open_series(bold, meshes)
+    usable, of_runs = _usable(series, space, nuisance)
     labels, islands = without_islands(
-        split_mask(usable, size=size, edges=edges), smallest=smallest, edges=edges
+        split_mask(usable, size=size, edges=space.edges), smallest=smallest, edges=space.edges
     )
     if not labels.any():
         raise InputError(
@@ -187,26 +166,15 @@ def provide_surface_parcels(
         )
     notes = [*of_runs, *islands]
     with scratch_beside(folder) as scratch:
-        made = scratch / f"parcels{ending_of(space)}"
-        write_labels(made, labels, space)
+        made = scratch / f"parcels{space.label_ending}"
+        space.write_labels(made, labels)
         keep_first(path, made.read_bytes())
     write_json(about, {"notes": notes})
     return path, notes
 
 
-def _opened(
-    kind: str, bold: Sequence[Path], meshes: Sequence[Path]
-) -> tuple[tuple[NodeSeries, ...], Space, NDArray[np.int32]]:
-    surfaces = [open_mesh(path) for path in meshes]
-    if kind == "cifti":
-        series, positions = open_cifti(bold, surfaces)
-        return series, positions, positions.edges
-    (mesh,) = surfaces
-    return tuple(open_nodes(path, mesh) for path in bold), mesh, mesh.edges
-
-
 def _usable(
-    series: Sequence[NodeSeries], nuisance: Sequence[NuisanceFiles]
+    series: Sequence[Series], space: Space, nuisance: Sequence[NuisanceFiles]
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """Tell which nodes have a signal in all runs; note a run that takes many away.
 
@@ -216,9 +184,11 @@ def _usable(
         If none has.
     """
     usable = []
+    every = np.arange(math.prod(space.shape))
     for one, files in zip(series, nuisance, strict=True):
         censored = read_nuisance(files, one.n_scans).censored
-        usable.append(varies(one.values if censored is None else one.values[~censored]))
+        values = one.stored(every)
+        usable.append(varies(values if censored is None else values[~censored]))
     in_all = np.logical_and.reduce(usable)
     paths, n_usable = [one.path for one in series], [int(each.sum()) for each in usable]
     if not in_all.any():

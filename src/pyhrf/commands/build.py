@@ -227,7 +227,7 @@ def study_of(options: BuildOptions, notes: list[str]) -> Study:
     from pyhrf.config.study import Study
     from pyhrf.inputs.templates import space_in_name, template_notes
     from pyhrf.inputs.timing import fitting_step
-    from pyhrf.spaces.series import time_step
+    from pyhrf.spaces.kinds import time_step
 
     given = {name: dict(values) for name, values in options.parameters.items()}
     own = given.pop("own", {})

@@ -16,7 +16,7 @@ from pyhrf.commands.study_commands import GROUPS
 from pyhrf.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from pyhrf.spaces.series import Space
+    from pyhrf.spaces.space import Space
 
 _source = click.argument("source", type=FILE, metavar="FILE")
 _meshes = click.option(
@@ -113,7 +113,6 @@ def data(
     if smallest > size:
         raise click.UsageError(f"--smallest {smallest} is above --size {size}")
     from pyhrf.parcellation.data import parcels_of_data
-    from pyhrf.spaces.parcellations import place_of
     from pyhrf.study_data import open_files
 
     notes: list[str] = []
@@ -122,7 +121,7 @@ def data(
     output = _checked(output, dataset.space)
     for note in [*notes, *dataset.notes]:
         click.echo(f"note: {note}", err=True)
-    places = f"{place_of(dataset.space)}s"
+    places = f"{dataset.space.place}s"
     labels, n_unusable = parcels_of_data(dataset, size=size, smallest=smallest, n_parcels=n_parcels)
     if n_unusable:
         click.echo(
@@ -207,6 +206,7 @@ def resample(source: Path, onto: Path, output: Path | None) -> None:
     """Bring an atlas onto the grid of the data, each voxel by its nearest neighbour."""
     from pyhrf.inputs.templates import space_in_name, template_notes
     from pyhrf.parcellation.resample import resample_labels
+    from pyhrf.spaces.grid import Grid
     from pyhrf.spaces.labels import whole_labels
     from pyhrf.spaces.volumes import check_oriented, open_volume
     from pyhrf.spaces.voxels import read_volume
@@ -215,7 +215,8 @@ def resample(source: Path, onto: Path, output: Path | None) -> None:
     check_oriented(atlas, bold)
     for note in template_notes(source, space_in_name(onto)):
         click.echo(f"note: {note}", err=True)
-    output = _checked(output, bold)
+    grid = Grid.of(bold)
+    output = _checked(output, grid)
     labels = whole_labels(source, read_volume(atlas), place="voxel")
 
     def work() -> Any:
@@ -225,7 +226,7 @@ def resample(source: Path, onto: Path, output: Path | None) -> None:
 
     resampled = _named(source, work)
     n_before, n_after = (np.count_nonzero(np.unique(one)) for one in (labels, resampled))
-    _write(resampled, bold, output)
+    _write(resampled, grid, output)
     click.echo(f"resampled by nearest neighbour: {n_after} of {n_before} parcels lie on the grid")
 
 
@@ -244,7 +245,7 @@ def _make(
         _check_output(output, output.name)
     placed = open_placed(source, meshes)
     output = _checked(output, placed.space)
-    content, edges = placed.mask() if is_mask else placed.labels(), placed.edges
+    content, edges = placed.mask() if is_mask else placed.labels(), placed.space.edges
     _write(_named(source, lambda: change(content, edges)), placed.space, output)
 
 
@@ -258,11 +259,8 @@ def _named(source: Path, work: Callable[[], Any]) -> Any:
 
 def _checked(path: Path | None, space: Space) -> Path:
     """Give the file to write, which fits where the parcels lie."""
-    from pyhrf.results.label_files import ending_of
-
-    ending = ending_of(space)
-    path = Path(f"parcellation{ending}") if path is None else path
-    _check_output(path, ending)
+    path = Path(f"parcellation{space.label_ending}") if path is None else path
+    _check_output(path, space.label_ending)
     return path
 
 
@@ -279,15 +277,12 @@ def _check_output(path: Path, ending: str) -> None:
 
 
 def _write(labels: Any, space: Space, path: Path) -> None:
-    from pyhrf.results.label_files import write_labels
-    from pyhrf.spaces.parcellations import place_of
-
-    write_labels(path, labels, space)
+    space.write_labels(path, labels)
     sizes = np.unique(labels[labels > 0], return_counts=True)[1]
     if len(sizes) == 1:
-        click.echo(f"{path}: 1 parcel of {sizes[0]} {place_of(space)}s")
+        click.echo(f"{path}: 1 parcel of {sizes[0]} {space.place}s")
         return
     click.echo(
-        f"{path}: {len(sizes)} parcels of {sizes.min()} to {sizes.max()} {place_of(space)}s "
+        f"{path}: {len(sizes)} parcels of {sizes.min()} to {sizes.max()} {space.place}s "
         f"(median {np.median(sizes):g})"
     )

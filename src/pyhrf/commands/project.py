@@ -109,14 +109,13 @@ def _write_series(
     volume: Volume, mesh: Mesh, how: dict[str, Any], path: Path, tr: float | None
 ) -> None:
     from pyhrf.inputs.projection import project_series
-    from pyhrf.results import NodeGrid
+    from pyhrf.spaces.nodes import Nodes
 
     values = project_series(volume, mesh, **how)
     tr = volume.tr if tr is None else tr
     n_outside = int(np.isnan(values).all(axis=0).sum())
-    grid = NodeGrid(np.ones(mesh.n_nodes, np.int32), mesh.structure)
     stem = path.with_name(path.name.removesuffix(_SERIES))
-    grid.write(stem, "bold", values, dtype=np.float32, n_samples=len(values), step=tr)
+    Nodes.of(mesh).write(stem, "bold", values, n_samples=len(values), step=tr)
     step = "no repetition time: give it later with -I" if tr is None else f"every {tr:g} s"
     click.echo(f"{path}: {mesh.n_nodes} nodes, {len(values)} scans, {step}")
     if n_outside:
@@ -129,12 +128,12 @@ def _write_series(
 
 def _write_labels(volume: Volume, mesh: Mesh, how: dict[str, Any], path: Path) -> None:
     from pyhrf.inputs.projection import project_labels
-    from pyhrf.results.label_files import write_labels
+    from pyhrf.spaces.nodes import Nodes
     from pyhrf.spaces.voxels import read_volume
 
     labels = project_labels(volume, mesh, **how)
     n_before, n_after = (np.count_nonzero(np.unique(one)) for one in (read_volume(volume), labels))
-    write_labels(path, labels, mesh)
+    Nodes.of(mesh).write_labels(path, labels)
     click.echo(
         f"{path}: {n_after} of {n_before} parcels, on {np.count_nonzero(labels)} of "
         f"{mesh.n_nodes} nodes"

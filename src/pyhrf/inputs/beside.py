@@ -13,7 +13,7 @@ from pyhrf.inputs.bids_names import json_beside, parse_name, read_json
 from pyhrf.inputs.sidecars import ScanTimes, doubts_of, scan_times
 from pyhrf.inputs.timing import tr_of_files
 from pyhrf.notices import Figures, Note
-from pyhrf.spaces.series import time_step
+from pyhrf.spaces.kinds import time_step
 
 
 @dataclass(frozen=True)

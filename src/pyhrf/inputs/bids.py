@@ -12,8 +12,6 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.bids_bold import (
     ALL_PREPROCESSED,
     NO_LABEL,
-    SURFACES,
-    VOLUMES,
     is_bold,
     why_not,
 )
@@ -29,7 +27,6 @@ __all__ = [
     "BidsRun",
     "Selection",
     "is_labelled",
-    "kind_of",
     "label_of",
     "space_of",
     "spaces_of",
@@ -134,11 +131,6 @@ def space_of(name: BidsName) -> str:
     keys = ("cohort", "res", "den")
     words += [f"{key}-{name.entities[key]}" for key in keys if key in name.entities]
     return ":".join(words)
-
-
-def kind_of(name: BidsName) -> str:
-    """Tell what BOLD data are: ``volume``, or of a surface ``gifti`` or ``cifti``."""
-    return SURFACES.get(name.extension, "volume")
 
 
 def spaces_of(names: Collection[BidsName]) -> list[str]:
@@ -301,8 +293,8 @@ class BidsData:
             required={"desc": "confounds"},
         )
         mask = None
-        is_volume = kind_of(bold) == "volume"
-        for extension in VOLUMES if is_volume else ():  # the packed one of fMRIPrep first
+        kind = bold.kind
+        for extension in () if kind.needs_mesh else kind.bold_endings:  # that of fMRIPrep first
             mask = mask or self._derived.inherited(
                 {**derived, "desc": "brain"},
                 ["mask"],
@@ -333,9 +325,7 @@ class BidsData:
         """
         volumes = {
             name.path.name: read_json(name.path)
-            for name in (
-                () if kind_of(bold) == "volume" else self._derived.names_in(bold.path.parent)
-            )
+            for name in (self._derived.names_in(bold.path.parent) if bold.kind.needs_mesh else ())
             if (name.suffix, name.extension) == ("bold", ".json")
             and name.entities.get("desc") == "preproc"
             and _acquired(name) == _acquired(bold)

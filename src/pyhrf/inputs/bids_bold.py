@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyhrf.inputs.bids_names import BidsName, parse_name, why_no_name
+from pyhrf.spaces.kinds import KINDS
 from pyhrf.wording import named
 
-VOLUMES = (".nii.gz", ".nii")
-SURFACES = {".func.gii": "gifti", ".dtseries.nii": "cifti"}
+_BOLD = {ending: kind for kind in KINDS for ending in kind.bold_endings}
 NO_LABEL = "none"
 """What is asked for to get the files without an entity."""
 ALL_PREPROCESSED = "preproc"
@@ -19,7 +19,7 @@ def is_bold(path: Path) -> bool:
     """Tell whether a file is a BOLD series by the end of its name, however it begins."""
     stem, dot, extension = path.name.partition(".")
     # Not all names that lack an underscore have it before the suffix.
-    return stem.lower().endswith("bold") and dot + extension in (*VOLUMES, *SURFACES)
+    return stem.lower().endswith("bold") and dot + extension in _BOLD
 
 
 def why_not(path: Path, *, subject: str, session: str | None, desc: str) -> str:
@@ -59,7 +59,7 @@ def _why_not_desc(name: BidsName, wanted: str) -> str:
     """Choose by the version of the data: fMRIPrep gives ``desc-preproc`` to volumes alone."""
     own = name.entities.get("desc", NO_LABEL)
     if own == wanted or (
-        name.extension in SURFACES and {own, wanted} == {NO_LABEL, ALL_PREPROCESSED}
+        _BOLD[name.extension].needs_mesh and {own, wanted} == {NO_LABEL, ALL_PREPROCESSED}
     ):
         return ""
     is_wanted = f"desc-{wanted}" if wanted != NO_LABEL else "data without desc-"

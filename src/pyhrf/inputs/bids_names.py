@@ -17,6 +17,8 @@ from typing import Any
 
 from pyhrf.errors import InputError
 from pyhrf.files import read_regular
+from pyhrf.spaces.kinds import kind_of_file
+from pyhrf.spaces.space import Space
 
 _ENTITY = re.compile(r"([A-Za-z]+)-([A-Za-z0-9+]+)")
 _INDICES = {"run", "echo", "flip", "inv", "split"}  # 1 and 01 are the same
@@ -42,6 +44,11 @@ class BidsName:
     entities: Mapping[str, str]
     suffix: str
     extension: str
+
+    @property
+    def kind(self) -> type[Space]:
+        """What its values lie on, of a series."""
+        return kind_of_file(self.path)
 
     def speaks_for(self, entities: Mapping[str, str]) -> bool:
         """Tell whether the file is one of files with these entities: it has no other ones."""

@@ -27,7 +27,8 @@ from pyhrf.inputs.timing import repetition_times
 from pyhrf.model.durations import in_one_unit
 from pyhrf.model.levels import levels_per_run
 from pyhrf.notices import Note
-from pyhrf.spaces.series import Opened, open_series, read_stored, values_of
+from pyhrf.spaces.kinds import open_data
+from pyhrf.spaces.space import Opened
 from pyhrf.spaces.voxels import percent_change
 from pyhrf.wording import named
 
@@ -63,8 +64,8 @@ class Dataset:
         How many confounds each run has from its SPM.mat.
     shape : tuple of int
         Of a map: voxels along each axis, or the number of nodes.
-    space : Volume, Mesh or Grayordinates
-        The first BOLD volume, with the affine and header of maps; or where nodes lie.
+    space : Space
+        Where values lie: it writes the maps.
     tr : float
         Repetition time, seconds; the shortest if runs have several.
     run_conditions : dict of str to tuple of str
@@ -100,8 +101,8 @@ class Dataset:
         self.n_spm_confounds = tuple(n_spm_confounds)
         self.roles = dict(roles)
         self._states = dict(states)
-        self.shape = opened.shape
         self.space = opened.space
+        self.shape = opened.space.shape
         self.tr = min(run.tr for run in experiment.runs)
         numbers, sizes = opened.parcels.numbers, np.diff(opened.parcels.bounds)
         self.parcels = {number: int(size) for number, size in zip(numbers, sizes, strict=True)}
@@ -136,7 +137,7 @@ class Dataset:
                 return
             try:
                 self._stored = tuple(
-                    read_stored(series, self._voxel_parcels.voxels) for series in self._series
+                    series.stored(self._voxel_parcels.voxels) for series in self._series
                 )
                 runs = self.experiment.runs
                 refuse_silence(runs, self._series, self._stored, self._parcellation)
@@ -198,7 +199,7 @@ class Dataset:
         first = 0
         runs = self.experiment.runs
         for run, series, stored in zip(runs, self._series, self._stored or (), strict=True):
-            values = values_of(series, stored[:, mine])
+            values = series.meant(stored[:, mine])
             if self._percent:
                 values = percent_change(values, run.kept)
             bold[first : first + series.n_scans] = values
@@ -284,7 +285,7 @@ def open_dataset(
     nuisance = nuisance or [NuisanceFiles()] * len(runs)
     roles = _roles(runs, times, nuisance, parcellation, meshes)
     states = states_of(roles.values())
-    opened = open_series(
+    opened = open_data(
         [Path(run.bold) for run in runs], Path(parcellation), [Path(mesh) for mesh in meshes]
     )
     notes.extend(opened.notes)

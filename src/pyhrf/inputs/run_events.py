@@ -11,7 +11,7 @@ from pyhrf.inputs.condition_names import clean_name
 from pyhrf.inputs.condition_times import read_times
 from pyhrf.inputs.paradigm import EventColumns, read_paradigm
 from pyhrf.inputs.spm import SpmDesign, sessions_of
-from pyhrf.spaces.series import Series
+from pyhrf.spaces.space import Series
 from pyhrf.wording import named
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyhrf.errors import InputError, counted
 from pyhrf.notices import Figures, Note
-from pyhrf.spaces.series import lengths, time_step
+from pyhrf.spaces.kinds import kind_of_file, time_step
 
 _CORRECTED = "SliceTimingCorrected"
 _MAX_TR = 30.0
@@ -230,7 +230,7 @@ def _volume_timing(about: Mapping[str, Any], bold: Path) -> tuple[float | None, 
             )
         )
     # What cannot be opened is refused elsewhere, in other words.
-    if bold.is_file() and len(times) not in (found := lengths(bold)):
+    if bold.is_file() and len(times) not in (found := kind_of_file(bold).lengths(bold)):
         doubts.append(
             Note(
                 "VolumeTiming gives the times of {scans}, and the series has {found}: onsets are "

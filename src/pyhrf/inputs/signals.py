@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import Run
 from pyhrf.errors import InputError
-from pyhrf.spaces.series import Series, values_of
+from pyhrf.spaces.space import Series
 from pyhrf.spaces.voxels import has_level
 
 _AT_ONCE = 1000  # positions
@@ -31,7 +31,7 @@ def refuse_silence(
     bold : sequence of Series
         The file of each run.
     stored : sequence of array, shape (n_scans, n_positions)
-        What was read of each run, see `read_stored`.
+        What was read of each run, see `Series`.
     parcellation : Path
         The file to name.
 
@@ -103,7 +103,7 @@ def refuse_centred(
         If the signal of a run varies about 0.
     """
     for run, series, values in zip(runs, bold, stored, strict=True):
-        if not has_level(values_of(series, values[:, :_AT_ONCE])[run.kept]):
+        if not has_level(series.meant(values[:, :_AT_ONCE])[run.kept]):
             raise InputError(
                 f"{series.path}: cannot be given in percent of its mean, which is not above "
                 "the spread of the signal over time: the mean was taken off before; leave the "

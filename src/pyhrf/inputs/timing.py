@@ -9,7 +9,7 @@ from pathlib import Path
 from pyhrf.errors import InputError
 from pyhrf.inputs.spm import SpmDesign
 from pyhrf.notices import Note
-from pyhrf.spaces.series import Series
+from pyhrf.spaces.space import Series
 from pyhrf.wording import named
 
 _MAX_TR = 30.0

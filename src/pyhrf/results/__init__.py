@@ -1,16 +1,10 @@
 """Tables, maps and provenance written from estimates."""
 
-from pyhrf.results.maps import Grid, MapGrid
 from pyhrf.results.names import check_names
 from pyhrf.results.provenance import collect_provenance, write_provenance
 from pyhrf.results.results import Results, write_results
-from pyhrf.results.surface_maps import GrayordinateGrid, NodeGrid
 
 __all__ = [
-    "GrayordinateGrid",
-    "Grid",
-    "MapGrid",
-    "NodeGrid",
     "Results",
     "check_names",
     "collect_provenance",

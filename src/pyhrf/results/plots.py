@@ -28,7 +28,8 @@ from pyhrf.results.panels import (
 from pyhrf.results.report_volumes import background_image
 from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
-from pyhrf.results.surfaces import has_volume, refuse_cuts, surfaces_of, voxels_of
+from pyhrf.results.surfaces import refuse_cuts, surfaces_of
+from pyhrf.spaces.space import Space
 
 _BLUE, _RED = COLOURS[1], COLOURS[0]
 _CUTS = 7  # along an axis; nilearn warns of more than there are voxels
@@ -280,8 +281,10 @@ def save_map_figure(
         meshes are gone.
     """
     values = results.map_values(name)
-    on_volume = has_volume(results)
-    if values.ndim != (3 if on_volume else 1):
+    space = results.space
+    if space is None:
+        raise InputError(f"{results.directory} has no map 'parcels', which says where others lie")
+    if values.shape != space.shape:
         raise InputError(f"the map '{name}' has more than one value per position: choose another")
     most = float(np.abs(np.nan_to_num(values)).max())
     if most == 0:
@@ -291,25 +294,28 @@ def save_map_figure(
             f"nothing in the map '{name}' exceeds the threshold {threshold:g}: its largest value "
             f"is {most:.4g} from 0; take a lower one"
         )
-    if on_volume:
-        _save_cuts(results, name, path, threshold, anatomy, display or "ortho")
+    if space.fills_grid:
+        _save_cuts(results, space, name, path, threshold, anatomy, display or "ortho")
         return
     if anatomy is not None or display is not None:
         refuse_cuts(results)
-    surfaces, voxels = surfaces_of(results), voxels_of(results)
+    surfaces, has_voxels = surfaces_of(results), space.volume(values) is not None
     meshes = results.provenance["study"]["data"].get("meshes", ())
-    if not surfaces and (meshes or voxels is None):
+    if not surfaces and (meshes or not has_voxels):
         raise InputError(
             f"the mesh of {results.directory} is no longer where the run found it: put it back at "
             f"{', '.join(meshes)}"
         )
     with mpl.rc_context({"text.parse_math": False}):
-        figure = surface_figure(surfaces, values, name, threshold or 0.0, voxels)
+        figure = surface_figure(
+            surfaces, values, name, threshold or 0.0, space if has_voxels else None
+        )
     save_figure(figure, path)
 
 
 def _save_cuts(
     results: Results,
+    space: Space,
     name: str,
     path: Path,
     threshold: float | None,
@@ -317,19 +323,15 @@ def _save_cuts(
     display: str,
 ) -> None:
     """Draw cuts through a volume."""
-    from nibabel.nifti1 import Nifti1Image
-
-    as_image: Any = Nifti1Image  # without types
-    image = results.load_map(name)
-    values = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float64))
-    behind = background_image(results, anatomy)
+    image = space.volume(np.nan_to_num(results.map_values(name).astype(np.float64)))
+    behind = background_image(results, anatomy, image)
     mpl.use("agg")  # before nilearn takes pyplot: there may be no screen
     from nilearn.plotting import plot_stat_map
 
-    signed = bool((values < 0).any())
+    signed = bool((image.get_fdata() < 0).any())
     with mpl.rc_context({"text.parse_math": False}):
         view = plot_stat_map(
-            as_image(values, image.affine),
+            image,
             bg_img=None if behind is None else behind[0],
             threshold=threshold if threshold else 1e-9,
             display_mode=display,

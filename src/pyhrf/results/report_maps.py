@@ -14,7 +14,7 @@ from pyhrf.results.packing import as_base64, colour_tables, quantised
 from pyhrf.results.report_meshes import MOST_NODES, DrawnMeshes
 from pyhrf.results.report_volumes import VoxelBox
 from pyhrf.results.results import Results
-from pyhrf.results.surfaces import has_volume, refuse_cuts
+from pyhrf.results.surfaces import refuse_cuts
 
 MAX_BYTES = 9_000_000
 """Of all packed maps and meshes together, in base64; what has no room is named in the report."""
@@ -121,10 +121,7 @@ def pack_maps(
 
 def _n_not_drawn(results: Results, meshes: DrawnMeshes, box: VoxelBox | None) -> int:
     """Count the positions of parcels that lie neither on a mesh nor in the box."""
-    if has_volume(results):
-        return 0
-    parcels = results.map_values("parcels")
-    is_left = parcels > 0
+    is_left = results.map_values("parcels").reshape(-1) > 0
     for surface in meshes.whole:
         is_left[surface.positions] = False
     n_voxels = 0 if box is None else int(np.count_nonzero(box.labels > 0))

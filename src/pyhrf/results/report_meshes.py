@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.results.packing import as_base64
 from pyhrf.results.results import Results
-from pyhrf.results.surfaces import MapSurface, surfaces_of
+from pyhrf.results.surfaces import surfaces_of
 from pyhrf.results.thinning import thinned
+from pyhrf.spaces.space import MapSurface
 from pyhrf.spaces.surfaces import Mesh
 
 MOST_NODES = 1 << 16

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
@@ -16,10 +15,9 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.results.packing import as_base64
 from pyhrf.results.results import Results
-from pyhrf.results.surfaces import MapVoxels, has_volume, voxels_of
+from pyhrf.spaces.space import Space
+from pyhrf.spaces.untyped import nib
 from pyhrf.spaces.volumes import open_volume
-
-nib: Any = nibabel  # whose functions have no types
 
 _MAX_BACKGROUND = 2_000_000  # voxels
 _SCANS_OF_MEAN = 20
@@ -38,25 +36,26 @@ class VoxelBox:
         From voxels of the box to millimetres.
     cut : tuple of three slices
         Where the box is in the turned grid.
-    among : MapVoxels or None
-        Where the voxels are among the values of a map of CIFTI.
+    space : Space
+        Which has the voxels.
     """
 
     labels: NDArray[np.int64]
     affine: FloatArray
     cut: tuple[slice, slice, slice]
-    among: MapVoxels | None
+    space: Space
 
     @classmethod
     def of(cls, results: Results) -> VoxelBox | None:
-        """Find the box of voxels of a volume or of CIFTI; None where no parcel has any."""
-        among = None if has_volume(results) else voxels_of(results)
-        if among is None and not has_volume(results):
+        """Find the box; None where no parcel has any voxel."""
+        space = results.space
+        image = None if space is None else space.volume(results.map_values("parcels"))
+        if space is None or image is None:
             return None
-        image = nib.as_closest_canonical(_volume(results, "parcels", among))
+        image = nib().as_closest_canonical(image)
         labels = np.asarray(image.dataobj).astype(np.int64)
         where = np.argwhere(labels > 0)
-        if not where.size and among is not None:
+        if not where.size and not space.fills_grid:
             return None
         if not where.size:
             where = np.array([[0, 0, 0], np.array(labels.shape) - 1])
@@ -65,27 +64,27 @@ class VoxelBox:
         x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
         affine = np.array(image.affine, dtype=np.float64)
         affine[:3, 3] += affine[:3, :3] @ low
-        return cls(labels[x, y, z], affine, (x, y, z), among)
+        return cls(labels[x, y, z], affine, (x, y, z), space)
 
     def values(self, results: Results, name: str) -> FloatArray:
         """Give a map in the box, the first axis running fastest; shape (n_voxels,)."""
-        return self._cut(_volume(results, name, self.among))
+        return self._cut(self.space.volume(results.map_values(name)))
 
     def _cut(self, image: Any) -> FloatArray:
-        turned = nib.as_closest_canonical(image)
+        turned = nib().as_closest_canonical(image)
         values: FloatArray = np.asarray(turned.dataobj, dtype=np.float64)[self.cut]
         return values.reshape(-1, order="F")
 
     def packed(self, results: Results, anatomy: Path | None) -> tuple[dict[str, Any], str]:
         """Pack the box and what its maps are drawn on, which is also named; see `pack_maps`."""
         behind, drawn_on = None, "plain grey"
-        grid = _volume(results, "parcels", self.among)
+        grid = self.space.volume(results.map_values("parcels"))
         found = background_image(results, anatomy, grid)
         if found is not None:
             behind, drawn_on = self._grey(found[0]), found[1]
             if behind is None:
                 drawn_on = f"plain grey: {drawn_on} has too many voxels for this file"
-        elif self.among is None:
+        elif self.space.fills_grid:
             drawn_on += ": the BOLD data cannot be read where the run found them"
         shape = list(self.labels.shape)
         return {"shape": shape, "affine": self.affine.tolist(), "background": behind}, drawn_on
@@ -101,14 +100,7 @@ class VoxelBox:
         return as_base64(np.rint(np.clip((values - low) / span, 0, 1) * 255).astype(np.uint8))
 
 
-def _volume(results: Results, name: str, among: MapVoxels | None) -> Any:
-    """Give the voxels of a map as a nibabel image of three axes."""
-    return results.load_map(name) if among is None else among.image(results.map_values(name))
-
-
-def background_image(
-    results: Results, anatomy: Path | None = None, grid: Any = None
-) -> tuple[Any, str] | None:
+def background_image(results: Results, anatomy: Path | None, grid: Any) -> tuple[Any, str] | None:
     """Find what the maps are drawn on.
 
     Parameters
@@ -116,8 +108,8 @@ def background_image(
     results : Results
     anatomy : Path, optional
         A 3D image in the space of the data; it is resampled to their grid.
-    grid : nibabel image, optional
-        That of the voxels, by default of the map of parcels.
+    grid : nibabel image
+        A map on the voxels.
 
     Returns
     -------
@@ -130,21 +122,20 @@ def background_image(
     InputError
         When the anatomy cannot be read or has no three axes.
     """
-    grid = results.load_map("parcels") if grid is None else grid
     if anatomy is not None:
         return _resampled(anatomy, grid), f"the anatomy {anatomy.name}"
     path = _first_bold(results)
     if path is None:
         return None
     try:
-        bold: Any = nib.load(path)
+        bold: Any = nib().load(path)
         if bold.shape[:3] != grid.shape or len(bold.shape) != 4:
             return None
         n_scans = min(_SCANS_OF_MEAN, bold.shape[3])
         mean = np.asarray(bold.dataobj[..., :n_scans], dtype=np.float32).mean(axis=3)
     except (OSError, EOFError, ValueError, zlib.error, ImageFileError):
         return None
-    image = nib.Nifti1Image(mean, grid.affine)
+    image = nib().Nifti1Image(mean, grid.affine)
     return image, f"the mean of the first {n_scans} scans"
 
 
@@ -160,7 +151,7 @@ def _first_bold(results: Results) -> Path | None:
 def _resampled(path: Path, grid: Any) -> Any:
     try:
         open_volume(path, n_dims=3)
-        image: Any = nib.load(path)
+        image: Any = nib().load(path)
         values = np.asarray(image.dataobj, dtype=np.float64)
     except InputError as error:
         raise InputError(f"the anatomy {error}") from error
@@ -170,7 +161,7 @@ def _resampled(path: Path, grid: Any) -> Any:
     from nilearn.image import resample_to_img
 
     return resample_to_img(
-        nib.Nifti1Image(values.reshape(values.shape[:3]), image.affine),
+        nib().Nifti1Image(values.reshape(values.shape[:3]), image.affine),
         grid,
         interpolation="linear",
         copy_header=True,

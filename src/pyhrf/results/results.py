@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import ParcelEstimate
@@ -20,11 +18,11 @@ from pyhrf.files import read_regular, regular_file
 from pyhrf.outputs.columns import COLUMNS
 from pyhrf.outputs.maps import MapName, map_title, possible_maps
 from pyhrf.results.damage import made_by_analysis
-from pyhrf.results.maps import MapGrid, write_maps
+from pyhrf.results.maps import write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
 from pyhrf.results.tables import write_tables
-from pyhrf.spaces.gifti import is_gifti, load_gifti
-from pyhrf.spaces.volumes import refuse_overfull
+from pyhrf.spaces.kinds import KINDS, kind_of_file
+from pyhrf.spaces.space import Space
 from pyhrf.wording import named
 
 if TYPE_CHECKING:
@@ -47,11 +45,10 @@ Where each position has its own it is 0 within .02. At .11 a tenth of what does 
 active if there are twenty conditions, and a twentieth if there are four.
 """
 
-_CIFTI_ENDINGS = (".dscalar.nii", ".dtseries.nii")
 _TEXTS = {
     column.name: str for table in COLUMNS.values() for column in table.values() if column.is_text
 }
-_MAP_ENDINGS = (".nii.gz", ".func.gii", *_CIFTI_ENDINGS)
+_MAP_ENDINGS = tuple(ending for kind in KINDS for ending in kind.map_endings)
 
 
 def write_results(
@@ -59,7 +56,7 @@ def write_results(
     estimates: Sequence[ParcelEstimate],
     *,
     conditions: Sequence[str],
-    grid: MapGrid,
+    space: Space,
 ) -> Results:
     """Write all tables and maps.
 
@@ -71,7 +68,7 @@ def write_results(
         In any order; the files do not depend on it.
     conditions : sequence of str
         Names, in the order of the values in ``ParcelEstimate.conditions``.
-    grid : Grid or NodeGrid
+    space : Space
         Of the input.
 
     Returns
@@ -86,7 +83,7 @@ def write_results(
     directory.mkdir(parents=True, exist_ok=True)
     ordered = sorted(estimates, key=lambda estimate: estimate.parcel)
     write_tables(directory, ordered, conditions)
-    write_maps(directory, ordered, grid)
+    write_maps(directory, ordered, space)
     return Results(directory)
 
 
@@ -269,25 +266,12 @@ class Results:
         InputError
             When there is no such map.
         """
-        import nibabel as nib
-
-        maps = self.maps()
-        stem = file_stem(name)
-        if stem not in maps:
-            raise InputError(
-                f"there is no map '{name}' in {self.directory}; there are: {', '.join(maps)}"
-            )
-        path = maps[stem]
-        if is_gifti(path):
-            return load_gifti(path)
+        path = self._path_of(name)
         with made_by_analysis(path):
-            image: Any = nib.load(path)  # type: ignore[attr-defined, unused-ignore]
-            if path.name.endswith(".gz"):
-                refuse_overfull(path, math.prod(image.shape) * image.get_data_dtype().itemsize)
-        return image
+            return kind_of_file(path).load_map(path)
 
     def map_values(self, name: str) -> NDArray[Any]:
-        """Read the values of a map, of a volume or of a surface.
+        """Read the values of a map, wherever they lie.
 
         Parameters
         ----------
@@ -303,28 +287,27 @@ class Results:
         InputError
             When there is no such map.
         """
-        import nibabel as nib
+        path = self._path_of(name)
+        with made_by_analysis(path):
+            return kind_of_file(path).map_values(path)
 
-        path = self.maps().get(file_stem(name))
-        if path is not None and path.name.endswith(_CIFTI_ENDINGS):
-            with made_by_analysis(path):
-                frames = list(_matrix(path))
-            return frames[0] if len(frames) == 1 else np.stack(frames, axis=-1)
-        image = self.load_map(name)
-        if isinstance(image, nib.GiftiImage):  # type: ignore[attr-defined, unused-ignore]
-            frames = [array.data for array in image.darrays]
-        else:
-            with made_by_analysis(path or self.directory):
-                return np.asarray(image.dataobj)
-        return frames[0] if len(frames) == 1 else np.stack(frames, axis=-1)
+    def _path_of(self, name: str) -> Path:
+        maps = self.maps()
+        stem = file_stem(name)
+        if stem not in maps:
+            raise InputError(
+                f"there is no map '{name}' in {self.directory}; there are: {', '.join(maps)}"
+            )
+        return maps[stem]
 
     @cached_property
-    def brain_models(self) -> Any:
-        """Positions of CIFTI maps, a nibabel ``BrainModelAxis``; None where maps are no CIFTI."""
+    def space(self) -> Space | None:
+        """Where the values of maps lie, as the map of parcels tells; None without it."""
         path = self.maps().get("parcels")
-        if path is None or not path.name.endswith(_CIFTI_ENDINGS):
+        if path is None:
             return None
-        return self.load_map("parcels").header.get_axis(1)
+        with made_by_analysis(path):
+            return kind_of_file(path).of_map(path)
 
     @cached_property
     def _rows(self) -> list[dict[str, str]]:
@@ -378,16 +361,3 @@ def _why_none(directory: Path) -> str:
             f"tells), start it again with the same {named('command')}, which continues it"
         )
     return f"{directory} holds no results: there is no parcels.tsv in it"
-
-
-def _matrix(path: Path) -> NDArray[Any]:
-    """Read the rows of a CIFTI map without what its columns are, which takes nibabel a second."""
-    from nibabel.arrayproxy import ArrayProxy
-    from nibabel.nifti2 import Nifti2Header
-
-    as_header: Any = Nifti2Header
-    as_array: Any = ArrayProxy
-    with path.open("rb") as file:
-        header = as_header(file.read(as_header.sizeof_hdr))
-    values: NDArray[Any] = np.asarray(as_array(path, header))
-    return values.reshape(values.shape[4:])  # the first four axes are those of NIfTI, of size 1

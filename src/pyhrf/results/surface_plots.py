@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.results.surfaces import MapSurface, MapVoxels
 from pyhrf.results.thinning import thinned
 from pyhrf.results.voxel_plots import draw_voxels
+from pyhrf.spaces.space import MapSurface, Space
 
 _GREY = (0.68, 0.68, 0.68)
 _TILT = math.radians(10)
@@ -29,7 +29,7 @@ def surface_figure(
     values: NDArray[Any],
     title: str,
     threshold: float,
-    voxels: MapVoxels | None = None,
+    space: Space | None = None,
 ) -> Figure:
     """Draw each mesh from two sides, the outer side of a hemisphere first; large ones thinned.
 
@@ -44,8 +44,8 @@ def surface_figure(
     title : str
     threshold : float
         What is not farther from 0 is grey, as are nodes without a value.
-    voxels : MapVoxels, optional
-        Those of CIFTI.
+    space : Space, optional
+        Of the map, if it has voxels.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def surface_figure(
         rgb[~(np.abs(some) > threshold)] = _GREY  # NaN too
         return rgb
 
-    n_rows = len(surfaces) + (voxels is not None)
+    n_rows = len(surfaces) + (space is not None)
     figure = Figure(figsize=(8, 3.1 * n_rows + 0.3), layout="constrained")
     grid = figure.add_gridspec(n_rows, 6)
     for row, surface in enumerate(surfaces):
@@ -73,9 +73,9 @@ def surface_figure(
         for axis, turn in zip(pair, (outer, (outer + 180) % 360), strict=True):
             _draw(axis, surface, rgb, math.radians(turn))
         pair[0].set_title(surface.name, fontsize=8, loc="left")
-    if voxels is not None:
+    if space is not None:
         cuts = [figure.add_subplot(grid[-1, k : k + 2]) for k in (0, 2, 4)]
-        draw_voxels(cuts, voxels, values, colour)
+        draw_voxels(cuts, space, values, colour)
     figure.suptitle(title, fontsize=10)
     bar = mpl.cm.ScalarMappable(norm, colours)
     figure.colorbar(bar, ax=figure.axes, shrink=0.5, aspect=25)

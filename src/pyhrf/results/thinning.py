@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.results.surfaces import MapSurface
+from pyhrf.spaces.space import MapSurface
 from pyhrf.spaces.surfaces import Mesh, mesh_edges
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import nibabel
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.results.surfaces import MapVoxels
-
-nib: Any = nibabel  # whose functions have no types
+from pyhrf.spaces.space import Space
+from pyhrf.spaces.untyped import nib
 
 _WHITE = (1.0, 1.0, 1.0)
 _FULL = 0.25  # of the voxels of the fullest slice
@@ -21,7 +19,7 @@ _FULL = 0.25  # of the voxels of the fullest slice
 
 def draw_voxels(
     axes: Sequence[Axes],
-    voxels: MapVoxels,
+    space: Space,
     values: NDArray[Any],
     colour: Callable[[FloatArray], FloatArray],
 ) -> None:
@@ -33,13 +31,14 @@ def draw_voxels(
     Parameters
     ----------
     axes : three Axes
-    voxels : MapVoxels
+    space : Space
+        With voxels.
     values : array, shape (n_positions,)
         The map.
     colour : callable
         Gives red, green and blue of values, along a last axis; what is no voxel is white.
     """
-    inside, turned, affine = _turned(voxels, values)
+    inside, turned, affine = _turned(space, values)
     at = _strongest(inside, turned)
     step = np.linalg.norm(affine[:3, :3], axis=0)
     where = (affine @ [*at, 1])[:3]
@@ -53,14 +52,9 @@ def draw_voxels(
         axis.set_axis_off()
 
 
-def _turned(
-    voxels: MapVoxels, values: NDArray[Any]
-) -> tuple[NDArray[np.bool_], FloatArray, FloatArray]:
+def _turned(space: Space, values: NDArray[Any]) -> tuple[NDArray[np.bool_], FloatArray, FloatArray]:
     """Give the box around the voxels, its axes turned to right, anterior, superior."""
-    inside, volume = (np.full(voxels.shape, np.nan) for _ in range(2))
-    inside[tuple(voxels.voxels.T)] = 1
-    volume[tuple(voxels.voxels.T)] = values[voxels.positions]
-    both = [nib.as_closest_canonical(nib.Nifti1Image(x, voxels.affine)) for x in (inside, volume)]
+    both = [nib().as_closest_canonical(space.volume(x)) for x in (np.ones(space.shape), values)]
     is_inside, turned = np.asarray(both[0].dataobj) == 1, np.asarray(both[1].dataobj)
     places = np.argwhere(is_inside)
     low, high = places.min(axis=0), places.max(axis=0) + 1

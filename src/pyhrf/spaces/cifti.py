@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,185 +18,40 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.files import regular_file
 from pyhrf.model.graph import grid_edges
-from pyhrf.spaces.labels import whole_labels
-from pyhrf.spaces.surfaces import Mesh, NodeSeries
+from pyhrf.spaces.surfaces import Mesh
+from pyhrf.spaces.untyped import nib
 from pyhrf.wording import named
 
-_ENDINGS = (".dtseries.nii", ".dlabel.nii", ".dscalar.nii")
+ENDINGS = (".dtseries.nii", ".dlabel.nii", ".dscalar.nii")
+"""Of the names of dense CIFTI files, in small letters."""
+
 _SECONDS = {"SECOND": 1.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Grayordinates:
-    """Positions of a CIFTI file and who is beside whom.
-
-    Attributes
-    ----------
-    axis : nibabel BrainModelAxis
-        The positions.
-    edges : int32 array, shape (n_edges, 2)
-        Neighbours, each pair once, smaller first: nodes that the mesh of their structure joins,
-        voxels of one structure that share a face.
-    """
-
-    axis: Any
-    edges: NDArray[np.int32]
-
-
-def is_cifti(path: Path | str) -> bool:
-    """Tell by its name whether a file is dense CIFTI."""
-    return str(path).lower().endswith(_ENDINGS)
-
-
-def open_cifti(
-    bold: Sequence[Path], meshes: Sequence[Mesh]
-) -> tuple[tuple[NodeSeries, ...], Grayordinates]:
-    """Open the dense time series of all runs.
-
-    Parameters
-    ----------
-    bold : sequence of Path
-        ``.dtseries.nii``.
-    meshes : sequence of Mesh
-        The surface of each cortical structure that the series hold, in any order.
+def load_cifti(path: Path) -> Any:
+    """Open a dense CIFTI file, whose matrix is not read yet.
 
     Returns
     -------
-    series : tuple of NodeSeries
-    positions : Grayordinates
+    nibabel Cifti2Image
 
     Raises
     ------
     InputError
-        If a file cannot be used, they hold other positions, or a mesh is missing.
+        If it cannot be used.
     """
-    series: list[NodeSeries] = []
-    axes: list[Any] = []
-    for path in bold:
-        image = _load(path)
-        time, axis = _axes(path, image, first="SeriesAxis")
-        if axes and axis != axes[0]:
-            raise InputError(f"{path}: holds other grayordinates than {bold[0]}")
-        axes.append(axis)
-        series.append(NodeSeries(path, _values(path, image), _tr(time)))
-        if len(time) < 2:
-            raise InputError(f"{path}: holds one scan where a series is needed")
-    return tuple(series), Grayordinates(axes[0], _edges(bold[0], axes[0], meshes))
-
-
-def cifti_time_step(path: Path) -> float | None:
-    """Read the time between scans of a dense time series, seconds; None if it has another unit."""
-    return _tr(_axes(path, _load(path), first="SeriesAxis")[0])
-
-
-def cifti_length(path: Path) -> int:
-    """Read how many scans a dense time series has."""
-    return len(_axes(path, _load(path), first="SeriesAxis")[0])
-
-
-def cifti_surfaces(path: Path) -> dict[str, int]:
-    """Read which surfaces a dense time series needs the meshes of.
-
-    Returns
-    -------
-    dict of str to int
-        Number of nodes of the mesh by structure, such as ``CIFTI_STRUCTURE_CORTEX_LEFT``.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be used.
-    """
-    _, axis = _axes(path, _load(path), first="SeriesAxis")
-    return {
-        str(name): int(model.nvertices[name])
-        for name, _, model in axis.iter_structures()
-        if name in model.nvertices
-    }
-
-
-def read_cifti_labels(path: Path, positions: Grayordinates) -> NDArray[np.int64]:
-    """Read the parcel of each grayordinate.
-
-    Parameters
-    ----------
-    path : Path
-        ``.dlabel.nii`` or ``.dscalar.nii`` of one map; 0 is background.
-    positions : Grayordinates
-        Those of the series, which must be the same.
-
-    Returns
-    -------
-    int64 array, shape (n_positions,)
-
-    Raises
-    ------
-    InputError
-        If the file cannot be used, or holds several maps or other grayordinates.
-    """
-    if not is_cifti(path):
-        raise InputError(f"{path}: CIFTI series need a CIFTI parcellation (.dlabel.nii)")
-    image = _load(path)
-    maps, axis = _axes(path, image, first="LabelAxis", or_else="ScalarAxis")
-    _check_one_map(path, len(maps))
-    if axis != positions.axis:
-        raise InputError(
-            f"{path}: holds other grayordinates ({len(axis)}) than the series "
-            f"({len(positions.axis)}): bring it to theirs"
-        )
-    return whole_labels(path, _values(path, image, exact=True)[0], place="grayordinate")
-
-
-def open_cifti_map(path: Path, meshes: Sequence[Mesh]) -> tuple[NDArray[Any], Grayordinates]:
-    """Open a file of one map by itself, such as a parcellation or a mask.
-
-    Parameters
-    ----------
-    path : Path
-        ``.dlabel.nii`` or ``.dscalar.nii``.
-    meshes : sequence of Mesh
-        As for `open_cifti`.
-
-    Returns
-    -------
-    values : array, shape (n_positions,)
-    positions : Grayordinates
-
-    Raises
-    ------
-    InputError
-        If the file cannot be used, holds several maps, or a mesh is missing.
-    """
-    image = _load(path)
-    maps, axis = _axes(path, image, first="LabelAxis", or_else="ScalarAxis")
-    _check_one_map(path, len(maps))
-    return _values(path, image, exact=True)[0], Grayordinates(axis, _edges(path, axis, meshes))
-
-
-def _check_one_map(path: Path, n_maps: int) -> None:
-    if n_maps != 1:
-        raise InputError(
-            f"{path}: holds {n_maps} maps, and a parcellation or mask is one: keep that one in a "
-            "file of its own"
-        )
-
-
-def _load(path: Path) -> Any:
-    import nibabel as nib
-
-    load: Any = nib.Cifti2Image.from_filename  # type: ignore[attr-defined, unused-ignore]
     if not path.exists():
         raise InputError(f"{path}: there is no such file")
     if path.is_dir():
         raise InputError(f"{path}: this is a folder; a CIFTI file is needed")
-    if not is_cifti(path):
-        raise InputError(f"{path}: this is not a dense CIFTI file ({', '.join(_ENDINGS)})")
+    if not str(path).lower().endswith(ENDINGS):
+        raise InputError(f"{path}: this is not a dense CIFTI file ({', '.join(ENDINGS)})")
     with _sound(path):
         with regular_file(path) as file:
             start = file.read(8)
         if start[4:7] != b"n+2":  # of NIfTI-2, on which the format stands
             raise InputError(f"{path}: this is not a CIFTI-2 file: make it again")
-        return load(path)
+        return nib().Cifti2Image.from_filename(path)
 
 
 @contextmanager
@@ -229,8 +83,21 @@ def _sound(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _axes(path: Path, image: Any, *, first: str, or_else: str = "") -> tuple[Any, Any]:
-    """Return the two axes of a matrix of maps or scans by grayordinates."""
+def axes_of(path: Path, image: Any, *, first: str, or_else: str = "") -> tuple[Any, Any]:
+    """Return the two axes of a matrix of maps or scans by grayordinates.
+
+    Parameters
+    ----------
+    path : Path
+    image : nibabel Cifti2Image
+    first, or_else : str
+        What the first axis may be, such as ``SeriesAxis``.
+
+    Raises
+    ------
+    InputError
+        If they are others.
+    """
     n_axes = image.ndim
     with _sound(path):
         axes = [image.header.get_axis(place) for place in range(n_axes)]
@@ -259,7 +126,7 @@ def _check_places(path: Path, axis: Any) -> None:
             )
 
 
-def _values(path: Path, image: Any, *, exact: bool = False) -> NDArray[Any]:
+def values_of(path: Path, image: Any, *, exact: bool = False) -> NDArray[Any]:
     """Read a matrix; wide floats become float32 unless they must be exact, as labels must."""
     with _sound(path):
         values = np.asarray(image.dataobj)
@@ -271,13 +138,14 @@ def _values(path: Path, image: Any, *, exact: bool = False) -> NDArray[Any]:
         return values.astype(kept, copy=False)
 
 
-def _tr(time: Any) -> float | None:
+def time_step_of(time: Any) -> float | None:
+    """Give the seconds between scans of an axis of time; None if it has another unit."""
     step = float(time.step) * _SECONDS.get(str(time.unit), np.nan)
     # Stored as decimal text, possibly in single precision.
     return float(f"{step:.7g}") if np.isfinite(step) and step > 0 else None
 
 
-def _edges(path: Path, axis: Any, meshes: Sequence[Mesh]) -> NDArray[np.int32]:
+def edges_of(path: Path, axis: Any, meshes: Sequence[Mesh]) -> NDArray[np.int32]:
     """Find the neighbours inside every structure."""
     by_name = _by_structure(axis, meshes)
     found = [np.empty((0, 2), np.int32)]

@@ -26,18 +26,14 @@ from pyhrf.files import regular_file
 
 STRUCTURE = "AnatomicalStructurePrimary"
 """Name under which a file says what it is of."""
+ENDINGS = (".gii", ".gii.gz")
+"""Of the names of GIFTI files, in small letters."""
 
-_ENDINGS = (".gii", ".gii.gz")
 _BLOCK = 1 << 16
 _MOST_DIMENSIONS = 6  # of the format
 # Labels and zeros are packed tightly, but nothing that is as large as this: it is noise.
 _HARMLESS = 1 << 28
 _MOST_PACKED = 200
-
-
-def is_gifti(path: Path | str) -> bool:
-    """Tell by its name whether a file is GIFTI (``.gii`` or ``.gii.gz``)."""
-    return str(path).lower().endswith(_ENDINGS)
 
 
 def read_head(path: Path) -> tuple[tuple[int, ...], str]:
@@ -119,7 +115,7 @@ def load_gifti(path: Path) -> Any:
         raise InputError(f"{path}: there is no such file")
     if path.is_dir():
         raise InputError(f"{path}: this is a folder; a GIFTI file is needed")
-    if not is_gifti(path):
+    if not str(path).lower().endswith(ENDINGS):
         raise InputError(f"{path}: this is not a GIFTI file (.gii), which surface data need")
     try:
         with _unpacked(path) as file, warnings.catch_warnings():

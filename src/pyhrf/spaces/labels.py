@@ -1,7 +1,8 @@
-"""What the values of any parcellation must be."""
+"""What the values of any parcellation must be, and what parcels are called in files of labels."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
+from pyhrf.files import replace_file
+from pyhrf.wording import named
+
+Colour = tuple[float, float, float, float]
 
 _LABEL_ROUNDING = 1e-3
 
@@ -56,3 +61,40 @@ def whole_labels(path: Path, values: NDArray[Any], *, place: str) -> NDArray[np.
     if values.max() > np.iinfo(np.int32).max:
         raise InputError(f"{path}: the label {values.max():g} is too large")
     return values.astype(np.int64)
+
+
+def label_table(labels: NDArray[Any], names: Mapping[int, str]) -> dict[int, tuple[str, Colour]]:
+    """Name and colour each parcel; the background is transparent.
+
+    Parameters
+    ----------
+    labels : int array
+        0 is background.
+    names : mapping of int to str
+        Others are ``parcel 7`` and such.
+
+    Returns
+    -------
+    dict of int to (str, (red, green, blue, alpha))
+    """
+    import matplotlib as mpl
+
+    palette = mpl.colormaps["tab20"]
+    table: dict[int, tuple[str, Colour]] = {0: ("background", (0.0, 0.0, 0.0, 0.0))}
+    for number in np.unique(labels[labels > 0]).tolist():
+        red, green, blue, _ = palette(number % 20)
+        name = names.get(number, f"parcel {number}")
+        table[number] = (name, (float(red), float(green), float(blue), 1.0))
+    return table
+
+
+def write_label_image(path: Path, image: Any) -> None:
+    """Write a nibabel image of labels.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    with replace_file(path, cure=f"choose another file ({named('file')})") as file:
+        file.write(image.to_bytes())

@@ -16,23 +16,8 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
-from pyhrf.spaces.gifti import STRUCTURE, is_gifti, load_gifti, read_head
+from pyhrf.spaces.gifti import STRUCTURE, load_gifti
 from pyhrf.spaces.labels import whole_labels
-
-__all__ = [
-    "Mesh",
-    "NodeSeries",
-    "is_gifti",
-    "mesh_edges",
-    "open_mesh",
-    "open_nodes",
-    "read_head",
-    "read_labels",
-    "read_node_map",
-    "series_lengths",
-    "series_time_step",
-    "structure_of",
-]
 
 _OTHER_MESH = "give the mesh on which the data lie"
 
@@ -89,6 +74,14 @@ class NodeSeries:
     def n_scans(self) -> int:
         """Number of scans."""
         return len(self.values)
+
+    def stored(self, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """Give some positions as they are stored."""
+        return self.values[:, positions]
+
+    def meant(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn stored values into the values that are meant."""
+        return stored.astype(np.float32)
 
 
 def mesh_edges(triangles: NDArray[Any]) -> NDArray[np.int32]:
@@ -201,18 +194,7 @@ def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
         raise _other_nodes(path, values.shape[1], mesh, f"{_OTHER_MESH}; all runs lie on one")
     kept = np.dtype(np.float32) if values.dtype.kind == "f" else values.dtype.newbyteorder("=")
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is left out later
-        return NodeSeries(path, values.astype(kept, copy=False), _time_step(path, image))
-
-
-def series_time_step(path: Path) -> float | None:
-    """Read the time between scans of a GIFTI series, seconds; None if the file does not say."""
-    return _time_step(path, load_gifti(path))
-
-
-def series_lengths(path: Path) -> tuple[int, ...]:
-    """Read how many scans a GIFTI series may have: of one array of all, either of its sizes."""
-    arrays = load_gifti(path).darrays
-    return tuple(map(int, arrays[0].data.shape)) if len(arrays) == 1 else (len(arrays),)
+        return NodeSeries(path, values.astype(kept, copy=False), time_step_in(path, image))
 
 
 def structure_of(path: Path) -> str:
@@ -223,7 +205,11 @@ def structure_of(path: Path) -> str:
     InputError
         If the file cannot be read.
     """
-    image = load_gifti(path)
+    return structure_in(load_gifti(path))
+
+
+def structure_in(image: Any) -> str:
+    """Tell what a GIFTI image is of, as `structure_of`."""
     said = [image.meta.get(STRUCTURE), *(one.meta.get(STRUCTURE) for one in image.darrays)]
     return str(next((one for one in said if one), ""))
 
@@ -323,7 +309,7 @@ def _other_nodes(path: Path, n_nodes: int, mesh: Mesh, cure: str) -> InputError:
     )
 
 
-def _time_step(path: Path, image: Any) -> float | None:
+def time_step_in(path: Path, image: Any) -> float | None:
     """Read the time between scans in seconds; GIFTI gives ``TimeStep`` in milliseconds."""
     found = [one.meta.get("TimeStep") for one in image.darrays] + [image.meta.get("TimeStep")]
     text = next((one for one in found if one), None)
