@@ -12,6 +12,7 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.spaces.labels import whole_labels
 from pyhrf.spaces.surfaces import Mesh
+from pyhrf.spaces.untyped import nib
 from pyhrf.spaces.volumes import Volume, check_oriented
 from pyhrf.spaces.voxels import read_volume, read_voxels, scaled
 
@@ -146,17 +147,15 @@ def _sampled(
     interpolation: str,
 ) -> NDArray[Any]:
     """Sample the values of a grid, shape (n_nodes[, n_scans])."""
-    import nibabel as nib
     from nilearn.surface import InMemoryMesh, vol_to_surf
 
     if inner is not None:
         check_nested(mesh, inner)
-    make_image: Any = nib.Nifti1Image  # type: ignore[attr-defined, unused-ignore]
     with warnings.catch_warnings():
         # of nodes that have no sample inside, which become NaN and are counted
         warnings.filterwarnings("ignore", "Mean of empty slice")
         sampled: NDArray[Any] = vol_to_surf(
-            make_image(values, affine),
+            nib().Nifti1Image(values, affine),
             InMemoryMesh(mesh.coordinates, mesh.triangles),
             inner_mesh=None if inner is None else InMemoryMesh(inner.coordinates, inner.triangles),
             radius=radius,

@@ -230,7 +230,7 @@ def _volume_timing(about: Mapping[str, Any], bold: Path) -> tuple[float | None, 
             )
         )
     # What cannot be opened is refused elsewhere, in other words.
-    if bold.is_file() and len(times) not in (found := kind_of_file(bold).lengths(bold)):
+    if bold.is_file() and len(times) not in (found := kind_of_file(bold).timing(bold).n_scans):
         doubts.append(
             Note(
                 "VolumeTiming gives the times of {scans}, and the series has {found}: onsets are "

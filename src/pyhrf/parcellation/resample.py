@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.spaces.untyped import nib
 
 
 def resample_labels(
@@ -41,12 +42,10 @@ def resample_labels(
     InputError
         If no parcel lies on the grid.
     """
-    import nibabel as nib
     from nilearn.image import resample_img
 
-    make_image: Any = nib.Nifti1Image  # type: ignore[attr-defined, unused-ignore]
     resampled = resample_img(
-        make_image(labels.astype(np.int32), affine),
+        nib().Nifti1Image(labels.astype(np.int32), affine),
         target_affine=target_affine,
         target_shape=target_shape,
         interpolation="nearest",

@@ -163,16 +163,15 @@ def _estimator(results: Results) -> str:
 
 def _same_parcels(results: dict[str, Results]) -> NDArray[np.int64]:
     """Read the parcellation that all results share."""
-    images = {name: one.load_map("parcels") for name, one in results.items()}
-    first, reference = next(iter(images.items()))
-    labels = results[first].map_values("parcels")
-    for name, image in images.items():
+    first, *others = results.values()
+    labels = first.map_values("parcels")
+    for one in others:
+        same = np.array_equal(one.map_values("parcels"), labels)
         # Surfaces have no affine: where their nodes lie is a matter of the mesh.
-        affine, expected = (getattr(i, "affine", np.eye(4)) for i in (image, reference))
-        same = np.array_equal(results[name].map_values("parcels"), labels)
+        affine, expected = (getattr(each.space, "affine", np.eye(4)) for each in (one, first))
         if not same or not np.allclose(affine, expected):
             raise InputError(
-                f"{results[name].directory} and {results[first].directory} hold results of "
+                f"{one.directory} and {first.directory} hold results of "
                 "different parcels: compare analyses of the same parcellation"
             )
     return labels.astype(np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from pyhrf.errors import InputError
 from pyhrf.files import replace_file
 from pyhrf.spaces.cifti import ENDINGS, axes_of, edges_of, load_cifti, time_step_of, values_of
 from pyhrf.spaces.labels import label_table, whole_labels, write_label_image
-from pyhrf.spaces.space import MapSurface, Opened, Space
+from pyhrf.spaces.space import Frames, MapSurface, Opened, Space, Timing
 from pyhrf.spaces.surfaces import Mesh, NodeSeries, open_mesh
 from pyhrf.spaces.untyped import nib
 
@@ -110,14 +110,10 @@ class Grayordinates(Space):
         return values, cls.of(axis, edges_of(path, axis, surfaces))
 
     @classmethod
-    def time_step(cls, path: Path) -> float | None:
-        """Read the step of the axis of time; see `Space`."""
-        return time_step_of(axes_of(path, load_cifti(path), first="SeriesAxis")[0])
-
-    @classmethod
-    def lengths(cls, path: Path) -> tuple[int, ...]:
-        """Read how many scans a dense series has."""
-        return (len(axes_of(path, load_cifti(path), first="SeriesAxis")[0]),)
+    def timing(cls, path: Path) -> Timing:
+        """Read the axis of time; see `Space`."""
+        time, _ = axes_of(path, load_cifti(path), first="SeriesAxis")
+        return Timing(time_step_of(time), (len(time),))
 
     @classmethod
     def mesh_sizes(cls, path: Path) -> Mapping[str, Collection[int]]:
@@ -150,7 +146,7 @@ class Grayordinates(Space):
     @classmethod
     def map_step(cls, path: Path) -> float | None:
         """Read the step of a map of samples; see `Space`."""
-        return cls.time_step(path) if path.name.endswith(".dtseries.nii") else None
+        return cls.timing(path).step if path.name.endswith(".dtseries.nii") else None
 
     @classmethod
     def parcel_names(cls, path: Path) -> Mapping[int, str]:
@@ -163,9 +159,9 @@ class Grayordinates(Space):
         self,
         path: Path,
         name: str,
-        frames: Iterable[NDArray[Any]],
+        frames: Frames,
         *,
-        dtype: type[np.float32] | type[np.int32] = np.float32,
+        dtype: type[np.generic] = np.float32,
         n_samples: int | None = None,  # noqa: ARG002 - of Space; the frames tell
         step: float | None = None,
     ) -> Path:

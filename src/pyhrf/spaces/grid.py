@@ -18,7 +18,7 @@ from pyhrf.errors import InputError, counted
 from pyhrf.files import replace_file
 from pyhrf.notices import Figures, Note
 from pyhrf.spaces.labels import whole_labels
-from pyhrf.spaces.space import Opened, Space
+from pyhrf.spaces.space import Frames, Opened, Space, Timing
 from pyhrf.spaces.untyped import nib
 from pyhrf.spaces.volumes import (
     Volume,
@@ -133,14 +133,10 @@ class Grid(Space):
         return read_volume(volume), cls.of(volume)
 
     @classmethod
-    def time_step(cls, path: Path) -> float | None:
-        """Read it from the header; see `Space`."""
-        return open_volume(path, n_dims=4).tr
-
-    @classmethod
-    def lengths(cls, path: Path) -> tuple[int, ...]:
-        """Read how many scans a series has."""
-        return (open_volume(path, n_dims=4).n_scans,)
+    def timing(cls, path: Path) -> Timing:
+        """Read the header; see `Space`."""
+        volume = open_volume(path, n_dims=4)
+        return Timing(volume.tr, (volume.n_scans,))
 
     @classmethod
     def of_map(cls, path: Path) -> Self:
@@ -172,9 +168,9 @@ class Grid(Space):
         self,
         path: Path,
         name: str,
-        frames: Iterable[NDArray[Any]],
+        frames: Frames,
         *,
-        dtype: type[np.float32] | type[np.int32] = np.float32,
+        dtype: type[np.generic] = np.float32,
         n_samples: int | None = None,
         step: float | None = None,
     ) -> Path:

@@ -56,7 +56,7 @@ def open_data(bold: Sequence[Path], parcellation: Path, meshes: Sequence[Path]) 
 
 def time_step(bold: Path) -> float | None:
     """Read the time between scans of a series, seconds; None if its file does not say."""
-    return kind_of_file(bold).time_step(bold)
+    return kind_of_file(bold).timing(bold).step
 
 
 def check_mesh(path: Path, meshes: Sequence[Path]) -> None:

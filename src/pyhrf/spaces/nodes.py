@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from pyhrf.errors import InputError
 from pyhrf.files import replace_file
 from pyhrf.spaces.gifti import ENDINGS, STRUCTURE, load_gifti, read_head
 from pyhrf.spaces.labels import label_table, write_label_image
-from pyhrf.spaces.space import MapSurface, Opened, Space
+from pyhrf.spaces.space import Frames, MapSurface, Opened, Space, Timing
 from pyhrf.spaces.surfaces import (
     Mesh,
     NodeSeries,
@@ -80,15 +80,12 @@ class Nodes(Space):
         return read_node_map(path, mesh), cls.of(mesh)
 
     @classmethod
-    def time_step(cls, path: Path) -> float | None:
-        """Read ``TimeStep``; see `Space`."""
-        return time_step_in(path, load_gifti(path))
-
-    @classmethod
-    def lengths(cls, path: Path) -> tuple[int, ...]:
+    def timing(cls, path: Path) -> Timing:
         """Count arrays; of one array of all scans either of its sizes may be that."""
-        arrays = load_gifti(path).darrays
-        return tuple(map(int, arrays[0].data.shape)) if len(arrays) == 1 else (len(arrays),)
+        image = load_gifti(path)
+        n_arrays = len(image.darrays)
+        lengths = image.darrays[0].data.shape if n_arrays == 1 else (n_arrays,)
+        return Timing(time_step_in(path, image), tuple(map(int, lengths)))
 
     @classmethod
     def mesh_sizes(cls, path: Path) -> Mapping[str, Collection[int]]:
@@ -123,9 +120,9 @@ class Nodes(Space):
         self,
         path: Path,
         name: str,
-        frames: Iterable[NDArray[Any]],
+        frames: Frames,
         *,
-        dtype: type[np.float32] | type[np.int32] = np.float32,
+        dtype: type[np.generic] = np.float32,
         n_samples: int | None = None,
         step: float | None = None,
     ) -> Path:

@@ -7,13 +7,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.spaces.neighbours import VoxelParcels, find_graph_parcels, find_parcels
 from pyhrf.spaces.surfaces import Mesh
+
+Frames = Iterable[NDArray[Any]]
+"""A map, or one after the other its samples, each of shape (n_positions,)."""
 
 
 class Series(Protocol):
@@ -41,6 +44,15 @@ class Series(Protocol):
     def meant(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Turn stored values into the values that are meant."""
         ...
+
+
+class Timing(NamedTuple):
+    """What a series says of its scans."""
+
+    step: float | None
+    """Seconds between them; None if the file does not say."""
+    n_scans: tuple[int, ...]
+    """How many; several numbers where the file leaves that open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +178,8 @@ class Space(ABC):
 
     @classmethod
     @abstractmethod
-    def time_step(cls, path: Path) -> float | None:
-        """Read the time between the scans of a series, seconds.
-
-        Returns
-        -------
-        float or None
-            None if its file does not say.
-        """
-
-    @classmethod
-    @abstractmethod
-    def lengths(cls, path: Path) -> tuple[int, ...]:
-        """Read how many scans a series has; several numbers where its file leaves that open."""
+    def timing(cls, path: Path) -> Timing:
+        """Read when the scans of a series were taken."""
 
     @classmethod
     def mesh_sizes(cls, path: Path) -> Mapping[str, Collection[int]]:  # noqa: ARG003 - see below
@@ -219,7 +220,7 @@ class Space(ABC):
     @classmethod
     def map_step(cls, path: Path) -> float | None:
         """Read the seconds between the samples of a map, if they are evenly spaced."""
-        return cls.time_step(path)
+        return cls.timing(path).step
 
     @classmethod
     def parcel_names(cls, path: Path) -> Mapping[int, str]:  # noqa: ARG003 - not all have names
@@ -237,9 +238,9 @@ class Space(ABC):
         self,
         path: Path,
         name: str,
-        frames: Iterable[NDArray[Any]],
+        frames: Frames,
         *,
-        dtype: type[np.float32] | type[np.int32] = np.float32,
+        dtype: type[np.generic] = np.float32,
         n_samples: int | None = None,
         step: float | None = None,
     ) -> Path:
@@ -251,8 +252,7 @@ class Space(ABC):
             Without an ending.
         name : str
             What it shows.
-        frames : iterable of array, shape (n_positions,)
-            The map, or one after the other its samples.
+        frames : Frames
         dtype : float32 or int32
         n_samples : int or None
             Number of samples; None for a single map.
