@@ -23,10 +23,14 @@ from typing import BinaryIO
 from pyhrf.errors import InputError
 from pyhrf.wording import named
 
+FileState = tuple[float, int, int]
+"""Time of the last change, size, and number of a file in its file system."""
+
 TEMPORARY = ".tmp"
 """Suffix of files that are not finished yet."""
 
 _OURS = re.compile(rf"\..*\.[0-9a-f]{{16}}{re.escape(TEMPORARY)}", re.DOTALL)
+_SETTLED = 2.0  # seconds; file systems tell changes apart by ticks
 _SHOWN = 50  # characters of a name in that of its temporary file: 255 bytes are the limit
 OF_THE_DISK = ("make room", "have it mounted for writing")
 """Cures of `reason_and_cure` where no right to write is lacking."""
@@ -61,6 +65,21 @@ def regular_file(path: Path | str) -> BufferedReader:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def state_of(path: Path) -> FileState | None:
+    """Tell what a file is now; None if it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime, found.st_size, found.st_ino
+
+
+def settled_state(path: Path) -> FileState | None:
+    """Tell what a file is; None if it was changed just now: it may be so again within a tick."""
+    state = state_of(path)
+    return None if state is None or abs(time.time() - state[0]) < _SETTLED else state
 
 
 def read_regular(path: Path | str) -> bytes:

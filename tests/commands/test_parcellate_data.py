@@ -15,8 +15,8 @@ from pyhrf.commands.parcellate import parcellate
 from pyhrf.simulation.datasets import write_dataset
 from pyhrf.simulation.simulate import simulate
 from pyhrf.simulation.spec import SimulationSpec
-from pyhrf.spaces.grayordinates import Grayordinates
-from pyhrf.spaces.surfaces import open_mesh, read_labels
+from pyhrf.spaces.kinds import open_data
+from pyhrf.spaces.parcellations import open_placed
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_mesh__operations_follow_each_other(call, mesh):
     code, text = call("extract", "2.label.gii", 5, 2, *on, "-o", "3.label.gii")
     assert code == 0, text
     assert "3.label.gii: 2 parcels of 4 to 5 nodes (median 4.5)" in text
-    found = [read_labels(f"{k}.label.gii", open_mesh(mesh)).reshape(4, 5) for k in (1, 2, 3)]
+    found = [open_placed(Path(f"{k}.label.gii"), [mesh]).labels().reshape(4, 5) for k in (1, 2, 3)]
     assert found[0].tolist() == [[1, 1, 0, 5, 5], [1, 1, 0, 5, 5], [0] * 5, [2, 2, 2, 3, 4]]
     assert found[1][3].tolist() == [2, 2, 2, 2, 2]
     assert set(np.unique(found[2])) == {0, 2, 5}
@@ -152,7 +152,7 @@ def test_mesh__mask_is_cut_along_its_edges(call, mesh):
     source = write_nodes("mask.shape.gii", np.float32(np.arange(20) % 5 != 2))
     code, text = call("mask", source, "-g", mesh, "--size", 4)
     assert code == 0, text
-    labels = read_labels("parcellation.label.gii", open_mesh(mesh)).reshape(4, 5)
+    labels = open_placed(Path("parcellation.label.gii"), [mesh]).labels().reshape(4, 5)
     assert (labels[:, 2] == 0).all()
     assert set(np.unique(labels[:, :2])) & set(np.unique(labels[:, 3:])) == set()
     assert np.unique(labels, return_counts=True)[1].max() <= 4
@@ -185,8 +185,8 @@ def test_mesh__cifti_keeps_its_grayordinates(call, mesh):
     assert "one.dlabel.nii: 1 parcel of 18 grayordinates" in text
     series = Cifti2Image(np.ones((3, 18), np.float32), (nib.cifti2.SeriesAxis(0, 2, 3), axis))
     series.to_filename("bold.dtseries.nii")
-    _, positions = Grayordinates.open_series([Path("bold.dtseries.nii")], [mesh])
-    assert len(np.unique(positions.read_labels(Path("one.dlabel.nii")))) == 1
+    opened = open_data([Path("bold.dtseries.nii")], Path("one.dlabel.nii"), [mesh])
+    assert len(opened.parcels.numbers) == 1
 
 
 def test_mesh__data_cuts_where_the_responses_differ(call, mesh, volumes):
@@ -207,7 +207,7 @@ def test_mesh__data_cuts_where_the_responses_differ(call, mesh, volumes):
         *("-I", 2, "--size", 10, "--smallest", 5),
     )
     assert code == 0, text
-    labels = read_labels("parcellation.label.gii", open_mesh(mesh))
+    labels = open_placed(Path("parcellation.label.gii"), [mesh]).labels()
     assert labels.tolist() == halves.tolist()
 
 

@@ -9,7 +9,7 @@ import pytest
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.project import project
 from pyhrf.spaces.kinds import open_data
-from pyhrf.spaces.surfaces import open_mesh, read_labels
+from pyhrf.spaces.parcellations import open_placed
 
 # The first axis runs to the left, and voxels are no cubes.
 AFFINE = np.array([[-3.0, 0, 0, 30], [0, 2, 0, -20], [0, 0, 4, -24], [0, 0, 0, 1]])
@@ -128,12 +128,11 @@ def test_project__what_it_writes_is_what_an_analysis_reads(call, files, tmp_path
     code, text = call("atlas.nii", "--atlas", "-g", "outer.surf.gii")
     assert code == 0, text
     assert "2 of 2 parcels, on 258 of 258 nodes" in text
-    opened = open_data(
-        [tmp_path / "bold.func.gii"], tmp_path / "atlas.label.gii", [tmp_path / "outer.surf.gii"]
-    )
+    atlas, mesh = tmp_path / "atlas.label.gii", tmp_path / "outer.surf.gii"
+    opened = open_data([tmp_path / "bold.func.gii"], atlas, [mesh])
     assert opened.series[0].tr == 2.25
     assert opened.parcels.numbers == (4, 9)
-    labels = read_labels("atlas.label.gii", open_mesh("outer.surf.gii"))
+    labels = open_placed(atlas, [mesh]).labels()
     sure = np.abs(points[:, 0]) > 3  # a sample reaches 3 mm along the normal
     np.testing.assert_array_equal(labels[sure], np.where(points[sure, 0] > 0, 4, 9))
 

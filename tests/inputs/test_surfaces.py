@@ -17,7 +17,8 @@ from input_files import Files
 from pyhrf.errors import InputError
 from pyhrf.inputs.dataset import open_dataset
 from pyhrf.spaces.neighbours import find_graph_parcels
-from pyhrf.spaces.surfaces import Mesh, mesh_edges, open_mesh, open_nodes, read_labels
+from pyhrf.spaces.nodes import Nodes
+from pyhrf.spaces.surfaces import Mesh, mesh_edges, open_mesh, open_nodes
 
 # Two squares of two triangles each, side by side, and one triangle apart.
 TRIANGLES = np.array([[0, 1, 3], [1, 4, 3], [1, 2, 4], [2, 5, 4], [6, 7, 8]], np.int32)
@@ -172,7 +173,8 @@ def test_open_mesh__refuses_what_is_no_mesh(write, points, arrays, intents, mess
         open_mesh(write("m.gii", arrays(points), intents))
 
 
-def test_read_labels__refuses_what_is_no_parcellation(write: Write, mesh: Mesh) -> None:
+def test_open__refuses_what_is_no_parcellation(write: Write, mesh_file: Path, signal) -> None:
+    bold = write("bold.gii", [*signal])
     ones = np.ones(N_NODES, np.int32)
     for arrays, message in [
         ([ones[:5]], "has 5 nodes, .*: give a parcellation of the nodes of that mesh$"),
@@ -182,7 +184,7 @@ def test_read_labels__refuses_what_is_no_parcellation(write: Write, mesh: Mesh) 
         ([ones.astype(np.float32) / 2], "each node needs the number"),
     ]:
         with pytest.raises(InputError, match=message):
-            read_labels(write("labels.gii", arrays, "label"), mesh)
+            Nodes.open([bold], write("labels.gii", arrays, "label"), [mesh_file])
 
 
 @pytest.mark.parametrize("cut", [0.3, 0.7, 0.99])

@@ -15,7 +15,7 @@ from pyhrf import InputError
 from pyhrf.commands.simulate import simulate as command
 from pyhrf.simulation.bids import write_bids
 from pyhrf.simulation.spec import SimulationSpec
-from pyhrf.spaces.surfaces import open_mesh, open_nodes, read_labels
+from pyhrf.spaces.surfaces import open_mesh, open_nodes, read_node_map
 
 SPEC = SimulationSpec(
     region="ellipsoid", shape=(5, 4, 3), n_parcels=2, n_runs=2, n_scans=50, n_conditions=2, seed=3
@@ -49,7 +49,7 @@ def test_write_bids__nodes_have_the_series_of_their_voxels(
     assert len(np.unique(place[2])) == 1
     expected = np.asarray(atlas.dataobj)[place]
     name = f"sub-01_task-sim_hemi-{hemi}_space-fsnative_desc-parcels_dseg.label.gii"
-    np.testing.assert_array_equal(read_labels(truth / name, mesh), expected)
+    np.testing.assert_array_equal(read_node_map(truth / name, mesh), expected)
     assert 0 < np.count_nonzero(expected) < mesh.n_nodes
     for run in (1, 2):
         stem = prep(root) / "func" / f"sub-01_task-sim_run-{run}"

@@ -27,9 +27,9 @@ def squared_map(path: Path, scratch: Path) -> bytes:
     bytes
         Of a file of the same kind.
     """
-    kind = kind_of_file(path)
-    squared = kind.map_values(path).astype(np.float32).reshape(-1) ** 2
-    return kind.of_map(path).write(scratch / "variance", "variance", [squared]).read_bytes()
+    space, values = kind_of_file(path).read_map(path)
+    squared = values.astype(np.float32).reshape(-1) ** 2
+    return space.write(scratch / "variance", "variance", [squared]).read_bytes()
 
 
 def parcel_names(path: Path) -> dict[int, str]:
@@ -69,8 +69,7 @@ def label_file(path: Path, scratch: Path, names: Mapping[int, str]) -> tuple[str
         Such as ``.label.gii``.
     content : bytes
     """
-    kind = kind_of_file(path)
-    return _labels(kind.of_map(path), kind.map_values(path), scratch, names)
+    return _labels(*kind_of_file(path).read_map(path), scratch, names)
 
 
 def estimated_mask(parcels: Path, left_out: Path | None, scratch: Path) -> tuple[str, bytes]:
@@ -90,11 +89,11 @@ def estimated_mask(parcels: Path, left_out: Path | None, scratch: Path) -> tuple
     content : bytes
         1 where there is an estimate, 0 elsewhere.
     """
-    kind = kind_of_file(parcels)
-    mask = kind.map_values(parcels) > 0
+    space, values = kind_of_file(parcels).read_map(parcels)
+    mask = values > 0
     if left_out is not None:
-        mask &= kind.map_values(left_out) == 0
-    return _labels(kind.of_map(parcels), mask, scratch, {1: "estimated"}, title="estimated")
+        mask &= kind_of_file(left_out).map_values(left_out) == 0
+    return _labels(space, mask, scratch, {1: "estimated"}, title="estimated")
 
 
 def _labels(

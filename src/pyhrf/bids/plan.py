@@ -12,7 +12,6 @@ from pyhrf.bids.spaces import check_one_space, choose_space
 from pyhrf.bids.surfaces import SurfaceFiles
 from pyhrf.errors import InputError, PyhrfError
 from pyhrf.inputs.bids import (
-    NO_LABEL,
     BidsData,
     BidsRun,
     Selection,
@@ -20,6 +19,7 @@ from pyhrf.inputs.bids import (
     space_of,
     spaces_of,
 )
+from pyhrf.inputs.bids_bold import NO_LABEL
 from pyhrf.inputs.bids_folders import open_bids
 from pyhrf.inputs.bids_names import BidsName, check_link, natural
 from pyhrf.spaces.kinds import KINDS

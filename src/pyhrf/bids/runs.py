@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.bids import NATIVE_SPACE, NO_LABEL, Selection, space_of
+from pyhrf.inputs.bids import NATIVE_SPACE, Selection, space_of
+from pyhrf.inputs.bids_bold import NO_LABEL
 from pyhrf.inputs.bids_names import BidsName, natural
 
 _OF_A_SCAN = ("ses", "run", "dir")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pyhrf.errors import ConfigError
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -21,6 +22,17 @@ FILE = click.Path(path_type=Path)
 # Those of pyhrf.execution.engines, which takes too long to import for a word of help.
 ENGINES = ("serial", "local", "LAN", "cluster", *SCHEDULERS)
 """What ``-x`` takes."""
+
+
+def check_output(path: Path, ending: str, what: str) -> None:
+    """Refuse a file to write (`what` in words) that has another ending, is there, or cannot be."""
+    if not path.name.endswith(ending):
+        raise ConfigError(f"{path}: {what} written as {ending}: choose such a name (-o)")
+    if path.exists():
+        raise ConfigError(f"{path} exists and is not overwritten: choose another name with -o")
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.absolute().parent}: make it first")
+
 
 fresh_option = click.option(
     "--fresh", is_flag=True, help="Start from scratch; older results are kept aside."

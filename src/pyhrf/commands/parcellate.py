@@ -10,14 +10,15 @@ import click
 import numpy as np
 
 from pyhrf.commands.build import BuildOptions, study_of
-from pyhrf.commands.options import CONTEXT, FILE
+from pyhrf.commands.options import CONTEXT, FILE, check_output
 from pyhrf.commands.parameter_options import take_parameters
 from pyhrf.commands.study_commands import GROUPS
-from pyhrf.errors import ConfigError, InputError
+from pyhrf.errors import InputError
 
 if TYPE_CHECKING:
     from pyhrf.spaces.space import Space
 
+_WHAT = "such parcellations are"
 _source = click.argument("source", type=FILE, metavar="FILE")
 _meshes = click.option(
     "-g",
@@ -108,7 +109,7 @@ def data(
     parameters = take_parameters(options)
     build = BuildOptions(**options, estimator="glm", parcellation=mask, parameters=parameters)
     if output is not None:
-        _check_output(output, output.name)
+        check_output(output, output.name, _WHAT)
     smallest = max(size // 10, 1) if smallest is None else smallest
     if smallest > size:
         raise click.UsageError(f"--smallest {smallest} is above --size {size}")
@@ -242,7 +243,7 @@ def _make(
     from pyhrf.spaces.parcellations import open_placed
 
     if output is not None:
-        _check_output(output, output.name)
+        check_output(output, output.name, _WHAT)
     placed = open_placed(source, meshes)
     output = _checked(output, placed.space)
     content, edges = placed.mask() if is_mask else placed.labels(), placed.space.edges
@@ -260,20 +261,8 @@ def _named(source: Path, work: Callable[[], Any]) -> Any:
 def _checked(path: Path | None, space: Space) -> Path:
     """Give the file to write, which fits where the parcels lie."""
     path = Path(f"parcellation{space.label_ending}") if path is None else path
-    _check_output(path, space.label_ending)
+    check_output(path, space.label_ending, _WHAT)
     return path
-
-
-def _check_output(path: Path, ending: str) -> None:
-    """Refuse a name that has another ending, is taken, or lies nowhere."""
-    if not path.name.endswith(ending):
-        raise ConfigError(
-            f"{path}: such parcellations are written as {ending}: choose such a name (-o)"
-        )
-    if path.exists():
-        raise ConfigError(f"{path} exists and is not overwritten: choose another name with -o")
-    if not path.absolute().parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.absolute().parent}: make it first")
 
 
 def _write(labels: Any, space: Space, path: Path) -> None:

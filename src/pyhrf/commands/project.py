@@ -9,8 +9,7 @@ import click
 import numpy as np
 
 from pyhrf.commands.exits import OK
-from pyhrf.commands.options import CONTEXT, FILE
-from pyhrf.errors import ConfigError
+from pyhrf.commands.options import CONTEXT, FILE, check_output
 
 if TYPE_CHECKING:
     from pyhrf.spaces.surfaces import Mesh
@@ -80,7 +79,7 @@ def project(
     if output is None:
         stem = source.name.removesuffix(".gz").removesuffix(".nii")
         output = Path(f"{stem}{ending}")
-    _check_output(output, ending)
+    check_output(output, ending, "this is")
     volume = open_volume(source, n_dims=3 if atlas else 4)
     surfaces = [open_mesh(path) for path in meshes]
     if len(surfaces) == 2:
@@ -94,15 +93,6 @@ def project(
     else:
         _write_series(volume, surfaces[0], how, output, tr)
     return OK
-
-
-def _check_output(path: Path, ending: str) -> None:
-    if not path.name.endswith(ending):
-        raise ConfigError(f"{path}: this is written as {ending}: choose such a name (-o)")
-    if path.exists():
-        raise ConfigError(f"{path} exists and is not overwritten: choose another name with -o")
-    if not path.absolute().parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.absolute().parent}: make it first")
 
 
 def _write_series(

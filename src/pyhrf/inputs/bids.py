@@ -9,28 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.bids_bold import (
-    ALL_PREPROCESSED,
-    NO_LABEL,
-    is_bold,
-    why_not,
-)
+from pyhrf.inputs.bids_bold import ALL_PREPROCESSED, NO_LABEL, is_bold, why_not
 from pyhrf.inputs.bids_names import BidsName, Tree, natural, parse_name, read_json
 from pyhrf.inputs.sidecars import ScanTimes, is_old_fmriprep, scan_times
-
-__all__ = [
-    "DEFAULT_SPACE",
-    "DESCRIPTION",
-    "NATIVE_SPACE",
-    "NO_LABEL",
-    "BidsData",
-    "BidsRun",
-    "Selection",
-    "is_labelled",
-    "label_of",
-    "space_of",
-    "spaces_of",
-]
 
 DESCRIPTION = "dataset_description.json"
 DEFAULT_SPACE = "MNI152NLin2009cAsym"

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from pyhrf.data import Experiment, FloatArray, Parcel, Run
 from pyhrf.errors import InputError
-from pyhrf.files import regular_file
+from pyhrf.files import FileState, regular_file
 from pyhrf.inputs.condition_names import name_notes
 from pyhrf.inputs.confounds import NuisanceFiles, censored_notes, read_nuisance
-from pyhrf.inputs.file_states import FileState, refuse_changed, states_of
+from pyhrf.inputs.file_states import refuse_changed, states_of
 from pyhrf.inputs.modulations import off_centre
 from pyhrf.inputs.paradigm import EventColumns
 from pyhrf.inputs.run_events import read_events_of, spelled_once
@@ -136,6 +136,7 @@ class Dataset:
             if self._stored is not None:
                 return
             try:
+                refuse_changed(self._states)  # of surfaces, what was read at first is known to fit
                 self._stored = tuple(
                     series.stored(self._voxel_parcels.voxels) for series in self._series
                 )

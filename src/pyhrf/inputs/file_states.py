@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pyhrf.errors import InputError
-
-FileState = tuple[float, int, int]
-"""Time of the last change, size, and number of a file in its file system."""
+from pyhrf.files import FileState, state_of
 
 
 def states_of(paths: Iterable[Path]) -> dict[Path, FileState]:
@@ -18,7 +16,7 @@ def states_of(paths: Iterable[Path]) -> dict[Path, FileState]:
     ----------
     paths : iterable of Path
     """
-    found = {path: _state(path) for path in dict.fromkeys(paths)}
+    found = {path: state_of(path) for path in dict.fromkeys(paths)}
     return {path: state for path, state in found.items() if state is not None}
 
 
@@ -36,16 +34,8 @@ def refuse_changed(states: Mapping[Path, FileState]) -> None:
         Naming the first such file.
     """
     for path, state in states.items():
-        if _state(path) != state:
+        if state_of(path) != state:
             raise InputError(
                 f"{path}: was changed or replaced while it was being read: start again when "
                 "nothing writes to it"
             )
-
-
-def _state(path: Path) -> FileState | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime, found.st_size, found.st_ino

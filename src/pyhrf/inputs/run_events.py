@@ -10,7 +10,8 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.condition_names import clean_name
 from pyhrf.inputs.condition_times import read_times
 from pyhrf.inputs.paradigm import EventColumns, read_paradigm
-from pyhrf.inputs.spm import SpmDesign, sessions_of
+from pyhrf.inputs.spm import sessions_of
+from pyhrf.inputs.spm_file import SpmDesign
 from pyhrf.spaces.space import Series
 from pyhrf.wording import named
 

@@ -20,8 +20,6 @@ from pyhrf.inputs.spm_file import SpmDesign
 from pyhrf.notices import Figures, Note
 from pyhrf.wording import named
 
-__all__ = ["SpmDesign", "is_spm", "read_spm", "sessions_of"]
-
 _WAIT = 120.0
 """Seconds for the process that reads: of work it has few, but its disk may be slow."""
 

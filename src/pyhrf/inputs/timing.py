@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyhrf.errors import InputError
-from pyhrf.inputs.spm import SpmDesign
+from pyhrf.inputs.spm_file import SpmDesign
 from pyhrf.notices import Note
 from pyhrf.spaces.space import Series
 from pyhrf.wording import named

@@ -164,9 +164,9 @@ def _estimator(results: Results) -> str:
 def _same_parcels(results: dict[str, Results]) -> NDArray[np.int64]:
     """Read the parcellation that all results share."""
     first, *others = results.values()
-    labels = first.map_values("parcels")
+    labels = first.labels
     for one in others:
-        same = np.array_equal(one.map_values("parcels"), labels)
+        same = np.array_equal(one.labels, labels)
         # Surfaces have no affine: where their nodes lie is a matter of the mesh.
         affine, expected = (getattr(each.space, "affine", np.eye(4)) for each in (one, first))
         if not same or not np.allclose(affine, expected):

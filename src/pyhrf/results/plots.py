@@ -25,10 +25,9 @@ from pyhrf.results.panels import (
     hrf_panels,
     parcel_panels,
 )
-from pyhrf.results.report_volumes import background_image
+from pyhrf.results.report_volumes import background_image, refuse_cuts
 from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
-from pyhrf.results.surfaces import refuse_cuts, surfaces_of
 from pyhrf.spaces.space import Space
 
 _BLUE, _RED = COLOURS[1], COLOURS[0]
@@ -299,7 +298,7 @@ def save_map_figure(
         return
     if anatomy is not None or display is not None:
         refuse_cuts(results)
-    surfaces, has_voxels = surfaces_of(results), space.volume(values) is not None
+    surfaces, has_voxels = results.surfaces(), space.volume(values) is not None
     meshes = results.provenance["study"]["data"].get("meshes", ())
     if not surfaces and (meshes or not has_voxels):
         raise InputError(

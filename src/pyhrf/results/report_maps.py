@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.outputs.maps import MAPS, MapKind, MapName
 from pyhrf.results.packing import as_base64, colour_tables, quantised
 from pyhrf.results.report_meshes import MOST_NODES, DrawnMeshes
-from pyhrf.results.report_volumes import VoxelBox
+from pyhrf.results.report_volumes import VoxelBox, refuse_cuts
 from pyhrf.results.results import Results
-from pyhrf.results.surfaces import refuse_cuts
 
 MAX_BYTES = 9_000_000
 """Of all packed maps and meshes together, in base64; what has no room is named in the report."""
@@ -95,15 +95,15 @@ def pack_maps(
         return None
     volume, voxels_on = (None, "") if box is None else box.packed(results, anatomy)
 
-    def places(name: str) -> FloatArray:
+    def places(values: NDArray[Any]) -> FloatArray:
         parts = [np.empty(0)]
         if packed_meshes:
-            parts.append(meshes.on_nodes(results.map_values(name)))
+            parts.append(meshes.on_nodes(values))
         if box is not None:
-            parts.append(box.values(results, name))
+            parts.append(box.values(values))
         return np.concatenate(parts)
 
-    labels = np.nan_to_num(places("parcels")).astype("<i4")
+    labels = np.nan_to_num(places(results.labels)).astype("<i4")
     index = np.flatnonzero(labels > 0)
     return {
         "index": as_base64(index.astype("<i4")),
@@ -115,13 +115,15 @@ def pack_maps(
         "volume": volume and {"first": meshes.n_nodes, **volume},
         "voxels_on": voxels_on,
         "not_drawn": _n_not_drawn(results, meshes, box),
-        **_packed_values(results, lambda name: places(name)[index], max_bytes - used),
+        **_packed_values(
+            results, lambda name: places(results.map_values(name))[index], max_bytes - used
+        ),
     }
 
 
 def _n_not_drawn(results: Results, meshes: DrawnMeshes, box: VoxelBox | None) -> int:
     """Count the positions of parcels that lie neither on a mesh nor in the box."""
-    is_left = results.map_values("parcels").reshape(-1) > 0
+    is_left = results.labels.reshape(-1) > 0
     for surface in meshes.whole:
         is_left[surface.positions] = False
     n_voxels = 0 if box is None else int(np.count_nonzero(box.labels > 0))

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.results.packing import as_base64
 from pyhrf.results.results import Results
-from pyhrf.results.surfaces import surfaces_of
 from pyhrf.results.thinning import thinned
 from pyhrf.spaces.space import MapSurface
 from pyhrf.spaces.surfaces import Mesh
@@ -44,7 +43,7 @@ class DrawnMeshes:
     @classmethod
     def of(cls, results: Results, most_nodes: int) -> DrawnMeshes:
         """Find those that are still there, and draw ``most_nodes`` of each, 65536 at most."""
-        whole = surfaces_of(results)
+        whole = results.surfaces()
         both = [thinned(surface, most_nodes) for surface in whole]
         return cls(whole, [surface for surface, _ in both], [kept for _, kept in both])
 

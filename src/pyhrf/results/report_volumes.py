@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
@@ -15,6 +15,7 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.results.packing import as_base64
 from pyhrf.results.results import Results
+from pyhrf.spaces.kinds import kind_of_file
 from pyhrf.spaces.space import Space
 from pyhrf.spaces.untyped import nib
 from pyhrf.spaces.volumes import open_volume
@@ -49,7 +50,7 @@ class VoxelBox:
     def of(cls, results: Results) -> VoxelBox | None:
         """Find the box; None where no parcel has any voxel."""
         space = results.space
-        image = None if space is None else space.volume(results.map_values("parcels"))
+        image = None if space is None else space.volume(results.labels)
         if space is None or image is None:
             return None
         image = nib().as_closest_canonical(image)
@@ -66,9 +67,9 @@ class VoxelBox:
         affine[:3, 3] += affine[:3, :3] @ low
         return cls(labels[x, y, z], affine, (x, y, z), space)
 
-    def values(self, results: Results, name: str) -> FloatArray:
+    def values(self, values: NDArray[Any]) -> FloatArray:
         """Give a map in the box, the first axis running fastest; shape (n_voxels,)."""
-        return self._cut(self.space.volume(results.map_values(name)))
+        return self._cut(self.space.volume(values))
 
     def _cut(self, image: Any) -> FloatArray:
         turned = nib().as_closest_canonical(image)
@@ -78,7 +79,7 @@ class VoxelBox:
     def packed(self, results: Results, anatomy: Path | None) -> tuple[dict[str, Any], str]:
         """Pack the box and what its maps are drawn on, which is also named; see `pack_maps`."""
         behind, drawn_on = None, "plain grey"
-        grid = self.space.volume(results.map_values("parcels"))
+        grid = self.space.volume(results.labels)
         found = background_image(results, anatomy, grid)
         if found is not None:
             behind, drawn_on = self._grey(found[0]), found[1]
@@ -98,6 +99,20 @@ class VoxelBox:
         low, high = np.percentile(values, 1), np.percentile(values[inside], 99)
         span = (high - low) or 1.0
         return as_base64(np.rint(np.clip((values - low) / span, 0, 1) * 255).astype(np.uint8))
+
+
+def refuse_cuts(results: Results) -> NoReturn:
+    """Say that maps of a surface are drawn on meshes, not on an anatomy.
+
+    Raises
+    ------
+    InputError
+        Always.
+    """
+    raise InputError(
+        f"{results.directory} has maps of a surface, which are drawn on its meshes: an anatomy and "
+        "cuts are for volumes"
+    )
 
 
 def background_image(results: Results, anatomy: Path | None, grid: Any) -> tuple[Any, str] | None:
@@ -125,7 +140,7 @@ def background_image(results: Results, anatomy: Path | None, grid: Any) -> tuple
     if anatomy is not None:
         return _resampled(anatomy, grid), f"the anatomy {anatomy.name}"
     path = _first_bold(results)
-    if path is None:
+    if path is None or kind_of_file(path).needs_mesh:
         return None
     try:
         bold: Any = nib().load(path)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +23,8 @@ from pyhrf.results.maps import write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
 from pyhrf.results.tables import write_tables
 from pyhrf.spaces.kinds import KINDS, kind_of_file
-from pyhrf.spaces.space import Space
+from pyhrf.spaces.space import MapSurface, Space
+from pyhrf.spaces.surfaces import open_mesh
 from pyhrf.wording import named
 
 if TYPE_CHECKING:
@@ -300,14 +302,35 @@ class Results:
             )
         return maps[stem]
 
-    @cached_property
+    @property
     def space(self) -> Space | None:
         """Where the values of maps lie, as the map of parcels tells; None without it."""
-        path = self.maps().get("parcels")
-        if path is None:
-            return None
+        return self._parcels[0] if "parcels" in self.maps() else None
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The map of parcels: that of each position, 0 for background."""
+        return self._parcels[1]
+
+    def surfaces(self) -> list[MapSurface]:
+        """Find the meshes of the study on which values lie, where the run found them.
+
+        Returns
+        -------
+        list of MapSurface
+            Without those that are gone or no longer fit.
+        """
+        meshes = []
+        for path in self._study["data"].get("meshes", ()):
+            with suppress(InputError):  # gone, or another file by now
+                meshes.append(open_mesh(Path(path)))
+        return [] if self.space is None else self.space.surfaces(meshes)
+
+    @cached_property
+    def _parcels(self) -> tuple[Space, NDArray[Any]]:
+        path = self._path_of("parcels")
         with made_by_analysis(path):
-            return kind_of_file(path).of_map(path)
+            return kind_of_file(path).read_map(path)
 
     @cached_property
     def _rows(self) -> list[dict[str, str]]:

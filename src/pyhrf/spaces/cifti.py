@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.files import regular_file
 from pyhrf.model.graph import grid_edges
+from pyhrf.spaces.once import once_per_file
 from pyhrf.spaces.surfaces import Mesh
 from pyhrf.spaces.untyped import nib
 from pyhrf.wording import named
@@ -28,18 +29,9 @@ ENDINGS = (".dtseries.nii", ".dlabel.nii", ".dscalar.nii")
 _SECONDS = {"SECOND": 1.0}
 
 
-def load_cifti(path: Path) -> Any:
-    """Open a dense CIFTI file, whose matrix is not read yet.
-
-    Returns
-    -------
-    nibabel Cifti2Image
-
-    Raises
-    ------
-    InputError
-        If it cannot be used.
-    """
+@once_per_file
+def _load(path: Path) -> tuple[Any, list[Any]]:
+    """Open a CIFTI file, whose matrix is not read yet; return the image and its axes."""
     if not path.exists():
         raise InputError(f"{path}: there is no such file")
     if path.is_dir():
@@ -51,7 +43,8 @@ def load_cifti(path: Path) -> Any:
             start = file.read(8)
         if start[4:7] != b"n+2":  # of NIfTI-2, on which the format stands
             raise InputError(f"{path}: this is not a CIFTI-2 file: make it again")
-        return nib().Cifti2Image.from_filename(path)
+        image = nib().Cifti2Image.from_filename(path)
+        return image, [image.header.get_axis(place) for place in range(image.ndim)]
 
 
 @contextmanager
@@ -83,32 +76,35 @@ def _sound(path: Path) -> Iterator[None]:
         ) from error
 
 
-def axes_of(path: Path, image: Any, *, first: str, or_else: str = "") -> tuple[Any, Any]:
-    """Return the two axes of a matrix of maps or scans by grayordinates.
+def open_cifti(path: Path, *, first: str, or_else: str = "") -> tuple[Any, Any, Any]:
+    """Open a matrix of maps or scans by grayordinates, which is not read yet.
 
     Parameters
     ----------
     path : Path
-    image : nibabel Cifti2Image
     first, or_else : str
         What the first axis may be, such as ``SeriesAxis``.
+
+    Returns
+    -------
+    image : nibabel Cifti2Image
+    rows, columns : nibabel Axis
+        The second is a ``BrainModelAxis``.
 
     Raises
     ------
     InputError
-        If they are others.
+        If it cannot be used, or has other axes.
     """
-    n_axes = image.ndim
-    with _sound(path):
-        axes = [image.header.get_axis(place) for place in range(n_axes)]
+    image, axes = _load(path)
     kinds = [type(axis).__name__ for axis in axes]
-    if n_axes != 2 or kinds[0] not in (first, or_else) or kinds[1] != "BrainModelAxis":
+    if len(axes) != 2 or kinds[0] not in (first, or_else) or kinds[1] != "BrainModelAxis":
         raise InputError(
             f"{path}: its axes are {', '.join(kinds)}; needed are {first} and BrainModelAxis"
         )
     with _sound(path):
         _check_places(path, axes[1])
-    return axes[0], axes[1]
+    return image, axes[0], axes[1]
 
 
 def _check_places(path: Path, axis: Any) -> None:

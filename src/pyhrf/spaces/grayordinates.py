@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
 from pyhrf.files import replace_file
-from pyhrf.spaces.cifti import ENDINGS, axes_of, edges_of, load_cifti, time_step_of, values_of
+from pyhrf.spaces.cifti import ENDINGS, edges_of, open_cifti, time_step_of, values_of
 from pyhrf.spaces.labels import label_table, whole_labels, write_label_image
 from pyhrf.spaces.space import Frames, MapSurface, Opened, Space, Timing
 from pyhrf.spaces.surfaces import Mesh, NodeSeries, open_mesh
@@ -33,7 +34,6 @@ class Grayordinates(Space):
         The positions.
     """
 
-    kind = "cifti"
     place = "grayordinate"
     endings = ENDINGS
     bold_endings = (".dtseries.nii",)
@@ -56,76 +56,58 @@ class Grayordinates(Space):
         """Open dense series, with a mesh for each cortical structure; see `Space`."""
         surfaces = [open_mesh(mesh) for mesh in meshes]
         series: list[NodeSeries] = []
-        axes: list[Any] = []
+        first = None
         for path in bold:
-            image = load_cifti(path)
-            time, axis = axes_of(path, image, first="SeriesAxis")
-            if axes and axis != axes[0]:
+            _, time, axis = open_cifti(path, first="SeriesAxis")
+            first = axis if first is None else first
+            if axis is not first and axis != first:
                 raise InputError(f"{path}: holds other grayordinates than {bold[0]}")
-            axes.append(axis)
-            series.append(NodeSeries(path, values_of(path, image), time_step_of(time)))
+            series.append(NodeSeries.of(path, len(axis), partial(_read_series, path)))
             if len(time) < 2:
                 raise InputError(f"{path}: holds one scan where a series is needed")
-        return tuple(series), cls.of(axes[0], edges_of(bold[0], axes[0], surfaces))
+        return tuple(series), cls.of(first, edges_of(bold[0], first, surfaces))
 
     @classmethod
     def open(cls, bold: Sequence[Path], parcellation: Path, meshes: Sequence[Path]) -> Opened:
         """Open dense series and their parcellation; see `Space`."""
         series, space = cls.open_series(bold, meshes)
-        return Opened(series, space.parcels(space.read_labels(parcellation)), space)
-
-    def read_labels(self, path: Path) -> NDArray[np.int64]:
-        """Read the parcel of each grayordinate.
-
-        Parameters
-        ----------
-        path : Path
-            ``.dlabel.nii`` or ``.dscalar.nii`` of one map; 0 is background.
-
-        Returns
-        -------
-        int64 array, shape (n_positions,)
-
-        Raises
-        ------
-        InputError
-            If the file cannot be used, or holds several maps or other grayordinates.
-        """
-        if not self.takes(path):
-            raise InputError(f"{path}: CIFTI series need a CIFTI parcellation (.dlabel.nii)")
-        image, axis = _one_map(path)
-        if axis != self.axis:
+        if not cls.takes(parcellation):
             raise InputError(
-                f"{path}: holds other grayordinates ({len(axis)}) than the series "
-                f"({len(self.axis)}): bring it to theirs"
+                f"{parcellation}: CIFTI series need a CIFTI parcellation (.dlabel.nii)"
             )
-        return whole_labels(path, values_of(path, image, exact=True)[0], place=self.place)
+        values, axis = _one_map(parcellation)
+        if axis != space.axis:
+            raise InputError(
+                f"{parcellation}: holds other grayordinates ({len(axis)}) than the series "
+                f"({len(space.axis)}): bring it to theirs"
+            )
+        labels = whole_labels(parcellation, values, place=cls.place)
+        return Opened(series, space.parcels(labels), space)
 
     @classmethod
     def open_placed(cls, path: Path, meshes: Sequence[Path]) -> tuple[NDArray[Any], Self]:
         """Open a file of one map; see `Space`."""
         surfaces = [open_mesh(mesh) for mesh in meshes]
-        image, axis = _one_map(path)
-        values = values_of(path, image, exact=True)[0]
+        values, axis = _one_map(path)
         return values, cls.of(axis, edges_of(path, axis, surfaces))
 
     @classmethod
     def timing(cls, path: Path) -> Timing:
         """Read the axis of time; see `Space`."""
-        time, _ = axes_of(path, load_cifti(path), first="SeriesAxis")
+        _, time, _ = open_cifti(path, first="SeriesAxis")
         return Timing(time_step_of(time), (len(time),))
 
     @classmethod
     def mesh_sizes(cls, path: Path) -> Mapping[str, Collection[int]]:
         """Read the sizes of cortical structures; see `Space`."""
-        _, axis = axes_of(path, load_cifti(path), first="SeriesAxis")
+        _, _, axis = open_cifti(path, first="SeriesAxis")
         models = surface_models(axis)
         return {name: (int(model.nvertices[name]),) for name, (_, model) in models.items()}
 
     @classmethod
-    def of_map(cls, path: Path) -> Self:
-        """See `Space`."""
-        return cls.of(cls.load_map(path).header.get_axis(1))
+    def read_map(cls, path: Path) -> tuple[Self, NDArray[Any]]:
+        """Read a map; see `Space`."""
+        return cls.of(cls.load_map(path).header.get_axis(1)), cls.map_values(path)
 
     @classmethod
     def load_map(cls, path: Path) -> Any:
@@ -232,13 +214,17 @@ def surface_models(axis: Any) -> dict[str, tuple[int, Any]]:
     }
 
 
-def _one_map(path: Path) -> tuple[Any, Any]:
-    """Open a file of one map; return the image and the positions."""
-    image = load_cifti(path)
-    maps, axis = axes_of(path, image, first="LabelAxis", or_else="ScalarAxis")
+def _read_series(path: Path) -> tuple[NDArray[Any], float | None]:
+    image, time, _ = open_cifti(path, first="SeriesAxis")
+    return values_of(path, image), time_step_of(time)
+
+
+def _one_map(path: Path) -> tuple[NDArray[Any], Any]:
+    """Read a file of one map; return the values and the positions."""
+    image, maps, axis = open_cifti(path, first="LabelAxis", or_else="ScalarAxis")
     if len(maps) != 1:
         raise InputError(
             f"{path}: holds {len(maps)} maps, and a parcellation or mask is one: keep that one in "
             "a file of its own"
         )
-    return image, axis
+    return values_of(path, image, exact=True)[0], axis

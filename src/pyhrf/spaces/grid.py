@@ -76,7 +76,6 @@ class Grid(Space):
         That of the input, whose codes and units the maps keep.
     """
 
-    kind = "volume"
     place = "voxel"
     bold_endings = (".nii.gz", ".nii")
     label_ending = ".nii.gz"
@@ -95,7 +94,7 @@ class Grid(Space):
         return cls(volume.grid, volume.affine, volume.header)
 
     @classmethod
-    def takes(cls, path: Path | str) -> bool:  # noqa: ARG003 - see below
+    def takes(cls, path: Path | str) -> bool:  # noqa: ARG003 - of Space
         """Take any file: NIfTI is told by its content."""
         return True
 
@@ -139,12 +138,6 @@ class Grid(Space):
         return Timing(volume.tr, (volume.n_scans,))
 
     @classmethod
-    def of_map(cls, path: Path) -> Self:
-        """See `Space`."""
-        image = cls.load_map(path)
-        return cls(image.shape[:3], image.affine, image.header)
-
-    @classmethod
     def load_map(cls, path: Path) -> Any:
         """Open a map; see `Space`."""
         image = nib().load(path)
@@ -152,9 +145,10 @@ class Grid(Space):
         return image
 
     @classmethod
-    def map_values(cls, path: Path) -> NDArray[Any]:
+    def read_map(cls, path: Path) -> tuple[Self, NDArray[Any]]:
         """Read a map; see `Space`."""
-        return np.asarray(cls.load_map(path).dataobj)
+        image = cls.load_map(path)
+        return cls(image.shape[:3], image.affine, image.header), np.asarray(image.dataobj)
 
     @classmethod
     def map_step(cls, path: Path) -> float | None:

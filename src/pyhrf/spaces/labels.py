@@ -64,19 +64,7 @@ def whole_labels(path: Path, values: NDArray[Any], *, place: str) -> NDArray[np.
 
 
 def label_table(labels: NDArray[Any], names: Mapping[int, str]) -> dict[int, tuple[str, Colour]]:
-    """Name and colour each parcel; the background is transparent.
-
-    Parameters
-    ----------
-    labels : int array
-        0 is background.
-    names : mapping of int to str
-        Others are ``parcel 7`` and such.
-
-    Returns
-    -------
-    dict of int to (str, (red, green, blue, alpha))
-    """
+    """Give each parcel a name, by default ``parcel 7`` and such, and a colour (RGBA)."""
     import matplotlib as mpl
 
     palette = mpl.colormaps["tab20"]
@@ -89,12 +77,6 @@ def label_table(labels: NDArray[Any], names: Mapping[int, str]) -> dict[int, tup
 
 
 def write_label_image(path: Path, image: Any) -> None:
-    """Write a nibabel image of labels.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    """
+    """Write a nibabel image of labels."""
     with replace_file(path, cure=f"choose another file ({named('file')})") as file:
         file.write(image.to_bytes())

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.files import replace_file
 from pyhrf.spaces.gifti import ENDINGS, STRUCTURE, load_gifti, read_head
-from pyhrf.spaces.labels import label_table, write_label_image
+from pyhrf.spaces.labels import label_table, whole_labels, write_label_image
 from pyhrf.spaces.space import Frames, MapSurface, Opened, Space, Timing
 from pyhrf.spaces.surfaces import (
     Mesh,
     NodeSeries,
     open_mesh,
     open_nodes,
-    read_labels,
     read_node_map,
     structure_in,
     time_step_in,
@@ -39,7 +38,6 @@ class Nodes(Space):
         What the mesh shows, such as ``CortexLeft``, by which viewers find it; may be empty.
     """
 
-    kind = "gifti"
     place = "node"
     endings = ENDINGS
     bold_endings = (".func.gii",)
@@ -71,7 +69,10 @@ class Nodes(Space):
         # First the data: if the mesh is not theirs, that is what is wrong, not the parcellation.
         series = tuple(open_nodes(path, mesh) for path in bold)
         space = cls.of(mesh)
-        return Opened(series, space.parcels(read_labels(parcellation, mesh)), space)
+        cure = "give a parcellation of the nodes of that mesh"
+        values = read_node_map(parcellation, mesh, cure=cure)
+        labels = whole_labels(parcellation, values, place=cls.place)
+        return Opened(series, space.parcels(labels), space)
 
     @classmethod
     def open_placed(cls, path: Path, meshes: Sequence[Path]) -> tuple[NDArray[Any], Self]:
@@ -94,21 +95,17 @@ class Nodes(Space):
         return {structure: sizes}
 
     @classmethod
-    def of_map(cls, path: Path) -> Self:
-        """See `Space`; a map names its structure."""
-        image = load_gifti(path)
-        return cls((len(image.darrays[0].data),), structure_in(image))
-
-    @classmethod
     def load_map(cls, path: Path) -> Any:
         """Open a map; see `Space`."""
         return load_gifti(path)
 
     @classmethod
-    def map_values(cls, path: Path) -> NDArray[Any]:
-        """Read a map; see `Space`."""
-        frames = [np.asarray(array.data) for array in load_gifti(path).darrays]
-        return frames[0] if len(frames) == 1 else np.stack(frames, axis=-1)
+    def read_map(cls, path: Path) -> tuple[Self, NDArray[Any]]:
+        """Read a map, which names its structure; see `Space`."""
+        image = load_gifti(path)
+        frames = [np.asarray(array.data) for array in image.darrays]
+        values = frames[0] if len(frames) == 1 else np.stack(frames, axis=-1)
+        return cls(values.shape[:1], structure_in(image)), values
 
     @classmethod
     def parcel_names(cls, path: Path) -> Mapping[int, str]:

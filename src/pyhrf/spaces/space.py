@@ -116,8 +116,6 @@ class Space(ABC):
         Neighbours, each pair once, smaller first; None for voxels, whose faces tell.
     """
 
-    kind: ClassVar[str]
-    """How it is called: ``volume``, ``gifti`` ..."""
     place: ClassVar[str]
     """What has a value."""
     endings: ClassVar[tuple[str, ...]]
@@ -182,7 +180,7 @@ class Space(ABC):
         """Read when the scans of a series were taken."""
 
     @classmethod
-    def mesh_sizes(cls, path: Path) -> Mapping[str, Collection[int]]:  # noqa: ARG003 - see below
+    def mesh_sizes(cls, path: Path) -> Mapping[str, Collection[int]]:  # noqa: ARG003 - some need it
         """Read which meshes a series needs; here none.
 
         Returns
@@ -199,23 +197,25 @@ class Space(ABC):
 
     @classmethod
     @abstractmethod
-    def of_map(cls, path: Path) -> Self:
-        """Tell where a map lies that was written here; who is beside whom is not known."""
-
-    @classmethod
-    @abstractmethod
     def load_map(cls, path: Path) -> Any:
         """Open a map that was written here, as nibabel does."""
 
     @classmethod
     @abstractmethod
-    def map_values(cls, path: Path) -> NDArray[Any]:
-        """Read a map that was written here.
+    def read_map(cls, path: Path) -> tuple[Self, NDArray[Any]]:
+        """Read a map that was written here, and where it lies.
 
         Returns
         -------
-        array, shape ``shape`` or (*shape, n_samples)
+        space : Space
+            Who is beside whom is not known.
+        values : array, shape ``shape`` or (*shape, n_samples)
         """
+
+    @classmethod
+    def map_values(cls, path: Path) -> NDArray[Any]:
+        """Read the values of a map alone; see `read_map`."""
+        return cls.read_map(path)[1]
 
     @classmethod
     def map_step(cls, path: Path) -> float | None:
@@ -223,7 +223,7 @@ class Space(ABC):
         return cls.timing(path).step
 
     @classmethod
-    def parcel_names(cls, path: Path) -> Mapping[int, str]:  # noqa: ARG003 - not all have names
+    def parcel_names(cls, path: Path) -> Mapping[int, str]:  # noqa: ARG003 - some need it
         """Read the names that a parcellation gives its parcels, by number; here none."""
         return {}
 
@@ -249,7 +249,7 @@ class Space(ABC):
         Parameters
         ----------
         path : Path
-            Without an ending.
+            Without the ending, which the returned path has.
         name : str
             What it shows.
         frames : Frames
@@ -258,11 +258,6 @@ class Space(ABC):
             Number of samples; None for a single map.
         step : float or None
             Seconds between samples, if they are evenly spaced.
-
-        Returns
-        -------
-        Path
-            The file, with its ending.
         """
 
     @abstractmethod
@@ -288,11 +283,11 @@ class Space(ABC):
             What the file says that it holds, where parcels have no names.
         """
 
-    def surfaces(self, meshes: Sequence[Mesh]) -> list[MapSurface]:  # noqa: ARG002 - see below
+    def surfaces(self, meshes: Sequence[Mesh]) -> list[MapSurface]:  # noqa: ARG002 - some need it
         """Tell which values of a map lie on which nodes of these meshes; here on none."""
         return []
 
-    def volume(self, values: NDArray[Any]) -> Any:  # noqa: ARG002 - see below
+    def volume(self, values: NDArray[Any]) -> Any:  # noqa: ARG002 - some need it
         """Put the values of a map that lie in voxels on their grid; here there are none.
 
         Returns

@@ -6,18 +6,23 @@ Its files are XML, which cannot be read in part: the values come into memory whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.files import FileState, settled_state
 from pyhrf.spaces.gifti import STRUCTURE, load_gifti
-from pyhrf.spaces.labels import whole_labels
+from pyhrf.spaces.once import once_per_file
+
+_sound: dict[tuple[Path, FileState | None, int], tuple[int, float | None]] = {}
+"""Number of scans and time between them of series that were read, by file and number of nodes."""
 
 _OTHER_MESH = "give the mesh on which the data lie"
 
@@ -52,32 +57,60 @@ class Mesh:
         return len(self.coordinates)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NodeSeries:
-    """Time series of nodes.
+    """Time series of nodes; of a file that is known to be sound they are read when needed.
 
     Attributes
     ----------
     path : Path
         The file.
-    values : array, shape (n_scans, n_nodes)
-        In the type of the file; float32 when that holds wider floats.
+    n_scans : int
+        Number of scans.
     tr : float or None
         Time between scans in seconds; None if the file does not say.
     """
 
     path: Path
-    values: NDArray[Any]
+    n_scans: int
     tr: float | None
+    _read: Callable[[], tuple[NDArray[Any], float | None]]
+    _fresh: list[NDArray[Any]]
+
+    @classmethod
+    def of(
+        cls, path: Path, n_nodes: int, read: Callable[[], tuple[NDArray[Any], float | None]]
+    ) -> Self:
+        """Open a series: it is read, unless it was before and the file is still the same.
+
+        Parameters
+        ----------
+        path : Path
+        n_nodes : int
+            How many it is to have.
+        read : callable
+            Checks and gives the values, shape (n_scans, n_nodes), in the type of the file or as
+            float32, and the time between scans.
+        """
+        key, fresh = (path, settled_state(path), n_nodes), []
+        known = _sound.get(key)
+        if known is None:
+            values, tr = read()
+            known, fresh = (len(values), tr), [values]
+            if key[1] is not None:
+                _sound[key] = known
+        return cls(path, *known, read, fresh)
 
     @property
-    def n_scans(self) -> int:
-        """Number of scans."""
-        return len(self.values)
+    def values(self) -> NDArray[Any]:
+        """All values, shape (n_scans, n_nodes)."""
+        return self._fresh[0] if self._fresh else self._read()[0]
 
     def stored(self, positions: NDArray[np.int64]) -> NDArray[Any]:
-        """Give some positions as they are stored."""
-        return self.values[:, positions]
+        """Give some positions as they are stored; the others need not stay in memory."""
+        values = self.values
+        self._fresh.clear()
+        return values[:, positions]
 
     def meant(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Turn stored values into the values that are meant."""
@@ -111,12 +144,13 @@ def mesh_edges(triangles: NDArray[Any]) -> NDArray[np.int32]:
     return edges
 
 
-def open_mesh(path: Path | str) -> Mesh:
+@once_per_file
+def open_mesh(path: Path) -> Mesh:
     """Read and check a surface.
 
     Parameters
     ----------
-    path : Path or str
+    path : Path
         GIFTI file of one array of points and one of triangles (``.surf.gii``).
 
     Returns
@@ -129,7 +163,6 @@ def open_mesh(path: Path | str) -> Mesh:
         If the file cannot be read, has no points or no triangles, or has triangles of points
         that are not there.
     """
-    path = Path(path)
     image = load_gifti(path)
     points = image.get_arrays_from_intent("pointset")
     triangles = image.get_arrays_from_intent("triangle")
@@ -178,6 +211,10 @@ def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
         If the file cannot be read, holds no series, or has another number of nodes.
     """
     path = Path(path)
+    return NodeSeries.of(path, mesh.n_nodes, partial(_read_nodes, path, mesh))
+
+
+def _read_nodes(path: Path, mesh: Mesh) -> tuple[NDArray[Any], float | None]:
     image = load_gifti(path)
     arrays = [np.asarray(one.data) for one in image.darrays]
     for array in arrays:
@@ -194,7 +231,7 @@ def open_nodes(path: Path | str, mesh: Mesh) -> NodeSeries:
         raise _other_nodes(path, values.shape[1], mesh, f"{_OTHER_MESH}; all runs lie on one")
     kept = np.dtype(np.float32) if values.dtype.kind == "f" else values.dtype.newbyteorder("=")
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is left out later
-        return NodeSeries(path, values.astype(kept, copy=False), time_step_in(path, image))
+        return values.astype(kept, copy=False), time_step_in(path, image)
 
 
 def structure_of(path: Path) -> str:
@@ -214,39 +251,17 @@ def structure_in(image: Any) -> str:
     return str(next((one for one in said if one), ""))
 
 
-def read_labels(path: Path | str, mesh: Mesh) -> NDArray[np.int64]:
-    """Read the parcel of each node.
-
-    Parameters
-    ----------
-    path : Path or str
-        GIFTI file of one array (``.label.gii``, ``.func.gii`` or ``.shape.gii``); 0 is background.
-    mesh : Mesh
-        The surface.
-
-    Returns
-    -------
-    int64 array, shape (n_nodes,)
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, has several arrays or another number of nodes, or holds what
-        is no number of a parcel.
-    """
-    values = _node_map(Path(path), mesh, "give a parcellation of the nodes of that mesh")
-    return whole_labels(Path(path), values, place="node")
-
-
-def read_node_map(path: Path | str, mesh: Mesh) -> NDArray[Any]:
+def read_node_map(path: Path, mesh: Mesh, *, cure: str = _OTHER_MESH) -> NDArray[Any]:
     """Read one value per node, such as a parcellation or a mask.
 
     Parameters
     ----------
-    path : Path or str
-        GIFTI file of one array.
+    path : Path
+        GIFTI file of one array (``.label.gii``, ``.func.gii`` or ``.shape.gii``).
     mesh : Mesh
         The surface.
+    cure : str
+        What helps if it is another one.
 
     Returns
     -------
@@ -257,10 +272,6 @@ def read_node_map(path: Path | str, mesh: Mesh) -> NDArray[Any]:
     InputError
         If the file cannot be read, or has several arrays or another number of nodes.
     """
-    return _node_map(Path(path), mesh, _OTHER_MESH)
-
-
-def _node_map(path: Path, mesh: Mesh, cure: str) -> NDArray[Any]:
     image = load_gifti(path)
     arrays = image.get_arrays_from_intent("label") or image.darrays
     if len(arrays) != 1:
