@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Thread
 
@@ -19,10 +19,11 @@ from benchmarks.runs import two_runs
 from benchmarks.table import Table
 from benchmarks.workspace import BRAIN, Workspace, estimate, real_data
 from pyhrf.config.data_sections import RunFiles
-from pyhrf.data import Parcel
+from pyhrf.data import Parcel, ParcelId
 from pyhrf.estimators import JDEVEM
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.local import LocalEngine
+from pyhrf.execution.studies import Studies
 from pyhrf.inputs.dataset import open_dataset
 from pyhrf.simulation.examples import make_example, reference_spec
 from pyhrf.simulation.simulate import simulate
@@ -120,19 +121,19 @@ def scans(space: Workspace) -> Table:
 
 def workers(space: Workspace) -> Table:
     """One worker against two."""
-    data = {parcel.number: parcel for parcel in space.brain.parcels()}
+    data = {ParcelId(0, parcel.number): parcel for parcel in space.brain.parcels()}
     estimator = JDEVEM(space.brain.experiment)
-    costs = {number: estimator.cost(len(p.positions)) for number, p in data.items()}
+    costs = {parcel: estimator.cost(len(p.positions)) for parcel, p in data.items()}
 
-    def load(numbers: object) -> list[Parcel]:
-        return [data[number] for number in numbers]  # type: ignore[attr-defined]
+    def load(parcels: Sequence[ParcelId]) -> list[Parcel]:
+        return [data[parcel] for parcel in parcels]
 
     def engine(n_workers: int) -> Callable[[], Cost]:
         def work() -> None:
             # niceness 0: other programs would take turns with one worker more than with two
             local = LocalEngine(n_workers, niceness=0)
             batches = make_batches(costs, target_cost=local.batch_seconds, n_workers=n_workers)
-            for _ in local.run(batches, load=load, estimator=estimator):
+            for _ in local.run(batches, load=load, studies=Studies([estimator])):
                 pass
 
         return lambda: timed(work)

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from pyhrf.execution.run_state import RunState, read_state, write_state
-from pyhrf.notices import DoneBefore, Figures, LeftOut, Lost, Note, OfParcels
+from pyhrf.notices import DoneBefore, Figures, LeftOut, Lost, Note
 
 NOTICES = [
     LeftOut("sub-01", "no BOLD file"),
-    OfParcels([3, 4], ": the worker died; tried again"),
     DoneBefore(3, 9),
     Lost("job 12 is lost"),
     Note("{path}: {n} rows ({lines})", path=Path("a.tsv"), n=2, lines=Figures("3, 4")),

@@ -1,14 +1,14 @@
 """The vocabulary that every room shares: experiment, parcel and what is estimated from it.
 
 Plain arrays in frozen dataclasses, so that they travel between processes and machines without
-any code. Units are seconds; parcels are numbered by positive integers.
+any code. Units are seconds; the parcels of a study are numbered by positive integers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +142,43 @@ class Experiment:
     def kept(self) -> NDArray[np.bool_]:
         """Which scans count, shape (n_scans,)."""
         return np.concatenate([run.kept for run in self.runs])
+
+
+class ParcelId(NamedTuple):
+    """Which parcel of which study, where a run may have several.
+
+    Estimators and files of results know nothing of studies: the number is all that they have.
+
+    Attributes
+    ----------
+    study : int
+        Place of the study in the run, from 0.
+    number : int
+        Its label in the parcellation of the study, positive.
+
+    Examples
+    --------
+    >>> [str(parcel) for parcel in (ParcelId(0, 225), ParcelId(2, 7))]
+    ['225', '2.7']
+    """
+
+    study: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.study}.{self.number}" if self.study else f"{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` gives.
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
+        study, _, number = text.rpartition(".")
+        return cls(int(study or 0), int(number))
 
 
 @dataclass(frozen=True, slots=True)

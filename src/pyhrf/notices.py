@@ -5,7 +5,7 @@ They are texts for all others, so that they can be copied, sent and written as s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from numbers import Real
 from pathlib import Path
 from typing import Any, Self
@@ -99,36 +99,6 @@ class LeftOut(str):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.name, self.reason)
-
-
-class OfParcels(str):
-    """Says something of parcels, whose numbers may have to be given in another way.
-
-    Parameters
-    ----------
-    parcels : sequence of int
-        Their numbers.
-    rest : str
-        What follows them.
-
-    Examples
-    --------
-    >>> print(OfParcels([3, 4], ": the worker died; tried again"))
-    parcels 3, 4: the worker died; tried again
-    """
-
-    parcels: tuple[int, ...]
-    rest: str
-
-    def __new__(cls, parcels: Sequence[int], rest: str) -> Self:
-        """Make the sentence."""
-        plural = "s" if len(parcels) > 1 else ""
-        made = super().__new__(cls, f"parcel{plural} {', '.join(map(str, parcels))}{rest}")
-        made.parcels, made.rest = tuple(parcels), rest
-        return made
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.parcels, self.rest)
 
 
 class Lost(str):

@@ -79,8 +79,8 @@ class CountingEngine(SerialEngine):
         self.batch_seconds = 1e-9  # every parcel is a batch
         self.end_after, self.seen = end_after, list[tuple[int, ...]]()
 
-    def run(self, batches, *, load, estimator):
-        for i, result in enumerate(super().run(batches, load=load, estimator=estimator)):
+    def run(self, batches, *, load, studies):
+        for i, result in enumerate(super().run(batches, load=load, studies=studies)):
             self.seen.append(result.batch.parcels)
             yield result
             if i + 1 == self.end_after:
@@ -270,8 +270,8 @@ class FarEngine(SerialEngine):
             self.far.pop(study, None)
         return list(self.far.get(study, []))
 
-    def run(self, batches, *, load, estimator):
-        results = list(super().run(batches, load=load, estimator=estimator))
+    def run(self, batches, *, load, studies):
+        results = list(super().run(batches, load=load, studies=studies))
         self.worked += sum(len(result.estimates) for result in results)
         self.far.setdefault(self.study, []).extend(results)
         if self.cut_off:

@@ -62,7 +62,7 @@ def test_bids__what_is_refused_does_not_disturb_a_run(
         others.append(subprocess.run(call, capture_output=True, text=True, check=False))
 
     # Once the first call holds its folders.
-    monkeypatch.setattr("pyhrf.analysis.pool.compile_here", other_call)
+    monkeypatch.setattr("pyhrf.analysis.work.compile_here", other_call)
     ended = run_bids(capfd, *words, "-x", "serial", "--parcellation", 30)
     assert [other.returncode for other in others] == [1]
     assert "is in use by another run" in others[0].stderr

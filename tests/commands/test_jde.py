@@ -346,7 +346,7 @@ def test_estim__names_the_log_of_a_fault_of_its_own(run, built, monkeypatch, tmp
     logs = tmp_path / "logs"
     logs.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(logs))
-    monkeypatch.setattr("pyhrf.analysis.work.make_batches", broken)
+    monkeypatch.setattr("pyhrf.analysis.work.study_by_study", broken)
     ended = run("pyhrf_jde_estim", "-c", built.xml)
     assert ended.code == 1
     assert "ZeroDivisionError: a fault" in ended.err

@@ -10,8 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from pyhrf.data import Estimator, Parcel, ParcelEstimate
+from pyhrf.data import Estimator, Parcel, ParcelEstimate, ParcelId
+from pyhrf.execution.packing import pack_parcels
 from pyhrf.execution.ssh.shells import Reply
+from pyhrf.execution.studies import Studies
 
 T = TypeVar("T")
 
@@ -28,8 +30,27 @@ def make_parcel(number: int) -> Parcel:
     )
 
 
-def load(numbers: Sequence[int]) -> list[Parcel]:
-    return [make_parcel(number) for number in numbers]
+def ids(*numbers: int, study: int = 0) -> tuple[ParcelId, ...]:
+    """Parcels of a study, the only one if nothing else is said."""
+    return tuple(ParcelId(study, number) for number in numbers)
+
+
+def load(parcels: Sequence[ParcelId]) -> list[Parcel]:
+    return [make_parcel(parcel.number) for parcel in parcels]
+
+
+def make_parcels(*numbers: int) -> list[Parcel]:
+    return load(ids(*numbers))
+
+
+def packed(*numbers: int) -> bytes:
+    """Parcels of the only study, as they are sent."""
+    return pack_parcels({parcel: make_parcel(parcel.number) for parcel in ids(*numbers)})
+
+
+def only(estimator: object) -> Studies:
+    """A single study, and what estimates its parcels."""
+    return Studies([estimator])
 
 
 class FakeEstimator(Estimator):

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from execution_fakes import FakeEstimator, load
+from execution_fakes import FakeEstimator, ids, load, only
 
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.batches import make_batches
@@ -14,6 +14,7 @@ from pyhrf.execution.journal import Journal
 from pyhrf.execution.local import LocalEngine
 from pyhrf.execution.runner import Interrupted, run_batches
 from pyhrf.execution.serial import SerialEngine
+from pyhrf.execution.together import Journals
 
 
 def main() -> int:
@@ -32,9 +33,11 @@ def main() -> int:
         with Journal(Path(directory), {"study": "1"}) as journal:
             todo = set(range(1, int(n_parcels) + 1)) - journal.done()
             batches = make_batches(
-                dict.fromkeys(todo, float(seconds)), target_cost=0.3, n_workers=engine.n_workers
+                dict.fromkeys(ids(*todo), float(seconds)),
+                target_cost=0.3,
+                n_workers=engine.n_workers,
             )
-            run_batches(engine, batches, journal, load=load, estimator=estimator)
+            run_batches(engine, batches, Journals([journal]), load=load, studies=only(estimator))
     except Interrupted as error:
         print(error, file=sys.stderr)
         return 130

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from pyhrf.config.settings import QueueSettings
+from pyhrf.data import ParcelId
 from pyhrf.execution import extras
 from pyhrf.execution.check_steps import Check
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.queues import check as check_queue_module
 from pyhrf.execution.queues.check import TrialEstimator, check_queue
 from pyhrf.execution.queues.schedulers import SCHEDULERS
+from pyhrf.execution.studies import Studies
 from pyhrf.notices import Lost
 
 if find_spec("distributed") is None:
@@ -101,7 +103,7 @@ def test_check__names_the_queues_that_there_are(
 def test_trial_estimator__says_that_all_is_well() -> None:
     from pyhrf.execution.queues.check import _load
 
-    result = work_batch(Batch(0, (1,), 0.01), _load, TrialEstimator())
+    result = work_batch(Batch(0, (ParcelId(0, 1),), 0.01), _load, Studies([TrialEstimator()]))
     assert [estimate.status for estimate in result.estimates] == ["ok"]
 
 

@@ -8,9 +8,9 @@ import sys
 import tarfile
 
 import pytest
-from execution_fakes import FakeEstimator, assert_same_estimate, load
+from execution_fakes import FakeEstimator, assert_same_estimate, make_parcels, packed
 
-from pyhrf.execution.packing import pack_parcels, unpack_estimates
+from pyhrf.execution.packing import unpack_estimates
 from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.soma import job as cluster_job
 from pyhrf.execution.soma.job import (
@@ -50,7 +50,7 @@ def folder(tmp_path):
     folder.mkdir()
     (folder / ESTIMATOR).write_bytes(to_recipe(Estimator(str(tmp_path / "log"))))
     (folder / JobSettings.FILE).write_bytes(JobSettings("study", 100.0).to_json())
-    (folder / name_of_input(7)).write_bytes(pack_parcels(load([3, 1, 2])))
+    (folder / name_of_input(7)).write_bytes(packed(3, 1, 2))
     return folder
 
 
@@ -74,7 +74,7 @@ def results(folder):
 def test_job__estimates_its_parcels(folder):
     main([str(folder), "7"])
     found = results(folder)
-    for parcel in load([1, 2, 3]):
+    for parcel in make_parcels(1, 2, 3):
         assert_same_estimate(found[parcel.number], FakeEstimator().fit_parcel(parcel))
     assert len(list(folder.glob("result-7-*"))) == 1
     assert not list(folder.glob("*.tmp"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from execution_fakes import FakeEstimator, assert_same_estimate, load
+from execution_fakes import FakeEstimator, assert_same_estimate, ids, load, make_parcels, only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
@@ -26,13 +26,14 @@ from pyhrf.execution.journal import Journal
 from pyhrf.execution.local import LocalEngine, n_usable_cores
 from pyhrf.execution.runner import run_batches
 from pyhrf.execution.serial import SerialEngine
+from pyhrf.execution.together import Journals
 
 ENGINES = [SerialEngine, LocalEngine, lambda: LocalEngine(5, niceness=0)]
 each_engine = pytest.mark.parametrize("make_engine", ENGINES, ids=["serial", "local", "local-5"])
 
 
 def one_parcel_batches(numbers):
-    return [Batch(i, (number,), 1.0) for i, number in enumerate(numbers)]
+    return [Batch(i, ids(number), 1.0) for i, number in enumerate(numbers)]
 
 
 def wait_for(condition):
@@ -48,19 +49,19 @@ def worker_threads():
 
 @each_engine
 def test_engine__does_every_batch_once(make_engine):
-    batches = make_batches(dict.fromkeys(range(1, 101), 0.01), target_cost=0.05, n_workers=2)
-    results = list(make_engine().run(batches, load=load, estimator=FakeEstimator()))
+    batches = make_batches(dict.fromkeys(ids(*range(1, 101)), 0.01), target_cost=0.05, n_workers=2)
+    results = list(make_engine().run(batches, load=load, studies=only(FakeEstimator())))
     assert sorted(result.batch.number for result in results) == list(range(len(batches)))
     for result in results:
         assert result.batch == batches[result.batch.number]
-        assert tuple(e.parcel for e in result.estimates) == result.batch.parcels
+        assert ids(*(e.parcel for e in result.estimates)) == result.batch.parcels
         assert result.host == platform.node()
         assert result.seconds > 0
 
 
 @each_engine
 def test_engine__nothing_to_do(make_engine):
-    assert list(make_engine().run([], load=load, estimator=FakeEstimator())) == []
+    assert list(make_engine().run([], load=load, studies=only(FakeEstimator()))) == []
 
 
 @settings(max_examples=25)
@@ -79,20 +80,26 @@ def test_engine__result_does_not_depend_on_engine_batches_order_or_resume(
         for n_more in (killed_after, len(numbers)):
             with Journal(Path(folder), {}) as journal:
                 todo = sorted(numbers - journal.done())[:n_more]
-                batches = make_batches(dict.fromkeys(todo, 1.0), target_cost=target, n_workers=2)
+                batches = make_batches(
+                    dict.fromkeys(ids(*todo), 1.0), target_cost=target, n_workers=2
+                )
                 order.shuffle(batches)
-                run_batches(make_engine(), batches, journal, load=load, estimator=estimator)
+                run_batches(
+                    make_engine(), batches, Journals([journal]), load=load, studies=only(estimator)
+                )
         with Journal(Path(folder), {}) as journal:
             found = journal.estimates()
     assert list(found) == sorted(numbers)
-    for parcel in load(sorted(numbers)):
+    for parcel in make_parcels(*sorted(numbers)):
         assert_same_estimate(found[parcel.number], estimator.fit_parcel(parcel))
 
 
 @each_engine
 def test_engine__one_broken_parcel_does_not_touch_the_others(make_engine, caplog):
     estimator = FakeEstimator(broken=[2], unusable=[3])
-    (result,) = make_engine().run([Batch(0, (1, 2, 3, 4), 1.0)], load=load, estimator=estimator)
+    (result,) = make_engine().run(
+        [Batch(0, ids(1, 2, 3, 4), 1.0)], load=load, studies=only(estimator)
+    )
     assert [e.status for e in result.estimates] == ["ok", "failed", "failed", "ok"]
     broken, unusable = result.estimates[1:3]
     assert broken.reason == (
@@ -100,7 +107,7 @@ def test_engine__one_broken_parcel_does_not_touch_the_others(make_engine, caplog
     )
     assert is_internal_error(broken)
     assert not is_internal_error(unusable)
-    np.testing.assert_array_equal(broken.positions, load([2])[0].positions)
+    np.testing.assert_array_equal(broken.positions, make_parcels(2)[0].positions)
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert "parcel 2" in record.message
@@ -112,14 +119,14 @@ def test_work_batch__estimate_of_another_parcel_is_an_internal_error():
         def fit_parcel(self, parcel):
             return ParcelEstimate(99, "ok", "", parcel.positions)
 
-    result = work_batch(Batch(0, (1,), 1.0), load, Confused())
+    result = work_batch(Batch(0, ids(1), 1.0), load, only(Confused()))
     assert result.estimates[0].parcel == 1
     assert "answered for parcel 99" in result.estimates[0].reason
 
 
 def test_work_batch__other_parcels_than_asked_for():
     with pytest.raises(RuntimeError, match="other parcels"):
-        work_batch(Batch(0, (1, 2), 1.0), lambda numbers: load([2, 1]), FakeEstimator())
+        work_batch(Batch(0, ids(1, 2), 1.0), lambda _: make_parcels(2, 1), only(FakeEstimator()))
 
 
 @each_engine
@@ -128,7 +135,9 @@ def test_engine__error_while_loading_ends_the_run(make_engine):
         raise InputError("bold.nii.gz is cut off")
 
     with pytest.raises(InputError, match="cut off"):
-        list(make_engine().run(one_parcel_batches([1, 2]), load=fail, estimator=FakeEstimator()))
+        list(
+            make_engine().run(one_parcel_batches([1, 2]), load=fail, studies=only(FakeEstimator()))
+        )
     wait_for(lambda: not worker_threads())
 
 
@@ -139,7 +148,7 @@ def test_engine__one_blas_thread_while_it_runs_and_as_before_after(make_engine):
 
     before, seen = n_threads(), []
     estimator = FakeEstimator(before=lambda _: seen.append(n_threads()))
-    list(make_engine().run(one_parcel_batches([1]), load=load, estimator=estimator))
+    list(make_engine().run(one_parcel_batches([1]), load=load, studies=only(estimator)))
     assert set(seen[0]) <= {1}
     assert n_threads() == before
 
@@ -149,7 +158,7 @@ def test_engine__closing_stops_the_work(make_engine):
     worked_on = []
     estimator = FakeEstimator(seconds=0.02, before=worked_on.append)
     engine = make_engine()
-    run = engine.run(one_parcel_batches(range(1, 1001)), load=load, estimator=estimator)
+    run = engine.run(one_parcel_batches(range(1, 1001)), load=load, studies=only(estimator))
     next(run)
     run.close()
     wait_for(lambda: not worker_threads())
@@ -161,7 +170,7 @@ def test_engine__never_runs_far_ahead_of_its_consumer(make_engine):
     worked_on = []
     engine = make_engine()
     estimator = FakeEstimator(before=worked_on.append)
-    run = engine.run(one_parcel_batches(range(1, 101)), load=load, estimator=estimator)
+    run = engine.run(one_parcel_batches(range(1, 101)), load=load, studies=only(estimator))
     for n_taken in range(1, 6):
         next(run)
         time.sleep(0.02)
@@ -172,7 +181,7 @@ def test_engine__never_runs_far_ahead_of_its_consumer(make_engine):
 def test_local__works_on_several_batches_at_once():
     barrier = threading.Barrier(3, timeout=10)
     estimator = FakeEstimator(before=lambda _: barrier.wait())
-    results = LocalEngine(3).run(one_parcel_batches([1, 2, 3]), load=load, estimator=estimator)
+    results = LocalEngine(3).run(one_parcel_batches([1, 2, 3]), load=load, studies=only(estimator))
     assert all(result.estimates[0].status == "ok" for result in results)
 
 
@@ -185,13 +194,13 @@ def test_local__interrupted_batch_yields_the_part_that_is_done():
             started.set()
             go_on.wait(10)
 
-    batches = [Batch(0, (1, 2, 3, 4), 4.0), Batch(1, (5,), 1.0), Batch(2, (6,), 1.0)]
-    run = LocalEngine(2).run(batches, load=load, estimator=FakeEstimator(before=before))
+    batches = [Batch(0, ids(1, 2, 3, 4), 4.0), Batch(1, ids(5), 1.0), Batch(2, ids(6), 1.0)]
+    run = LocalEngine(2).run(batches, load=load, studies=only(FakeEstimator(before=before)))
     first = next(run)
-    assert first.batch.parcels == (5,)
+    assert first.batch.parcels == ids(5)
     started.wait(10)
     threading.Timer(0.1, go_on.set).start()
-    done = {5, *run.throw(KeyboardInterrupt()).batch.parcels}
+    done = {*ids(5), *run.throw(KeyboardInterrupt()).batch.parcels}
 
     def take_the_rest():
         for result in run:
@@ -199,14 +208,14 @@ def test_local__interrupted_batch_yields_the_part_that_is_done():
 
     with pytest.raises(KeyboardInterrupt):
         take_the_rest()
-    assert {1, 2, 3, 5} <= done
-    assert 4 not in done
+    assert {*ids(1, 2, 3, 5)} <= done
+    assert not done.intersection(ids(4))
 
 
 def test_local__interrupt_does_not_wait_for_a_long_parcel():
     estimator = FakeEstimator(seconds=60)
-    batches = [Batch(0, (1,), 1.0), Batch(1, (2,), 1.0)]
-    run = LocalEngine(1).run(batches, load=load, estimator=estimator)
+    batches = [Batch(0, ids(1), 1.0), Batch(1, ids(2), 1.0)]
+    run = LocalEngine(1).run(batches, load=load, studies=only(estimator))
     main = threading.Timer(0.2, lambda: os.kill(os.getpid(), 2))
     main.start()
     start = time.monotonic()
@@ -221,7 +230,7 @@ def test_local__workers_are_nice_but_this_thread_is_not():
     before = os.getpriority(os.PRIO_PROCESS, 0)
     estimator = FakeEstimator(before=lambda _: seen.append(os.getpriority(os.PRIO_PROCESS, 0)))
     engine = LocalEngine(2, niceness=7)
-    list(engine.run(one_parcel_batches(range(1, 9)), load=load, estimator=estimator))
+    list(engine.run(one_parcel_batches(range(1, 9)), load=load, studies=only(estimator)))
     assert set(seen) == {min(before + 7, 19)}
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 

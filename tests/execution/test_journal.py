@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from execution_fakes import FakeEstimator, assert_same_estimate, load
+from execution_fakes import FakeEstimator, assert_same_estimate, ids, load, make_parcels, only
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ KEY = {"hrf.dt": "1.0", "bold 1": "sha256:abc", "numerics": "1"}
 
 
 def make_result(*numbers: int, estimator: FakeEstimator | None = None) -> BatchResult:
-    return work_batch(Batch(0, numbers, 1.0), load, estimator or FakeEstimator())
+    return work_batch(Batch(0, ids(*numbers), 1.0), load, only(estimator or FakeEstimator()))
 
 
 def names_in(directory: Path) -> list[str]:
@@ -59,7 +59,7 @@ def test_journal__remembers_what_is_done(started):
         journal.add(make_result(5))
         found = journal.estimates()
     assert list(found) == [1, 2, 3, 4, 5]
-    for parcel in load(range(1, 6)):
+    for parcel in make_parcels(*range(1, 6)):
         assert_same_estimate(found[parcel.number], FakeEstimator().fit_parcel(parcel))
 
 

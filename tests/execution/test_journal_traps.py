@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from execution_fakes import FakeEstimator, load
+from execution_fakes import FakeEstimator, ids, load, only
 
 from pyhrf.errors import InputError
 from pyhrf.execution.engine import Batch, work_batch
@@ -20,7 +20,7 @@ KEY = {"hrf.dt": "1.0"}
 @pytest.fixture
 def started(tmp_path) -> Path:
     with Journal(tmp_path / "out", KEY) as journal:
-        journal.add(work_batch(Batch(0, (1, 2), 1.0), load, FakeEstimator()))
+        journal.add(work_batch(Batch(0, ids(1, 2), 1.0), load, only(FakeEstimator())))
     return tmp_path / "out"
 
 
@@ -68,7 +68,7 @@ def test_journal__temporary_names_that_were_planted_are_not_written_through(star
     for name in ("study.json.tmp", "batch-000002.npz.tmp", "run-state.json.tmp"):
         (started / ".journal" / name).symlink_to(precious)
     with Journal(started, KEY) as journal:
-        journal.add(work_batch(Batch(0, (3,), 1.0), load, FakeEstimator()))
+        journal.add(work_batch(Batch(0, ids(3), 1.0), load, only(FakeEstimator())))
         assert journal.done() == {1, 2, 3}
     assert precious.read_text() == "precious"
 

@@ -11,9 +11,10 @@ from collections import Counter
 from typing import ClassVar
 
 import pytest
-from execution_fakes import FakeEstimator, assert_same_estimate, load
+from execution_fakes import FakeEstimator, assert_same_estimate, ids, load, make_parcels, only
 
 from pyhrf.config.settings import LanSettings
+from pyhrf.data import ParcelId
 from pyhrf.errors import ConfigError, EngineError, InputError
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.extras import EXTRAS
@@ -64,7 +65,8 @@ class FakePool:
             if self.raising[number]:
                 self.raising[number] -= 1
                 raise MemoryError("none left")
-        result = work_batch(Batch(0, numbers, 0.0), lambda _: parcels, self.estimator)
+        found = list(parcels.values())
+        result = work_batch(Batch(0, tuple(parcels), 0.0), lambda _: found, only(self.estimator))
         about = {"host": f"h{numbers[0] % 2}", "seconds": 0.5, **self.about}
         return pack_estimates(result.estimates, about=about)
 
@@ -112,13 +114,13 @@ def make_engine(hosts="h1,h1,h2", told=None):
 
 def batches_of(n, size):
     numbers = range(1, n + 1)
-    return [Batch(i, tuple(numbers[i : i + size]), 1.0) for i in range(0, n, size)]
+    return [Batch(i, ids(*numbers[i : i + size]), 1.0) for i in range(0, n, size)]
 
 
 def estimates(engine, batches, load=load):
     found = {}
-    for result in engine.run(batches, load=load, estimator=FakeEstimator()):
-        assert [e.parcel for e in result.estimates] == list(result.batch.parcels)
+    for result in engine.run(batches, load=load, studies=only(FakeEstimator())):
+        assert ids(*(e.parcel for e in result.estimates)) == result.batch.parcels
         for estimate in result.estimates:
             assert estimate.parcel not in found
             found[estimate.parcel] = estimate
@@ -128,7 +130,7 @@ def estimates(engine, batches, load=load):
 def test_lan__delivers_every_parcel_once_and_unchanged(pool):
     found = estimates(make_engine(), batches_of(41, 3))
     assert sorted(found) == list(range(1, 42))
-    for parcel in load(range(1, 42)):
+    for parcel in make_parcels(*range(1, 42)):
         assert_same_estimate(found[parcel.number], FakeEstimator().fit_parcel(parcel))
 
 
@@ -165,7 +167,7 @@ def test_lan__complains_of_nothing_that_is_left_behind_at_its_end(pool, monkeypa
 def test_lan__waits_for_a_slow_consumer(pool):
     """Results that nobody takes do not pile up."""
     engine = make_engine("h1")
-    run = engine.run(batches_of(40, 1), load=load, estimator=FakeEstimator())
+    run = engine.run(batches_of(40, 1), load=load, studies=only(FakeEstimator()))
     next(run)
     time.sleep(0.3)
     assert len(pool.calls) <= 4
@@ -207,7 +209,7 @@ def test_lan__gives_up_what_raises_again_and_again(pool):
 
 def test_lan__error_of_the_data_ends_the_run(pool):
     def load_some(numbers):
-        if 9 in numbers:
+        if ParcelId(0, 9) in numbers:
             raise InputError("bold.nii.gz: cut off")
         return load(numbers)
 
@@ -241,7 +243,7 @@ def test_lan__all_hosts_bad_is_an_error_that_names_each(pool):
 
 
 def test_lan__interrupt_yields_what_has_arrived_then_stops(pool):
-    run = make_engine("h1,h1").run(batches_of(100, 1), load=load, estimator=FakeEstimator())
+    run = make_engine("h1,h1").run(batches_of(100, 1), load=load, studies=only(FakeEstimator()))
     first = next(run)
     time.sleep(0.2)  # for more results to wait
     second = run.throw(KeyboardInterrupt())
@@ -254,7 +256,7 @@ def test_lan__interrupt_yields_what_has_arrived_then_stops(pool):
 
 
 def test_lan__close_ends_the_thread_at_once(pool):
-    run = make_engine().run(batches_of(5, 1), load=load, estimator=FakeEstimator())
+    run = make_engine().run(batches_of(5, 1), load=load, studies=only(FakeEstimator()))
     next(run)
     pool.seconds = 60
     start = time.monotonic()

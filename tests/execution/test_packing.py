@@ -10,11 +10,11 @@ import zipfile
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from execution_fakes import FakeEstimator, assert_same_estimate, load
+from execution_fakes import FakeEstimator, assert_same_estimate, make_parcels, packed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyhrf.data import Parcel, ParcelEstimate
+from pyhrf.data import Parcel, ParcelEstimate, ParcelId
 from pyhrf.execution.packing import (
     pack_estimates,
     pack_parcels,
@@ -42,7 +42,9 @@ estimates = st.builds(
     maps=st.dictionaries(map_names, arrays, max_size=4),
     trace=hnp.arrays(np.float64, st.integers(0, 5)),
 )
-PACKED = pack_estimates([FakeEstimator().fit_parcel(p) for p in load([3, 4])], about={"host": "x"})
+PACKED = pack_estimates(
+    [FakeEstimator().fit_parcel(p) for p in make_parcels(3, 4)], about={"host": "x"}
+)
 
 
 @given(st.lists(estimates, max_size=4), st.dictionaries(st.text(), st.text() | st.integers()))
@@ -55,7 +57,7 @@ def test_pack_estimates__comes_back_bit_by_bit(batch, about):
 
 
 def test_pack_estimates__same_bytes_each_time():
-    batch = [FakeEstimator().fit_parcel(parcel) for parcel in load([3, 4])]
+    batch = [FakeEstimator().fit_parcel(parcel) for parcel in make_parcels(3, 4)]
     assert pack_estimates(batch, about={"host": "x"}) == PACKED
 
 
@@ -162,9 +164,11 @@ def test_pack_parcels__comes_back_bit_by_bit(wanted):
         )
         for i, (bold, order) in enumerate(wanted)
     ]
-    back = unpack_parcels(pack_parcels(parcels))
-    assert [parcel.number for parcel in back] == [parcel.number for parcel in parcels]
-    for one, other, (_, order) in zip(parcels, back, wanted, strict=True):
+    sent = {ParcelId(parcel.number % 2, parcel.number): parcel for parcel in parcels}
+    back = unpack_parcels(pack_parcels(sent))
+    assert list(back) == list(sent)
+    assert [parcel.number for parcel in back.values()] == [parcel.number for parcel in parcels]
+    for one, other, (_, order) in zip(parcels, back.values(), wanted, strict=True):
         for name in ("bold", "edges", "positions"):
             ours, theirs = getattr(one, name), getattr(other, name)
             assert ours.dtype == theirs.dtype
@@ -181,7 +185,7 @@ def test_unpack_parcels__refuses_other_bytes(blob):
 
 
 def test_unpack_parcels__refuses_truncated_bytes():
-    blob = pack_parcels(load([3, 4]))
+    blob = packed(3, 4)
     for length in range(0, len(blob), 97):
         with pytest.raises(ValueError, match="not a whole file of parcels"):
             unpack_parcels(blob[:length])

@@ -7,12 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from execution_fakes import ids
 
 from pyhrf.execution import progress as module
 from pyhrf.execution.engine import Batch
 from pyhrf.execution.progress import LineProgress, Tally, make_progress
 
-BATCHES = [Batch(0, (1,), 6.0), Batch(1, (2, 3), 3.0), Batch(2, (4,), 1.0)]
+BATCHES = [Batch(0, ids(1), 6.0), Batch(1, ids(2, 3), 3.0), Batch(2, ids(4), 1.0)]
 
 
 class Terminal(io.StringIO):

@@ -10,7 +10,7 @@ import time
 from importlib.util import find_spec
 
 import pytest
-from execution_fakes import FakeEstimator, load
+from execution_fakes import FakeEstimator, ids, load, only
 
 from pyhrf.config.settings import QueueSettings
 from pyhrf.errors import ConfigError, EngineError
@@ -50,8 +50,8 @@ class FakePool:
             while not self.may_end():
                 await asyncio.sleep(0.05)
             parcels = unpack_parcels(blob)
-        numbers = tuple(parcel.number for parcel in parcels)
-        result = work_batch(Batch(0, numbers, 0.0), lambda _: parcels, FakeEstimator())
+        found = list(parcels.values())
+        result = work_batch(Batch(0, tuple(parcels), 0.0), lambda _: found, only(FakeEstimator()))
         return pack_estimates(result.estimates, about={"host": "n1", "seconds": 0.5})
 
 
@@ -170,9 +170,9 @@ def make(monkeypatch, tmp_path):
 
 
 def estimates(engine, n):
-    batches = [Batch(i, (i + 1,), 1.0) for i in range(n)]
+    batches = [Batch(i, ids(i + 1), 1.0) for i in range(n)]
     found = {}
-    for result in engine.run(batches, load=load, estimator=FakeEstimator()):
+    for result in engine.run(batches, load=load, studies=only(FakeEstimator())):
         found.update({estimate.parcel: estimate for estimate in result.estimates})
     return found
 
@@ -204,7 +204,7 @@ def test_run__says_why_jobs_wait_and_that_they_run(make):
     engine, queue = make("work", "wait", told=told)
     queue.pool.seconds = 0.05
     run = engine.run(
-        [Batch(i, (i + 1,), 1.0) for i in range(60)], load=load, estimator=FakeEstimator()
+        [Batch(i, ids(i + 1), 1.0) for i in range(60)], load=load, studies=only(FakeEstimator())
     )
     for _ in range(15):
         next(run)
@@ -286,7 +286,7 @@ def test_run__remembers_leftovers_until_the_scheduler_answers(make):
     queue.in_queue["8"] = "waiting"
     queue.down = 1
     run = engine.run(
-        [Batch(i, (i + 1,), 1.0) for i in range(20)], load=load, estimator=FakeEstimator()
+        [Batch(i, ids(i + 1), 1.0) for i in range(20)], load=load, studies=only(FakeEstimator())
     )
     next(run)
     assert [each.ids for each in folder.read_jobs()] == [("8",), ("100", "101")]
@@ -355,7 +355,7 @@ def test_engine__interpreter_that_a_script_cannot_hold_is_refused(monkeypatch):
 def run_slowly(engine, n, *, seconds=0.05, work_for):
     """Start a run whose batches take some time; look for a while what becomes of its jobs."""
     run = engine.run(
-        [Batch(i, (i + 1,), 1.0) for i in range(n)], load=load, estimator=FakeEstimator()
+        [Batch(i, ids(i + 1), 1.0) for i in range(n)], load=load, studies=only(FakeEstimator())
     )
     next(run)
     time.sleep(work_for)
@@ -539,6 +539,6 @@ def test_run__names_the_folder_where_its_disk_is_full(make):
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # the error of a write has no name
     try:
         with pytest.raises(EngineError, match=f"{engine.folder}: cannot be written: File too lar"):
-            list(engine.run([Batch(0, (1,), 1.0)], load=load, estimator=FakeEstimator()))
+            list(engine.run([Batch(0, ids(1), 1.0)], load=load, studies=only(FakeEstimator())))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -13,8 +13,9 @@ from collections import Counter, deque
 from pathlib import Path
 
 import pytest
-from execution_fakes import FakeEstimator, assert_same_estimate, load
+from execution_fakes import FakeEstimator, assert_same_estimate, ids, load, make_parcels, only
 
+from pyhrf.data import ParcelId
 from pyhrf.errors import EngineError, InputError
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch, Engine, work_batch
@@ -22,9 +23,10 @@ from pyhrf.execution.journal import Journal
 from pyhrf.execution.local import LocalEngine
 from pyhrf.execution.runner import Interrupted, run_batches
 from pyhrf.execution.serial import SerialEngine
+from pyhrf.execution.together import Journals
 
 SCRIPT = Path(__file__).with_name("interruptible_run.py")
-BATCHES = [Batch(i, (2 * i + 1, 2 * i + 2), 1.0) for i in range(5)]
+BATCHES = [Batch(i, ids(2 * i + 1, 2 * i + 2), 1.0) for i in range(5)]
 N_PARCELS = 60
 SECONDS = 0.1  # long enough for a busy machine: a test ends most runs early
 
@@ -65,7 +67,7 @@ def assert_all_estimated(directory, *, n_parcels=N_PARCELS):
     with Journal(directory, {"study": "1"}) as journal:
         found = journal.estimates()
     assert list(found) == list(range(1, n_parcels + 1))
-    for parcel in load(list(found)):
+    for parcel in make_parcels(*found):
         assert_same_estimate(found[parcel.number], FakeEstimator().fit_parcel(parcel))
 
 
@@ -129,7 +131,7 @@ def test_run_batches__ctrl_c_between_a_result_and_the_journal_loses_nothing(tmp_
     engine = LocalEngine(1)
     with Journal(tmp_path / "out", {"study": "1"}) as journal:
         batches = InterruptedAt(BATCHES, n)
-        results = engine.run(batches, load=load, estimator=FakeEstimator(seconds=0.05, log=log))
+        results = engine.run(batches, load=load, studies=only(FakeEstimator(seconds=0.05, log=log)))
         with pytest.raises(KeyboardInterrupt):
             deque(map(journal.add, results))
         assert journal.done()
@@ -140,15 +142,19 @@ def test_run_batches__a_result_that_comes_twice_counts_once(tmp_path):
     class Repeating(Engine):
         name, n_workers, batch_seconds = "repeating", 1, 1.0
 
-        def run(self, batches, *, load, estimator):
+        def run(self, batches, *, load, studies):
             for batch in batches:
-                result = work_batch(batch, load, estimator)
+                result = work_batch(batch, load, studies)
                 yield result
                 yield result
 
     with Journal(tmp_path / "out", {"study": "1"}) as journal:
         outcome = run_batches(
-            Repeating(), BATCHES, journal, load=load, estimator=FakeEstimator(unusable=[1])
+            Repeating(),
+            BATCHES,
+            Journals([journal]),
+            load=load,
+            studies=only(FakeEstimator(unusable=[1])),
         )
         assert (outcome.n_done, outcome.n_failed, outcome.n_left) == (10, 1, 0)
         assert len(journal.history()) == len(BATCHES)
@@ -185,7 +191,9 @@ def test_run_batches__ignored_signal_stays_ignored(tmp_path):
     try:
         estimator = FakeEstimator(before=lambda _: os.kill(os.getpid(), signal.SIGHUP))
         with Journal(tmp_path, {}) as journal:
-            outcome = run_batches(SerialEngine(), BATCHES, journal, load=load, estimator=estimator)
+            outcome = run_batches(
+                SerialEngine(), BATCHES, Journals([journal]), load=load, studies=only(estimator)
+            )
         assert outcome.n_done == 10
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
@@ -198,7 +206,7 @@ def test_run_batches__signal_while_the_journal_writes_loses_nothing(tmp_path, en
 
     def add_under_signal(result):
         os.kill(os.getpid(), signal.SIGTERM)
-        added.extend(result.batch.parcels)
+        added.extend(estimate.parcel for estimate in result.estimates)
         add(result)
 
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
@@ -206,7 +214,9 @@ def test_run_batches__signal_while_the_journal_writes_loses_nothing(tmp_path, en
         add = journal.add
         monkeypatch.setattr(journal, "add", add_under_signal)
         with pytest.raises(Interrupted, match=r"of 10 parcels are done"):
-            run_batches(engine, BATCHES, journal, load=load, estimator=FakeEstimator())
+            run_batches(
+                engine, BATCHES, Journals([journal]), load=load, studies=only(FakeEstimator())
+            )
         assert added  # of two workers either may be the first to finish
         assert journal.done() == set(added)
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
@@ -228,9 +238,9 @@ def test_run_batches__signal_after_the_last_result_is_not_lost(tmp_path, monkeyp
         run_batches(
             SerialEngine(),
             BATCHES,
-            journal,
+            Journals([journal]),
             load=load,
-            estimator=FakeEstimator(),
+            studies=only(FakeEstimator()),
             progress=Late(),
         )
 
@@ -241,7 +251,13 @@ def test_run_batches__works_outside_of_the_main_thread(tmp_path):
     def run():
         with Journal(tmp_path, {}) as journal:
             outcomes.append(
-                run_batches(LocalEngine(2), BATCHES, journal, load=load, estimator=FakeEstimator())
+                run_batches(
+                    LocalEngine(2),
+                    BATCHES,
+                    Journals([journal]),
+                    load=load,
+                    studies=only(FakeEstimator()),
+                )
             )
 
     thread = threading.Thread(target=run)
@@ -253,7 +269,9 @@ def test_run_batches__works_outside_of_the_main_thread(tmp_path):
 def test_run_batches__counts(tmp_path):
     estimator = FakeEstimator(broken=[3], unusable=[5, 6])
     with Journal(tmp_path, {}) as journal:
-        outcome = run_batches(SerialEngine(), BATCHES, journal, load=load, estimator=estimator)
+        outcome = run_batches(
+            SerialEngine(), BATCHES, Journals([journal]), load=load, studies=only(estimator)
+        )
     assert (outcome.n_done, outcome.n_failed, outcome.n_left) == (10, 3, 0)
     assert outcome.seconds > 0
 
@@ -264,9 +282,9 @@ def test_run_batches__stops_at_the_first_failure(tmp_path, engine):
         outcome = run_batches(
             engine,
             BATCHES,
-            journal,
+            Journals([journal]),
             load=load,
-            estimator=FakeEstimator(unusable=[4]),
+            studies=only(FakeEstimator(unusable=[4])),
             stop_at_first_failure=True,
         )
         assert (outcome.n_done, outcome.n_failed, outcome.n_left) == (4, 1, 6)
@@ -274,26 +292,34 @@ def test_run_batches__stops_at_the_first_failure(tmp_path, engine):
 
 
 def test_run_batches__error_while_loading_keeps_what_is_finished(tmp_path):
-    def fail_at_5(numbers):
-        if 5 in numbers:
+    def fail_at_5(parcels):
+        if ParcelId(0, 5) in parcels:
             raise InputError("bold.nii.gz is cut off")
-        return load(numbers)
+        return load(parcels)
 
     with Journal(tmp_path, {}) as journal:
         with pytest.raises(InputError, match="cut off"):
-            run_batches(SerialEngine(), BATCHES, journal, load=fail_at_5, estimator=FakeEstimator())
+            run_batches(
+                SerialEngine(),
+                BATCHES,
+                Journals([journal]),
+                load=fail_at_5,
+                studies=only(FakeEstimator()),
+            )
         assert journal.done() == {1, 2, 3, 4}
 
 
 def test_run_batches__engine_that_loses_parcels_is_found_out(tmp_path):
     class Lossy(SerialEngine):
-        def run(self, batches, *, load, estimator):
+        def run(self, batches, *, load, studies):
             for batch in batches[:-1]:
-                yield work_batch(batch, load, estimator)
+                yield work_batch(batch, load, studies)
 
     with Journal(tmp_path, {}) as journal:
         with pytest.raises(EngineError, match="2 parcels left: make the same call again"):
-            run_batches(Lossy(), BATCHES, journal, load=load, estimator=FakeEstimator())
+            run_batches(
+                Lossy(), BATCHES, Journals([journal]), load=load, studies=only(FakeEstimator())
+            )
         assert len(journal.done()) == 8
 
 
@@ -306,7 +332,13 @@ def test_run_batches__memory_does_not_grow_with_the_number_of_parcels(tmp_path):
         alive.append(len(loaded) - len(journal.done()))
         return parcels
 
-    batches = make_batches(dict.fromkeys(range(1, 401), 1.0), target_cost=4, n_workers=2)
+    batches = make_batches(dict.fromkeys(ids(*range(1, 401)), 1.0), target_cost=4, n_workers=2)
     with Journal(tmp_path, {}) as journal:
-        run_batches(LocalEngine(2), batches, journal, load=counting_load, estimator=FakeEstimator())
+        run_batches(
+            LocalEngine(2),
+            batches,
+            Journals([journal]),
+            load=counting_load,
+            studies=only(FakeEstimator()),
+        )
     assert max(alive) <= 4 * (2 * 2 + 1)

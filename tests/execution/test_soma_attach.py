@@ -6,9 +6,10 @@ import sys
 from dataclasses import replace
 
 import pytest
-from execution_fakes import Answering, FakeEstimator, load
+from execution_fakes import Answering, FakeEstimator, ids, load, make_parcels, only
 
 from pyhrf.config.settings import ClusterSettings
+from pyhrf.data import ParcelId
 from pyhrf.errors import ConfigError, EngineError, InputError
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.journal import Journal
@@ -21,6 +22,7 @@ from pyhrf.execution.soma.folder import ClusterLostError, LocalFolder
 from pyhrf.execution.soma.notes import WorkflowNotes
 from pyhrf.execution.soma.setup import check_sacct_there, check_versions, check_words
 from pyhrf.execution.ssh.shells import Reply
+from pyhrf.execution.together import Journals
 
 NAME = "pyhrf_x"
 
@@ -79,18 +81,19 @@ class Earlier:
             "R", "/py", self.folder, self.client, self.engine.folder, self.said.append
         )
         self.engine._reach = lambda notes, token="": self.cluster
-        given = {"study": "S", "workflow": 7, "jobs": {8: [2], 9: [3]}, "deaths": {1: 3, 2: 1}}
+        given = {"study": "S", "workflow": 7, "jobs": {8: list(ids(2)), 9: list(ids(3))}}
+        given["deaths"] = dict(zip(ids(1, 2), (3, 1), strict=True))
         self.notes = WorkflowNotes(
             path=str(tmp_path / "run"), name=NAME, round=2, **{**given, **notes}
         )
         self.notes.save(self.engine.folder)
 
     def attach(self, *parcels):
-        return self.engine._attach(dict.fromkeys(parcels, 1.0), load)
+        return self.engine._attach(dict.fromkeys(ids(*parcels), 1.0), load, only(Estimator()))
 
     def add_result(self, parcel, name="result-8-2-x.npz"):
         about = {"study": "S", "host": "n1", "seconds": 1.0}
-        estimates = [FakeEstimator().fit_parcel(each) for each in load([parcel])]
+        estimates = [FakeEstimator().fit_parcel(each) for each in make_parcels(parcel)]
         self.folder.write(name, pack_estimates(estimates, about=about))
 
 
@@ -100,7 +103,8 @@ def test_attach__to_a_workflow_that_has_any_of_the_parcels(tmp_path, parcels):
     run = earlier.attach(*parcels)
     assert run is not None
     assert earlier.client.deleted == []
-    assert run.notes.deaths == ({2: 1} if 1 in parcels else {1: 3, 2: 1})
+    deaths = {} if 1 in parcels else dict.fromkeys(ids(1), 3)
+    assert run.notes.deaths == deaths | dict.fromkeys(ids(2), 1)
     assert WorkflowNotes.load(earlier.engine.folder) == run.notes
     assert "workflow 7 is still running on R" in earlier.said[0]
 
@@ -118,9 +122,9 @@ def test_attach__to_a_workflow_that_has_just_ended(tmp_path):
     earlier.add_result(2)
     run = earlier.attach(2, 3)
     assert run is not None
-    assert next(run.follow()).batch.parcels == (2,)
+    assert next(run.follow()).batch.parcels == ids(2)
     assert earlier.client.deleted == []
-    assert run.notes.deaths[2] == 1
+    assert run.notes.deaths[ParcelId(0, 2)] == 1
 
 
 @pytest.mark.parametrize(
@@ -155,13 +159,13 @@ def test_attach__folder_that_cannot_be_removed_does_not_stop_the_next_run(tmp_pa
     assert "the folder is stuck; it may be left there: remove it by hand" in earlier.said
 
 
-BATCHES = make_batches({2: 1.0, 3: 1.0}, target_cost=1.0)
+BATCHES = make_batches(dict.fromkeys(ids(2, 3), 1.0), target_cost=1.0)
 
 
 def delivered(earlier):
     return sorted(
         e.parcel
-        for result in earlier.engine.run(BATCHES, load=load, estimator=FakeEstimator())
+        for result in earlier.engine.run(BATCHES, load=load, studies=only(FakeEstimator()))
         for e in result.estimates
     )
 
@@ -184,7 +188,7 @@ def test_run__all_delivered_whatever_happens_at_the_end(tmp_path, error):
 def test_run__closed_on_purpose_stops_the_workflow(tmp_path):
     earlier = Earlier(tmp_path)
     earlier.add_result(2)
-    results = earlier.engine.run(BATCHES, load=load, estimator=FakeEstimator())
+    results = earlier.engine.run(BATCHES, load=load, studies=only(FakeEstimator()))
     next(results)
     results.close()
     assert earlier.client.deleted == [7]
@@ -205,7 +209,9 @@ def test_run_batches__full_disk_here_leaves_the_workflow(tmp_path, monkeypatch):
             InputError, match=rf"the disk is full; workflow 7 \({NAME}\) is still running on R"
         ),
     ):
-        run_batches(earlier.engine, BATCHES, journal, load=load, estimator=FakeEstimator())
+        run_batches(
+            earlier.engine, BATCHES, Journals([journal]), load=load, studies=only(FakeEstimator())
+        )
     assert earlier.client.deleted == []
     assert WorkflowNotes.load(earlier.engine.folder) is not None
 
@@ -219,7 +225,9 @@ def test_run_batches__fault_of_the_program_leaves_the_workflow(tmp_path, monkeyp
 
     monkeypatch.setattr(Journal, "add", broken)
     with Journal(tmp_path / "out", {}) as journal, pytest.raises(ZeroDivisionError):
-        run_batches(earlier.engine, BATCHES, journal, load=load, estimator=FakeEstimator())
+        run_batches(
+            earlier.engine, BATCHES, Journals([journal]), load=load, studies=only(FakeEstimator())
+        )
     assert earlier.client.deleted == []
     assert not issubclass(ZeroDivisionError, Interrupted)
 
@@ -289,7 +297,7 @@ def test_engine__remote_path_that_was_wrong_can_be_corrected(tmp_path, monkeypat
         return made
 
     with pytest.raises(EngineError, match="set another remote_path"):
-        list(engine(tmp_path / "no").run(BATCHES, load=load, estimator=Estimator()))
+        list(engine(tmp_path / "no").run(BATCHES, load=load, studies=only(Estimator())))
     assert list(tmp_path.iterdir()) == []
     assert engine(tmp_path / "yes").cancel() is False
 

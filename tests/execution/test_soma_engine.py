@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from execution_fakes import FakeEstimator, assert_same_estimate, load
+from execution_fakes import FakeEstimator, assert_same_estimate, ids, load, make_parcels, only
 
 from pyhrf.config.settings import ClusterSettings
 from pyhrf.errors import ConfigError, EngineError
@@ -29,7 +29,7 @@ class Estimator(FakeEstimator):
         return {}
 
 
-BATCHES = make_batches(dict.fromkeys(range(1, 6), 1.0), target_cost=1.0)
+BATCHES = make_batches(dict.fromkeys(ids(*range(1, 6)), 1.0), target_cost=1.0)
 
 
 def engine(tmp_path, said=None, **keys):
@@ -59,14 +59,14 @@ def test_engine__packages_that_are_missing(tmp_path, monkeypatch):
 def test_engine__section_that_soma_workflow_does_not_know(tmp_path):
     made = engine(tmp_path, server_id="R", remote_path="/x")
     with pytest.raises(ConfigError, match=r"\[R\]"):
-        list(made.run(BATCHES, load=load, estimator=Estimator()))
+        list(made.run(BATCHES, load=load, studies=only(Estimator())))
 
 
 @pytest.mark.parametrize("name", ["a$b", "a`b", 'a"b', "a'b", "a\\b"])
 def test_engine__folder_that_bash_would_change(tmp_path, name):
     made = engine(tmp_path, remote_path=str(tmp_path / name))
     with pytest.raises(ConfigError, match=r"key remote_path: .* choose another name"):
-        list(made.run(BATCHES, load=load, estimator=Estimator()))
+        list(made.run(BATCHES, load=load, studies=only(Estimator())))
     assert not (tmp_path / name).exists()
 
 
@@ -74,13 +74,13 @@ def test_engine__output_directory_that_bash_would_change(tmp_path):
     made = engine(tmp_path / "it's")
     made.folder.mkdir(parents=True)
     with pytest.raises(ConfigError, match="the output directory"):
-        list(made.run(BATCHES, load=load, estimator=Estimator()))
+        list(made.run(BATCHES, load=load, studies=only(Estimator())))
     assert not made.folder.exists()
 
 
 def test_engine__estimator_that_cannot_be_sent(tmp_path):
     with pytest.raises(TypeError, match="no recipe"):
-        list(engine(tmp_path).run(BATCHES, load=load, estimator=object()))
+        list(engine(tmp_path).run(BATCHES, load=load, studies=only(object())))
 
 
 def test_engine__light_mode_from_end_to_end(tmp_path, monkeypatch):
@@ -90,10 +90,10 @@ def test_engine__light_mode_from_end_to_end(tmp_path, monkeypatch):
     made.folder.parent.mkdir(exist_ok=True)
     assert made.detaches
     assert made.resume("study", fresh=False) == []
-    results = list(made.run(BATCHES, load=load, estimator=Estimator()))
+    results = list(made.run(BATCHES, load=load, studies=only(Estimator())))
     found = {e.parcel: e for result in results for e in result.estimates}
     assert sorted(found) == [1, 2, 3, 4, 5]
-    for parcel in load([1, 2, 3, 4, 5]):
+    for parcel in make_parcels(1, 2, 3, 4, 5):
         assert_same_estimate(found[parcel.number], FakeEstimator().fit_parcel(parcel))
     assert list(tmp_path.iterdir()) == []
     assert made.news == tuple(said)
@@ -105,9 +105,11 @@ def test_engine__leftovers_of_a_killed_run_are_cleared_up(tmp_path):
     folder = made.folder / "run"
     folder.mkdir(parents=True)
     made.resume("study", fresh=False)
-    WorkflowNotes(made._study, str(folder), "pyhrf_x", round=1, jobs={0: [1]}).save(made.folder)
+    WorkflowNotes(made._study, str(folder), "pyhrf_x", round=1, jobs={0: list(ids(1))}).save(
+        made.folder
+    )
     assert made.resume("study", fresh=False) == []
-    assert list(made.run([], load=load, estimator=Estimator())) == []
+    assert list(made.run([], load=load, studies=only(Estimator()))) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,7 +120,7 @@ def test_resume__brings_what_was_packed_and_what_came_later(tmp_path, packed):
     folder = made.folder / "run"
     folder.mkdir(parents=True)
     about = {"study": made._study, "host": "n1", "seconds": 1.0}
-    for i, parcel in enumerate(load([*packed, *sorted({1, 2, 3} - set(packed))])):
+    for i, parcel in enumerate(make_parcels(*packed, *sorted({1, 2, 3} - set(packed)))):
         estimate = Estimator().fit_parcel(parcel)
         (folder / f"result-0-{parcel.number}.npz").write_bytes(
             pack_estimates([estimate], about=about)
@@ -139,7 +141,7 @@ def test_resume__takes_what_was_pushed_when_the_cluster_is_away(tmp_path, monkey
     made.resume("study", fresh=False)
     made.folder.mkdir()
     about = {"study": made._study, "host": "n1", "seconds": 1.0}
-    estimates = [Estimator().fit_parcel(parcel) for parcel in load([4])]
+    estimates = [Estimator().fit_parcel(parcel) for parcel in make_parcels(4)]
     (made.folder / "result-0-4.npz").write_bytes(pack_estimates(estimates, about=about))
     (made.folder / JobSettings.FILE).write_bytes(JobSettings(made._study, 1.0).to_json())
     pack_results(made.folder)
@@ -151,7 +153,7 @@ def test_resume__takes_what_was_pushed_when_the_cluster_is_away(tmp_path, monkey
     monkeypatch.setattr(made, "_reach", away)
     (result,) = made.resume("study", fresh=False)
     assert_same_estimate(result.estimates[0], estimates[0])
-    assert list(made.run([], load=load, estimator=Estimator())) == []
+    assert list(made.run([], load=load, studies=only(Estimator()))) == []
     assert "host login: no answer; the results that it has sent are used" in said
     assert "/far/away and the workflow pyhrf_x may be left there" in said[-1]
     assert "pyhrf.execution.engines.cancel removes them" in said[-1]

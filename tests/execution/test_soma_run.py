@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import tarfile
 import threading
 import time
@@ -11,10 +12,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from execution_fakes import Answering, FakeEstimator, assert_same_estimate, load
+from execution_fakes import (
+    Answering,
+    FakeEstimator,
+    assert_same_estimate,
+    ids,
+    load,
+    make_parcels,
+    only,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyhrf.data import ParcelId
 from pyhrf.errors import EngineError
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch, is_internal_error
@@ -73,7 +83,7 @@ class FakeSoma:
         number = int(job["command"][-1])
         settings = JobSettings.from_json((self.folder / JobSettings.FILE).read_bytes())
         estimates = []
-        for parcel in unpack_parcels((self.folder / name_of_input(number)).read_bytes()):
+        for parcel in unpack_parcels((self.folder / name_of_input(number)).read_bytes()).values():
             (self.folder / name_of_mark(number)).write_text(f"{parcel.number}   ")
             if self.killers.get(parcel.number, 0):
                 self.killers[parcel.number] -= 1
@@ -123,8 +133,10 @@ def run(tmp_path, soma, said, monkeypatch):
     folder.ask = Answering(Reply(0, "", ""), soma.calls).ask
     cluster = Cluster("box", "/py", folder, soma, tmp_path, said.append)
     notes = WorkflowNotes("s", str(tmp_path / "run"), "pyhrf_x")
-    run = SomaRun(cluster, notes, dict.fromkeys(range(1, 13), 1.0), load)
-    jobs = make_batches(dict.fromkeys(range(1, 13), 1.0), target_cost=3.0)
+    run = SomaRun(
+        cluster, notes, dict.fromkeys(ids(*range(1, 13)), 1.0), load, only(FakeEstimator())
+    )
+    jobs = make_batches(dict.fromkeys(ids(*range(1, 13)), 1.0), target_cost=3.0)
     run.start(jobs, b"{}", None)
     return run
 
@@ -132,7 +144,7 @@ def run(tmp_path, soma, said, monkeypatch):
 def estimates_of(run):
     found = {}
     for result in run.follow():
-        assert result.batch.parcels == tuple(e.parcel for e in result.estimates)
+        assert result.batch.parcels == ids(*(e.parcel for e in result.estimates))
         for estimate in result.estimates:
             assert estimate.parcel not in found, "each parcel comes once"
             found[estimate.parcel] = estimate
@@ -141,7 +153,7 @@ def estimates_of(run):
 
 def assert_right(found, but=()):
     assert sorted(found) == list(range(1, 13))
-    for parcel in load([n for n in found if n not in but]):
+    for parcel in make_parcels(*(n for n in found if n not in but)):
         assert_same_estimate(found[parcel.number], FakeEstimator().fit_parcel(parcel))
 
 
@@ -211,13 +223,15 @@ def test_run__attached_takes_what_is_there_and_no_more(run, soma, tmp_path):
     """Another client takes over, whose journal already has the parcels 1 to 6."""
     notes = WorkflowNotes.load(tmp_path)
     assert notes == run.notes
-    other = SomaRun(run._cluster, notes, dict.fromkeys(range(7, 13), 1.0), load)
+    other = SomaRun(
+        run._cluster, notes, dict.fromkeys(ids(*range(7, 13)), 1.0), load, only(FakeEstimator())
+    )
     assert sorted(estimates_of(other)) == list(range(7, 13))
 
 
 def test_run__results_of_another_study_and_damaged_ones_are_left_out(run, soma, tmp_path):
     about = {"study": "other", "host": "n1", "seconds": 1.0}
-    wrong = FakeEstimator(unusable=[1]).fit_parcel(load([1])[0])
+    wrong = FakeEstimator(unusable=[1]).fit_parcel(make_parcels(1)[0])
     (tmp_path / "run" / "result-0-1-o.npz").write_bytes(pack_estimates([wrong], about=about))
     (tmp_path / "run" / "result-0-2-o.npz").write_bytes(b"PK")
     assert_right(estimates_of(run))
@@ -269,8 +283,8 @@ def test_run__short_unattended_time_is_no_loss(run, soma, monkeypatch):
 
 def test_run__parcels_that_no_job_of_the_round_has_join_the_next(run, soma, tmp_path):
     """Given up by the run that left, they are awaited again."""
-    costs = dict.fromkeys(range(1, 15), 1.0)
-    other = SomaRun(run._cluster, WorkflowNotes.load(tmp_path), costs, load)
+    costs = dict.fromkeys(ids(*range(1, 15)), 1.0)
+    other = SomaRun(run._cluster, WorkflowNotes.load(tmp_path), costs, load, only(FakeEstimator()))
     assert sorted(estimates_of(other)) == list(range(1, 15))
     assert soma.submitted[1:] == [["parcel_13", "parcel_14"]]
 
@@ -313,9 +327,15 @@ def test_run__file_that_is_short_at_first_is_read_again(run, soma, monkeypatch):
 def test_start__folder_that_cannot_be_made_leaves_no_notes(tmp_path, soma, said):
     path = tmp_path / "nowhere" / "run"
     cluster = Cluster("box", "/py", LocalFolder(path), soma, tmp_path, said.append)
-    run = SomaRun(cluster, WorkflowNotes("s", str(path), "pyhrf_x"), {1: 1.0}, load)
+    run = SomaRun(
+        cluster,
+        WorkflowNotes("s", str(path), "pyhrf_x"),
+        dict.fromkeys(ids(1), 1.0),
+        load,
+        only(FakeEstimator()),
+    )
     with pytest.raises(EngineError, match="set another remote_path"):
-        run.start(make_batches({1: 1.0}, target_cost=1.0), b"{}", None)
+        run.start(make_batches(dict.fromkeys(ids(1), 1.0), target_cost=1.0), b"{}", None)
     assert WorkflowNotes.load(tmp_path) is None
 
 
@@ -354,24 +374,29 @@ def test_unpack_archive__whole_and_cut_off():
     about = {"study": "s", "host": "n1", "seconds": 1.0}
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for parcel in load([1, 2]):
+        for parcel in make_parcels(1, 2):
             blob = pack_estimates([FakeEstimator().fit_parcel(parcel)], about=about)
             member = tarfile.TarInfo(f"result-0-{parcel.number}.npz")
             member.size = len(blob)
             archive.addfile(member, io.BytesIO(blob))
     content = stream.getvalue()
     found = [r.batch.parcels for r in unpack_archive(content, "s")]
-    assert found == [(1,), (2,)]
+    assert found == [ids(1), ids(2)]
     assert unpack_archive(content, "other") == []
     assert [r.batch.parcels for r in unpack_archive(content[: len(blob) + 900], "s")] in (
         [],
-        [(1,)],
+        [ids(1)],
     )
     assert unpack_archive(b"nothing", "s") == []
 
 
 @given(
-    st.dictionaries(st.integers(1, 5000), st.floats(1e-3, 1e4), min_size=1, max_size=300),
+    st.dictionaries(
+        st.builds(ParcelId, st.integers(0, 2), st.integers(1, 5000)),
+        st.floats(1e-3, 1e4),
+        min_size=1,
+        max_size=300,
+    ),
     st.floats(0.5, 100),
 )
 def test_plan_jobs__each_parcel_once_in_a_hundred_jobs_at_most(costs, target):
@@ -393,19 +418,34 @@ def test_plan_jobs__each_parcel_once_in_a_hundred_jobs_at_most(costs, target):
     ],
 )
 def test_plan_jobs__twenty_to_a_hundred_of_a_minute_or_more(n_parcels, seconds, fewest, most):
-    batches = [Batch(i, (i + 1,), seconds) for i in range(n_parcels)]
+    batches = [Batch(i, ids(i + 1), seconds) for i in range(n_parcels)]
     assert fewest <= len(plan_jobs(batches)) <= most
 
 
 def test_name_of_job__tells_its_parcels():
-    assert name_of_job([4]) == "parcel_4"
-    assert name_of_job([6, 4, 5]) == "parcels_4_to_6"
-    assert name_of_job([1, 9, 12]) == "3_parcels_of_1_to_12"
+    assert name_of_job(ids(4)) == "parcel_4"
+    assert name_of_job(ids(6, 4, 5)) == "parcels_4_to_6"
+    assert name_of_job(ids(1, 9, 12)) == "3_parcels_of_1_to_12"
+
+
+def test_name_of_job__tells_the_studies():
+    assert name_of_job(ids(6, 4, 5, study=2)) == "parcels_2.4_to_2.6"
+    assert name_of_job(ids(4, 5) + ids(6, study=1)) == "3_parcels_of_4_to_1.6"
+
+
+def test_notes__of_an_older_version_are_understood(tmp_path):
+    WorkflowNotes("s", "/p", "n").save(tmp_path)
+    (path,) = tmp_path.iterdir()
+    content = json.loads(path.read_text()) | {"jobs": {"3": [1, 2]}, "deaths": {"2": 1}}
+    path.write_text(json.dumps(content))
+    notes = WorkflowNotes.load(tmp_path)
+    assert notes.jobs == {3: list(ids(1, 2))}
+    assert notes.deaths == {ParcelId(0, 2): 1}
 
 
 def test_notes__damaged_ones_are_none(tmp_path):
     assert WorkflowNotes.load(tmp_path) is None
-    notes = WorkflowNotes("s", "/p", "n", jobs={3: [1, 2]}, deaths={1: 2})
+    notes = WorkflowNotes("s", "/p", "n", jobs={3: list(ids(1, 2))}, deaths={ParcelId(1, 4): 2})
     notes.save(tmp_path)
     assert WorkflowNotes.load(tmp_path) == notes
     (path,) = tmp_path.iterdir()

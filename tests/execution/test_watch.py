@@ -7,16 +7,17 @@ import time
 from collections.abc import Generator, Sequence
 
 import pytest
-from execution_fakes import FakeEstimator, load
+from execution_fakes import FakeEstimator, ids, load, only
 
 from pyhrf.errors import InputError
 from pyhrf.execution.engine import Batch, BatchResult, Engine, work_batch
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.run_state import ENDED, SILENCE, RunState, read_state, write_state
 from pyhrf.execution.runner import Interrupted, run_batches
+from pyhrf.execution.together import Journals
 from pyhrf.execution.watch import MEMBERS, Watch, WatchAll
 
-BATCHES = [Batch(0, (1, 2, 3), 1.0), Batch(1, (4,), 1.0)]
+BATCHES = [Batch(0, ids(1, 2, 3), 1.0), Batch(1, ids(4), 1.0)]
 
 
 class WatchedEngine(Engine):
@@ -29,9 +30,9 @@ class WatchedEngine(Engine):
     def __init__(self, look, *, end_by: BaseException | None = None) -> None:
         self.look, self.end_by = look, end_by
 
-    def run(self, batches: Sequence[Batch], *, load, estimator) -> Generator[BatchResult]:
+    def run(self, batches: Sequence[Batch], *, load, studies) -> Generator[BatchResult]:
         for batch in batches:
-            yield work_batch(batch, load, estimator)
+            yield work_batch(batch, load, studies)
             self.look()
             self.news += (f"news after batch {batch.number}",)
             if self.end_by:
@@ -40,7 +41,13 @@ class WatchedEngine(Engine):
 
 def work(folder, engine, *, batches=BATCHES, estimator=None) -> None:
     with Journal(folder, {"a": "1"}) as journal:
-        run_batches(engine, batches, journal, load=load, estimator=estimator or FakeEstimator())
+        run_batches(
+            engine,
+            batches,
+            Journals([journal]),
+            load=load,
+            studies=only(estimator or FakeEstimator()),
+        )
 
 
 def test_watch__follows_a_run_to_its_end(tmp_path):

@@ -1,8 +1,9 @@
-"""Results of an earlier run of a pool that had not come home when one of its studies changed.
+"""Results of earlier runs that lie elsewhere: brought home, as far as they are as good as before.
 
 An engine on other machines knows the work by all that it depends on, which is what all studies of
-the pool depend on. When a study of them was mended meanwhile, the results of the others there are
-as good as before: they are fetched as the work that they were, and numbered anew.
+the run depend on. When a study of them was mended meanwhile, the results of the others there are
+as good as before: they are fetched as the work that they were, under the new places of their
+studies.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pyhrf.analysis.work import bring_home
+from pyhrf.data import ParcelId
 from pyhrf.errors import InputError
 from pyhrf.execution.directory_lock import DirectoryLock
 from pyhrf.execution.engine import BatchResult, Engine
 from pyhrf.execution.engines import tell_workflow
 from pyhrf.execution.runner import Keeper
-from pyhrf.execution.together import Numbering
 from pyhrf.files import write_whole
 
 LOCK = "lock"
@@ -27,35 +27,59 @@ LOCK = "lock"
 Tell = Callable[[str], object]
 
 
+def bring_home(engine: Engine, journals: Keeper, key: object, *, fresh: bool) -> None:
+    """Keep what an engine on other machines finished in earlier runs and did not bring home.
+
+    Parameters
+    ----------
+    engine : Engine
+    journals : Keeper
+    key : object
+        Everything that the results depend on, of what JSON can hold.
+    fresh : bool
+        Whether that is to be removed instead.
+    """
+    if not engine.resumes:
+        return
+    # Work that continues elsewhere is found by the notes beside the journal, which move with it.
+    where = "" if engine.detaches else str(journals.directory)
+    results = engine.resume(json.dumps([where, key]), fresh=fresh)
+    done = journals.done() if results else set()
+    for result in results:
+        if not done.issuperset(result.batch.parcels):
+            journals.add(result)
+            done.update(result.batch.parcels)
+
+
 @dataclass(frozen=True)
 class Identity:
-    """What the work of a pool depends on.
+    """What the work of many studies depends on.
 
     Attributes
     ----------
-    numbering : Numbering
-    keys : tuple of mapping of str to str
-        Everything that the results of each study depend on, in the order of the numbering.
+    studies : tuple of (str, mapping of str to str)
+        Name of each study, and everything that its results depend on, in their order.
+    step : int
+        Of a run of an older version, which numbered the parcels of all studies through: those of
+        study i began behind i + 1 times this.
     """
 
-    numbering: Numbering
-    keys: tuple[Mapping[str, str], ...]
+    studies: tuple[tuple[str, Mapping[str, str]], ...]
+    step: int = 0
 
     def as_json(self) -> list[object]:
         """Give it as JSON can hold it."""
-        studies = [
-            [name, dict(key)] for name, key in zip(self.numbering.names, self.keys, strict=True)
-        ]
-        return [self.numbering.step, studies]
+        studies: list[object] = [[name, dict(key)] for name, key in self.studies]
+        return [self.step, studies] if self.step else studies
 
     @classmethod
     def load(cls, folder: Path, engine: str) -> Identity | None:
         """Read that of the latest run on an engine; None if there is none to be understood."""
         try:
-            step, studies = json.loads(_file(folder, engine).read_bytes())
-            names = tuple(str(name) for name, _ in studies)
-            return cls(Numbering(names, int(step)), tuple(dict(key) for _, key in studies))
-        except (OSError, ValueError, TypeError):
+            content = json.loads(_file(folder, engine).read_bytes())
+            step, studies = content if isinstance(content[0], int) else (0, content)
+            return cls(tuple((str(name), dict(key)) for name, key in studies), step)
+        except (OSError, ValueError, TypeError, IndexError):
             return None
 
     def save(self, folder: Path, engine: str) -> None:
@@ -68,20 +92,25 @@ class Identity:
         """
         write_whole(_file(folder, engine), json.dumps(self.as_json()).encode(), durable=True)
 
+    def parcel(self, parcel: ParcelId) -> ParcelId:
+        """Give study and number of a parcel in a result."""
+        if not self.step:
+            return parcel
+        study, number = divmod(parcel.number, self.step)
+        return ParcelId(study - 1, number)
 
-class _Renumbered:
-    """Keeps results of an earlier run under the numbers of this one, of unchanged studies."""
 
-    def __init__(self, journal: Keeper, old: Identity, new: Identity) -> None:
-        self.directory = journal.directory
-        self._journal, self._old, self._new = journal, old, new
-        self._done = journal.done()
-        keys = dict(zip(new.numbering.names, new.keys, strict=True))
-        places = {name: place for place, name in enumerate(new.numbering.names)}
+class _OfUnchanged:
+    """Keeps results of an earlier run, of studies that are as they were, where they are now."""
+
+    def __init__(self, journals: Keeper, old: Identity, new: Identity) -> None:
+        self.directory = journals.directory
+        self._journals, self._old = journals, old
+        self._done = journals.done()
         self._place_of = {
-            place: places[name]
-            for place, (name, key) in enumerate(zip(old.numbering.names, old.keys, strict=True))
-            if keys.get(name) == key
+            place: new.studies.index(study)
+            for place, study in enumerate(old.studies)
+            if study in new.studies
         }
 
     @property
@@ -89,34 +118,35 @@ class _Renumbered:
         """Studies of the earlier run that are in this one as they were."""
         return len(self._place_of)
 
-    def done(self) -> set[int]:
-        """Nothing: what is done is known by other numbers."""
+    def done(self) -> set[ParcelId]:
+        """Nothing: what is done is known by other places."""
         return set()
 
     def add(self, result: BatchResult) -> None:
         """Keep what is missing of a result."""
-        kept = []
-        for estimate in result.estimates:
-            study, parcel = self._old.numbering.split(estimate.parcel)
-            if study in self._place_of:
-                number = self._new.numbering.whole(self._place_of[study], parcel)
-                if number not in self._done:
-                    kept.append(replace(estimate, parcel=number))
-        if kept:
-            batch = replace(result.batch, parcels=tuple(each.parcel for each in kept))
-            self._journal.add(replace(result, batch=batch, estimates=kept))
-            self._done.update(batch.parcels)
+        olds = map(self._old.parcel, result.batch.parcels)
+        # A study that is not in this run has no place: -1, of which nothing is kept.
+        parcels = tuple(ParcelId(self._place_of.get(old.study, -1), old.number) for old in olds)
+        batch = replace(result.batch, parcels=parcels)
+        estimates = [
+            replace(estimate, parcel=parcel.number)
+            for parcel, estimate in zip(parcels, result.estimates, strict=True)
+        ]
+        missing = {parcel for parcel in parcels if parcel.study >= 0} - self._done
+        if missing:
+            self._journals.add(replace(result, batch=batch, estimates=estimates).cut_to(missing))
+            self._done |= missing
 
 
 def bring_home_all(
-    engine: Engine, journal: Keeper, identity: Identity, folder: Path, *, fresh: bool, tell: Tell
+    engine: Engine, journals: Keeper, identity: Identity, folder: Path, *, fresh: bool, tell: Tell
 ) -> None:
-    """Keep what an engine on other machines finished in earlier runs and did not bring home.
+    """Bring home what earlier runs finished for many studies.
 
     Parameters
     ----------
     engine : Engine
-    journal : Keeper
+    journals : Keeper
         Of all studies.
     identity : Identity
         Of this run.
@@ -140,13 +170,14 @@ def bring_home_all(
     if not fresh:
         for other in sorted(folder.parent.glob(f"*/{_file(folder, engine.name).name}")):
             if other.parent != folder:
-                _take_from_other(engine, journal, identity, other.parent, folder, tell)
+                _take_from_other(engine, journals, identity, other.parent, folder, tell)
     old = Identity.load(folder, engine.name)
     if old is not None and old != identity:
         if not fresh:
-            bring_home(engine, _Renumbered(journal, old, identity), old.as_json(), fresh=False)
-        bring_home(engine, journal, old.as_json(), fresh=True)
-    bring_home(engine, journal, identity.as_json(), fresh=fresh)
+            unchanged = _OfUnchanged(journals, old, identity)
+            bring_home(engine, unchanged, old.as_json(), fresh=False)
+        bring_home(engine, journals, old.as_json(), fresh=True)
+    bring_home(engine, journals, identity.as_json(), fresh=fresh)
     try:
         identity.save(folder, engine.name)
     except OSError as error:
@@ -154,14 +185,14 @@ def bring_home_all(
 
 
 def _take_from_other(
-    engine: Engine, journal: Keeper, identity: Identity, other: Path, folder: Path, tell: Tell
+    engine: Engine, journals: Keeper, identity: Identity, other: Path, folder: Path, tell: Tell
 ) -> None:
     """Bring home what a run of other studies finished for those that it shares with ours."""
     old = Identity.load(other, engine.name)
     if old is None:
         return
-    renumbered = _Renumbered(journal, old, identity)
-    if renumbered.n_shared == 0:
+    unchanged = _OfUnchanged(journals, old, identity)
+    if unchanged.n_shared == 0:
         return
     try:
         lock = DirectoryLock(other / LOCK, owner=other)
@@ -169,9 +200,9 @@ def _take_from_other(
         return  # it still works, and brings them home itself
     try:
         engine.folder = other / engine.name
-        bring_home(engine, renumbered, old.as_json(), fresh=False)
-        if renumbered.n_shared == len(old.keys):
-            bring_home(engine, journal, old.as_json(), fresh=True)
+        bring_home(engine, unchanged, old.as_json(), fresh=False)
+        if unchanged.n_shared == len(old.studies):
+            bring_home(engine, journals, old.as_json(), fresh=True)
             _file(other, engine.name).unlink(missing_ok=True)
         else:
             tell_workflow(other, tell=tell)

@@ -6,39 +6,24 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pyhrf.analysis.earlier_runs import Identity, bring_home_all
 from pyhrf.analysis.notes import alike
 from pyhrf.analysis.prepare import open_journal, prepare
-from pyhrf.analysis.work import (
-    LOG_FILE,
-    compile_here,
-    keep_in_log,
-    show_in_report,
-    write_study,
-)
+from pyhrf.analysis.work import LOG_FILE, Member, estimate, keep_in_log, show_in_report
 from pyhrf.config.study import Study
 from pyhrf.errors import EngineError, InputError, PyhrfError
 from pyhrf.execution.engine import Engine
 from pyhrf.execution.engines import keep_aside, tell_unfinished
-from pyhrf.execution.journal import Journal
-from pyhrf.execution.progress import make_progress
-from pyhrf.execution.runner import run_batches
-from pyhrf.execution.together import (
-    EstimatorOfAll,
-    JournalOfAll,
-    LoadOfAll,
-    Numbering,
-    batches_of_all,
-    packed_recipe,
-)
+from pyhrf.execution.studies import packed_recipe
+from pyhrf.execution.together import Journals, Loads
 from pyhrf.execution.watch import RUNS
 from pyhrf.files import write_whole
 from pyhrf.inputs.dataset import Dataset
-from pyhrf.notices import DoneBefore, LeftOut
+from pyhrf.notices import LeftOut
 from pyhrf.results import Results
 from pyhrf.study_data import StudyData, Tell, study_data
 
@@ -52,45 +37,6 @@ _WRITTEN = "written.json"
 """Beside a journal: the files that were there when all were written."""
 
 _log = logging.getLogger(__name__)
-
-
-class Said:
-    """Tells what an engine says, with the numbers that parcels have in their studies."""
-
-    def __init__(self, tell: Tell) -> None:
-        self.numbering: Numbering | None = None
-        self._tell = tell
-
-    def __call__(self, text: str) -> None:
-        """Tell a sentence of the engine."""
-        self._tell(text if self.numbering is None else self.numbering.said(text))
-
-
-@dataclass(frozen=True)
-class Member:
-    """A study of the pool, ready for work; its data are opened again when they are needed."""
-
-    name: str
-    study: Study
-    data: StudyData
-    journal: Journal
-    key: Mapping[str, str]
-    checksums: Mapping[str, str]
-    costs: Mapping[int, float]
-    recipe: str
-    stamps: Mapping[Path, tuple[int, int]]
-
-    def open(self) -> Dataset:
-        """Open the data, which have to be those that were checked."""
-        if _stamps(self.stamps) != self.stamps:
-            changed = next(path for path, stamp in self.stamps.items() if _stamp(path) != stamp)
-            raise InputError(f"{changed} was changed while the run worked on it: run again")
-        return self.data.open()
-
-    def left(self) -> dict[int, float]:
-        """Give the costs of the parcels that are to be done."""
-        done = self.journal.done()
-        return {number: cost for number, cost in self.costs.items() if number not in done}
 
 
 class Pool:
@@ -144,18 +90,15 @@ class Pool:
                 self._begin_anew(study.output, tell)
             tell_unfinished(study.output, self._engine, tell=tell)
             journal = own.enter_context(open_journal(study, data, prepared, tell))
-            dataset, estimator = prepared.dataset, prepared.estimator
+            # Neither data nor estimator are held: of many studies they would not fit in memory.
             self._members.append(
-                Member(
-                    name,
+                Member.of(
                     study,
-                    data,
+                    prepared,
                     journal,
-                    prepared.key,
-                    prepared.checksums,
-                    {number: estimator.cost(size) for number, size in dataset.parcels.items()},
-                    packed_recipe(estimator),
-                    _stamps(dataset.files),
+                    name=name,
+                    estimator=packed_recipe(prepared.estimator),
+                    open=partial(_open_again, data, _stamps(prepared.dataset.files)),
                 )
             )
             stack.push(own.pop_all())  # held to the end of the run
@@ -167,51 +110,28 @@ class Pool:
             self._cancelled = True
         keep_aside(output, self._engine, tell=tell)
 
-    def work(self, said: Said, *, fresh: bool, verbosity: int) -> None:
+    def work(self, *, fresh: bool, verbosity: int) -> None:
         """Estimate what is missing in any study, and write each as it is complete."""
         for note in alike(self._notes):
             self._tell(note)
         members = self._members
         if not members:
             return
-        numbering = said.numbering = Numbering.of({m.name: list(m.costs) for m in members})
-        load = LoadOfAll(numbering, lambda place: members[place].open().load)
-        journal = JournalOfAll(
-            self._folder,
-            numbering,
+        load = Loads(len(members), lambda place: members[place].open().load)
+        journals = Journals(
             [member.journal for member in members],
-            [list(member.costs) for member in members],
+            folder=self._folder,
+            waiting=[member.left() for member in members],
             broken=load.broken,
             complete=lambda place: self._write(members[place]),
         )
-        complete = [place for place, member in enumerate(members) if not member.left()]
-        identity = Identity(numbering, tuple(dict(member.key) for member in members))
-        bring_home_all(self._engine, journal, identity, self._folder, fresh=fresh, tell=self._tell)
-        for place in complete:
-            self._keep_or_write(members[place])
-        left = [member.left() for member in members]
-        n_all, n_left = sum(len(m.costs) for m in members), sum(map(len, left))
-        if n_all > n_left:
-            self._tell(DoneBefore(n_all - n_left, n_all))
-        estimator = EstimatorOfAll(
-            [member.recipe for member in members], numbering.names, numbering.step
-        )
-        if n_left:
-            compile_here(self._engine, estimator, self._tell)
-        batches = batches_of_all(
-            left,
-            numbering,
-            target_cost=self._engine.batch_seconds,
-            n_workers=self._engine.n_workers,
-        )
-        run_batches(
-            self._engine,
-            batches,
-            journal,
-            load=load,
-            estimator=estimator,
-            progress=make_progress(batches, n_before=n_all - n_left, verbosity=verbosity),
-        )
+        complete = [member for member in members if not member.left()]
+        identity = Identity(tuple((member.name, dict(member.key)) for member in members))
+        bring_home_all(self._engine, journals, identity, self._folder, fresh=fresh, tell=self._tell)
+        for member in complete:
+            self._keep_or_write(member)
+        names = [member.name for member in members]
+        estimate(members, self._engine, journals, load, names, verbosity=verbosity, tell=self._tell)
         for place, error in load.broken.items():
             self._failed(members[place].name, error)
 
@@ -227,15 +147,7 @@ class Pool:
 
     def _write(self, member: Member) -> None:
         with self._answering(member.name):
-            results = write_study(
-                member.study,
-                member.open(),
-                member.journal,
-                checksums=member.checksums,
-                engine=self._engine,
-                started=self._started,
-                command=self._command,
-            )
+            results = member.write(self._engine, started=self._started, command=self._command)
             show_in_report(results, _named(member.name, self._tell))
             _note_written(member)
             self._done(member.name, results)
@@ -284,6 +196,14 @@ def _is_written(member: Member) -> bool:
         return False
     whole = REPORT in names and all((output / name).is_file() for name in names)
     return whole and latest >= member.journal.latest()
+
+
+def _open_again(data: StudyData, stamps: Mapping[Path, tuple[int, int]]) -> Dataset:
+    """Open the data, which have to be those that were checked."""
+    if _stamps(stamps) != stamps:
+        changed = next(path for path, stamp in stamps.items() if _stamp(path) != stamp)
+        raise InputError(f"{changed} was changed while the run worked on it: run again")
+    return data.open()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -12,8 +12,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pyhrf.analysis.earlier_runs import bring_home
 from pyhrf.analysis.prepare import check_fit, open_journal, prepare
-from pyhrf.analysis.work import LOG_FILE, StudyRun, keep_in_log, show_in_report, warnings_in
+from pyhrf.analysis.work import (
+    LOG_FILE,
+    Member,
+    estimate,
+    keep_in_log,
+    show_in_report,
+    warnings_in,
+)
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
@@ -21,6 +29,7 @@ from pyhrf.estimation import check_estimator, design_warnings
 from pyhrf.execution.engine import Engine
 from pyhrf.execution.engines import begin_anew, make_engine, tell_unfinished
 from pyhrf.execution.output_folder import folder_of_engine
+from pyhrf.execution.together import Journals
 from pyhrf.results import Results
 from pyhrf.study_data import Tell, open_files, study_data
 
@@ -158,8 +167,19 @@ def analyse(
             warnings_in(study.output / LOG_FILE),
         ):
             keep_in_log(prepared.warnings)
-            run = StudyRun(study, prepared, journal, chosen)
-            run.work(fresh=fresh, stop=stop_at_first_failure, verbosity=verbosity, tell=tell)
-            results = run.write(started=started, command=command or sys.argv)
+            dataset, estimator = prepared.dataset, prepared.estimator
+            member = Member.of(study, prepared, journal, estimator=estimator, open=lambda: dataset)
+            journals = Journals([journal])
+            bring_home(chosen, journals, dict(prepared.key), fresh=fresh)
+            estimate(
+                [member],
+                chosen,
+                journals,
+                lambda parcels: dataset.load([parcel.number for parcel in parcels]),
+                verbosity=verbosity,
+                tell=tell,
+                stop_at_first_failure=stop_at_first_failure,
+            )
+            results = member.write(chosen, started=started, command=command or sys.argv)
             show_in_report(results, tell)
             return results

@@ -18,11 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pyhrf.analysis.earlier_runs import LOCK
-from pyhrf.analysis.pool import Answer, Done, Pool, Said
-from pyhrf.analysis.work import (
-    LOG_FILE,
-    warnings_in,
-)
+from pyhrf.analysis.pool import Answer, Done, Pool
+from pyhrf.analysis.work import LOG_FILE, warnings_in
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
@@ -89,8 +86,7 @@ def analyse_all(
     studies = {name: study.with_absolute_paths() for name, study in studies.items()}
     _check_outputs(studies, Path(directory))
     settings = settings or load_settings()
-    said = Said(tell)
-    chosen = make_engine(engine, settings, tell=said, n_jobs=n_jobs)
+    chosen = make_engine(engine, settings, tell=tell, n_jobs=n_jobs)
     folder = _folder_of_run(Path(directory), studies)
     chosen.folder = folder / chosen.name
     with ExitStack() as stack:
@@ -110,7 +106,7 @@ def analyse_all(
         _allow_open_files(len(studies))
         for name, study in studies.items():
             pool.take(name, study, stack, fresh=fresh)
-        pool.work(said, fresh=fresh, verbosity=verbosity)
+        pool.work(fresh=fresh, verbosity=verbosity)
     return {name: pool.answer[name] for name in studies}
 
 

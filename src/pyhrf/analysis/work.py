@@ -1,12 +1,11 @@
-"""The work on a prepared study, and what is written of it."""
+"""The work on prepared studies, one or many, and what is written of each."""
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,14 +13,15 @@ from pathlib import Path
 
 from pyhrf.analysis.prepare import Prepared
 from pyhrf.config.study import Study
-from pyhrf.data import Estimator, ParcelEstimate
+from pyhrf.data import Estimator, ParcelEstimate, ParcelId
 from pyhrf.estimation import design_warnings, numerics_version
-from pyhrf.execution.batches import make_batches
-from pyhrf.execution.engine import Engine
+from pyhrf.execution.batches import study_by_study
+from pyhrf.execution.engine import Engine, Load
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.result_files import collected_log
-from pyhrf.execution.runner import Keeper, run_batches
+from pyhrf.execution.runner import Announcing, run_batches
+from pyhrf.execution.studies import Studies
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.notices import DoneBefore
 from pyhrf.results import Results, collect_provenance, write_provenance, write_results
@@ -35,32 +35,115 @@ _NOT_REACHED = "not reached: an earlier parcel failed and the run was to stop th
 _log = logging.getLogger(__name__)
 
 
-def bring_home(engine: Engine, journal: Keeper, key: object, *, fresh: bool) -> None:
-    """Keep what an engine on other machines finished in earlier runs and did not bring home.
+@dataclass(frozen=True)
+class Member:
+    """A study of a run, ready for work.
 
-    Parameters
+    Attributes
     ----------
-    engine : Engine
-    journal : Keeper
-    key : object
-        Everything that the results depend on, of what JSON can hold.
-    fresh : bool
-        Whether that is to be removed instead.
+    study : Study
+    journal : Journal
+        Held open.
+    key : mapping of str to str
+        Everything that the results depend on.
+    checksums : mapping of str to str
+        Of the input files, by path.
+    costs : mapping of int to float
+        Seconds of each parcel.
+    estimator : Estimator or str
+        Itself, or its packed recipe.
+    open : callable
+        Gives the data.
+    name : str
+        Where there are several, as the user reads it.
     """
-    if not engine.resumes:
-        return
-    # Work that continues elsewhere is found by the notes beside the journal, which move with it.
-    where = "" if engine.detaches else str(journal.directory)
-    results = engine.resume(json.dumps([where, key]), fresh=fresh)
-    done = journal.done() if results else set()
-    for result in results:
-        if not done.issuperset(result.batch.parcels):
-            journal.add(result)
-            done.update(result.batch.parcels)
+
+    study: Study
+    journal: Journal
+    key: Mapping[str, str]
+    checksums: Mapping[str, str]
+    costs: Mapping[int, float]
+    estimator: Estimator | str
+    open: Callable[[], Dataset]
+    name: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        study: Study,
+        prepared: Prepared,
+        journal: Journal,
+        *,
+        estimator: Estimator | str,
+        open: Callable[[], Dataset],  # noqa: A002 - it opens
+        name: str = "",
+    ) -> Member:
+        """Make it of a study that was prepared."""
+        cost, parcels = prepared.estimator.cost, prepared.dataset.parcels
+        costs = {number: cost(size) for number, size in parcels.items()}
+        return cls(study, journal, prepared.key, prepared.checksums, costs, estimator, open, name)
+
+    def left(self) -> dict[int, float]:
+        """Give the costs of the parcels that are to be done."""
+        done = self.journal.done()
+        return {number: cost for number, cost in self.costs.items() if number not in done}
+
+    def write(self, engine: Engine, *, started: datetime, command: Sequence[str]) -> Results:
+        """Write tables, maps and provenance from the journal.
+
+        Raises
+        ------
+        InputError
+            If something cannot be read or written.
+        """
+        return write_study(
+            self.study,
+            self.open(),
+            self.journal,
+            checksums=self.checksums,
+            engine=engine,
+            started=started,
+            command=command,
+        )
+
+
+def estimate(
+    members: Sequence[Member],
+    engine: Engine,
+    journals: Announcing,
+    load: Load,
+    names: Sequence[str] = (),
+    *,
+    verbosity: int,
+    tell: Tell,
+    stop_at_first_failure: bool = False,
+) -> None:
+    """Estimate the parcels of all studies that their journals lack, as one pool of work."""
+    studies = Studies([member.estimator for member in members], names)
+    left = {
+        ParcelId(place, number): cost
+        for place, member in enumerate(members)
+        for number, cost in member.left().items()
+    }
+    n_all = sum(len(member.costs) for member in members)
+    if len(left) < n_all:
+        tell(DoneBefore(n_all - len(left), n_all))
+    if left:
+        compile_here(engine, studies.estimator(0), tell)
+    batches = study_by_study(left, target_cost=engine.batch_seconds, n_workers=engine.n_workers)
+    run_batches(
+        engine,
+        batches,
+        journals,
+        load=load,
+        studies=studies,
+        progress=make_progress(batches, n_before=n_all - len(left), verbosity=verbosity),
+        stop_at_first_failure=stop_at_first_failure,
+    )
 
 
 def compile_here(engine: Engine, estimator: Estimator, tell: Tell) -> None:
-    """Compile before the work begins, if it is done in this process."""
+    """Compile before the work begins, if it is done in this process; all share what is compiled."""
     if engine.name in _HERE:
         slow = _said_if_slow("compiling the estimator, once on this machine", tell)
         with slow, collected_log(told=True) as logged:
@@ -129,51 +212,6 @@ def keep_in_log(warnings: Sequence[str], name: str = "") -> None:
         record = log.makeRecord(_log.name, logging.WARNING, "", 0, named, (), None)
         for file in files:
             file.handle(record)
-
-
-@dataclass(frozen=True)
-class StudyRun:
-    """The work on a prepared study, and what is written of it."""
-
-    study: Study
-    prepared: Prepared
-    journal: Journal
-    engine: Engine
-
-    def work(self, *, fresh: bool, stop: bool, verbosity: int, tell: Tell) -> None:
-        """Estimate the parcels that the journal lacks."""
-        dataset, estimator = self.prepared.dataset, self.prepared.estimator
-        bring_home(self.engine, self.journal, dict(self.prepared.key), fresh=fresh)
-        done = self.journal.done() & dataset.parcels.keys()
-        left = {n: estimator.cost(size) for n, size in dataset.parcels.items() if n not in done}
-        if done:
-            tell(DoneBefore(len(done), len(dataset.parcels)))
-        if left:
-            compile_here(self.engine, estimator, tell)
-        batches = make_batches(
-            left, target_cost=self.engine.batch_seconds, n_workers=self.engine.n_workers
-        )
-        run_batches(
-            self.engine,
-            batches,
-            self.journal,
-            load=dataset.load,
-            estimator=estimator,
-            progress=make_progress(batches, n_before=len(done), verbosity=verbosity),
-            stop_at_first_failure=stop,
-        )
-
-    def write(self, *, started: datetime, command: Sequence[str]) -> Results:
-        """Write tables, maps and provenance from the journal."""
-        return write_study(
-            self.study,
-            self.prepared.dataset,
-            self.journal,
-            checksums=self.prepared.checksums,
-            engine=self.engine,
-            started=started,
-            command=command,
-        )
 
 
 def write_study(

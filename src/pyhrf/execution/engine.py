@@ -1,7 +1,8 @@
 """What every engine is, and the piece of work that every engine does.
 
-An engine knows neither HRFs nor files: it is given batches of parcel numbers, a function that
-brings their data, and an estimator, and it yields the estimates as they become ready.
+An engine knows neither HRFs nor files: it is given batches of parcels of one study or several, a
+function that brings their data, and what estimates them, and it yields the estimates as they become
+ready.
 """
 
 from __future__ import annotations
@@ -9,17 +10,18 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from pyhrf.data import Estimator, Parcel, ParcelEstimate
+from pyhrf.data import Estimator, Parcel, ParcelEstimate, ParcelId
+from pyhrf.execution.studies import Studies
 
-Load = Callable[[Sequence[int]], list[Parcel]]
-"""Brings the parcels of the given numbers, in that order; may be called by several threads."""
+Load = Callable[[Sequence[ParcelId]], list[Parcel]]
+"""Brings parcels, in the given order; may be called by several threads."""
 
 _INTERNAL = "internal error: "
 _log = logging.getLogger(__name__)
@@ -33,14 +35,14 @@ class Batch:
     ----------
     number : int
         Place in the order of work, from 0.
-    parcels : tuple of int
-        Numbers of its parcels, ascending.
+    parcels : tuple of ParcelId
+        Its parcels, ascending.
     cost : float
         Seconds that the work is expected to take, roughly.
     """
 
     number: int
-    parcels: tuple[int, ...]
+    parcels: tuple[ParcelId, ...]
     cost: float
 
 
@@ -64,6 +66,14 @@ class BatchResult:
     estimates: list[ParcelEstimate]
     host: str
     seconds: float
+
+    def cut_to(self, parcels: Collection[ParcelId]) -> BatchResult:
+        """Give the part of it that is of some parcels, with their share of cost and seconds."""
+        pairs = zip(self.batch.parcels, self.estimates, strict=True)
+        kept = {parcel: estimate for parcel, estimate in pairs if parcel in parcels}
+        share = len(kept) / len(self.estimates)
+        batch = replace(self.batch, parcels=tuple(kept), cost=self.batch.cost * share)
+        return BatchResult(batch, list(kept.values()), self.host, self.seconds * share)
 
 
 class Engine(Protocol):
@@ -124,7 +134,7 @@ class Engine(Protocol):
         return False
 
     def run(
-        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+        self, batches: Sequence[Batch], *, load: Load, studies: Studies
     ) -> Generator[BatchResult, None, None]:
         """Work on batches in the given order and yield each result as soon as it is there.
 
@@ -139,9 +149,10 @@ class Engine(Protocol):
         batches : sequence of Batch
             What to do.
         load : callable
-            Brings parcels by number; it is called in this process, by any thread.
-        estimator : Estimator
-            Called by several threads at once; engines on other machines send its recipe.
+            Brings parcels; it is called in this process, by any thread.
+        studies : Studies
+            Their estimators, called by several threads at once; engines on other machines send
+            their recipes.
 
         Yields
         ------
@@ -157,7 +168,7 @@ def is_internal_error(estimate: ParcelEstimate) -> bool:
 
 
 def work_batch(
-    batch: Batch, load: Load, estimator: Estimator, *, stop: Callable[[], bool] = lambda: False
+    batch: Batch, load: Load, studies: Studies, *, stop: Callable[[], bool] = lambda: False
 ) -> BatchResult:
     """Load the parcels of a batch and estimate one after the other.
 
@@ -167,9 +178,9 @@ def work_batch(
         What to do.
     load : callable
         Brings the parcels; its errors are not caught.
-    estimator : Estimator
-        An exception that it raises becomes a ``failed`` estimate of that parcel, with the
-        traceback in the log; the other parcels are not affected.
+    studies : Studies
+        An exception that an estimator raises becomes a ``failed`` estimate of that parcel, with
+        the traceback in the log; the other parcels are not affected.
     stop : callable
         Asked before each parcel; when true, the parcels that are left are not worked on.
 
@@ -179,14 +190,18 @@ def work_batch(
         With ``batch`` cut down to what was done.
     """
     parcels = load(batch.parcels)
-    if [parcel.number for parcel in parcels] != list(batch.parcels):
-        raise RuntimeError(f"other parcels were loaded than {batch.parcels}")
+    if [parcel.number for parcel in parcels] != [number for _, number in batch.parcels]:
+        raise RuntimeError(f"other parcels were loaded than {', '.join(map(str, batch.parcels))}")
     start = time.perf_counter()
     estimates: list[ParcelEstimate] = []
-    for parcel in parcels:
+    for (study, _), parcel in zip(batch.parcels, parcels, strict=True):
         if stop():
             break
-        estimates.append(estimate_parcel(parcel, estimator))
+        if parcel.positions.size == 0:  # what `Loads` gives of a study that cannot be read
+            nothing = ParcelEstimate(parcel.number, "failed", "no data", parcel.positions)
+            estimates.append(nothing)
+            continue
+        estimates.append(_estimate(parcel, studies.estimator(study), studies.named(study)))
     seconds = time.perf_counter() - start
     if len(estimates) < len(parcels):
         cost = batch.cost * len(estimates) / len(parcels)
@@ -201,15 +216,14 @@ def failed_internally(parcel: Parcel, reason: str) -> ParcelEstimate:
     return ParcelEstimate(parcel.number, "failed", text, positions)
 
 
-def estimate_parcel(parcel: Parcel, estimator: Estimator, *, of: str = "") -> ParcelEstimate:
+def _estimate(parcel: Parcel, estimator: Estimator, of: str) -> ParcelEstimate:
     """Estimate a parcel; what the estimator raises becomes a failed estimate, told in the log."""
     try:
         estimate = estimator.fit_parcel(parcel)
         if estimate.parcel != parcel.number:
             raise RuntimeError(f"the estimator answered for parcel {estimate.parcel}")
     except Exception as error:
-        where = f"parcel {parcel.number}{f' of {of}' if of else ''}"
-        _log.exception("%s: the estimator %s failed", where, estimator.name)
+        _log.exception("parcel %s%s: the estimator %s failed", parcel.number, of, estimator.name)
         text = f"{type(error).__name__}: {error} (traceback in the log)"
         return failed_internally(parcel, text)
     return estimate

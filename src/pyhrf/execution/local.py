@@ -15,9 +15,9 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from queue import Empty, SimpleQueue
 
-from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
 from pyhrf.execution.engine import Batch, BatchResult, Engine, Load, work_batch
+from pyhrf.execution.studies import Studies
 
 _GRACE = 2.0
 """Seconds that an interrupted run waits for the parcels that are being estimated."""
@@ -49,7 +49,7 @@ class LocalEngine(Engine):
         self._niceness = niceness
 
     def run(
-        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+        self, batches: Sequence[Batch], *, load: Load, studies: Studies
     ) -> Generator[BatchResult, None, None]:
         """Work on the batches; see `pyhrf.execution.engine.Engine.run`.
 
@@ -62,7 +62,7 @@ class LocalEngine(Engine):
         # as long as a parcel takes.
         interval = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        pool = _Threads(load, estimator, self._niceness)
+        pool = _Threads(load, studies, self._niceness)
         with single_blas_thread():
             try:
                 for batch in islice(waiting, 2 * self.n_workers):
@@ -89,8 +89,8 @@ class _Threads:
     though a parcel may still take minutes.
     """
 
-    def __init__(self, load: Load, estimator: Estimator, niceness: int) -> None:
-        self._load, self._estimator, self._niceness = load, estimator, niceness
+    def __init__(self, load: Load, studies: Studies, niceness: int) -> None:
+        self._load, self._studies, self._niceness = load, studies, niceness
         self._todo: SimpleQueue[Batch | None] = SimpleQueue()
         # A signal may come between any two steps here: a result stays until it was taken.
         self._done: deque[BatchResult | BaseException | None] = deque()
@@ -155,6 +155,6 @@ class _Threads:
         if self._stopping.is_set():
             return None
         try:
-            return work_batch(batch, self._load, self._estimator, stop=self._stopping.is_set)
+            return work_batch(batch, self._load, self._studies, stop=self._stopping.is_set)
         except BaseException as error:
             return error

@@ -18,7 +18,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.data import Parcel, ParcelEstimate, Status
+from pyhrf.data import Parcel, ParcelEstimate, ParcelId, Status
 from pyhrf.files import regular_file
 
 About = dict[str, str | int | float]
@@ -199,12 +199,12 @@ def _unpack(blob: bytes) -> tuple[list[ParcelEstimate], About]:
     return estimates, index["about"]
 
 
-def pack_parcels(parcels: Sequence[Parcel]) -> bytes:
+def pack_parcels(parcels: Mapping[ParcelId, Parcel]) -> bytes:
     """Turn parcels into the bytes of an npz file, for a worker on another machine.
 
     Parameters
     ----------
-    parcels : sequence of Parcel
+    parcels : mapping of ParcelId to Parcel
         In the order in which `unpack_parcels` returns them.
 
     Returns
@@ -212,9 +212,9 @@ def pack_parcels(parcels: Sequence[Parcel]) -> bytes:
     bytes
         Readable by `numpy.load` with ``allow_pickle=False``.
     """
-    numbers = np.array([parcel.number for parcel in parcels], dtype=np.int64)
-    members: dict[str, NDArray[Any]] = {"numbers": numbers}
-    for i, parcel in enumerate(parcels):
+    studies, numbers = np.array(list(parcels), dtype=np.int64).reshape(-1, 2).T
+    members: dict[str, NDArray[Any]] = {"numbers": numbers, "studies": studies}
+    for i, parcel in enumerate(parcels.values()):
         for name in _ARRAYS_OF_PARCEL:
             # The order in memory has to arrive too: sums over another order round differently.
             array = getattr(parcel, name)
@@ -224,7 +224,7 @@ def pack_parcels(parcels: Sequence[Parcel]) -> bytes:
     return _to_npz(members)
 
 
-def unpack_parcels(blob: bytes) -> list[Parcel]:
+def unpack_parcels(blob: bytes) -> dict[ParcelId, Parcel]:
     """Read back what `pack_parcels` made.
 
     Parameters
@@ -234,7 +234,7 @@ def unpack_parcels(blob: bytes) -> list[Parcel]:
 
     Returns
     -------
-    list of Parcel
+    dict of ParcelId to Parcel
         With the same values, dtypes and order in memory.
 
     Raises
@@ -244,10 +244,15 @@ def unpack_parcels(blob: bytes) -> list[Parcel]:
     """
     try:
         with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
-            return [
-                Parcel(number, *(archive[f"{name}{i}"] for name in _ARRAYS_OF_PARCEL))
-                for i, number in enumerate(archive["numbers"].tolist())
-            ]
+            numbers = archive["numbers"]
+            studies = archive.get("studies", np.zeros_like(numbers))  # older versions knew one
+            ids = map(ParcelId, studies.tolist(), numbers.tolist())
+            return {
+                parcel: Parcel(
+                    parcel.number, *(archive[f"{name}{i}"] for name in _ARRAYS_OF_PARCEL)
+                )
+                for i, parcel in enumerate(ids)
+            }
     except Exception as error:
         raise ValueError(f"not a whole file of parcels ({type(error).__name__}: {error})") from (
             error

@@ -8,13 +8,14 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pyhrf.data import ParcelEstimate, ParcelId
 from pyhrf.execution.engine import Batch, BatchResult
-from pyhrf.execution.packing import About, unpack_estimates
+from pyhrf.execution.packing import About, pack_estimates, unpack_estimates
 
 _log = logging.getLogger(__name__)
 
 
-def file_of_batch(parcels: Sequence[int], *, prefix: str = "batch") -> str:
+def file_of_batch(parcels: Sequence[ParcelId], *, prefix: str = "batch") -> str:
     """Name the file of a batch by its parcels, so that every run finds the same name."""
     digest = hashlib.sha256(",".join(map(str, parcels)).encode()).hexdigest()[:16]
     return f"{prefix}-{parcels[0]}-{digest}.npz"
@@ -54,10 +55,29 @@ class Logged:
         self.faults.clear()
 
 
+def pack_result(result: BatchResult, digest: str, said: About | None = None) -> bytes:
+    """Turn a result into the bytes of a file.
+
+    Parameters
+    ----------
+    result : BatchResult
+    digest : str
+        Of all that it depends on.
+    said : About, optional
+        What was logged meanwhile, from `Logged.about`.
+    """
+    about: About = {"study": digest, "host": result.host, "seconds": result.seconds}
+    about.update(said or {})
+    studies = [parcel.study for parcel in result.batch.parcels]
+    if any(studies):
+        about["studies"] = " ".join(map(str, studies))
+    return pack_estimates(result.estimates, about=about)
+
+
 def unpack_result(
-    blob: bytes, study: str, *, tell: Callable[[str], object] = _log.warning
+    blob: bytes, digest: str, *, tell: Callable[[str], object] = _log.warning
 ) -> BatchResult | None:
-    """Read the file of a batch; None if it is of another study.
+    """Read what `pack_result` made; None if it depends on something else.
 
     Raises
     ------
@@ -65,12 +85,26 @@ def unpack_result(
         If it is damaged, or not there in full.
     """
     estimates, about = unpack_estimates(blob)
-    if about.get("study") != study or not estimates:
+    if about.get("study") != digest or not estimates:
         return None
-    host = str(about["host"])
     Logged.tell(about, tell)
-    batch = Batch(0, tuple(estimate.parcel for estimate in estimates), 0.0)
-    return BatchResult(batch, estimates, host, float(about["seconds"]))
+    parcels = parcels_of(estimates, about)
+    return BatchResult(
+        Batch(0, parcels, 0.0), estimates, str(about["host"]), float(about["seconds"])
+    )
+
+
+def parcels_of(estimates: Sequence[ParcelEstimate], about: About) -> tuple[ParcelId, ...]:
+    """Tell of which parcels the estimates of a file are.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    studies = str(about.get("studies", "0 " * len(estimates))).split()
+    pairs = zip(studies, estimates, strict=True)
+    return tuple(ParcelId(int(study), estimate.parcel) for study, estimate in pairs)
 
 
 @contextlib.contextmanager

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pyhrf.data import Estimator
+from pyhrf.data import ParcelId
 from pyhrf.errors import EngineError, InputError, PyhrfError, counted
 from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
 from pyhrf.execution.progress import Progress, SilentProgress
 from pyhrf.execution.run_state import ENDED, FAILED, HEARTBEAT, INTERRUPTED, RunState
+from pyhrf.execution.studies import Studies
 from pyhrf.wording import named
 
 _NEWS_SECONDS = 0.5
@@ -26,11 +27,11 @@ Results = Generator[BatchResult, None, None]
 
 
 class Keeper(Protocol):
-    """Where results are kept: a `pyhrf.execution.journal.Journal`, or those of many studies."""
+    """Where results are kept: `pyhrf.execution.together.Journals`."""
 
     directory: Path
 
-    def done(self) -> set[int]:
+    def done(self) -> set[ParcelId]:
         """Parcels that need no more work."""
         ...
 
@@ -79,7 +80,7 @@ def run_batches(
     journal: Announcing,
     *,
     load: Load,
-    estimator: Estimator,
+    studies: Studies,
     progress: Progress | None = None,
     stop_at_first_failure: bool = False,
 ) -> Outcome:
@@ -97,9 +98,9 @@ def run_batches(
     journal : Announcing
         Where results are kept.
     load : callable
-        Brings parcels by number.
-    estimator : Estimator
-        What is done with each parcel.
+        Brings parcels.
+    studies : Studies
+        Their estimators and names.
     progress : Progress, optional
         Shows how far the run is; nothing is shown without.
     stop_at_first_failure : bool
@@ -119,21 +120,21 @@ def run_batches(
     InputError
         If data cannot be loaded, or the journal cannot be written.
     """
-    wanted = {number for batch in batches for number in batch.parcels}
-    done: set[int] = set()
+    wanted = {parcel for batch in batches for parcel in batch.parcels}
+    done: set[ParcelId] = set()
     n_failed = 0
     start = time.monotonic()
     progress = progress or SilentProgress()
-    results = engine.run(batches, load=load, estimator=estimator)
+    results = engine.run(batches, load=load, studies=studies)
     announcer = _Announcer(engine, journal, wanted)
     try:
         with announcer, progress, _stop_signals() as signals:
             for result in _each(results, signals):
-                if done.issuperset(e.parcel for e in result.estimates):
+                if done.issuperset(result.batch.parcels):
                     continue  # an interrupted engine may give its last result again
                 journal.add(result)
                 failed = [e for e in result.estimates if e.status == "failed"]
-                done.update(e.parcel for e in result.estimates)
+                done.update(result.batch.parcels)
                 n_failed += len(failed)
                 progress.advance(result.batch, n_failed=len(failed))
                 if failed and stop_at_first_failure:
@@ -178,7 +179,7 @@ def _how_to_resume(engine: Engine, journal: Announcing, *, n_left: int) -> str:
 class _Announcer:
     """Says beside the journal that a run is running, how it ended, and what the engine tells."""
 
-    def __init__(self, engine: Engine, journal: Announcing, wanted: set[int]) -> None:
+    def __init__(self, engine: Engine, journal: Announcing, wanted: set[ParcelId]) -> None:
         self._engine, self._journal = engine, journal
         before = journal.done()
         self._state = RunState(engine.name, engine.n_workers, len(before | wanted), len(before))

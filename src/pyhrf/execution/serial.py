@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
 from pyhrf.execution.engine import Batch, BatchResult, Engine, Load, work_batch
+from pyhrf.execution.studies import Studies
 
 
 class SerialEngine(Engine):
@@ -18,9 +18,9 @@ class SerialEngine(Engine):
         self.batch_seconds = 1.0
 
     def run(
-        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+        self, batches: Sequence[Batch], *, load: Load, studies: Studies
     ) -> Generator[BatchResult, None, None]:
         """Work on the batches in order; see `pyhrf.execution.engine.Engine.run`."""
         with single_blas_thread():
             for batch in batches:
-                yield work_batch(batch, load, estimator)
+                yield work_batch(batch, load, studies)

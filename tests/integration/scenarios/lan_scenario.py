@@ -19,6 +19,7 @@ from pathlib import Path
 from sleeper import Compiled, Sleeper, fetch, loader, outcome, telling
 
 from pyhrf.config.settings import load_settings
+from pyhrf.data import ParcelId
 from pyhrf.execution.engine import Batch, Engine
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.lan import host
@@ -26,6 +27,8 @@ from pyhrf.execution.lan.engine import LanEngine
 from pyhrf.execution.output_folder import folder_of_engine
 from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.runner import Interrupted, run_batches
+from pyhrf.execution.studies import Studies
+from pyhrf.execution.together import Journals
 
 
 class Stopwatch:
@@ -77,10 +80,11 @@ def main() -> int:
     with Journal(options.out, {"scenario": str(options.scans)}) as journal:
         fetched = fetch(engine, journal, f"{options.scans} {options.out}", fresh=options.fresh)
         left = [n for n in range(1, options.batches + 1) if n not in journal.done()]
-        batches = [Batch(i, (number,), options.seconds) for i, number in enumerate(left)]
+        batches = [Batch(i, (ParcelId(0, n),), options.seconds) for i, n in enumerate(left)]
+        studies = Studies([estimator])
         try:
             run_batches(
-                engine, batches, journal, load=load, estimator=estimator, progress=stopwatch
+                engine, batches, Journals([journal]), load=load, studies=studies, progress=stopwatch
             )
         except Interrupted as interruption:
             tell(str(interruption))

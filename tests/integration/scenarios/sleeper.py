@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pyhrf.data import Estimator, Parcel, ParcelEstimate
+from pyhrf.data import Estimator, Parcel, ParcelEstimate, ParcelId
 from pyhrf.execution.engine import Engine
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.packing import pack_estimates
+from pyhrf.execution.together import Journals
 
-Load = Callable[[Sequence[int]], list[Parcel]]
+Load = Callable[[Sequence[ParcelId]], list[Parcel]]
 
 
 class Sleeper(Estimator):
@@ -58,7 +59,7 @@ class Compiled(Sleeper):
 def loader(n_scans: int) -> Load:
     """Give what makes parcels: their values follow from their numbers."""
 
-    def load(numbers: Sequence[int]) -> list[Parcel]:
+    def load(parcels: Sequence[ParcelId]) -> list[Parcel]:
         return [
             Parcel(
                 number,
@@ -66,7 +67,7 @@ def loader(n_scans: int) -> Load:
                 np.array([[0, 1]], dtype=np.int32),
                 np.arange(10) + 10 * number,
             )
-            for number in numbers
+            for _, number in parcels
         ]
 
     return load
@@ -83,10 +84,10 @@ def telling(begin: float) -> Callable[[str], None]:
 
 def fetch(engine: Engine, journal: Journal, study: str, *, fresh: bool = False) -> dict[str, int]:
     """Keep what an earlier run did not bring home; tell how much that was."""
-    n_before = len(journal.done())
+    journals, n_before = Journals([journal]), len(journal.done())
     for result in engine.resume(study, fresh=fresh):
-        if not journal.done().issuperset(result.batch.parcels):
-            journal.add(result)
+        if not journals.done().issuperset(result.batch.parcels):
+            journals.add(result)
     return {"n_before": n_before, "n_fetched": len(journal.done()) - n_before}
 
 
@@ -94,7 +95,7 @@ def outcome(journal: Journal, load: Load) -> dict[str, object]:
     """Tell what is in the journal, and whether it has the bytes that it should have."""
     found = journal.estimates()
     ok = [number for number, estimate in found.items() if estimate.status == "ok"]
-    expected = [Sleeper(0).fit_parcel(load([number])[0]) for number in ok]
+    expected = [Sleeper(0).fit_parcel(load([ParcelId(0, number)])[0]) for number in ok]
     return {
         "n_found": len(found),
         "failed": {n: e.reason for n, e in found.items() if e.status != "ok"},

@@ -15,12 +15,15 @@ from pathlib import Path
 from sleeper import Sleeper, fetch, loader, outcome, telling
 
 from pyhrf.config.settings import load_settings
+from pyhrf.data import ParcelId
 from pyhrf.errors import PyhrfError
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.output_folder import folder_of_engine, held
 from pyhrf.execution.runner import Interrupted, run_batches
 from pyhrf.execution.soma.engine import SomaEngine
+from pyhrf.execution.studies import Studies
+from pyhrf.execution.together import Journals
 
 
 def main() -> int:
@@ -43,10 +46,12 @@ def main() -> int:
     estimator = Sleeper(options.seconds, options.killer, options.log)
     with Journal(options.out, {}) as journal:
         fetched = fetch(engine, journal, f"sleeper {options.out}")
-        left = [n for n in range(1, options.parcels + 1) if n not in journal.done()]
+        left = [ParcelId(0, n) for n in range(1, options.parcels + 1) if n not in journal.done()]
         batches = make_batches(dict.fromkeys(left, 1.0), target_cost=1.0)
         try:
-            run_batches(engine, batches, journal, load=load, estimator=estimator)
+            run_batches(
+                engine, batches, Journals([journal]), load=load, studies=Studies([estimator])
+            )
         except PyhrfError as error:
             tell(str(error))
             return 130 if isinstance(error, Interrupted) else 1

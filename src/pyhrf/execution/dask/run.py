@@ -23,8 +23,8 @@ from pyhrf.execution.dask.worker import Job
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.news import TellOnce
 from pyhrf.execution.packing import pack_parcels, unpack_estimates
-from pyhrf.execution.result_files import Logged, file_of_batch
-from pyhrf.notices import OfParcels
+from pyhrf.execution.result_files import Logged, file_of_batch, parcels_of
+from pyhrf.execution.studies import Studies
 
 _BATCHES_PER_SLOT = 2
 _MAX_BYTES = 256 * 2**20
@@ -46,6 +46,8 @@ class DaskRun:
         With what, in this order.
     load : callable
         Brings parcels.
+    studies : Studies
+        Theirs.
     tell : callable
         Told what the user should know.
 
@@ -65,10 +67,17 @@ class DaskRun:
     """Of this machine, at which workers join."""
 
     def __init__(
-        self, job: Job, batches: Sequence[Batch], *, load: Load, tell: Callable[[str], object]
+        self,
+        job: Job,
+        batches: Sequence[Batch],
+        *,
+        load: Load,
+        studies: Studies,
+        tell: Callable[[str], object],
     ) -> None:
         self.results: SimpleQueue[BatchResult | BaseException | None] = SimpleQueue()
         self._job, self._batches, self._load, self._tell = job, batches, load, tell
+        self._studies = studies
         self._tell_once = TellOnce(tell)
         self._thread = threading.Thread(target=self._run, name=self.thread_name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -217,7 +226,9 @@ class DaskRun:
         await self._changed.wait()
 
     async def _pack(self, batch: Batch) -> bytes:
-        return await asyncio.to_thread(lambda: pack_parcels(self._load(batch.parcels)))
+        return await asyncio.to_thread(
+            lambda: pack_parcels(dict(zip(batch.parcels, self._load(batch.parcels), strict=True)))
+        )
 
     def _send(self, pool: WorkerPool, batch: Batch, blob: bytes, *, attempt: int = 1) -> None:
         self._n_bytes += len(blob)
@@ -246,7 +257,7 @@ class DaskRun:
     def _put(self, batch: Batch, packed: bytes) -> None:
         """Pass a result on, and what was logged where it was made."""
         estimates, about = unpack_estimates(packed)
-        if [estimate.parcel for estimate in estimates] != list(batch.parcels):
+        if parcels_of(estimates, about) != batch.parcels:
             raise RuntimeError("the worker answered for other parcels")
         host = str(about["host"])
         Logged.tell(about, self._tell_once)
@@ -259,14 +270,14 @@ class DaskRun:
         if n_parcels == 1 and attempt == _ATTEMPTS:
             (parcel,) = await asyncio.to_thread(self._load, batch.parcels)
             estimate = failed_internally(parcel, reason)
-            self._tell(OfParcels([parcel.number], f" is given up: {reason}"))
+            self._tell(f"{self._studies.parcels(batch.parcels)} is given up: {reason}")
             self.results.put(BatchResult(batch, [estimate], platform.node(), 0.0))
             return
-        self._tell(OfParcels(batch.parcels, f": {reason}; trying again"))
+        self._tell(f"{self._studies.parcels(batch.parcels)}: {reason}; trying again")
         self._n_under_way += n_parcels - 1
         attempt = attempt + 1 if n_parcels == 1 else 1
-        for number in batch.parcels:
-            single = replace(batch, parcels=(number,), cost=batch.cost / n_parcels)
+        for each in batch.parcels:
+            single = replace(batch, parcels=(each,), cost=batch.cost / n_parcels)
             self._send(pool, single, await self._pack(single), attempt=attempt)
 
 

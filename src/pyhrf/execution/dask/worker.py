@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.worker import Worker
 
-from pyhrf.data import Estimator
 from pyhrf.execution.blas import single_blas_thread
 from pyhrf.execution.compiling import compile_in_turn
 from pyhrf.execution.engine import Batch, work_batch
-from pyhrf.execution.packing import About, pack_estimates, unpack_parcels
-from pyhrf.execution.recipe import from_recipe
-from pyhrf.execution.result_files import collected_log, file_of_batch
+from pyhrf.execution.packing import unpack_parcels
+from pyhrf.execution.result_files import collected_log, file_of_batch, pack_result
+from pyhrf.execution.studies import Studies
 from pyhrf.files import why_unwritable, write_whole
 
 
@@ -26,17 +25,17 @@ class Job:
 
     Attributes
     ----------
-    recipe : bytes
-        Of the estimator: what cannot be read is to fail a batch, where the reason can be told,
-        and not the worker.
-    study : str
-        What results depend on, as a digest.
+    studies : bytes
+        From `Studies.to_json`: what cannot be read is to fail a batch, where the reason can be
+        told, and not the worker.
+    digest : str
+        Of what results depend on.
     folder : str or None
         Where finished batches are kept on the host.
     """
 
-    recipe: bytes
-    study: str
+    studies: bytes
+    digest: str
     folder: str | None
 
 
@@ -45,22 +44,22 @@ class _Ready:
 
     def __init__(self) -> None:
         self.job: Job | None = None
-        self._estimator: Estimator | None = None
+        self._studies: Studies | None = None
         self._lock = threading.Lock()
 
     def set(self, job: Job) -> None:
-        self.job, self._estimator = job, None
+        self.job, self._studies = job, None
 
-    def get(self) -> tuple[Job, Estimator]:
+    def get(self) -> tuple[Job, Studies]:
         with self._lock:
             if self.job is None:
                 raise RuntimeError("the worker was not told what to estimate")
-            if self._estimator is None:
-                estimator = from_recipe(self.job.recipe)
+            if self._studies is None:
+                studies = Studies.from_json(self.job.studies)
                 lock = Path(get_worker().local_directory).parent / "compile.lock"
-                compile_in_turn(estimator, lock)
-                self._estimator = estimator
-            return self.job, self._estimator
+                compile_in_turn(studies.estimator(0), lock)
+                self._studies = studies
+            return self.job, self._studies
 
 
 _ready = _Ready()
@@ -90,24 +89,20 @@ def work(blob: bytes) -> bytes:
     Returns
     -------
     bytes
-        Of `pyhrf.execution.packing.pack_estimates`; ``about`` holds ``study``, ``host``,
-        ``seconds``, and ``notes`` and ``log`` if something was logged.
+        Of `pyhrf.execution.result_files.pack_result`, with ``notes`` and ``log`` if something
+        was logged.
     """
     parcels = unpack_parcels(blob)
-    batch = Batch(0, tuple(parcel.number for parcel in parcels), 0.0)
+    batch = Batch(0, tuple(parcels), 0.0)
     with single_blas_thread(), collected_log() as logged:
-        job, estimator = _ready.get()
-        result = work_batch(batch, lambda _: parcels, estimator)
-    about: About = {
-        "study": job.study,
-        "host": host_of_worker(get_worker().name),
-        "seconds": result.seconds,
-    }
-    packed = pack_estimates(result.estimates, about=about)
+        job, studies = _ready.get()
+        result = work_batch(batch, lambda _: list(parcels.values()), studies)
+    result = replace(result, host=host_of_worker(get_worker().name))
+    packed = pack_result(result, job.digest)
     if job.folder is not None:
         logged.notes += _keep(Path(job.folder).expanduser() / file_of_batch(batch.parcels), packed)
     if said := logged.about():
-        packed = pack_estimates(result.estimates, about={**about, **said})
+        packed = pack_result(result, job.digest, said)
     return packed
 
 

@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 
 from pyhrf.config.settings import LanSettings
-from pyhrf.data import Estimator
 from pyhrf.errors import ConfigError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
 from pyhrf.execution.news import RemoteEngine
-from pyhrf.execution.recipe import to_recipe
+from pyhrf.execution.studies import Studies
 
 
 class LanEngine(RemoteEngine):
@@ -79,7 +78,7 @@ class LanEngine(RemoteEngine):
             remove(list(hosts), user=self._settings.user, folder=self._folder, tell=self._tell)
 
     def run(
-        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+        self, batches: Sequence[Batch], *, load: Load, studies: Studies
     ) -> Generator[BatchResult, None, None]:
         """Work on the batches; see `pyhrf.execution.engine.Engine.run`.
 
@@ -95,6 +94,8 @@ class LanEngine(RemoteEngine):
         from pyhrf.execution.dask.worker import Job
         from pyhrf.execution.lan.run import LanRun
 
-        job = Job(to_recipe(estimator), self._study, self._folder)
-        run = LanRun(job, batches, settings=self._settings, load=load, tell=self._tell)
+        job = Job(studies.to_json(), self._study, self._folder)
+        run = LanRun(
+            job, batches, settings=self._settings, load=load, studies=studies, tell=self._tell
+        )
         yield from results_of(run)

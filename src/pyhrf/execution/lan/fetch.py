@@ -6,13 +6,14 @@ import asyncio
 import posixpath
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatch
 
 import asyncssh
 
+from pyhrf.data import ParcelId
 from pyhrf.errors import counted
-from pyhrf.execution.engine import Batch, BatchResult, is_internal_error
+from pyhrf.execution.engine import BatchResult, is_internal_error
 from pyhrf.execution.result_files import unpack_result
 from pyhrf.execution.ssh.connection import connect, hang_up
 from pyhrf.execution.ssh.refusals import HostError
@@ -100,7 +101,7 @@ def fetch(
 async def _fetch(
     hosts: Sequence[str], user: str | None, folder: str, study: str, tell: Callable[[str], object]
 ) -> list[BatchResult]:
-    results: dict[tuple[int, ...], BatchResult] = {}
+    results: dict[tuple[ParcelId, ...], BatchResult] = {}
     async with AsyncExitStack() as stack:
         opened = await asyncio.gather(
             *(stack.enter_async_context(_open(host, user, folder)) for host in hosts),
@@ -207,7 +208,6 @@ def _result(blob: bytes, study: str) -> BatchResult | None:
         return None
     if result is None:
         return None
-    estimates = [each for each in result.estimates if not is_internal_error(each)]
-    parcels = tuple(each.parcel for each in estimates)
-    kept = replace(result, batch=Batch(0, parcels, 0.0), estimates=estimates)
-    return kept if estimates else None
+    pairs = zip(result.batch.parcels, result.estimates, strict=True)
+    kept = [parcel for parcel, estimate in pairs if not is_internal_error(estimate)]
+    return result.cut_to(kept) if kept else None

@@ -14,6 +14,7 @@ from pyhrf.execution.dask.run import DaskRun
 from pyhrf.execution.dask.worker import Job, host_of_worker
 from pyhrf.execution.engine import Batch, Load
 from pyhrf.execution.lan.host import Host, Rendezvous
+from pyhrf.execution.studies import Studies
 from pyhrf.wording import named
 
 _PATIENCE = 120.0
@@ -32,9 +33,10 @@ class LanRun(DaskRun):
         *,
         settings: LanSettings,
         load: Load,
+        studies: Studies,
         tell: Callable[[str], object],
     ) -> None:
-        super().__init__(job, batches, load=load, tell=tell)
+        super().__init__(job, batches, load=load, studies=studies, tell=tell)
         self._settings = settings
         self._begun = False
         self._at_start: list[str] = []

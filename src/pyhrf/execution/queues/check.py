@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from pyhrf.config.settings import QueueSettings
-from pyhrf.data import Estimator, Parcel, ParcelEstimate
+from pyhrf.data import Estimator, Parcel, ParcelEstimate, ParcelId
 from pyhrf.errors import EngineError, PyhrfError
 from pyhrf.execution.check_steps import Check, Step, check_extra, go_through
 from pyhrf.execution.engine import Batch
@@ -24,6 +24,7 @@ from pyhrf.execution.queues.engine import QueueEngine
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.execution.ssh.host_folder import cache_problem
 from pyhrf.execution.ssh.shells import LocalShell
+from pyhrf.execution.studies import Studies
 from pyhrf.files import try_writing, why_unwritable
 from pyhrf.notices import Lost
 from pyhrf.wording import named
@@ -160,11 +161,11 @@ class _QueueVisit:
         return bool(states) and set(states) <= {"waiting", "suspended"}
 
     def _work_on_nothing(self, settings: QueueSettings, folder: Path, said: list[str]) -> None:
-        batch = Batch(0, (1,), 0.01)
+        batch = Batch(0, (ParcelId(0, 1),), 0.01)
         try:
             engine = self._engine = QueueEngine(self._name, settings, tell=said.append)
             engine.folder = folder
-            for _ in engine.run([batch], load=_load, estimator=TrialEstimator()):
+            for _ in engine.run([batch], load=_load, studies=Studies([TrialEstimator()])):
                 pass
         except PyhrfError as error:
             # its cure may name a log, which is gone by then; the folder was of this check alone
@@ -172,10 +173,10 @@ class _QueueVisit:
             raise EngineError(cause, "") from error
 
 
-def _load(numbers: Sequence[int]) -> list[Parcel]:
+def _load(parcels: Sequence[ParcelId]) -> list[Parcel]:
     """Make parcels of which nothing is to be found out."""
     bold, edges = np.zeros((1, 1), np.float32), np.zeros((0, 2), np.int32)
-    return [Parcel(number, bold, edges, np.zeros(1, np.int64)) for number in numbers]
+    return [Parcel(parcel.number, bold, edges, np.zeros(1, np.int64)) for parcel in parcels]
 
 
 @contextmanager

@@ -10,14 +10,13 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from pyhrf.config.settings import QueueSettings
-from pyhrf.data import Estimator
 from pyhrf.errors import EngineError
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
 from pyhrf.execution.news import RemoteEngine
 from pyhrf.execution.queues.folder import QueueFolder, check_plain
 from pyhrf.execution.queues.schedulers import SCHEDULERS
-from pyhrf.execution.recipe import to_recipe
+from pyhrf.execution.studies import Studies
 from pyhrf.wording import named
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class QueueEngine(RemoteEngine):
                 )
 
     def run(
-        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+        self, batches: Sequence[Batch], *, load: Load, studies: Studies
     ) -> Generator[BatchResult, None, None]:
         """Work on the batches; see `pyhrf.execution.engine.Engine.run`.
 
@@ -111,7 +110,7 @@ class QueueEngine(RemoteEngine):
             asyncio.run(self._clear_up(folder, jobs))
             return
         self._run = QueueRun(
-            Job(to_recipe(estimator), "", None),
+            Job(studies.to_json(), "", None),
             batches,
             scheduler=self._scheduler,
             queue=jobs,
@@ -119,6 +118,7 @@ class QueueEngine(RemoteEngine):
             n_workers=self._n_cores,
             folder=folder,
             load=load,
+            studies=studies,
             tell=self._tell,
         )
         yield from results_of(self._run)

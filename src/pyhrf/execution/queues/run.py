@@ -24,6 +24,7 @@ from pyhrf.execution.queues.leftovers import remove_leftovers
 from pyhrf.execution.queues.schedulers.base import Scheduler
 from pyhrf.execution.queues.submitted import Submitted, own_addresses, token_of
 from pyhrf.execution.ssh.host_facts import host_facts
+from pyhrf.execution.studies import Studies
 from pyhrf.files import why_unwritable
 from pyhrf.notices import Lost
 
@@ -60,7 +61,7 @@ class QueueRun(DaskRun):
         Jobs at one time, and workers of each.
     folder : QueueFolder
         Where the run meets them.
-    job, batches, load, tell
+    job, batches, load, studies, tell
         As for `DaskRun`.
     """
 
@@ -82,9 +83,10 @@ class QueueRun(DaskRun):
         n_workers: int,
         folder: QueueFolder,
         load: Load,
+        studies: Studies,
         tell: Callable[[str], None],
     ) -> None:
-        super().__init__(job, batches, load=load, tell=tell)
+        super().__init__(job, batches, load=load, studies=studies, tell=tell)
         self.addresses = own_addresses()
         self._scheduler, self._queue, self._folder = scheduler, queue, folder
         self._n_jobs, self._n_workers = n_jobs, n_workers

@@ -18,12 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyhrf.config.settings import ClusterSettings
-from pyhrf.data import Estimator
+from pyhrf.data import ParcelId
 from pyhrf.errors import ConfigError, EngineError, counted
 from pyhrf.execution.engine import Batch, BatchResult, Load
 from pyhrf.execution.extras import check_installed
 from pyhrf.execution.news import RemoteEngine
-from pyhrf.execution.recipe import to_recipe
 from pyhrf.execution.soma.client import Resource, SomaClient
 from pyhrf.execution.soma.cluster import Cluster, is_result, read_results, unpack_archive
 from pyhrf.execution.soma.folder import ClusterFolder, ClusterLostError, LocalFolder
@@ -32,6 +31,7 @@ from pyhrf.execution.soma.notes import MAX_JOBS, WorkflowNotes, plan_jobs
 from pyhrf.execution.soma.run import DONE, SomaRun
 from pyhrf.execution.soma.setup import check_sacct_there, check_same, check_versions, check_words
 from pyhrf.execution.soma.way_back import login_here
+from pyhrf.execution.studies import Studies
 from pyhrf.wording import named
 
 
@@ -104,7 +104,7 @@ class SomaEngine(RemoteEngine):
             if not results:
                 raise
             self._tell(f"{error}; the results that it has sent are used")
-        parcels = {estimate.parcel for result in results for estimate in result.estimates}
+        parcels = {parcel for result in results for parcel in result.batch.parcels}
         if parcels:
             self._tell(
                 f"fetched {counted(len(parcels), 'parcel')} that earlier runs had finished on the "
@@ -124,7 +124,7 @@ class SomaEngine(RemoteEngine):
         return read_results(folder, sorted(found), self._study)
 
     def run(
-        self, batches: Sequence[Batch], *, load: Load, estimator: Estimator
+        self, batches: Sequence[Batch], *, load: Load, studies: Studies
     ) -> Generator[BatchResult, None, None]:
         """Work on the batches; see `pyhrf.execution.engine.Engine.run`.
 
@@ -141,9 +141,9 @@ class SomaEngine(RemoteEngine):
         costs = {p: b.cost / len(b.parcels) for b in batches for p in b.parcels}
         run: SomaRun | None = None
         try:
-            run = self._attach(costs, load)
+            run = self._attach(costs, load, studies)
             if run is None:
-                run = self._begin(batches, costs, load, estimator)
+                run = self._begin(batches, costs, load, studies)
             yield from run.follow()
             with self._forgiven(run.notes):  # all is delivered: no trouble there undoes that
                 cluster = self._reach(run.notes)
@@ -186,7 +186,7 @@ class SomaEngine(RemoteEngine):
             )
         return True
 
-    def _attach(self, costs: dict[int, float], load: Load) -> SomaRun | None:
+    def _attach(self, costs: dict[ParcelId, float], load: Load, studies: Studies) -> SomaRun | None:
         """Find the workflow of an earlier run if it has to do with ours; else clear it up."""
         notes = WorkflowNotes.load(self.folder)
         if notes is None:
@@ -205,7 +205,7 @@ class SomaEngine(RemoteEngine):
                 for parcel in costs.keys() - notes.parcels:
                     notes.deaths.pop(parcel, None)  # a new command is a new chance
                 notes.save(self.folder)
-                return SomaRun(cluster, notes, costs, load)
+                return SomaRun(cluster, notes, costs, load, studies)
         if notes.study != self._study:
             self._tell(f"{notes.name} on {cluster.name} belongs to another study and is removed")
         try:
@@ -225,10 +225,14 @@ class SomaEngine(RemoteEngine):
         return None
 
     def _begin(
-        self, batches: Sequence[Batch], costs: dict[int, float], load: Load, estimator: Estimator
+        self,
+        batches: Sequence[Batch],
+        costs: dict[ParcelId, float],
+        load: Load,
+        studies: Studies,
     ) -> SomaRun:
         """Check all that the cluster needs, then start a workflow there."""
-        recipe = to_recipe(estimator)
+        recipe = studies.to_json()
         token = secrets.token_hex(4)
         shown = re.sub(r"[^\w-]+", "_", "_".join(self.folder.parts[-4:-2]))
         notes = WorkflowNotes(self._study, "", f"pyhrf_{shown}_{token}")
@@ -243,7 +247,7 @@ class SomaEngine(RemoteEngine):
         push = None
         if self._settings.client_host is not None and cluster.name != "this machine":
             push = (login_here(self._settings.client_host), str(self.folder / RESULTS))
-        run = SomaRun(cluster, notes, costs, load)
+        run = SomaRun(cluster, notes, costs, load, studies)
         run.start(plan_jobs(batches), recipe, push)
         return run
 

@@ -4,7 +4,7 @@
 
 =============================  ==================================================================
 ``run.json``                   study, how often to save, and whereto the results are pushed
-``estimator.json``             recipe of the estimator
+``estimator.json``             recipe of the estimator, or names and recipes of several studies
 ``job-NUMBER.npz``             parcels of a job
 ``result-NUMBER-….npz``        estimates that a job has finished; there in full or not at all
 ``at-NUMBER``                  the parcel that a job is at, to know which one it died of
@@ -19,25 +19,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import shlex
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import ClassVar
 
-from pyhrf.data import Estimator, Parcel, ParcelEstimate
+from pyhrf.data import Parcel, ParcelId
 from pyhrf.execution.blas import single_blas_thread
 from pyhrf.execution.compiling import compile_in_turn
-from pyhrf.execution.engine import Batch, work_batch
-from pyhrf.execution.packing import About, pack_estimates, unpack_parcels, unpack_statuses
-from pyhrf.execution.recipe import from_recipe
-from pyhrf.execution.result_files import collected_log, file_of_batch
+from pyhrf.execution.engine import Batch, BatchResult, work_batch
+from pyhrf.execution.packing import unpack_estimates, unpack_parcels
+from pyhrf.execution.result_files import collected_log, file_of_batch, pack_result, parcels_of
+from pyhrf.execution.studies import Studies
 from pyhrf.files import replacing, write_whole
 
 ESTIMATOR = "estimator.json"
@@ -100,7 +98,7 @@ def run_job(folder: Path, number: int) -> None:
     parcels = unpack_parcels((folder / name_of_input(number)).read_bytes())
     prefix = f"result-{number}"
     done = _finished(folder, prefix)
-    left = [parcel for parcel in parcels if parcel.number not in done]
+    left = {each: parcel for each, parcel in parcels.items() if each not in done}
     if not left:
         return
     with (
@@ -108,46 +106,50 @@ def run_job(folder: Path, number: int) -> None:
         FileIO(folder / name_of_mark(number), "w") as mark,
         collected_log() as logged,
     ):
-        estimator = from_recipe((folder / ESTIMATOR).read_bytes())
-        compile_in_turn(estimator, folder / "compile.lock")
-        for estimates, seconds in _pieces(left, estimator, settings.save_seconds, mark):
-            about: About = {"study": settings.study, "host": platform.node(), "seconds": seconds}
-            about |= logged.about()
+        studies = Studies.from_json((folder / ESTIMATOR).read_bytes())
+        compile_in_turn(studies.estimator(0), folder / "compile.lock")
+        for result in _pieces(left, studies, settings.save_seconds, mark):
+            packed = pack_result(result, settings.study, logged.about())
             logged.clear()
-            name = file_of_batch([estimate.parcel for estimate in estimates], prefix=prefix)
-            packed = pack_estimates(estimates, about=about)
+            name = file_of_batch(result.batch.parcels, prefix=prefix)
             write_whole(folder / name, packed, durable=True)  # a job may run twice at a time
 
 
 def _pieces(
-    parcels: Sequence[Parcel], estimator: Estimator, save_seconds: float, mark: FileIO
-) -> Iterator[tuple[list[ParcelEstimate], float]]:
-    """Estimate parcels; yield what is finished now and then, with its seconds."""
-    estimates: list[ParcelEstimate] = []
+    parcels: Mapping[ParcelId, Parcel], studies: Studies, save_seconds: float, mark: FileIO
+) -> Iterator[BatchResult]:
+    """Estimate parcels; yield what is finished now and then."""
+
+    def load(batch: Sequence[ParcelId]) -> list[Parcel]:
+        return [parcels[parcel] for parcel in batch]
+
+    done: list[BatchResult] = []
     seconds = 0.0
     for parcel in parcels:
-        os.pwrite(mark.fileno(), f"{parcel.number:<20}".encode(), 0)
-        batch = Batch(0, (parcel.number,), 0.0)
-        result = work_batch(batch, partial(_as_list, parcel), estimator)
-        estimates += result.estimates
-        seconds += result.seconds
+        os.pwrite(mark.fileno(), str(parcel).ljust(20).encode(), 0)
+        done.append(work_batch(Batch(0, (parcel,), 0.0), load, studies))
+        seconds += done[-1].seconds
         if seconds >= save_seconds:
-            yield estimates, seconds
-            estimates, seconds = [], 0.0
-    if estimates:
-        yield estimates, seconds
+            yield _joined(done)
+            done, seconds = [], 0.0
+    if done:
+        yield _joined(done)
 
 
-def _as_list(parcel: Parcel, _: Sequence[int]) -> list[Parcel]:
-    return [parcel]
+def _joined(results: Sequence[BatchResult]) -> BatchResult:
+    """Make one result of several of this machine."""
+    parcels = tuple(parcel for each in results for parcel in each.batch.parcels)
+    estimates = [estimate for each in results for estimate in each.estimates]
+    seconds = sum(each.seconds for each in results)
+    return BatchResult(Batch(0, parcels, 0.0), estimates, results[0].host, seconds)
 
 
-def _finished(folder: Path, prefix: str) -> set[int]:
+def _finished(folder: Path, prefix: str) -> set[ParcelId]:
     """Find the parcels of a job that an earlier start of it finished."""
-    done: set[int] = set()
+    done: set[ParcelId] = set()
     for path in folder.glob(f"{prefix}-*.npz"):
         with contextlib.suppress(ValueError):
-            done.update(unpack_statuses(path)[0])
+            done.update(parcels_of(*unpack_estimates(path.read_bytes())))
     return done
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pyhrf.data import ParcelId
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch
 from pyhrf.files import write_whole
@@ -38,11 +39,11 @@ class WorkflowNotes:
         How often jobs were submitted.
     workflow : int or None
         Number of the workflow of this round; None if it was not, or not surely, submitted.
-    jobs : dict of int to list of int
+    jobs : dict of int to list of ParcelId
         Parcels of each job of this round.
     n_jobs : int
         Jobs of all rounds, which are numbered from 0.
-    deaths : dict of int to int
+    deaths : dict of ParcelId to int
         How many jobs died of a parcel.
     server_id, server, login : str or None
         Where it is: name of the resource, host and login; None for this machine.
@@ -53,19 +54,19 @@ class WorkflowNotes:
     name: str
     round: int = 0
     workflow: int | None = None
-    jobs: dict[int, list[int]] = field(default_factory=dict)
+    jobs: dict[int, list[ParcelId]] = field(default_factory=dict)
     n_jobs: int = 0
-    deaths: dict[int, int] = field(default_factory=dict)
+    deaths: dict[ParcelId, int] = field(default_factory=dict)
     server_id: str | None = None
     server: str | None = None
     login: str | None = None
 
     @property
-    def parcels(self) -> set[int]:
+    def parcels(self) -> set[ParcelId]:
         """Parcels of all jobs of this round."""
         return {parcel for parcels in self.jobs.values() for parcel in parcels}
 
-    def next_round(self, jobs: Sequence[Sequence[int]]) -> None:
+    def next_round(self, jobs: Sequence[Sequence[ParcelId]]) -> None:
         """Begin a new round: give its jobs their numbers."""
         self.round += 1
         self.workflow = None
@@ -80,15 +81,24 @@ class WorkflowNotes:
         OSError
             If they cannot be written.
         """
-        write_whole(folder / _FILE, json.dumps(asdict(self)).encode(), durable=True)
+        jobs = {number: list(map(str, parcels)) for number, parcels in self.jobs.items()}
+        deaths = {str(parcel): n_deaths for parcel, n_deaths in self.deaths.items()}
+        content = asdict(self) | {"jobs": jobs, "deaths": deaths}
+        write_whole(folder / _FILE, json.dumps(content).encode(), durable=True)
 
     @classmethod
     def load(cls, folder: Path) -> WorkflowNotes | None:
         """Read them; None if there are none, or none that can be understood."""
         try:
             content = json.loads((folder / _FILE).read_bytes())
-            content["jobs"] = {int(key): value for key, value in content["jobs"].items()}
-            content["deaths"] = {int(key): value for key, value in content["deaths"].items()}
+            content["jobs"] = {
+                # older versions, which knew one study, wrote numbers
+                int(number): [ParcelId.parse(str(parcel)) for parcel in parcels]
+                for number, parcels in content["jobs"].items()
+            }
+            content["deaths"] = {
+                ParcelId.parse(parcel): n_deaths for parcel, n_deaths in content["deaths"].items()
+            }
             return cls(**content)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -122,11 +132,11 @@ def plan_jobs(batches: Sequence[Batch]) -> list[Batch]:
     return jobs
 
 
-def name_of_job(parcels: Sequence[int]) -> str:
+def name_of_job(parcels: Sequence[ParcelId]) -> str:
     """Name a job by its parcels, for those who look at the workflow or the queue."""
     first, last = min(parcels), max(parcels)
     if first == last:
         return f"parcel_{first}"
-    if last - first == len(parcels) - 1:
+    if first.study == last.study and last.number - first.number == len(parcels) - 1:
         return f"parcels_{first}_to_{last}"
     return f"{len(parcels)}_parcels_of_{first}_to_{last}"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pyhrf.data import ParcelId
 from pyhrf.errors import EngineError, counted
 from pyhrf.execution.batches import make_batches
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
@@ -20,7 +21,7 @@ from pyhrf.execution.soma.cluster import Cluster, is_result
 from pyhrf.execution.soma.folder import ClusterLostError
 from pyhrf.execution.soma.job import ESTIMATOR, JobSettings, name_of_input, name_of_mark
 from pyhrf.execution.soma.notes import WorkflowNotes, name_of_job, plan_jobs
-from pyhrf.notices import OfParcels
+from pyhrf.execution.studies import Studies
 
 DONE = "workflow_done"
 """What soma-workflow calls a workflow that has ended."""
@@ -50,16 +51,23 @@ class SomaRun:
         Where.
     notes : Notes
         Of a run that is running, or of a new one.
-    costs : mapping of int to float
+    costs : mapping of ParcelId to float
         Seconds of each parcel that is awaited.
     load : callable
         Brings parcels.
+    studies : Studies
+        Theirs.
     """
 
     def __init__(
-        self, cluster: Cluster, notes: WorkflowNotes, costs: dict[int, float], load: Load
+        self,
+        cluster: Cluster,
+        notes: WorkflowNotes,
+        costs: dict[ParcelId, float],
+        load: Load,
+        studies: Studies,
     ) -> None:
-        self._cluster, self.notes, self._load = cluster, notes, load
+        self._cluster, self.notes, self._load, self._studies = cluster, notes, load, studies
         self._tell_once = TellOnce(cluster.tell)
         self._costs = costs
         self._missing = set(costs)
@@ -68,15 +76,15 @@ class SomaRun:
         self._silent_since: float | None = None
         self._unattended_since: float | None = None
 
-    def start(self, jobs: Sequence[Batch], estimator: bytes, push: tuple[str, str] | None) -> None:
+    def start(self, jobs: Sequence[Batch], recipe: bytes, push: tuple[str, str] | None) -> None:
         """Make the folder, send the inputs and submit the first round.
 
         Parameters
         ----------
         jobs : sequence of Batch
             What each job does.
-        estimator : bytes
-            Its recipe.
+        recipe : bytes
+            From `Studies.to_json`.
         push : (str, str) or None
             Host and file to which the last job copies all results.
 
@@ -96,17 +104,17 @@ class SomaRun:
                 cluster.notes_folder
             )  # nothing was made that would have to be found
             raise
-        cluster.folder.write(ESTIMATOR, estimator)
+        cluster.folder.write(ESTIMATOR, recipe)
         settings = JobSettings(notes.study, _SAVE_SECONDS, *(push or (None, None)))
         cluster.folder.write(JobSettings.FILE, settings.to_json())
         self._submit([list(job.parcels) for job in jobs])
 
-    def _submit(self, jobs: Sequence[Sequence[int]]) -> None:
+    def _submit(self, jobs: Sequence[Sequence[ParcelId]]) -> None:
         cluster, notes = self._cluster, self.notes
         notes.next_round(jobs)
-        # By their numbers, not by the order of work: of many studies few are in memory at a time.
+        # By their parcels, not by the order of work: of many studies few are in memory at a time.
         for number, parcels in sorted(notes.jobs.items(), key=lambda job: min(job[1])):
-            content = pack_parcels(self._load(parcels))
+            content = pack_parcels(dict(zip(parcels, self._load(parcels), strict=True)))
             cluster.with_patience(partial(cluster.folder.write, name_of_input(number), content))
         # Before it is submitted: whatever happens meanwhile, the workflow is found by its name.
         notes.save(cluster.notes_folder)
@@ -187,7 +195,7 @@ class SomaRun:
         if jobs:
             self._submit(jobs)
 
-    def _jobs_of_others(self) -> list[list[int]]:
+    def _jobs_of_others(self) -> list[list[ParcelId]]:
         """Plan jobs for parcels that are awaited, but not from this round.
 
         They were given up, or failed by a fault of the program, in the run that left.
@@ -227,13 +235,13 @@ class SomaRun:
 
     def _awaited(self, result: BatchResult) -> BatchResult | None:
         """Cut a result down to the parcels that are awaited."""
-        estimates = [each for each in result.estimates if each.parcel in self._missing]
-        if not estimates:
+        parcels = self._missing.intersection(result.batch.parcels)
+        if not parcels:
             return None
-        parcels = tuple(each.parcel for each in estimates)
-        self._missing.difference_update(parcels)
-        cost = sum(self._costs[parcel] for parcel in parcels)
-        return replace(result, batch=Batch(0, parcels, cost), estimates=estimates)
+        self._missing -= parcels
+        kept = result.cut_to(parcels)
+        cost = sum(self._costs[parcel] for parcel in kept.batch.parcels)
+        return replace(kept, batch=Batch(0, kept.batch.parcels, cost))
 
     def _say_how_jobs_are(self, statuses: Sequence[str]) -> None:
         """Tell how many jobs wait and run when that changes, or that it cannot be known."""
@@ -297,28 +305,30 @@ class SomaRun:
         # srun repeats what the job said of its end
         return f"failed: {' | '.join(said[-_N_LINES:])}" if said else "ended without a word"
 
-    def _parcel_at(self, number: int) -> int | None:
+    def _parcel_at(self, number: int) -> ParcelId | None:
         """Find the parcel that a job was at when it ended."""
         folder, name = self._cluster.folder, name_of_mark(number)
-        mark = folder.read([name])[0].strip() if name in folder.names() else b""
-        return int(mark) if mark.isdigit() else None
+        mark = folder.read([name])[0] if name in folder.names() else b""
+        try:
+            return ParcelId.parse(mark.decode())
+        except ValueError:
+            return None
 
-    def _blame(self, parcels: Sequence[int]) -> set[int]:
+    def _blame(self, parcels: Sequence[ParcelId]) -> set[ParcelId]:
         """Count a death to parcels; return those of which too many jobs died."""
         deaths = self.notes.deaths
         for parcel in parcels:
             deaths[parcel] = deaths.get(parcel, 0) + 1
         return {parcel for parcel in parcels if deaths[parcel] >= _ATTEMPTS}
 
-    def _give_up(self, numbers: set[int], reason: str) -> Generator[BatchResult, None, None]:
-        if not numbers:
+    def _give_up(self, parcels: set[ParcelId], reason: str) -> Generator[BatchResult, None, None]:
+        if not parcels:
             return
-        parcels = self._load(sorted(numbers))
+        batch = Batch(0, tuple(sorted(parcels)), 0.0)
         text = f"{_ATTEMPTS} jobs on {self._cluster.name} died of it; the last one {reason}"
-        estimates = [failed_internally(parcel, text) for parcel in parcels]
-        for parcel in parcels:
-            self._cluster.tell(OfParcels([parcel.number], f" is given up: {text}"))
-        batch = Batch(0, tuple(sorted(numbers)), 0.0)
+        estimates = [failed_internally(parcel, text) for parcel in self._load(batch.parcels)]
+        for parcel in batch.parcels:
+            self._cluster.tell(f"{self._studies.parcels([parcel])} is given up: {text}")
         kept = self._awaited(BatchResult(batch, estimates, "", 0.0))
         if kept is not None:
             yield kept
