@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
 import os
 import shutil
@@ -15,6 +16,7 @@ from pyhrf.analysis import analyse, analyse_all, cancel_all
 from pyhrf.config.data_sections import RunFiles
 from pyhrf.config.settings import load_settings
 from pyhrf.config.study import Study
+from pyhrf.data import ParcelId
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.execution.runner import Interrupted
 from pyhrf.execution.serial import SerialEngine
@@ -301,6 +303,31 @@ def test_analyse_all__takes_over_what_others_finished_before_a_study_changed(stu
         ours, theirs = files_of(study.output), files_of(alone.directory)
         del ours["report.html"], theirs["report.html"]
         assert ours == theirs
+
+
+def test_analyse_all__takes_over_what_an_older_version_numbered_through(studies, tmp_path):
+    far: dict[str, list] = {}
+    first = FarEngine(far, cut_off=True)
+    with pytest.raises(Interrupted):
+        analyse_all(studies, directory=tmp_path / "out", engine=first, tell=Told())
+    ((key, results),) = far.items()
+    where, identity = json.loads(key)
+    far.clear()
+    old = far[json.dumps([where, [1000, identity]])] = []
+    for result in results[:4]:  # of more than one study
+        numbers = [(study + 1) * 1000 + number for study, number in result.batch.parcels]
+        batch = replace(result.batch, parcels=tuple(ParcelId(0, number) for number in numbers))
+        pairs = zip(result.estimates, numbers, strict=True)
+        estimates = [replace(estimate, parcel=number) for estimate, number in pairs]
+        old.append(replace(result, batch=batch, estimates=estimates))
+    (path,) = (tmp_path / "out" / ".journal").glob("run-*/identity-serial.json")
+    path.write_text(json.dumps([1000, identity]))
+    n_there = sum(len(result.estimates) for result in old)
+    second = FarEngine(far)
+    answer = analyse_all(studies, directory=tmp_path / "out", engine=second, tell=Told())
+    assert all(isinstance(results, Results) for results in answer.values())
+    assert second.worked == 9 - n_there
+    assert list(far) == [key], "what is of the older version is removed there"
 
 
 def test_analyse_all__takes_over_what_a_run_of_fewer_studies_finished(studies, tmp_path):

@@ -8,6 +8,7 @@ import gc
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -18,7 +19,8 @@ from pyhrf.data import ParcelId
 from pyhrf.errors import ConfigError, EngineError, InputError
 from pyhrf.execution.engine import Batch, work_batch
 from pyhrf.execution.extras import EXTRAS
-from pyhrf.execution.packing import pack_estimates, unpack_parcels
+from pyhrf.execution.packing import unpack_parcels
+from pyhrf.execution.result_files import pack_result
 
 pytest.importorskip("distributed", reason="the extra lan is not installed")
 pytest.importorskip("asyncssh", reason="the extra lan is not installed")
@@ -67,8 +69,8 @@ class FakePool:
                 raise MemoryError("none left")
         found = list(parcels.values())
         result = work_batch(Batch(0, tuple(parcels), 0.0), lambda _: found, only(self.estimator))
-        about = {"host": f"h{numbers[0] % 2}", "seconds": 0.5, **self.about}
-        return pack_estimates(result.estimates, about=about)
+        result = replace(result, host=f"h{numbers[0] % 2}", seconds=0.5)
+        return pack_result(result, "", self.about)
 
 
 class FakeHost:

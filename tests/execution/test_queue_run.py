@@ -7,6 +7,7 @@ import contextlib
 import resource
 import threading
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -15,7 +16,8 @@ from execution_fakes import FakeEstimator, ids, load, only
 from pyhrf.config.settings import QueueSettings
 from pyhrf.errors import ConfigError, EngineError
 from pyhrf.execution.engine import Batch, work_batch
-from pyhrf.execution.packing import pack_estimates, unpack_parcels
+from pyhrf.execution.packing import unpack_parcels
+from pyhrf.execution.result_files import pack_result
 
 if find_spec("distributed") is None:
     pytest.skip("the extra queue is not installed", allow_module_level=True)
@@ -52,7 +54,7 @@ class FakePool:
             parcels = unpack_parcels(blob)
         found = list(parcels.values())
         result = work_batch(Batch(0, tuple(parcels), 0.0), lambda _: found, only(FakeEstimator()))
-        return pack_estimates(result.estimates, about={"host": "n1", "seconds": 0.5})
+        return pack_result(replace(result, host="n1", seconds=0.5), "")
 
 
 class FakeQueue:

@@ -11,14 +11,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pyhrf.data import ParcelId
 from pyhrf.errors import InputError
 from pyhrf.execution.directory_lock import DirectoryLock
-from pyhrf.execution.engine import BatchResult, Engine
+from pyhrf.execution.engine import Engine
 from pyhrf.execution.engines import tell_workflow
-from pyhrf.execution.runner import Keeper
+from pyhrf.execution.together import Journals
 from pyhrf.files import write_whole
 
 LOCK = "lock"
@@ -27,17 +28,26 @@ LOCK = "lock"
 Tell = Callable[[str], object]
 
 
-def bring_home(engine: Engine, journals: Keeper, key: object, *, fresh: bool) -> None:
+def bring_home(
+    engine: Engine,
+    journals: Journals,
+    key: object,
+    *,
+    fresh: bool,
+    find: Callable[[ParcelId], ParcelId | None] = lambda parcel: parcel,
+) -> None:
     """Keep what an engine on other machines finished in earlier runs and did not bring home.
 
     Parameters
     ----------
     engine : Engine
-    journals : Keeper
+    journals : Journals
     key : object
         Everything that the results depend on, of what JSON can hold.
     fresh : bool
         Whether that is to be removed instead.
+    find : callable
+        Gives the place in this run of a parcel of the earlier one; None if it has none.
     """
     if not engine.resumes:
         return
@@ -46,9 +56,15 @@ def bring_home(engine: Engine, journals: Keeper, key: object, *, fresh: bool) ->
     results = engine.resume(json.dumps([where, key]), fresh=fresh)
     done = journals.done() if results else set()
     for result in results:
-        if not done.issuperset(result.batch.parcels):
-            journals.add(result)
-            done.update(result.batch.parcels)
+        kept = {}
+        for parcel, estimate in zip(result.batch.parcels, result.estimates, strict=True):
+            here = find(parcel)
+            if here is not None and here not in done:
+                kept[here] = replace(estimate, parcel=here.number)
+        if kept:
+            batch = replace(result.batch, parcels=tuple(kept))
+            journals.add(replace(result, batch=batch, estimates=list(kept.values())))
+            done.update(kept)
 
 
 @dataclass(frozen=True)
@@ -92,61 +108,29 @@ class Identity:
         """
         write_whole(_file(folder, engine), json.dumps(self.as_json()).encode(), durable=True)
 
-    def parcel(self, parcel: ParcelId) -> ParcelId:
-        """Give study and number of a parcel in a result."""
-        if not self.step:
-            return parcel
-        study, number = divmod(parcel.number, self.step)
-        return ParcelId(study - 1, number)
+    def n_shared(self, other: Identity) -> int:
+        """Count the studies that are in another run as they are here."""
+        return sum(study in other.studies for study in self.studies)
 
-
-class _OfUnchanged:
-    """Keeps results of an earlier run, of studies that are as they were, where they are now."""
-
-    def __init__(self, journals: Keeper, old: Identity, new: Identity) -> None:
-        self.directory = journals.directory
-        self._journals, self._old = journals, old
-        self._done = journals.done()
-        self._place_of = {
-            place: new.studies.index(study)
-            for place, study in enumerate(old.studies)
-            if study in new.studies
-        }
-
-    @property
-    def n_shared(self) -> int:
-        """Studies of the earlier run that are in this one as they were."""
-        return len(self._place_of)
-
-    def done(self) -> set[ParcelId]:
-        """Nothing: what is done is known by other places."""
-        return set()
-
-    def add(self, result: BatchResult) -> None:
-        """Keep what is missing of a result."""
-        olds = map(self._old.parcel, result.batch.parcels)
-        # A study that is not in this run has no place: -1, of which nothing is kept.
-        parcels = tuple(ParcelId(self._place_of.get(old.study, -1), old.number) for old in olds)
-        batch = replace(result.batch, parcels=parcels)
-        estimates = [
-            replace(estimate, parcel=parcel.number)
-            for parcel, estimate in zip(parcels, result.estimates, strict=True)
-        ]
-        missing = {parcel for parcel in parcels if parcel.study >= 0} - self._done
-        if missing:
-            self._journals.add(replace(result, batch=batch, estimates=estimates).cut_to(missing))
-            self._done |= missing
+    def find_in(self, other: Identity, parcel: ParcelId) -> ParcelId | None:
+        """Find a parcel of this run in another; None if its study is not there as it is here."""
+        study, number = parcel
+        if self.step:
+            study, number = divmod(number, self.step)
+            study -= 1
+        known = self.studies[study]
+        return ParcelId(other.studies.index(known), number) if known in other.studies else None
 
 
 def bring_home_all(
-    engine: Engine, journals: Keeper, identity: Identity, folder: Path, *, fresh: bool, tell: Tell
+    engine: Engine, journals: Journals, identity: Identity, folder: Path, *, fresh: bool, tell: Tell
 ) -> None:
     """Bring home what earlier runs finished for many studies.
 
     Parameters
     ----------
     engine : Engine
-    journals : Keeper
+    journals : Journals
         Of all studies.
     identity : Identity
         Of this run.
@@ -174,8 +158,8 @@ def bring_home_all(
     old = Identity.load(folder, engine.name)
     if old is not None and old != identity:
         if not fresh:
-            unchanged = _OfUnchanged(journals, old, identity)
-            bring_home(engine, unchanged, old.as_json(), fresh=False)
+            find = partial(old.find_in, identity)
+            bring_home(engine, journals, old.as_json(), fresh=False, find=find)
         bring_home(engine, journals, old.as_json(), fresh=True)
     bring_home(engine, journals, identity.as_json(), fresh=fresh)
     try:
@@ -185,14 +169,11 @@ def bring_home_all(
 
 
 def _take_from_other(
-    engine: Engine, journals: Keeper, identity: Identity, other: Path, folder: Path, tell: Tell
+    engine: Engine, journals: Journals, identity: Identity, other: Path, folder: Path, tell: Tell
 ) -> None:
     """Bring home what a run of other studies finished for those that it shares with ours."""
     old = Identity.load(other, engine.name)
-    if old is None:
-        return
-    unchanged = _OfUnchanged(journals, old, identity)
-    if unchanged.n_shared == 0:
+    if old is None or not old.n_shared(identity):
         return
     try:
         lock = DirectoryLock(other / LOCK, owner=other)
@@ -200,8 +181,9 @@ def _take_from_other(
         return  # it still works, and brings them home itself
     try:
         engine.folder = other / engine.name
-        bring_home(engine, unchanged, old.as_json(), fresh=False)
-        if unchanged.n_shared == len(old.studies):
+        find = partial(old.find_in, identity)
+        bring_home(engine, journals, old.as_json(), fresh=False, find=find)
+        if old.n_shared(identity) == len(old.studies):
             bring_home(engine, journals, old.as_json(), fresh=True)
             _file(other, engine.name).unlink(missing_ok=True)
         else:

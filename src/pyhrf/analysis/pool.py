@@ -92,13 +92,15 @@ class Pool:
             journal = own.enter_context(open_journal(study, data, prepared, tell))
             # Neither data nor estimator are held: of many studies they would not fit in memory.
             self._members.append(
-                Member.of(
+                Member(
                     study,
-                    prepared,
                     journal,
-                    name=name,
-                    estimator=packed_recipe(prepared.estimator),
-                    open=partial(_open_again, data, _stamps(prepared.dataset.files)),
+                    prepared.key,
+                    prepared.checksums,
+                    prepared.costs,
+                    packed_recipe(prepared.estimator),
+                    partial(_open_again, data, _stamps(prepared.dataset.files)),
+                    name,
                 )
             )
             stack.push(own.pop_all())  # held to the end of the run
@@ -117,7 +119,7 @@ class Pool:
         members = self._members
         if not members:
             return
-        load = Loads(len(members), lambda place: members[place].open().load)
+        load = Loads(len(members), lambda place: members[place].open_data().load)
         journals = Journals(
             [member.journal for member in members],
             folder=self._folder,
@@ -130,8 +132,7 @@ class Pool:
         bring_home_all(self._engine, journals, identity, self._folder, fresh=fresh, tell=self._tell)
         for member in complete:
             self._keep_or_write(member)
-        names = [member.name for member in members]
-        estimate(members, self._engine, journals, load, names, verbosity=verbosity, tell=self._tell)
+        estimate(members, self._engine, journals, load, verbosity=verbosity, tell=self._tell)
         for place, error in load.broken.items():
             self._failed(members[place].name, error)
 

@@ -48,6 +48,12 @@ class Prepared:
     checksums: Mapping[str, str]
     warnings: Sequence[str]
 
+    @property
+    def costs(self) -> dict[int, float]:
+        """Seconds that each parcel is expected to take, roughly."""
+        cost = self.estimator.cost
+        return {number: cost(size) for number, size in self.dataset.parcels.items()}
+
 
 def check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
     """Check parameters against the data; return the weights of each contrast."""

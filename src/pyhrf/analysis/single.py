@@ -167,9 +167,16 @@ def analyse(
             warnings_in(study.output / LOG_FILE),
         ):
             keep_in_log(prepared.warnings)
-            dataset, estimator = prepared.dataset, prepared.estimator
-            member = Member.of(study, prepared, journal, estimator=estimator, open=lambda: dataset)
-            journals = Journals([journal])
+            dataset, journals = prepared.dataset, Journals([journal])
+            member = Member(
+                study,
+                journal,
+                prepared.key,
+                prepared.checksums,
+                prepared.costs,
+                prepared.estimator,
+                lambda: dataset,
+            )
             bring_home(chosen, journals, dict(prepared.key), fresh=fresh)
             estimate(
                 [member],

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pyhrf.analysis.prepare import Prepared
 from pyhrf.config.study import Study
 from pyhrf.data import Estimator, ParcelEstimate, ParcelId
 from pyhrf.estimation import design_warnings, numerics_version
@@ -20,8 +19,9 @@ from pyhrf.execution.engine import Engine, Load
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.progress import make_progress
 from pyhrf.execution.result_files import collected_log
-from pyhrf.execution.runner import Announcing, run_batches
+from pyhrf.execution.runner import run_batches
 from pyhrf.execution.studies import Studies
+from pyhrf.execution.together import Journals
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.notices import DoneBefore
 from pyhrf.results import Results, collect_provenance, write_provenance, write_results
@@ -52,7 +52,7 @@ class Member:
         Seconds of each parcel.
     estimator : Estimator or str
         Itself, or its packed recipe.
-    open : callable
+    open_data : callable
         Gives the data.
     name : str
         Where there are several, as the user reads it.
@@ -64,24 +64,8 @@ class Member:
     checksums: Mapping[str, str]
     costs: Mapping[int, float]
     estimator: Estimator | str
-    open: Callable[[], Dataset]
+    open_data: Callable[[], Dataset]
     name: str = ""
-
-    @classmethod
-    def of(
-        cls,
-        study: Study,
-        prepared: Prepared,
-        journal: Journal,
-        *,
-        estimator: Estimator | str,
-        open: Callable[[], Dataset],  # noqa: A002 - it opens
-        name: str = "",
-    ) -> Member:
-        """Make it of a study that was prepared."""
-        cost, parcels = prepared.estimator.cost, prepared.dataset.parcels
-        costs = {number: cost(size) for number, size in parcels.items()}
-        return cls(study, journal, prepared.key, prepared.checksums, costs, estimator, open, name)
 
     def left(self) -> dict[int, float]:
         """Give the costs of the parcels that are to be done."""
@@ -91,34 +75,79 @@ class Member:
     def write(self, engine: Engine, *, started: datetime, command: Sequence[str]) -> Results:
         """Write tables, maps and provenance from the journal.
 
+        Parcels that it lacks are written as skipped.
+
+        Parameters
+        ----------
+        engine : Engine
+            Which did the work.
+        started : datetime
+            When this run began.
+        command : sequence of str
+            The command line.
+
         Raises
         ------
         InputError
             If something cannot be read or written.
         """
-        return write_study(
-            self.study,
-            self.open(),
-            self.journal,
-            checksums=self.checksums,
-            engine=engine,
-            started=started,
-            command=command,
+        study, dataset, journal = self.study, self.open_data(), self.journal
+        estimates = _all_estimates(dataset, journal)
+        results = write_results(
+            study.output,
+            estimates,
+            conditions=dataset.experiment.conditions,
+            space=dataset.space,
         )
+        provenance = collect_provenance(
+            command=command,
+            started=started,
+            study=study.model_dump(mode="json"),
+            checksums=self.checksums,
+            engine={"name": engine.name, "n_workers": engine.n_workers},
+            batches=[
+                {"parcels": record.parcels, "host": record.host, "seconds": record.seconds}
+                for record in journal.history()
+            ],
+            parcels=Counter(estimate.status for estimate in estimates),
+            notes=[
+                *dataset.notes,
+                *design_warnings(study, dataset.experiment),
+                *journal.notes,
+            ],
+            numerics_version=numerics_version(),
+            runs=[
+                {
+                    "tr": run.tr,
+                    "n_scans": run.n_scans,
+                    "n_censored": run.n_scans - int(run.kept.sum()),
+                    "n_not_steady": n_not_steady,
+                    "n_spm_confounds": n_spm_confounds,
+                }
+                for run, n_not_steady, n_spm_confounds in zip(
+                    dataset.experiment.runs,
+                    dataset.n_not_steady,
+                    dataset.n_spm_confounds,
+                    strict=True,
+                )
+            ],
+        )
+        write_provenance(study.output, provenance)
+        return results
 
 
 def estimate(
     members: Sequence[Member],
     engine: Engine,
-    journals: Announcing,
+    journals: Journals,
     load: Load,
-    names: Sequence[str] = (),
     *,
     verbosity: int,
     tell: Tell,
     stop_at_first_failure: bool = False,
 ) -> None:
     """Estimate the parcels of all studies that their journals lack, as one pool of work."""
+    names = [member.name for member in members if member.name]
     studies = Studies([member.estimator for member in members], names)
     left = {
         ParcelId(place, number): cost
@@ -212,87 +241,6 @@ def keep_in_log(warnings: Sequence[str], name: str = "") -> None:
         record = log.makeRecord(_log.name, logging.WARNING, "", 0, named, (), None)
         for file in files:
             file.handle(record)
-
-
-def write_study(
-    study: Study,
-    dataset: Dataset,
-    journal: Journal,
-    *,
-    checksums: Mapping[str, str],
-    engine: Engine,
-    started: datetime,
-    command: Sequence[str],
-) -> Results:
-    """Write tables, maps and provenance of a study from its journal.
-
-    Parameters
-    ----------
-    study : Study
-    dataset : Dataset
-        Its data.
-    journal : Journal
-        Parcels that it lacks are written as skipped.
-    checksums : mapping of str to str
-        Of the input files, by path.
-    engine : Engine
-        Which did the work.
-    started : datetime
-        When this run began.
-    command : sequence of str
-        The command line.
-
-    Returns
-    -------
-    Results
-
-    Raises
-    ------
-    InputError
-        If something cannot be read or written.
-    """
-    estimates = _all_estimates(dataset, journal)
-    results = write_results(
-        study.output,
-        estimates,
-        conditions=dataset.experiment.conditions,
-        space=dataset.space,
-    )
-    provenance = collect_provenance(
-        command=command,
-        started=started,
-        study=study.model_dump(mode="json"),
-        checksums=checksums,
-        engine={"name": engine.name, "n_workers": engine.n_workers},
-        batches=[
-            {"parcels": record.parcels, "host": record.host, "seconds": record.seconds}
-            for record in journal.history()
-        ],
-        parcels=Counter(estimate.status for estimate in estimates),
-        notes=[
-            *dataset.notes,
-            *design_warnings(study, dataset.experiment),
-            *journal.notes,
-        ],
-        numerics_version=numerics_version(),
-        runs=[
-            {
-                "tr": run.tr,
-                "n_scans": run.n_scans,
-                "n_censored": run.n_scans - int(run.kept.sum()),
-                "n_not_steady": n_not_steady,
-                "n_spm_confounds": n_spm_confounds,
-            }
-            for run, n_not_steady, n_spm_confounds in zip(
-                dataset.experiment.runs,
-                dataset.n_not_steady,
-                dataset.n_spm_confounds,
-                strict=True,
-            )
-        ],
-    )
-    write_provenance(study.output, provenance)
-    return results
 
 
 def _all_estimates(dataset: Dataset, journal: Journal) -> list[ParcelEstimate]:

@@ -9,8 +9,6 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from pyhrf.data import ParcelId
 from pyhrf.errors import EngineError, InputError, PyhrfError, counted
@@ -18,34 +16,13 @@ from pyhrf.execution.engine import Batch, BatchResult, Engine, Load
 from pyhrf.execution.progress import Progress, SilentProgress
 from pyhrf.execution.run_state import ENDED, FAILED, HEARTBEAT, INTERRUPTED, RunState
 from pyhrf.execution.studies import Studies
+from pyhrf.execution.together import Journals
 from pyhrf.wording import named
 
 _NEWS_SECONDS = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Results = Generator[BatchResult, None, None]
-
-
-class Keeper(Protocol):
-    """Where results are kept: `pyhrf.execution.together.Journals`."""
-
-    directory: Path
-
-    def done(self) -> set[ParcelId]:
-        """Parcels that need no more work."""
-        ...
-
-    def add(self, result: BatchResult) -> None:
-        """Keep the estimates of a batch; when this returns they survive a kill."""
-        ...
-
-
-class Announcing(Keeper, Protocol):
-    """One that also keeps what a run says of itself."""
-
-    def announce(self, state: RunState) -> None:
-        """Keep what a run says of itself, for those who watch it."""
-        ...
 
 
 class Interrupted(PyhrfError):  # noqa: N818 - it is no error, as KeyboardInterrupt is none
@@ -77,7 +54,7 @@ class Outcome:
 def run_batches(
     engine: Engine,
     batches: Sequence[Batch],
-    journal: Announcing,
+    journals: Journals,
     *,
     load: Load,
     studies: Studies,
@@ -95,7 +72,7 @@ def run_batches(
         Who does the work.
     batches : sequence of Batch
         The work.
-    journal : Announcing
+    journals : Journals
         Where results are kept.
     load : callable
         Brings parcels.
@@ -126,13 +103,13 @@ def run_batches(
     start = time.monotonic()
     progress = progress or SilentProgress()
     results = engine.run(batches, load=load, studies=studies)
-    announcer = _Announcer(engine, journal, wanted)
+    announcer = _Announcer(engine, journals, wanted)
     try:
         with announcer, progress, _stop_signals() as signals:
             for result in _each(results, signals):
                 if done.issuperset(result.batch.parcels):
                     continue  # an interrupted engine may give its last result again
-                journal.add(result)
+                journals.add(result)
                 failed = [e for e in result.estimates if e.status == "failed"]
                 done.update(result.batch.parcels)
                 n_failed += len(failed)
@@ -141,7 +118,7 @@ def run_batches(
                     break
     except KeyboardInterrupt:
         left = len(wanted - done)
-        raise Interrupted(_how_to_resume(engine, journal, n_left=left)) from None
+        raise Interrupted(_how_to_resume(engine, journals, n_left=left)) from None
     except PyhrfError as error:
         # Trouble here, as a full disk: what is running elsewhere is as good as before, and is left.
         _interrupt(results)
@@ -168,27 +145,27 @@ def _interrupt(results: Results) -> None:
         results.throw(KeyboardInterrupt())
 
 
-def _how_to_resume(engine: Engine, journal: Announcing, *, n_left: int) -> str:
-    n_done = len(journal.done())
+def _how_to_resume(engine: Engine, journals: Journals, *, n_left: int) -> str:
+    n_done = len(journals.done())
     return (
         f"interrupted: {n_done} of {n_done + n_left} parcels are done and kept in "
-        f"{journal.directory}; {engine.farewell or named('again') + ' to continue'}"
+        f"{journals.directory}; {engine.farewell or named('again') + ' to continue'}"
     )
 
 
 class _Announcer:
     """Says beside the journal that a run is running, how it ended, and what the engine tells."""
 
-    def __init__(self, engine: Engine, journal: Announcing, wanted: set[ParcelId]) -> None:
-        self._engine, self._journal = engine, journal
-        before = journal.done()
+    def __init__(self, engine: Engine, journals: Journals, wanted: set[ParcelId]) -> None:
+        self._engine, self._journals = engine, journals
+        before = journals.done()
         self._state = RunState(engine.name, engine.n_workers, len(before | wanted), len(before))
         self._over = threading.Event()
         # What the engine tells, such as that all hosts are away, may come when no result does.
         self._teller = threading.Thread(target=self._tell_news, name="pyhrf-news", daemon=True)
 
     def __enter__(self) -> None:
-        self._journal.announce(self._state)
+        self._journals.announce(self._state)
         self._teller.start()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -214,7 +191,7 @@ class _Announcer:
 
     def _announce(self, **changes: object) -> None:
         self._state = self._state.replaced(**changes, alive=time.time())
-        self._journal.announce(self._state)
+        self._journals.announce(self._state)
 
 
 class _Signals:

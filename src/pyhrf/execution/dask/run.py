@@ -22,8 +22,8 @@ from pyhrf.execution.dask.pool import LOOPBACK, WorkerDiedError, WorkerPool, ope
 from pyhrf.execution.dask.worker import Job
 from pyhrf.execution.engine import Batch, BatchResult, Load, failed_internally
 from pyhrf.execution.news import TellOnce
-from pyhrf.execution.packing import pack_parcels, unpack_estimates
-from pyhrf.execution.result_files import Logged, file_of_batch, parcels_of
+from pyhrf.execution.packing import pack_parcels
+from pyhrf.execution.result_files import file_of_batch, unpack_result
 from pyhrf.execution.studies import Studies
 
 _BATCHES_PER_SLOT = 2
@@ -256,13 +256,11 @@ class DaskRun:
 
     def _put(self, batch: Batch, packed: bytes) -> None:
         """Pass a result on, and what was logged where it was made."""
-        estimates, about = unpack_estimates(packed)
-        if parcels_of(estimates, about) != batch.parcels:
+        result = unpack_result(packed, self._job.digest, tell=self._tell_once)
+        if result is None or result.batch.parcels != batch.parcels:
             raise RuntimeError("the worker answered for other parcels")
-        host = str(about["host"])
-        Logged.tell(about, self._tell_once)
-        self._done_by[host] += 1
-        self.results.put(BatchResult(batch, estimates, host, float(about["seconds"])))
+        self._done_by[result.host] += 1
+        self.results.put(replace(result, batch=batch))
 
     async def _again(self, pool: WorkerPool, batch: Batch, reason: str, attempt: int) -> None:
         """Try parcel by parcel what failed as a batch; give up a parcel that fails alone."""
