@@ -15,6 +15,7 @@ from validation.fuzz_readers import estimate, write_two_results
 
 from pyhrf.commands.exits import run_command
 from pyhrf.commands.main import pyhrf
+from pyhrf.data import ParcelId
 from pyhrf.execution.engine import Batch, BatchResult
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.run_state import RunState
@@ -116,7 +117,11 @@ def run_of_two(tmp_path) -> Path:
     out = tmp_path / "out"
     with Journal(out, {"a": "1"}) as journal:
         journal.announce(RunState("local", 2, 3, 0, news=("host\x1b[2J lost",)))
-        journal.add(BatchResult(Batch(1, (1,), 1.0), [estimate(1)], "h\x1b]0;evil\x07[red]", 0.2))
+        journal.add(
+            BatchResult(
+                Batch(1, (ParcelId(0, 1),), 1.0), [estimate(1)], "h\x1b]0;evil\x07[red]", 0.2
+            )
+        )
     return out
 
 

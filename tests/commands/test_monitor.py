@@ -13,7 +13,7 @@ import pytest
 
 import pyhrf
 from pyhrf.config.study import Study
-from pyhrf.data import ParcelEstimate
+from pyhrf.data import ParcelEstimate, ParcelId
 from pyhrf.execution.engine import Batch, BatchResult
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.run_state import ENDED, RunState, write_state
@@ -45,7 +45,11 @@ def running(tmp_path):
 
 def add(journal: Journal, number: int) -> None:
     estimate = ParcelEstimate(number, "ok", "", np.arange(3))
-    journal.add(BatchResult(Batch(number, (number,), 1.0), [estimate], f"host-{number % 2}", 0.25))
+    journal.add(
+        BatchResult(
+            Batch(number, (ParcelId(0, number),), 1.0), [estimate], f"host-{number % 2}", 0.25
+        )
+    )
 
 
 def test_monitor__prints_lines_until_the_run_ends(running):

@@ -10,7 +10,7 @@ import zipfile
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from execution_fakes import FakeEstimator, assert_same_estimate, make_parcels, packed
+from execution_fakes import FakeEstimator, assert_same_estimate, ids, make_parcels, packed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -176,6 +176,14 @@ def test_pack_parcels__comes_back_bit_by_bit(wanted):
             assert ours.tobytes() == theirs.tobytes()
         if order == "F":
             assert other.bold.flags.f_contiguous
+
+
+def test_unpack_parcels__of_an_older_version_are_of_one_study():
+    with np.load(io.BytesIO(packed(3, 4))) as archive:
+        members = {name: archive[name] for name in archive.files if name != "studies"}
+    stream = io.BytesIO()
+    np.savez(stream, **members)
+    assert tuple(unpack_parcels(stream.getvalue())) == ids(3, 4)
 
 
 @given(st.binary(max_size=100))

@@ -34,13 +34,13 @@ def load_numbers(numbers: Sequence[int]) -> list[Parcel]:
     ],
 )
 def test_studies__name_parcels(parcels, said):
-    assert Studies(["", ""], ["sub-01", "sub-02"]).parcels(parcels) == said
+    assert Studies(["", ""], ["sub-01", "sub-02"]).called(parcels) == said
 
 
 def test_studies__a_single_one_has_no_name():
     studies = Studies([FakeEstimator()])
-    assert studies.parcels(ids(3)) == "parcel 3"
-    assert studies.parcels(ids(3, 4)) == "parcels 3, 4"
+    assert studies.called(ids(3)) == "parcel 3"
+    assert studies.called(ids(3, 4)) == "parcels 3, 4"
 
 
 @pytest.mark.parametrize("parcel", [ParcelId(0, 225), ParcelId(12, 7)])

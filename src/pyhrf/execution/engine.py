@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -67,10 +67,11 @@ class BatchResult:
     host: str
     seconds: float
 
-    def cut_to(self, parcels: Collection[ParcelId]) -> BatchResult:
+    def cut_to(self, parcels: Iterable[ParcelId]) -> BatchResult:
         """Give the part of it that is of some parcels, with their share of cost and seconds."""
+        wanted = frozenset(parcels)
         pairs = zip(self.batch.parcels, self.estimates, strict=True)
-        kept = {parcel: estimate for parcel, estimate in pairs if parcel in parcels}
+        kept = {parcel: estimate for parcel, estimate in pairs if parcel in wanted}
         share = len(kept) / len(self.estimates)
         batch = replace(self.batch, parcels=tuple(kept), cost=self.batch.cost * share)
         return BatchResult(batch, list(kept.values()), self.host, self.seconds * share)
@@ -201,7 +202,7 @@ def work_batch(
             nothing = ParcelEstimate(parcel.number, "failed", "no data", parcel.positions)
             estimates.append(nothing)
             continue
-        estimates.append(_estimate(parcel, studies.estimator(study), studies.named(study)))
+        estimates.append(_estimate(parcel, studies.estimator(study), studies.of(study)))
     seconds = time.perf_counter() - start
     if len(estimates) < len(parcels):
         cost = batch.cost * len(estimates) / len(parcels)

@@ -48,16 +48,16 @@ class Studies:
                 self._ready.popitem(last=False)
             return self._ready[study]
 
-    def named(self, study: int) -> str:
-        """Name a study behind its parcels, as `` of sub-01``; where there is one, not at all."""
+    def of(self, study: int) -> str:
+        """Say behind a parcel of which study it is, as `` of sub-01``; of a single one nothing."""
         return f" of {self._names[study]}" if self._names else ""
 
-    def parcels(self, parcels: Sequence[ParcelId]) -> str:
+    def called(self, parcels: Sequence[ParcelId]) -> str:
         """Name parcels, as ``parcels 3, 4 of sub-01 and 7 of sub-02``."""
         parts = []
         for study, of_study in groupby(parcels, key=lambda parcel: parcel.study):
             numbers = ", ".join(str(parcel.number) for parcel in of_study)
-            parts.append(f"{numbers}{self.named(study)}")
+            parts.append(f"{numbers}{self.of(study)}")
         return f"parcel{'s' if len(parcels) > 1 else ''} {' and '.join(parts)}"
 
     def to_json(self) -> bytes:

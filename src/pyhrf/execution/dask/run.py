@@ -268,10 +268,10 @@ class DaskRun:
         if n_parcels == 1 and attempt == _ATTEMPTS:
             (parcel,) = await asyncio.to_thread(self._load, batch.parcels)
             estimate = failed_internally(parcel, reason)
-            self._tell(f"{self._studies.parcels(batch.parcels)} is given up: {reason}")
+            self._tell(f"{self._studies.called(batch.parcels)} is given up: {reason}")
             self.results.put(BatchResult(batch, [estimate], platform.node(), 0.0))
             return
-        self._tell(f"{self._studies.parcels(batch.parcels)}: {reason}; trying again")
+        self._tell(f"{self._studies.called(batch.parcels)}: {reason}; trying again")
         self._n_under_way += n_parcels - 1
         attempt = attempt + 1 if n_parcels == 1 else 1
         for each in batch.parcels:

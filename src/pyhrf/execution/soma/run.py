@@ -328,7 +328,7 @@ class SomaRun:
         text = f"{_ATTEMPTS} jobs on {self._cluster.name} died of it; the last one {reason}"
         estimates = [failed_internally(parcel, text) for parcel in self._load(batch.parcels)]
         for parcel in batch.parcels:
-            self._cluster.tell(f"{self._studies.parcels([parcel])} is given up: {text}")
+            self._cluster.tell(f"{self._studies.called([parcel])} is given up: {text}")
         kept = self._awaited(BatchResult(batch, estimates, "", 0.0))
         if kept is not None:
             yield kept
