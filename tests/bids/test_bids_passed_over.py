@@ -44,7 +44,7 @@ def test_plan__a_bold_file_that_is_not_taken_is_named(
     assert reason in str(refused.value)
     data.run("sub-01_task-x")
     assert runs_of(plan()) == {STUDY: ["sub-01_task-x"]}
-    (note,) = (text for text in told if "passed over" in text)
+    (note,) = (text for text in told if "ignored" in text)
     assert name in note
     assert reason in note
 
@@ -58,7 +58,7 @@ def test_plan__files_of_one_reason_are_one_note(
             stem = f"sub-{subject}_task-x_echo-{echo}_{MNI}_desc-preproc_bold.nii.gz"
             data.touch(f"{PREP}/sub-{subject}/func/{stem}")
     assert len(plan().studies) == 3
-    (note,) = (text for text in told if "passed over" in text)
+    (note,) = (text for text in told if "ignored" in text)
     assert "and 5 more are ignored: it is a single echo" in note
 
 

@@ -49,7 +49,7 @@ def test_read_paradigm__rows_that_begin_with_a_hash_are_events_or_noted(tmp_path
     found, notes = read(tmp_path, f"# made by hand\n{HEADER}{rows}")
     assert found == {"#face": [1, 5], "house": [3]}
     assert any("2 rows (line 3, 7) read as events though they begin with #" in n for n in notes)
-    assert any("2 rows (line 5, 6) passed over" in n for n in notes)
+    assert any("2 rows (line 5, 6) skipped" in n for n in notes)
     # an onset behind # is no number: that row was taken out by somebody
     found, notes = read(tmp_path, "onset\ttrial_type\n1\ta\n#3\ta\n")
     assert found == {"a": [1]}

@@ -96,7 +96,7 @@ def test_read_spm__says_what_is_not_taken_over(tmp_path):
         notes,
     )
     assert len(notes) == 1
-    assert 'session 2, condition "a": the modulation by contrast is not' in notes[0]
+    assert 'session 2, condition "a": the modulation by contrast is left out' in notes[0]
 
 
 def test_read_spm__says_when_spm_samples_its_regressors(tmp_path):
