@@ -10,6 +10,8 @@ from bids_names_only import MNI, PREP, DataSet, Planning, runs_of
 from bids_surface_sets import labels, mesh
 
 from pyhrf import ConfigError, InputError
+from pyhrf.spaces.grayordinates import Grayordinates
+from pyhrf.spaces.nodes import Nodes
 
 FUNC = f"{PREP}/sub-01/func"
 ANAT = f"{PREP}/sub-01/anat"
@@ -35,7 +37,7 @@ def test_plan__each_hemisphere_is_a_study(data: DataSet, plan: Planning, told: l
         f"sub-01_task-x_hemi-{hemi}_space-fsaverage5": [stem.format(hemi) for stem in stems]
         for hemi in "LR"
     }
-    assert {study.kind for study in made.studies.values()} == {"gifti"}
+    assert {study.kind for study in made.studies.values()} == {Nodes}
     assert (made.failed, told) == ({}, [])
 
 
@@ -48,7 +50,7 @@ def test_plan__names_of_older_fmriprep_are_put_in_order(data: DataSet, plan: Pla
 def test_plan__dense_series_hold_both_hemispheres(data: DataSet, plan: Planning) -> None:
     surface(data, "sub-01_task-x", "space-fsLR_den-91k_bold.dtseries.nii", *gii())
     (study,) = plan(space="fsLR").studies.values()
-    assert (study.name, study.kind) == ("sub-01_task-x_space-fsLR_den-91k", "cifti")
+    assert (study.name, study.kind) == ("sub-01_task-x_space-fsLR_den-91k", Grayordinates)
     assert list(plan(space="fsLR:den-91k").studies) == [study.name]
     with pytest.raises(InputError, match=r"no such space; there are fsLR:den-91k, fsaverage5"):
         plan(space="fsLR:den-170k")
@@ -211,10 +213,10 @@ def test_plan__the_atlas_tells_which_of_two_formats_is_meant(
     data: DataSet, plan: Planning, tmp_path: Path
 ) -> None:
     surface(data, "sub-01_task-x", *gii(), "space-fsaverage5_bold.dtseries.nii")
-    assert [x.kind for x in plan().studies.values()] == ["gifti", "gifti"]
+    assert [x.kind for x in plan().studies.values()] == [Nodes, Nodes]
     atlas = tmp_path / "a.dlabel.nii"
     atlas.touch()
-    assert [x.kind for x in plan(parcellation=atlas).studies.values()] == ["cifti"]
+    assert [x.kind for x in plan(parcellation=atlas).studies.values()] == [Grayordinates]
 
 
 def test_plan__atlases_are_told_apart(data: DataSet, plan: Planning, tmp_path: Path) -> None:
