@@ -48,7 +48,7 @@ def test_bids__parcels_have_the_names_of_a_gifti_atlas(
 
 def test_parcel_names__parcels_that_were_cut_have_none(tmp_path: Path) -> None:
     path = tmp_path / "a.label.gii"
-    Nodes((3,), "").write_labels(path, np.array([0, 1, 2], np.int32), {2: "V1"})
+    path.write_bytes(Nodes((3,), "").label_bytes(np.array([0, 1, 2], np.int32), {2: "V1"}))
     assert parcel_names(path) == {0: "background", 2: "V1"}
     assert parcel_names(tmp_path / "volume.nii.gz") == {}
 

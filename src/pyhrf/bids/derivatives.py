@@ -136,9 +136,9 @@ class _Writer:
         write_json(path, {**in_places(about, self.kind), **self.about})
         self.files.append(path)
 
-    def put_mask(self, maps: Mapping[str, Path], scratch: Path) -> Path:
+    def put_mask(self, maps: Mapping[str, Path]) -> Path:
         """Write the mask of what was estimated; return its path."""
-        ending, content = estimated_mask(maps["parcels"], maps.get("left_out"), scratch)
+        ending, content = estimated_mask(maps["parcels"], maps.get("left_out"))
         text = (
             "1 in each voxel that has an estimate, 0 elsewhere. Maps are NaN in voxels of parcels "
             "that have none, and 0 outside of all parcels: a group analysis must leave out both"
@@ -204,7 +204,7 @@ def write_derivatives(
     writer = _Writer(folder / planned.name, planned.kind, about, [])
     # Files on their way: the folder of the results is the analysis's own.
     with scratch_beside(folder) as scratch:
-        mask = writer.put_mask(results.maps(), scratch)
+        mask = writer.put_mask(results.maps())
         about_mask = {"EstimatedMask": f"bids::{mask.relative_to(out_dir).as_posix()}"}
         _write_maps(writer, study, results, scratch, names, about_mask)
     _write_tables(writer, results, names)
@@ -288,7 +288,7 @@ def _write_maps(
         if name == "parcels":
             # One JSON speaks for the map and its table.
             about |= described_columns("parcels", next(_rows_with_names(results, names)))
-            ending, content = label_file(path, scratch, names)
+            ending, content = label_file(path, names)
             writer.put("desc-parcels_dseg", ending, content, about)
         else:
             rest = f"{entity}stat-{stat.label}_statmap"

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyhrf.spaces.kinds import kind_of_file
-from pyhrf.spaces.space import Space
 
 
 def squared_map(path: Path, scratch: Path) -> bytes:
@@ -51,15 +49,13 @@ def parcel_names(path: Path) -> dict[int, str]:
     return {n: name for n, name in words.items() if name not in ("", f"parcel {n}")}
 
 
-def label_file(path: Path, scratch: Path, names: Mapping[int, str]) -> tuple[str, bytes]:
+def label_file(path: Path, names: Mapping[int, str]) -> tuple[str, bytes]:
     """Turn the map of parcels into a file of labels: with a name and a colour for each on surfaces.
 
     Parameters
     ----------
     path : Path
         The map.
-    scratch : Path
-        A folder for files on their way.
     names : mapping of int to str
         Of parcels, where they have one.
 
@@ -69,18 +65,17 @@ def label_file(path: Path, scratch: Path, names: Mapping[int, str]) -> tuple[str
         Such as ``.label.gii``.
     content : bytes
     """
-    return _labels(*kind_of_file(path).read_map(path), scratch, names)
+    space, labels = kind_of_file(path).read_map(path)
+    return space.label_ending, space.label_bytes(labels, names)
 
 
-def estimated_mask(parcels: Path, left_out: Path | None, scratch: Path) -> tuple[str, bytes]:
+def estimated_mask(parcels: Path, left_out: Path | None) -> tuple[str, bytes]:
     """Make the mask of the positions that have an estimate.
 
     Parameters
     ----------
     parcels, left_out : Path
         Maps of PyHRF; without the second all positions of parcels are estimated.
-    scratch : Path
-        A folder for files on their way.
 
     Returns
     -------
@@ -93,17 +88,5 @@ def estimated_mask(parcels: Path, left_out: Path | None, scratch: Path) -> tuple
     mask = values > 0
     if left_out is not None:
         mask &= kind_of_file(left_out).map_values(left_out) == 0
-    return _labels(space, mask, scratch, {1: "estimated"}, title="estimated")
-
-
-def _labels(
-    space: Space,
-    labels: NDArray[np.generic],
-    scratch: Path,
-    names: Mapping[int, str],
-    title: str = "parcels",
-) -> tuple[str, bytes]:
-    """Write labels; return the ending and the content of their file."""
-    made = scratch / f"parcels{space.label_ending}"
-    space.write_labels(made, labels.astype(np.int32), names, title=title)
-    return space.label_ending, made.read_bytes()
+    content = space.label_bytes(mask.astype(np.int32), {1: "estimated"}, title="estimated")
+    return space.label_ending, content

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.bids.files import keep_first, scratch_beside, write_json
+from pyhrf.bids.files import keep_first, write_json
 from pyhrf.errors import InputError
 from pyhrf.inputs.bids_names import read_json
 from pyhrf.notices import Figures, Note
@@ -292,7 +292,7 @@ def provide_parcels(
     if path.is_file() and about.is_file():
         return path, [str(note) for note in read_json(about).get("notes", [])]
     labels, notes = make_parcels(bold, masks, parcellation, smallest=smallest)
-    keep_first(path, _as_nifti(labels, bold, folder))
+    keep_first(path, Grid.of(bold).label_bytes(labels))
     write_json(about, {"notes": notes})
     return path, notes
 
@@ -327,11 +327,3 @@ def digest_of(where: str, of: Sequence[Path | int]) -> str:
             raise InputError(f"{one}: cannot be read: {error.strerror or error}") from error
         content.update(hashlib.sha256(known).digest())
     return content.hexdigest()
-
-
-def _as_nifti(labels: Labels, bold: Volume, home: Path) -> bytes:
-    """Give parcels as ``.nii.gz`` on the grid of the BOLD data."""
-    with scratch_beside(home) as folder:
-        path = folder / "parcels.nii.gz"
-        Grid.of(bold).write_labels(path, labels)
-        return path.read_bytes()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.bids.files import keep_first, scratch_beside, write_json
+from pyhrf.bids.files import keep_first, write_json
 from pyhrf.bids.meshes import by_hemisphere
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.parcels import digest_of, read_atlas, shared_notes, without_islands
@@ -165,10 +165,7 @@ def provide_surface_parcels(
             f"({smallest})"
         )
     notes = [*of_runs, *islands]
-    with scratch_beside(folder) as scratch:
-        made = scratch / f"parcels{space.label_ending}"
-        space.write_labels(made, labels)
-        keep_first(path, made.read_bytes())
+    keep_first(path, space.label_bytes(labels))
     write_json(about, {"notes": notes})
     return path, notes
 

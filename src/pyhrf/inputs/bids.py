@@ -97,11 +97,6 @@ def is_labelled(name: BidsName, entity: str, label: str) -> bool:
     return name.has({entity: label}) or (label == NO_LABEL and entity not in name.entities)
 
 
-def label_of(entity: str, text: str) -> str:
-    """Take a label with or without its entity: ``01`` of ``sub-01``."""
-    return text.removeprefix(f"{entity}-")
-
-
 def _acquired(name: BidsName) -> dict[str, str]:
     return {key: label for key, label in name.entities.items() if key not in _DERIVED}
 

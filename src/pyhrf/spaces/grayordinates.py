@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.files import replace_file
 from pyhrf.spaces.cifti import ENDINGS, edges_of, open_cifti, time_step_of, values_of
-from pyhrf.spaces.labels import label_table, whole_labels, write_label_image
+from pyhrf.spaces.labels import label_table, whole_labels
 from pyhrf.spaces.space import Frames, MapSurface, Opened, Space, Timing
 from pyhrf.spaces.surfaces import Mesh, NodeSeries, open_mesh
 from pyhrf.spaces.untyped import nib
@@ -164,20 +164,20 @@ class Grayordinates(Space):
             file.write(image.to_bytes())
         return path
 
-    def write_labels(
+    def label_bytes(
         self,
-        path: Path,
         labels: NDArray[np.int32],
         names: Mapping[int, str] = MappingProxyType({}),
         *,
         title: str = "parcels",  # noqa: ARG002 - of Space; parcels have names
-    ) -> None:
-        """Write a ``.dlabel.nii``, with a name and a colour for each parcel; see `Space`."""
+    ) -> bytes:
+        """Make a ``.dlabel.nii``, with a name and a colour for each parcel; see `Space`."""
         cifti2 = nib().cifti2
         rows = cifti2.LabelAxis(["parcels"], [label_table(labels, names)])
         image = cifti2.Cifti2Image(labels[None], (rows, self.axis))
         image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_LABELS")
-        write_label_image(path, image)
+        content: bytes = image.to_bytes()
+        return content
 
     def surfaces(self, meshes: Sequence[Mesh]) -> list[MapSurface]:
         """Tell which of these meshes are those of its structures; see `Space`."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,33 +171,36 @@ class Grid(Space):
     ) -> Path:
         """Write a map as ``.nii.gz``, one volume in memory at a time; see `Space`."""
         path = path.with_name(f"{path.name}.nii.gz")
-        header = self._header(name, np.dtype(dtype), n_samples, step)
-        with (
-            replace_file(path) as file,
-            # No name and no time in the gzip header: equal estimates are equal bytes.
-            gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as packed,
-        ):
-            header.write_to(packed)
-            packed.write(b"\0" * (header.single_vox_offset - packed.tell()))
-            for frame in _ordered(frames, self.shape, header.get_data_dtype()):
-                packed.write(frame)
+        with replace_file(path) as file:
+            self._pack(file, self._header(name, np.dtype(dtype), n_samples, step), frames)
         return path
 
-    def write_labels(
+    def label_bytes(
         self,
-        path: Path,
         labels: NDArray[np.int32],
         names: Mapping[int, str] = MappingProxyType({}),  # noqa: ARG002 - of Space
         *,
         title: str = "parcels",
-    ) -> None:
-        """Write a map of labels, which have no names in NIfTI; see `Space`."""
-        stem = path.with_name(path.name.removesuffix(self.label_ending))
-        self.write(stem, title, [labels.reshape(-1)], dtype=np.int32)
+    ) -> bytes:
+        """Make a map of labels, which have no names in NIfTI; see `Space`."""
+        file = io.BytesIO()
+        self._pack(file, self._header(title, np.dtype(np.int32), None, None), [labels])
+        return file.getvalue()
 
     def volume(self, values: NDArray[Any]) -> Any:
         """Make an image of them."""
         return nib().Nifti1Image(values.reshape(self.shape), self.affine)
+
+    def _pack(self, file: BinaryIO, header: Any, frames: Frames) -> None:
+        dtype = header.get_data_dtype()
+        # No name and no time in the gzip header: equal estimates are equal bytes.
+        with gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as packed:
+            header.write_to(packed)
+            packed.write(b"\0" * (header.single_vox_offset - packed.tell()))
+            for frame in frames:
+                # as NIfTI wants it: the first axis fastest, the bytes in the file's order
+                values = frame.reshape(self.shape).astype(dtype, copy=False)
+                packed.write(values.tobytes(order="F"))
 
     def _header(
         self, name: str, dtype: np.dtype[Any], n_samples: int | None, step: float | None
@@ -224,14 +228,6 @@ class Grid(Space):
         header["vox_offset"] = header.single_vox_offset
         header.set_slope_inter(1, 0)
         return header
-
-
-def _ordered(
-    frames: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> Iterator[bytes]:
-    """Yield each frame as NIfTI wants it: the first axis fastest, the bytes in the file's order."""
-    for frame in frames:
-        yield frame.reshape(shape).astype(dtype, copy=False).tobytes(order="F")
 
 
 def _check_grid(volume: Volume, first: Volume) -> None:

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
-from pyhrf.files import replace_file
-from pyhrf.wording import named
 
 Colour = tuple[float, float, float, float]
 
@@ -74,9 +72,3 @@ def label_table(labels: NDArray[Any], names: Mapping[int, str]) -> dict[int, tup
         name = names.get(number, f"parcel {number}")
         table[number] = (name, (float(red), float(green), float(blue), 1.0))
     return table
-
-
-def write_label_image(path: Path, image: Any) -> None:
-    """Write a nibabel image of labels."""
-    with replace_file(path, cure=f"choose another file ({named('file')})") as file:
-        file.write(image.to_bytes())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyhrf.errors import InputError
 from pyhrf.files import replace_file
 from pyhrf.spaces.gifti import ENDINGS, STRUCTURE, load_gifti, read_head
-from pyhrf.spaces.labels import label_table, whole_labels, write_label_image
+from pyhrf.spaces.labels import label_table, whole_labels
 from pyhrf.spaces.space import Frames, MapSurface, Opened, Space, Timing
 from pyhrf.spaces.surfaces import (
     Mesh,
@@ -136,15 +136,14 @@ class Nodes(Space):
             file.write(self._image(f"PyHRF {name}", arrays).to_bytes())
         return path
 
-    def write_labels(
+    def label_bytes(
         self,
-        path: Path,
         labels: NDArray[np.int32],
         names: Mapping[int, str] = MappingProxyType({}),
         *,
         title: str = "parcels",  # noqa: ARG002 - of Space; parcels have names
-    ) -> None:
-        """Write a ``.label.gii``, with a name and a colour for each parcel; see `Space`."""
+    ) -> bytes:
+        """Make a ``.label.gii``, with a name and a colour for each parcel; see `Space`."""
         gifti = nib().gifti
         table = gifti.GiftiLabelTable()
         for number, (name, colour) in label_table(labels, names).items():
@@ -152,7 +151,8 @@ class Nodes(Space):
             label.label = name
             table.labels.append(label)
         array = _array(labels, np.int32, "NIFTI_INTENT_LABEL")
-        write_label_image(path, self._image("parcels", [array], labeltable=table))
+        content: bytes = self._image("parcels", [array], labeltable=table).to_bytes()
+        return content
 
     def surfaces(self, meshes: Sequence[Mesh]) -> list[MapSurface]:
         """Tell which of these meshes have as many nodes; see `Space`."""

@@ -12,8 +12,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pyhrf.files import replace_file
 from pyhrf.spaces.neighbours import VoxelParcels, find_graph_parcels, find_parcels
 from pyhrf.spaces.surfaces import Mesh
+from pyhrf.wording import named
 
 Frames = Iterable[NDArray[Any]]
 """A map, or one after the other its samples, each of shape (n_positions,)."""
@@ -261,20 +263,17 @@ class Space(ABC):
         """
 
     @abstractmethod
-    def write_labels(
+    def label_bytes(
         self,
-        path: Path,
         labels: NDArray[np.int32],
         names: Mapping[int, str] = MappingProxyType({}),
         *,
         title: str = "parcels",
-    ) -> None:
-        """Write a parcellation: equal bytes from equal numbers.
+    ) -> bytes:
+        """Make the file of a parcellation: equal bytes from equal numbers.
 
         Parameters
         ----------
-        path : Path
-            With `label_ending`.
         labels : int32 array, shape ``shape``
             0 is background.
         names : mapping of int to str
@@ -282,6 +281,11 @@ class Space(ABC):
         title : str
             What the file says that it holds, where parcels have no names.
         """
+
+    def write_labels(self, path: Path, labels: NDArray[np.int32]) -> None:
+        """Write a parcellation; the name of the file has `label_ending`."""
+        with replace_file(path, cure=f"choose another file ({named('file')})") as file:
+            file.write(self.label_bytes(labels))
 
     def surfaces(self, meshes: Sequence[Mesh]) -> list[MapSurface]:  # noqa: ARG002 - some need it
         """Tell which values of a map lie on which nodes of these meshes; here on none."""

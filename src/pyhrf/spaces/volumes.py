@@ -16,8 +16,6 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError, counted
 from pyhrf.files import regular_file
 
-NOT_ORIENTED = "its header does not say how it lies in space (qform_code and sform_code are 0)"
-
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 takes the first 348
 _READ_BYTES = 1 << 20
