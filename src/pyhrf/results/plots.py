@@ -28,7 +28,6 @@ from pyhrf.results.panels import (
 from pyhrf.results.report_volumes import background_image, refuse_cuts
 from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
-from pyhrf.spaces.space import Space
 
 _BLUE, _RED = COLOURS[1], COLOURS[0]
 _CUTS = 7  # along an axis; nilearn warns of more than there are voxels
@@ -294,7 +293,8 @@ def save_map_figure(
             f"is {most:.4g} from 0; take a lower one"
         )
     if space.fills_grid:
-        _save_cuts(results, space, name, path, threshold, anatomy, display or "ortho")
+        image = space.volume(np.nan_to_num(values.astype(np.float64)))
+        _save_cuts(results, image, name, path, threshold, anatomy, display or "ortho")
         return
     if anatomy is not None or display is not None:
         refuse_cuts(results)
@@ -314,7 +314,7 @@ def save_map_figure(
 
 def _save_cuts(
     results: Results,
-    space: Space,
+    image: Any,
     name: str,
     path: Path,
     threshold: float | None,
@@ -322,7 +322,6 @@ def _save_cuts(
     display: str,
 ) -> None:
     """Draw cuts through a volume."""
-    image = space.volume(np.nan_to_num(results.map_values(name).astype(np.float64)))
     behind = background_image(results, anatomy, image)
     mpl.use("agg")  # before nilearn takes pyplot: there may be no screen
     from nilearn.plotting import plot_stat_map
