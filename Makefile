@@ -32,10 +32,12 @@ docs: .environment-docs ## the documentation site, into the folder site/
 # Both processes, and the programs that tests start, share the compiled modules, whoever starts make.
 unit integration: export PYTHONDONTWRITEBYTECODE :=
 unit: .environment-test ## the fast tests
+	@$(bin)/python tests/compile_kernels.py
 	$(pytest) -n $(JOBS) --ignore tests/integration -m "not integration"
 
 integration: .environment-test ## the tests on real data and with real programs
-	$(pytest) -n $(JOBS) --dist loadgroup -m "integration and not long"
+	@# One process more: on a test bed they wait most of the time.
+	$(pytest) -n $$(($(JOBS) + 1)) --dist loadgroup -m "integration and not long"
 
 bench: .environment ## time, memory and accuracy
 	$(bin)/python -m benchmarks

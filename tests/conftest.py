@@ -196,7 +196,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With ``--dist loadgroup``: leave all tests of a test bed, so of a folder, to one process.
 
     Some of them watch the clock, and a bed is up once, as the analyses are that the tests of a
-    file share. (The marks that xdist has for this have no effect with pytest 9.2.)
+    file share. Those of the queues have a cluster of their own: with the others they would take
+    as long as all that two more processes have to do. (The marks that xdist has for this have no
+    effect with pytest 9.2.)
     """
     if config.getoption("dist") != "loadgroup":
         return None
@@ -205,7 +207,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByBed(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = Path(nodeid.partition("::")[0])
-            return str(file.parent if file.parent.parent.name == INTEGRATION.name else file)
+            if file.parent.parent.name != INTEGRATION.name:
+                return str(file)
+            of_queues = file.name.startswith("test_queue_")
+            return f"{file.parent} (queues)" if of_queues else str(file.parent)
 
     return ByBed(config, log)
 
