@@ -24,6 +24,11 @@ SHARED = {"data": DataSettings, "model": ModelSettings, "confounds": ConfoundSet
 PROGRAMS = {kind.program.name: kind.program for kind in ESTIMATORS.values()}
 
 
+def kind_of(study: Mapping[str, Any]) -> EstimatorKind:
+    """Give the estimator of a study as results record it; what names none is of the default."""
+    return ESTIMATORS[study.get("estimator", _KINDS[0].name)]
+
+
 def kinds_of(program: Program) -> list[EstimatorKind]:
     """Give the estimators of a program."""
     return [kind for kind in ESTIMATORS.values() if kind.program == program]

@@ -98,6 +98,11 @@ KIND = EstimatorKind(
     short="GLM",
     unused=("dt", "seed"),  # its responses have no time step of ours, and nothing is drawn
     own_design=True,
+    responses={
+        "canonical": "SPM's canonical response",
+        "derivatives": "SPM's canonical response with its time and dispersion derivatives",
+        "fir": "a finite impulse response",
+    },
     packages=("nilearn",),
     report_name="GLM",
     report="A general linear model was fitted to every position with nilearn.",

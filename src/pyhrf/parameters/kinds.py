@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pyhrf.parameters.declare import EstimatorSettings
 
@@ -53,6 +54,11 @@ class EstimatorKind:
         Parameters of the model that mean nothing to it, as `ModelSettings` names them.
     own_design : bool
         Whether its design is another one than that of `pyhrf.model`.
+    responses : mapping of str to str
+        What the response to an event is, in a report, for each value of its parameter ``model``;
+        empty where it is that of `pyhrf.model`.
+    criterion : str
+        What its iterations raise, as plots name it.
     packages : tuple of str
         Packages on whose version its numbers depend.
     report_name : str
@@ -72,6 +78,8 @@ class EstimatorKind:
     short: str
     unused: tuple[str, ...] = ()
     own_design: bool = False
+    responses: Mapping[str, str] = field(default_factory=dict)
+    criterion: str = "log likelihood"
     packages: tuple[str, ...] = ()
     report_name: str
     report: str

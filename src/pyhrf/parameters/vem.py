@@ -57,6 +57,7 @@ KIND = EstimatorKind(
     program=JDE,
     method="variational expectation-maximisation",
     short="VEM",
+    criterion="free energy",
     report_name="JDE, variational EM",
     report="Haemodynamic responses and response levels were estimated together by joint "
     "detection-estimation (Makni et al. 2008; Vincent et al. 2010), with variational "

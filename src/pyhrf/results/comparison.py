@@ -16,6 +16,7 @@ from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.files import replace_file
 from pyhrf.outputs.maps import MAPS, MapName
+from pyhrf.parameters.estimators import kind_of
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.results import Results
 
@@ -155,10 +156,12 @@ def _named(results: Sequence[Results]) -> dict[str, Results]:
 
 
 def _estimator(results: Results) -> str:
-    """Name of the estimator, of a GLM with its model."""
+    """Name of the estimator, and its model if it has several."""
     study: dict[str, Any] = results.provenance["study"]
-    name = str(study.get("estimator", ""))
-    return f"{name} {study['glm']['model']}" if name == "glm" else name
+    if "estimator" not in study:
+        return ""
+    kind = kind_of(study)
+    return f"{kind.name} {study[kind.section]['model']}" if kind.responses else kind.name
 
 
 def _same_parcels(results: dict[str, Results]) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.outputs.columns import COLUMNS
+from pyhrf.parameters.estimators import kind_of
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.panels import (
     COLOURS,
@@ -163,8 +164,7 @@ def _trace_figure(results: Results, parcels: Sequence[int]) -> Figure:
                 colour = COLOURS[int(str(chain)) % (len(COLOURS) - 1)]
                 axis.plot(rows["iteration"], rows["criterion"], color=colour, lw=1)
         figure.supxlabel("iteration")
-        is_vem = results.provenance.get("study", {}).get("estimator", "jde-vem") == "jde-vem"
-        figure.supylabel("free energy" if is_vem else "log likelihood")
+        figure.supylabel(kind_of(results.provenance.get("study", {})).criterion)
     return figure
 
 

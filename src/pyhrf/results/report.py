@@ -17,6 +17,7 @@ import pandas as pd
 
 from pyhrf.files import replace_file
 from pyhrf.outputs.columns import COLUMNS
+from pyhrf.parameters.estimators import kind_of
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.plots import overview_figures
@@ -123,7 +124,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "maps": maps,
         "page_data": {"parcels": _parcels(results), "hrfs": _hrfs(results), "maps": maps}
         | {"low_quality": LOW_QUALITY, "traces": _traces(results)}
-        | {"criterion": "free energy" if study["estimator"] == "jde-vem" else "log likelihood"},
+        | {"criterion": kind_of(study).criterion},
     }
 
 

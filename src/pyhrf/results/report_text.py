@@ -9,18 +9,12 @@ from typing import Any
 import pandas as pd
 
 from pyhrf.inputs.bids_names import parse_name
-from pyhrf.parameters.estimators import ESTIMATORS
+from pyhrf.parameters.estimators import ESTIMATORS, kind_of
 from pyhrf.results.names import BIDS_RESULTS
 from pyhrf.results.report_sources import command_of, parcellation_of
 from pyhrf.results.results import Results
 
 _MOST_NAMES = 6  # conditions that are named at the top
-
-_GLM_MODELS = {
-    "canonical": "SPM's canonical response",
-    "derivatives": "SPM's canonical response with its time and dispersion derivatives",
-    "fir": "a finite impulse response",
-}
 
 
 def name_of(results: Results) -> str:
@@ -64,7 +58,7 @@ def summary_of(results: Results) -> list[tuple[str, str]]:
     names = _conditions(results)
     n_lost = len(results.failed)
     found = [
-        ("estimator", ESTIMATORS[provenance["study"]["estimator"]].report_name),
+        ("estimator", kind_of(provenance["study"]).report_name),
         ("data", f"{kind}, {_runs(provenance)}{tr}"),
         ("space", ", ".join([entities["space"], *space]) if "space" in entities else ""),
         ("conditions", ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))),
@@ -127,7 +121,7 @@ def methods_of(results: Results) -> list[str]:
     versions = results.provenance["versions"]
     with_pyhrf = f"The data were analysed with PyHRF {versions['pyhrf']} ({name})."
     data = f"{_data(results)}{_starts(study)} {with_pyhrf}"
-    model = f"{ESTIMATORS[study['estimator']].report} {_response(study)}"
+    model = f"{kind_of(study).report} {_response(study)}"
     nuisance = f"{_nuisance(results)} {_iterations(results)}".strip()
     return [data, model, nuisance, *_contrasts(study), _outcome(results)]
 
@@ -183,8 +177,9 @@ def _contrasts(study: Mapping[str, Any]) -> list[str]:
 
 
 def _response(study: Mapping[str, Any]) -> str:
-    if study["estimator"] == "glm":
-        return f"The response to an event was {_GLM_MODELS[study['glm']['model']]}."
+    kind = kind_of(study)
+    if kind.responses:
+        return f"The response to an event was {kind.responses[study[kind.section]['model']]}."
     hrf = study["hrf"]
     return (
         f"The response is piecewise linear, zero at its two ends, {hrf['duration']:g} s long with "
@@ -275,8 +270,8 @@ def _were(number: int) -> str:
 
 def _iterations(results: Results) -> str:
     study = results.provenance["study"]
-    own = study[ESTIMATORS[study["estimator"]].section]
-    if study["estimator"] == "jde-mcmc":
+    own = study[kind_of(study).section]
+    if "n_chains" in own:
         return (
             f"Each parcel had {own['n_chains']} chains of {own['n_iterations']} sweeps, of which "
             f"the first {own['n_burn_in']} were thrown away; the seed was {study['seed']}."
@@ -316,13 +311,13 @@ def _outcome(results: Results) -> str:
 
 def references_of(results: Results) -> list[str]:
     """Name the papers that the methods rest on."""
-    return list(ESTIMATORS[results.provenance["study"]["estimator"]].references)
+    return list(kind_of(results.provenance["study"]).references)
 
 
 def parameters_of(results: Results) -> list[tuple[str, str]]:
     """List every parameter that the analysis used, by its place in the study file."""
     study = dict(results.provenance["study"])
-    unused = {kind.section for name, kind in ESTIMATORS.items() if name != study["estimator"]}
+    unused = {kind.section for kind in ESTIMATORS.values()} - {kind_of(study).section}
     # Where the results lie is no part of what was done; files and contrasts have their own tables.
     for name in (*unused, "output", "contrasts"):
         study.pop(name, None)

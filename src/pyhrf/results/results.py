@@ -18,6 +18,7 @@ from pyhrf.errors import InputError
 from pyhrf.files import read_regular, regular_file
 from pyhrf.outputs.columns import COLUMNS
 from pyhrf.outputs.maps import MapName, map_title, possible_maps
+from pyhrf.parameters.estimators import kind_of
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.maps import write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
@@ -187,9 +188,9 @@ class Results:
         found = self._mostly_above(SHARED)
         if not found:
             return []
-        estimator = self._study["estimator"]
-        own = estimator == "jde-mcmc" or self._study["vem"].get("shared_noise") == "none"
-        return found if own else []
+        # an estimator that has no such parameter knows no noise that positions share
+        own = self._study.get(kind_of(self._study).section, {})
+        return found if own.get("shared_noise", "none") == "none" else []
 
     @property
     def _study(self) -> dict[str, Any]:
