@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
     from pyhrf.analysis import analyse, load_study
     from pyhrf.errors import ConfigError, EngineError, InputError, PyhrfError
-    from pyhrf.estimators import JDEMCMC, JDEVEM, RFIR
-    from pyhrf.estimators.glm import GLM
+    from pyhrf.estimators import JDEMCMC, JDEVEM
+    from pyhrf.interface.estimators import GLM, JDE, RFIR
+    from pyhrf.interface.studies import jde_from_bids, model_of_study
     from pyhrf.results import Results
 
 __all__ = [
     "GLM",
+    "JDE",
     "JDEMCMC",
     "JDEVEM",
     "RFIR",
@@ -37,23 +39,28 @@ __all__ = [
     "Results",
     "__version__",
     "analyse",
+    "jde_from_bids",
     "load_study",
+    "model_of_study",
 ]
 
 __version__ = "1.0.0.dev0"
 
 _HOMES = {
-    "GLM": "pyhrf.estimators.glm",
+    "GLM": "pyhrf.interface.estimators",
+    "JDE": "pyhrf.interface.estimators",
     "JDEMCMC": "pyhrf.estimators",
     "JDEVEM": "pyhrf.estimators",
-    "RFIR": "pyhrf.estimators",
+    "RFIR": "pyhrf.interface.estimators",
     "ConfigError": "pyhrf.errors",
     "EngineError": "pyhrf.errors",
     "InputError": "pyhrf.errors",
     "PyhrfError": "pyhrf.errors",
     "Results": "pyhrf.results",
     "analyse": "pyhrf.analysis",
+    "jde_from_bids": "pyhrf.interface.studies",
     "load_study": "pyhrf.analysis",
+    "model_of_study": "pyhrf.interface.studies",
 }
 
 
@@ -66,4 +73,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    hidden = (name for name in globals() if name.startswith("__"))
+    return sorted({*hidden, *__all__})

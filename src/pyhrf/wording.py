@@ -6,8 +6,9 @@ each of them calls the same thing by another name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 
 IN_OWN_COLUMNS = (
     "in PyHRF's own columns (session, condition, onset, duration, amplitude) put the conditions in "
@@ -25,6 +26,7 @@ _PYTHON = {
     "condition_file": f"give such a file for each condition, by its name; {IN_OWN_COLUMNS}",
 }
 _words: Mapping[str, str] = _PYTHON
+_tables: frozenset[PurePath] = frozenset()
 
 
 def named(thing: str, **values: str) -> str:
@@ -49,6 +51,51 @@ def named(thing: str, **values: str) -> str:
     """
     word = _words.get(thing, thing)
     return word.format(**values) if values else word
+
+
+def line_of(path: object, number: int) -> str:
+    """Name a line of a file, or the row of the table in memory that it was made of.
+
+    Parameters
+    ----------
+    path : Path or str
+    number : int
+        The first line is 1, the header of a table.
+
+    Examples
+    --------
+    >>> line_of("events.tsv", 4)
+    'events.tsv, line 4'
+    """
+    if number < 2 or PurePath(str(path)).parent not in _tables:
+        return f"{path}, line {number}"
+    return f"{path}, row {number - 2} (the first is 0)"
+
+
+def lines_of(path: object, numbers: Sequence[int]) -> str:
+    """Name the first of some lines of a file, or rows as `line_of`, without the file.
+
+    Examples
+    --------
+    >>> lines_of("events.tsv", [4, 7, 8, 9, 11, 12])
+    'line 4, 7, 8, 9, 11, ...'
+    """
+    of_table = PurePath(str(path)).parent in _tables
+    shown = ", ".join(str(number - 2 if of_table else number) for number in numbers[:5])
+    shown += ", ..." if len(numbers) > 5 else ""
+    return f"row {shown}; the first is 0" if of_table else f"line {shown}"
+
+
+@contextmanager
+def tables_in(folder: PurePath) -> Iterator[None]:
+    """Take the files of a folder for tables in memory for a while: people know their rows."""
+    global _tables
+    before = _tables
+    _tables = before | {folder}
+    try:
+        yield
+    finally:
+        _tables = before
 
 
 @contextmanager

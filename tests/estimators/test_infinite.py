@@ -8,6 +8,7 @@ import pytest
 import pyhrf
 from pyhrf.data import Events, Experiment, Parcel, Run
 from pyhrf.errors import InputError
+from pyhrf.estimators.glm import GLM
 from pyhrf.parameters.glm import GLMModel
 from pyhrf.parameters.model import NoiseKind
 
@@ -24,7 +25,7 @@ def test_glm__fails_where_a_run_is_too_short_for_its_noise() -> None:
     noise: NoiseKind = "ar1"
     experiment = Experiment(("a",), (Run(58, 2.0, EVENTS), Run(2, 2.0, {})))
     bold = np.random.default_rng(0).normal(100, 1, (60, 4))
-    estimate = pyhrf.GLM(experiment, noise=noise).fit_parcel(parcel(bold))
+    estimate = GLM(experiment, noise=noise).fit_parcel(parcel(bold))
     assert estimate.status == "failed"
     assert "noise_sd" in estimate.reason
 
@@ -33,16 +34,16 @@ def test_glm__leaves_out_the_positions_whose_numbers_are_too_large() -> None:
     noise: NoiseKind = "white"
     experiment = Experiment(("a",), (Run(58, 2.0, EVENTS),))
     bold = np.random.default_rng(0).normal(100, 1, (58, 4))
-    usual = pyhrf.GLM(experiment, noise=noise).fit_parcel(parcel(bold))
+    usual = GLM(experiment, noise=noise).fit_parcel(parcel(bold))
     bold[:, 1] *= 1e30
-    estimate = pyhrf.GLM(experiment, noise=noise).fit_parcel(parcel(bold))
+    estimate = GLM(experiment, noise=noise).fit_parcel(parcel(bold))
     assert estimate.status == "ok"
     for name, values in estimate.maps.items():
         assert np.isnan(values[1]).all()
         np.testing.assert_array_equal(np.delete(values, 1, 0), np.delete(usual.maps[name], 1, 0))
     bold[:] *= 1e30
     bold[:, 1] /= 1e30
-    assert pyhrf.GLM(experiment, noise=noise).fit_parcel(parcel(bold)).status == "failed"
+    assert GLM(experiment, noise=noise).fit_parcel(parcel(bold)).status == "failed"
 
 
 @pytest.mark.parametrize("model", ["canonical", "fir"])
@@ -51,7 +52,7 @@ def test_glm__one_value_that_is_too_large_costs_one_position(value: float, model
     rng = np.random.default_rng(0)
     bold = rng.normal(100, 1, (58, 40))
     bold[1:] += 0.4 * bold[:-1]
-    glm = pyhrf.GLM(Experiment(("a",), (Run(58, 2.0, EVENTS),)), model=model)
+    glm = GLM(Experiment(("a",), (Run(58, 2.0, EVENTS),)), model=model)
     without = glm.fit_parcel(parcel(np.delete(bold, 7, 1)))
     bold[20, 7] = value
     estimate = glm.fit_parcel(parcel(bold))

@@ -85,6 +85,8 @@ def parse_contrast(expression: str, conditions: Sequence[str], *, name: str) -> 
     """
     # Names of conditions are written so: macOS and Windows write an accent in different ways.
     expression = unicodedata.normalize("NFC", expression)
+    given = {unicodedata.normalize("NFC", condition): condition for condition in conditions}
+    conditions = list(given)
     where = f"contrast {name}: {expression.strip()!r}"
     if not expression.strip():
         raise ConfigError(f"contrast {name}: the expression is empty: write one such as a - b")
@@ -99,7 +101,7 @@ def parse_contrast(expression: str, conditions: Sequence[str], *, name: str) -> 
             f"{where} has the constant term {form.constant:g}: only multiples of conditions "
             f"may be added{_cure_of_numbers(tokens, conditions)}"
         )
-    weights = {key: form.weights[key] for key in conditions if form.weights.get(key)}
+    weights = {given[key]: form.weights[key] for key in conditions if form.weights.get(key)}
     if not weights:
         raise ConfigError(
             f"{where} is zero: it must give a weight to at least one condition"

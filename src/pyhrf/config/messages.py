@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -182,4 +183,6 @@ def _shown(value: object) -> str:
     text = str(value)
     if isinstance(value, (BaseModel, Mapping, list, tuple)):
         return "the value"
+    if not isinstance(value, (str, int, float, PurePath)):
+        return f"a value of the type {type(value).__name__}"  # such as an image
     return text if text and text.isprintable() else repr(text)

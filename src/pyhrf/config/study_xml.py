@@ -55,6 +55,12 @@ def read_study(path: Path | str) -> Study:
         If it cannot be read, is not well-formed, or holds an unknown element or a value that is
         not allowed; each with line, element, value and what is allowed.
     """
+    given: object = path  # of whatever type a caller gave
+    if not isinstance(given, str | Path):
+        raise ConfigError(
+            f"a study or its file is needed, not a value of the type {type(given).__name__}: "
+            "images and tables in memory are for pyhrf.JDE, pyhrf.RFIR and pyhrf.GLM"
+        )
     path = Path(path)
     root = _parse(path)
     problems = list(_check_structure(root, Study, ""))

@@ -55,6 +55,13 @@ class ParcelEstimator(ModelSettings, ABC):
 
     def __post_init__(self) -> None:
         # What cannot be is refused at once, not at the first parcel.
+        given: object = self.experiment  # of whatever type a caller gave
+        if not isinstance(given, Experiment):
+            raise InputError(
+                f"experiment is a {type(given).__name__}: an estimator of one parcel takes a "
+                "pyhrf.data.Experiment; images and tables of events are for pyhrf.JDE, pyhrf.RFIR "
+                "and pyhrf.GLM"
+            )
         _ = self._weights
         check_choices(self)
         self._check()

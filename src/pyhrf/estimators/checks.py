@@ -43,6 +43,12 @@ def parcel_of_arrays(
     InputError
         If shapes or types do not fit.
     """
+    if isinstance(bold, str) or hasattr(bold, "affine") or hasattr(bold, "mesh"):
+        raise InputError(
+            f"bold is a {type(bold).__name__}, and an estimator of one parcel takes an array of "
+            "shape (n_scans, n_positions): for images and their paths take pyhrf.JDE, pyhrf.RFIR "
+            "or pyhrf.GLM"
+        )
     data = np.asarray(bold)
     if data.dtype.kind not in "biuf":
         raise InputError(f"bold must hold real numbers, not {data.dtype}")

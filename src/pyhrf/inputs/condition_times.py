@@ -12,6 +12,7 @@ from pyhrf.inputs.event_lines import Line, is_number, read_lines
 from pyhrf.inputs.headless import AFNI_TIME
 from pyhrf.inputs.paradigm import grouped_events
 from pyhrf.notices import Note
+from pyhrf.wording import line_of
 
 _Event = tuple[float, float, float]  # onset, duration, amplitude
 _NO_EVENT = ("*", "-1")  # of AFNI, alone in a row
@@ -105,7 +106,7 @@ def _of_afni(line: Line) -> list[_Event]:
         given = [part for part in parts if part is not None]
         if match is None or not all(map(is_number, given)):
             raise InputError(
-                f"{line.path}, line {line.number}: {field!r} is not a time: {_AFNI} are numbers, "
+                f"{line_of(line.path, line.number)}: {field!r} is not a time: {_AFNI} are numbers, "
                 "perhaps with one amplitude and a duration (12.5*2:3), and FSL's files have three "
                 "columns"
             )

@@ -13,6 +13,7 @@ import numpy as np
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError, counted
 from pyhrf.inputs.text import read_text
+from pyhrf.wording import line_of
 
 _MISSING = {"n/a", "na", "nan", ""}
 
@@ -64,7 +65,7 @@ def read_table(path: Path, n_scans: int) -> dict[str, FloatArray]:
     for scan, (number, fields) in enumerate(rows):
         if len(fields) != len(names):
             raise InputError(
-                f"{path}, line {number}: has {counted(len(fields), 'field')} for "
+                f"{line_of(path, number)}: has {counted(len(fields), 'field')} for "
                 f"{counted(len(names), 'column')}"
             )
         for k, field in enumerate(fields):
@@ -117,6 +118,6 @@ def _number(path: Path, number: int, name: str, field: str) -> float:
         point = re.fullmatch(r"-?\d+,\d+", field) is not None
         cure = "write the decimals with a point" if point else "write n/a where a value is missing"
         raise InputError(
-            f"{path}, line {number}, column {name}: {field!r} is not a number; {cure}"
+            f"{line_of(path, number)}, column {name}: {field!r} is not a number; {cure}"
         ) from None
     return value if math.isfinite(value) else math.nan

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pyhrf.errors import InputError
 from pyhrf.inputs.text import read_text
+from pyhrf.wording import line_of
 
 _WORDS = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>\S+))(?P<end>\s+|$)')
 
@@ -37,7 +38,7 @@ class Line:
 
     def error(self, column: str, text: str) -> InputError:
         """Make an error that names the file, the line and the column."""
-        return InputError(f"{self.path}, line {self.number}, column {column}: {text}")
+        return InputError(f"{line_of(self.path, self.number)}, column {column}: {text}")
 
     def text_in(self, index: int) -> str:
         """Give the text of a field.
@@ -50,7 +51,7 @@ class Line:
         text = self.fields[index]
         if text.startswith('"') and not self.quoted[index]:
             raise InputError(
-                f'{self.path}, line {self.number}: a quote (") is not closed or not opened'
+                f'{line_of(self.path, self.number)}: a quote (") is not closed or not opened'
             )
         return text
 

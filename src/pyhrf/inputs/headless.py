@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from pyhrf.errors import InputError
 from pyhrf.inputs.event_lines import Line, is_number
-from pyhrf.wording import named
+from pyhrf.wording import line_of, named
 
 AFNI_TIME = re.compile(r"([^*:]+)(?:\*([^*:]+))?(?::([^*:]+))?")
 """A time of AFNI: an onset, perhaps married to ``*AMPLITUDE`` and ``:DURATION``."""
@@ -38,7 +38,7 @@ def refuse_other_formats(lines: Sequence[Line], comments: Sequence[Line], *, n_r
     for comment in comments:
         if _is_header(comment, n_columns):
             raise InputError(
-                f"{path}, line {comment.number}: the header begins with #, which makes it a "
+                f"{line_of(path, comment.number)}: the header begins with #, which makes it a "
                 "comment: remove the # (numpy.savetxt has comments='' for that)"
             )
     if looks_like := _looks_like(lines, n_runs):
@@ -47,7 +47,7 @@ def refuse_other_formats(lines: Sequence[Line], comments: Sequence[Line], *, n_r
     first = lines[0].fields
     if n_columns >= 2 and not any(map(is_number, first)):
         raise InputError(
-            f"{path}, line {lines[0].number}: looks like a header without a column onset "
+            f"{line_of(path, lines[0].number)}: looks like a header without a column onset "
             f"({', '.join(first)}): call the columns onset, duration and trial_type; PyHRF's own "
             "five columns have no header"
         )

@@ -15,7 +15,7 @@ from pyhrf.inputs.condition_names import NO_VALUE, clean_name, same_letters, say
 from pyhrf.inputs.event_lines import Line, is_number, read_lines
 from pyhrf.inputs.headless import refuse_other_formats
 from pyhrf.notices import Figures, Note
-from pyhrf.wording import named
+from pyhrf.wording import line_of, lines_of, named
 
 _CSV_COLUMNS = ("session", "condition", "onset", "duration", "amplitude")
 _ONLY_CONDITION = "events"
@@ -160,7 +160,7 @@ def _parse_csv_line(line: Line) -> _Event:
     n_fields = len(line.fields)
     if not 3 <= n_fields <= len(_CSV_COLUMNS):
         raise InputError(
-            f"{line.path}, line {line.number}: has {counted(n_fields, 'column')} instead of 3 to "
+            f"{line_of(line.path, line.number)}: has {counted(n_fields, 'column')} instead of 3 to "
             f'5: {", ".join(_CSV_COLUMNS)} (put a name with spaces in double quotes: "go left")'
         )
     session, condition = line.text_in(0), line.text_in(1)
@@ -196,12 +196,12 @@ def _rows_below(
                 "{path}: {rows} read as events though they begin with #, because BIDS has no "
                 "comments: remove them if they are meant as such",
                 path=header.path,
-                rows=_rows(numbers),
+                rows=_rows(header.path, numbers),
             )
         )
     if others:
         form = "{path}: {rows} skipped, because they begin with #"
-        notes.append(Note(form, path=header.path, rows=_rows(others)))
+        notes.append(Note(form, path=header.path, rows=_rows(header.path, others)))
     return sorted([*rows, *events], key=lambda line: line.number)
 
 
@@ -238,7 +238,7 @@ def _read_bids(
     for line in rows:
         if len(line.fields) != len(names):
             raise InputError(
-                f"{path}, line {line.number}: has {counted(len(line.fields), 'column')} and the "
+                f"{line_of(path, line.number)}: has {counted(len(line.fields), 'column')} and the "
                 f"header {len(names)}"
             )
         texts = {what: line.text_in(place) for what, place in places.items()}
@@ -262,13 +262,13 @@ def _read_bids(
         names_of = [called[what] for what in needed]
         which = f"{', '.join(names_of[:-1])} or {names_of[-1]}"
         form = f"{{path}}: {{rows}} left out, because {{which}} is {NO_VALUE}"
-        notes.append(Note(form, path=path, rows=_rows(left_out), which=which))
+        notes.append(Note(form, path=path, rows=_rows(path, left_out), which=which))
     notes.extend(
         Note(
             f"{{path}}: {{column}} is {NO_VALUE} in {{rows}}, taken as {{default:g}}",
             path=path,
             column=called[what],
-            rows=_rows(lines_without),
+            rows=_rows(path, lines_without),
             default=_BIDS_DEFAULTS[what],
         )
         for what, lines_without in gaps.items()
@@ -304,9 +304,8 @@ def _find_bids_columns(
     return {what: names.index(word) for what, word in words.items() if word in names}
 
 
-def _rows(numbers: list[int]) -> Figures:
-    shown = ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
-    return Figures(f"{counted(len(numbers), 'row')} (line {shown})")
+def _rows(path: Path, numbers: list[int]) -> Figures:
+    return Figures(f"{counted(len(numbers), 'row')} ({lines_of(path, numbers)})")
 
 
 def _checked(event: _Event) -> _Event:

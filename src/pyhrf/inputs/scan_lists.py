@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
 from pyhrf.inputs.text import read_text
+from pyhrf.wording import line_of
 
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
@@ -46,7 +47,7 @@ def read_scans(path: Path, n_scans: int) -> NDArray[np.intp]:
         first, last = (0, -1) if match is None else (int(match[1]), int(match[2] or match[1]))
         if not 0 <= first <= last < n_scans:
             raise InputError(
-                f"{path}, line {number}: {word!r} is not a scan: give numbers from 0 (the first) "
+                f"{line_of(path, number)}: {word!r} is not a scan: give numbers from 0 (the first) "
                 f"to {n_scans - 1}, or ranges such as 17-20"
             )
         scans.update(range(first, last + 1))

@@ -137,15 +137,26 @@ def sentences(facts: Mapping[str, Any], default: object) -> str:
 
 def documented(owner: type[Owner]) -> type[Owner]:
     """Put the parameters of a dataclass in its docstring, in the place of ``{parameters}``."""
-    hints = get_type_hints(owner)
-    entries = []
-    for one in fields(owner):  # type: ignore[arg-type]  # of a dataclass
-        if not one.init or not one.metadata:
-            continue
-        choices = get_args(hints[one.name]) if get_origin(hints[one.name]) is Literal else ()
-        kind = f"{{{', '.join(map(repr, choices))}}}" if choices else one.type
-        said = sentences(one.metadata, one.default).replace("empty, that is", "None, that is")
-        body = textwrap.fill(said, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
-        entries.append(f"    {one.name} : {kind}\n{body}")
+    entries = [
+        docstring_entry(one.name, *argument_facts(owner, one.name))
+        for one in fields(owner)  # type: ignore[arg-type]  # of a dataclass
+        if one.init and one.metadata
+    ]
     owner.__doc__ = (owner.__doc__ or "").replace("    {parameters}", "\n".join(entries))
     return owner
+
+
+def argument_facts(owner: type, name: str) -> tuple[str, str]:
+    """Say of which type a parameter is as an argument, and what it is, allowed and its default."""
+    hint = get_type_hints(owner)[name]
+    (one,) = (one for one in fields(owner) if one.name == name)
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    kind = f"{{{', '.join(map(repr, choices))}}}" if choices else str(one.type)
+    said = sentences(one.metadata, one.default).replace("empty, that is", "None, that is")
+    return kind, said
+
+
+def docstring_entry(name: str, kind: str, text: str) -> str:
+    """Write an argument as a docstring has it."""
+    body = textwrap.fill(text, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    return f"    {name} : {kind}\n{body}"

@@ -59,6 +59,8 @@ class EstimatorKind:
         empty where it is that of `pyhrf.model`.
     criterion : str
         What its iterations raise, as plots name it.
+    normal_levels : bool
+        Whether it takes the posterior of levels for normal, so that mean and sd say all of it.
     packages : tuple of str
         Packages on whose version its numbers depend.
     report_name : str
@@ -80,6 +82,7 @@ class EstimatorKind:
     own_design: bool = False
     responses: Mapping[str, str] = field(default_factory=dict)
     criterion: str = "log likelihood"
+    normal_levels: bool = False
     packages: tuple[str, ...] = ()
     report_name: str
     report: str

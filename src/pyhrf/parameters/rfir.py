@@ -44,6 +44,7 @@ KIND = EstimatorKind(
     ),
     method="regularised finite impulse responses",
     short="RFIR",
+    normal_levels=True,
     unused=("seed",),
     report_name="regularised FIR",
     report="A smooth response of every position and condition was estimated by regularised finite "

@@ -58,6 +58,7 @@ KIND = EstimatorKind(
     method="variational expectation-maximisation",
     short="VEM",
     criterion="free energy",
+    normal_levels=True,
     report_name="JDE, variational EM",
     report="Haemodynamic responses and response levels were estimated together by joint "
     "detection-estimation (Makni et al. 2008; Vincent et al. 2010), with variational "

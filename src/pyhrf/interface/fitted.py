@@ -1,0 +1,269 @@
+"""The signal that a model predicts, and how much of the data it explains."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.config.study import Study
+from pyhrf.data import Experiment, FloatArray, Parcel
+from pyhrf.errors import InputError
+from pyhrf.inputs.dataset import Dataset
+from pyhrf.interface.given import Given
+from pyhrf.interface.images import as_surface_image, with_values
+from pyhrf.interface.prepared import prepared
+from pyhrf.model.design import experiment_design
+from pyhrf.model.nuisance import experiment_nuisance
+from pyhrf.outputs.maps import map_title
+from pyhrf.results import Results
+from pyhrf.study_data import open_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pyhrf.interface.model import HrfModel
+
+Predict = Callable[[Parcel], FloatArray]
+"""Gives the responses of a parcel, shape (n_scans, n_positions), NaN where there is no estimate."""
+
+
+@dataclass(frozen=True)
+class FittedParcel:
+    """Data and prediction of a parcel.
+
+    Attributes
+    ----------
+    number : int
+    positions : array, shape (n_positions,)
+    bold, task, nuisance : array, shape (n_scans, n_positions)
+        The data; the responses; what nuisance fits of the data without the responses. NaN where a
+        position was left out.
+    """
+
+    number: int
+    positions: NDArray[np.int64]
+    bold: FloatArray
+    task: FloatArray
+    nuisance: FloatArray
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Sums of squares of a parcel over scans, nuisance taken out.
+
+    Attributes
+    ----------
+    number : int
+    positions : array, shape (n_positions,)
+    total, left : array, shape (n_positions,)
+        Of the data; of what the responses leave.
+    """
+
+    number: int
+    positions: NDArray[np.int64]
+    total: FloatArray
+    left: FloatArray
+
+    @property
+    def share(self) -> float:
+        """Share that responses explain of all positions together."""
+        return _share([self])
+
+
+class Fitted:
+    """What a fitted model says of runs: those that it was fitted to, or others.
+
+    Parameters
+    ----------
+    model : HrfModel
+        Fitted.
+    given : Given
+        The runs.
+    """
+
+    def __init__(self, model: HrfModel, given: Given) -> None:
+        self._model, self._given = model, given
+
+    def predicted(self) -> Any:
+        """Images of the fitted signal, as the runs were given."""
+        return self._series(lambda parcel: parcel.nuisance + parcel.task)
+
+    def residuals(self) -> Any:
+        """Images of what the fit leaves."""
+        return self._series(lambda parcel: parcel.bold - parcel.nuisance - parcel.task)
+
+    def r_square_image(self) -> Any:
+        """Map of the share that responses explain."""
+        explained = self._explained
+        values = np.full(math.prod(self._shape), np.nan)
+        for parcel in explained:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                share = 1 - parcel.left / parcel.total
+            values[parcel.positions] = np.where(parcel.total > 0, share, np.nan)
+        return self._image(values.reshape(self._shape), None)
+
+    def r_square(self) -> float:
+        """Share that responses explain of all positions together."""
+        return _share(self._explained)
+
+    def r_square_of_parcels(self) -> pd.Series[float]:
+        """Share that responses explain of each parcel."""
+        import pandas as pd
+
+        found = {parcel.number: parcel.share for parcel in self._explained}
+        return pd.Series(found, name="r2", dtype=float).rename_axis("parcel")
+
+    @cached_property
+    def _explained(self) -> list[Explained]:
+        return [_explained_of(parcel, self._nuisance) for parcel in self._parcels()]
+
+    def _series(self, what: Callable[[FittedParcel], FloatArray]) -> Any:
+        values = np.empty((0, 0), np.float32)
+        for parcel in self._parcels():
+            if not values.size:
+                values = np.full((math.prod(self._shape), len(parcel.bold)), np.nan, np.float32)
+            values[parcel.positions] = what(parcel).T
+        ends = list(itertools.accumulate(self._lengths, initial=0))
+        images = [
+            self._image(values[:, first:end].reshape(*self._shape, -1), self._tr)
+            for first, end in itertools.pairwise(ends)
+        ]
+        return images if self._given.is_list else images[0]
+
+    def _image(self, values: NDArray[np.floating], time_step: float | None) -> Any:
+        if self._given.on_surface:
+            return as_surface_image(values, self._given.images[0])
+        like = self._model.results_.load_map("parcels")
+        return with_values(values, like, time_step=time_step)
+
+    def _parcels(self) -> Iterator[FittedParcel]:
+        """Give one parcel after the other, so that no more than the data is in memory."""
+        fitted_to = self._model._given
+        with prepared(self._model, fitted_to, self._model.contrasts_) as ready:
+            study = ready.study
+            if self._given is fitted_to:
+                dataset = _opened(study)
+                training = dataset if study.kind.own_design else None
+                yield from self._parcels_of(study, dataset, training)
+                return
+            with prepared(self._model, self._given, self._model.contrasts_) as other:
+                training = _opened(study) if study.kind.own_design else None
+                yield from self._parcels_of(other.study, _opened(other.study), training)
+
+    def _parcels_of(
+        self, study: Study, dataset: Dataset, training: Dataset | None
+    ) -> Iterator[FittedParcel]:
+        results, experiment = self._model.results_, dataset.experiment
+        _check_conditions(experiment, results)
+        self._shape, self._tr = dataset.shape, dataset.tr
+        self._lengths = [run.n_scans for run in experiment.runs]
+        self._nuisance = np.linalg.qr(experiment_nuisance(experiment, study.model))[0]
+        if training is not None:
+            predict = _predict_by_glm(study, experiment, training)
+        else:
+            predict = _predict_by_maps(experiment, results)
+        for number in dataset.parcels:
+            if number in results.failed:
+                continue
+            (parcel,) = dataset.load([number])
+            bold = parcel.bold.astype(np.float64)
+            task = predict(parcel)
+            nuisance = self._nuisance @ (self._nuisance.T @ (bold - task))
+            yield FittedParcel(number, parcel.positions, bold, task, nuisance)
+
+
+def _explained_of(parcel: FittedParcel, nuisance: FloatArray) -> Explained:
+    alone = parcel.bold - nuisance @ (nuisance.T @ parcel.bold)
+    left = parcel.bold - parcel.task - parcel.nuisance
+    return Explained(
+        parcel.number, parcel.positions, np.sum(alone**2, axis=0), np.sum(left**2, axis=0)
+    )
+
+
+def _share(parcels: Sequence[Explained]) -> float:
+    """Give the share explained of all positions that have an estimate."""
+    left = total = 0.0
+    for parcel in parcels:
+        used = np.isfinite(parcel.left)
+        left += float(parcel.left[used].sum())
+        total += float(parcel.total[used].sum())
+    return 1 - left / total if total > 0 else float("nan")
+
+
+def _check_conditions(experiment: Experiment, results: Results) -> None:
+    known = results.condition_names
+    for name in experiment.conditions:
+        if name not in known:
+            raise InputError(
+                f"the events have the condition {name!r}, and the model was fitted to "
+                f"{', '.join(known)}: leave its events out"
+            )
+
+
+def _opened(study: Study) -> Dataset:
+    data = study.data
+    dataset = open_files(study, data.runs, data.parcellation, data.meshes)
+    dataset.read()
+    return dataset
+
+
+def _predict_by_maps(experiment: Experiment, results: Results) -> Predict:
+    """Predict by levels and the HRF of the parcel, or by the responses of each voxel."""
+    table = results.hrf
+    if "condition" in table:
+        table = table[table["condition"].isna()]
+    hrfs = {int(str(number)): rows for number, rows in table.groupby("parcel")}
+    times = next(iter(hrfs.values()))["time"].to_numpy()
+    X = experiment_design(experiment, float(times[1] - times[0]), len(times) - 2)
+    own = ("response", experiment.conditions[0]) in results.map_names.values()
+    kind = "response" if own else "nrl"
+    maps = {name: results.map_values(map_title(kind, name)) for name in experiment.conditions}
+
+    def predict(parcel: Parcel) -> FloatArray:
+        hrf = hrfs[parcel.number]["hrf"].to_numpy()[1:-1]
+        task = np.zeros((experiment.n_scans, len(parcel.positions)))
+        for m, name in enumerate(experiment.conditions):
+            values = maps[name]
+            n_samples = values.shape[-1] if own else 1
+            mine = values.reshape(-1, n_samples)[parcel.positions].astype(np.float64)
+            task += X[:, m] @ (mine[:, 1:-1].T if own else np.outer(hrf, mine))
+        return task
+
+    return predict
+
+
+def _predict_by_glm(study: Study, experiment: Experiment, training: Dataset) -> Predict:
+    """Predict by coefficients, which are fitted again: those of derivatives are in no map."""
+    from pyhrf.estimation import make_estimator
+    from pyhrf.estimators.glm_fit import fit_runs, responses
+
+    fitted: Any = make_estimator(study, training.experiment, {})
+    other: Any = make_estimator(study, experiment, {})
+    conditions = training.experiment.conditions
+    kept = training.experiment.kept
+
+    def predict(parcel: Parcel) -> FloatArray:
+        (mine,) = training.load([parcel.number])
+        bold = mine.bold[kept].astype(np.float64)
+        usable = np.isfinite(bold).all(axis=0) & (np.ptp(bold, axis=0) > 0)
+        fits = fit_runs(fitted._design, bold[:, usable], fitted.noise)
+        coefficients = responses(fits, len(conditions))
+        blocks = []
+        for run, design in zip(experiment.runs, other._design.runs, strict=True):
+            block = np.full((run.n_scans, len(usable)), np.nan)
+            block[:, usable] = 0.0
+            for m, columns in design.columns.items():
+                own = coefficients[conditions.index(experiment.conditions[m])]
+                theta = np.linalg.solve(design.mixing[m], own) / design.unit[m]
+                block[np.ix_(run.kept, usable)] += design.matrix[:, columns] @ theta
+            blocks.append(block)
+        return np.vstack(blocks)
+
+    return predict

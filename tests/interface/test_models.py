@@ -1,0 +1,188 @@
+"""Models do what the commands do, with the same bytes, whatever the data come as."""
+
+from __future__ import annotations
+
+import filecmp
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from nilearn.maskers import NiftiLabelsMasker
+
+import pyhrf
+from pyhrf.config.study import Study
+
+
+def assert_same_files(one: Path, other: Path) -> None:
+    names = sorted(p.name for p in one.iterdir() if p.suffix in (".gz", ".tsv", ".nii", ".gii"))
+    assert len(names) > 8
+    same, different, lacking = filecmp.cmpfiles(one, other, names, shallow=False)
+    assert (different, lacking) == ([], [])
+    assert sorted(same) == names
+
+
+@pytest.mark.parametrize("kind", [pyhrf.JDE, pyhrf.RFIR, pyhrf.GLM])
+def test_a_model_gives_the_bytes_of_its_study(kind: Any, example: Any, tmp_path: Path) -> None:
+    model = kind(example.atlas, contrasts={"difference": "cond1 - cond2"}, engine="serial")
+    model.fit(example.bold, events=example.events)
+    study = Study.build(
+        data={
+            "kind": "volume",
+            "runs": [
+                {
+                    "bold": example.folder / "bold.nii.gz",
+                    "paradigm": example.folder / "paradigm.tsv",
+                }
+            ],
+            "parcellation": example.folder / "parcellation.nii.gz",
+        },
+        estimator={"JDE": "jde-vem", "RFIR": "rfir", "GLM": "glm"}[kind.__name__],
+        contrasts=[{"name": "difference", "expression": "cond1 - cond2"}],
+        output=tmp_path / "results",
+    )
+    by_study = pyhrf.analyse(study, engine="serial")
+    assert_same_files(by_study.directory, model.results_.directory)
+
+
+def test_images_in_memory_are_as_good_as_files(example: Any, tmp_path: Path) -> None:
+    noise = np.random.default_rng(3).normal(size=(2, 100, 3))
+    tables = [pd.DataFrame(one, columns=["a", "b", "c"]) for one in noise]
+    kept = np.r_[0:40, 44:100]
+    model = pyhrf.GLM(example.atlas, engine="serial", output=tmp_path / "memory").fit(
+        [example.copy, example.shifted(1)],
+        [example.events, example.events],
+        confounds=[tables[0], noise[1]],
+        sample_masks=[kept, np.isin(np.arange(100), kept)],
+    )
+    study = model.to_study(tmp_path / "study")
+    assert sorted(p.name for p in (tmp_path / "study").iterdir())[-1] == "glm.xml"
+    assert study.data.runs[0].censored is not None
+    by_file = pyhrf.analyse(tmp_path / "study" / "glm.xml", engine="serial")
+    assert_same_files(by_file.directory, tmp_path / "memory")
+    again, data = pyhrf.model_of_study(tmp_path / "study" / "glm.xml")
+    again.set_params(engine="serial").fit(**data)
+    assert_same_files(by_file.directory, again.results_.directory)
+
+
+def test_a_volume_is_written_with_the_values_it_has(example: Any) -> None:
+    """The header of a whole-number file would round what was computed since."""
+    header = example.bold.header.copy()
+    header.set_data_dtype(np.int16)
+    values = np.asarray(example.bold.dataobj, np.float64) / 1000
+    image = nib.Nifti1Image(values, example.bold.affine, header)
+    assert image.get_data_dtype() == np.int16
+    fitted = pyhrf.GLM(example.atlas, engine="serial").fit(image, example.events)
+    whole = pyhrf.GLM(example.atlas, engine="serial").fit(example.copy, example.events)
+    np.testing.assert_allclose(
+        1000 * fitted.map("nrl_cond1").get_fdata(), whole.map("nrl_cond1").get_fdata(), atol=1e-3
+    )
+
+
+def test_a_changed_image_is_not_taken_for_its_file(example: Any) -> None:
+    image = nib.load(example.folder / "bold.nii.gz")
+    image.get_fdata()[:] *= 2
+    doubled = pyhrf.GLM(example.atlas, engine="serial").fit(image, example.events)
+    plain = pyhrf.GLM(example.atlas, engine="serial").fit(example.bold, example.events)
+    np.testing.assert_allclose(
+        doubled.map("nrl_cond1").get_fdata(), 2 * plain.map("nrl_cond1").get_fdata(), rtol=1e-4
+    )
+
+
+def test_modulation_of_nilearn_is_the_amplitude(example: Any) -> None:
+    events = example.events.assign(modulation=2.0)
+    doubled = pyhrf.GLM(example.atlas, engine="serial").fit(example.bold, events)
+    plain = pyhrf.GLM(example.atlas, engine="serial").fit(example.bold, example.events)
+    np.testing.assert_allclose(
+        2 * doubled.map("nrl_cond1").get_fdata(), plain.map("nrl_cond1").get_fdata(), rtol=1e-4
+    )
+
+
+def test_surface_images_go_in_and_come_out(on_surface: Any, example: Any, tmp_path: Path) -> None:
+    model = pyhrf.GLM(on_surface.atlas, t_r=2.0, engine="serial")
+    model.fit(on_surface.bold, example.events)
+    effect = model.compute_contrast("cond1")
+    assert {part: data.shape for part, data in effect.data.parts.items()} == {
+        "left": (80,),
+        "right": (80,),
+    }
+    # the same node series as a volume of one row: the GLM looks at no neighbour
+    series = np.concatenate([on_surface.bold.data.parts[k] for k in ("left", "right")])
+    labels = np.concatenate([on_surface.atlas.data.parts[k] for k in ("left", "right")])
+    flat = nib.Nifti1Image(series[:, None, None], np.eye(4))
+    atlas = nib.Nifti1Image(labels[:, None, None].astype(np.int32), np.eye(4))
+    volume = pyhrf.GLM(atlas, t_r=2.0, engine="serial").fit(flat, example.events)
+    np.testing.assert_array_equal(
+        np.concatenate([effect.data.parts["left"], effect.data.parts["right"]]),
+        volume.compute_contrast("cond1").get_fdata().ravel().astype(np.float32),
+    )
+    study = model.to_study(tmp_path / "study")
+    assert [path.name for path in study.data.meshes] == [
+        "mesh_left.surf.gii",
+        "mesh_right.surf.gii",
+    ]
+    assert_same_files(pyhrf.analyse(study, engine="serial").directory, model.results_.directory)
+
+
+def test_atlases_of_nilearn_name_the_regions(example: Any) -> None:
+    names = ["Background", "left", "middle", "right"]
+    table = pd.DataFrame({"index": [0, 1, 2, 3], "name": names})
+    for atlas in (
+        SimpleNamespace(maps=example.atlas, labels=names),
+        SimpleNamespace(maps=example.atlas, labels=[name.encode() for name in names]),
+        SimpleNamespace(maps=example.atlas, labels=None, lut=table),
+        NiftiLabelsMasker(example.atlas, labels=names[1:]),
+    ):
+        model = pyhrf.GLM(atlas, engine="serial").fit(example.bold, example.events)
+        assert list(model.parcels_["region"]) == names[1:]
+        assert set(model.hrf_["region"]) == set(names[1:])
+
+
+def test_a_size_cuts_the_mask_and_a_mask_cuts_the_atlas(example: Any) -> None:
+    n_inside = int(np.sum(np.asarray(example.mask.dataobj)))
+    cut = pyhrf.GLM(20, mask_img=example.mask, engine="serial").fit(example.bold, example.events)
+    assert len(cut.parcels_) >= n_inside / 20
+    half = np.asarray(example.mask.dataobj).copy()
+    half[: len(half) // 2] = 0
+    mask = nib.Nifti1Image(half, example.bold.affine)
+    masked = pyhrf.GLM(example.atlas, mask_img=mask, engine="serial")
+    masked.fit(example.bold, example.events)
+    inside = np.isfinite(masked.map("nrl_cond1").get_fdata()) & (half > 0)
+    assert masked.parcels_["n_positions"].sum() == half.sum() == inside.sum()
+
+
+def test_output_keeps_what_is_done(example: Any, tmp_path: Path) -> None:
+    for _ in range(2):
+        model = pyhrf.GLM(example.atlas, engine="serial", output=tmp_path / "out")
+        model.fit(example.copy, example.events)
+    assert model.results_.directory == tmp_path / "out"
+    assert sum(len(batch["parcels"]) for batch in model.results_.provenance["batches"]) == 3
+
+
+def test_results_without_output_live_with_the_model(
+    example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = pyhrf.GLM(example.atlas, engine="serial").fit(example.copy, example.events)
+    assert list(tmp_path.iterdir()) == []
+    home = model.results_.directory
+    copy = pickle.loads(pickle.dumps(model))
+    before = model.compute_contrast("cond1").get_fdata()
+    del model
+    assert not home.exists()
+    np.testing.assert_array_equal(copy.compute_contrast("cond1").get_fdata(), before)
+    assert_same_files(copy.save(tmp_path / "saved"), copy.results_.directory)
+    assert pyhrf.Results(tmp_path / "saved").n_parcels == 3
+
+
+def test_report_and_figure(example: Any, tmp_path: Path) -> None:
+    model = pyhrf.GLM(example.atlas, engine="serial").fit(example.copy, example.events)
+    page = model.generate_report(tmp_path / "page.html")
+    assert page == (tmp_path / "page.html").read_text("utf-8")
+    assert "<html" in page
+    assert "general linear model" in page
+    assert model.plot_hrf([1, 2]).axes
