@@ -277,7 +277,7 @@ def test_bids__onsets_move_with_the_first_scan(
     raw = dataset / "sub-01" / "func" / "sub-01_task-sim_run-2_events.tsv"
     assert study["data"]["runs"][1]["paradigm"] == str(raw)
     assert [run["start_time"] for run in study["data"]["runs"]] == [SPEC.tr / 2] * 2
-    assert f"Onsets were set {SPEC.tr / 2:g} s earlier" in (out / f"{NAME}.html").read_text()
+    assert f"Onsets were moved {SPEC.tr / 2:g} s earlier" in (out / f"{NAME}.html").read_text()
     # It is the analysis of events that someone has moved by hand.
     other = out.with_name("other")
     for n in (1, 2):

@@ -89,7 +89,7 @@ def test_bids__the_methods_name_the_command_its_parcels_and_moved_onsets(
     assert "analysed with PyHRF" in page
     assert "(pyhrf bids)." in page
     assert "parcels of at most 30 voxels that were cut from the brain mask, of" in page
-    assert "Onsets were set 0.5 s earlier" in page
+    assert "Onsets were moved 0.5 s earlier" in page
     assert "pyhrf_jde_estim" not in page
 
 

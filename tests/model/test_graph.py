@@ -45,7 +45,7 @@ def test_grid_edges__no_voxel_has_no_edge():
         (np.zeros((4, 3)), r"an integer array of shape \(n_positions, 3\), not float64"),
         (np.zeros((4, 2), dtype=int), r"of shape \(4, 2\)"),
         (np.zeros(3, dtype=int), r"of shape \(3,\)"),
-        ([[0, 0, 0], [1, 0, 0], [0, 0, 0]], "the same voxel stands twice"),
+        ([[0, 0, 0], [1, 0, 0], [0, 0, 0]], "the same voxel is twice"),
     ],
 )
 def test_grid_edges__refuses_what_is_no_set_of_voxels(coordinates, message):
