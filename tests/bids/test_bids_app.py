@@ -396,7 +396,7 @@ def test_bids__skipping_the_validation_takes_a_folder_without_description(
     words = (dataset, out, *SMALL, "--participant-label", "01")
     ended = run_bids(capfd, *words)
     assert ended.code == 1
-    assert "is no BIDS data set" in ended.err
+    assert "is not a BIDS data set" in ended.err
     assert not out.exists()
     assert run_bids(capfd, *words, "--skip-bids-validation").code == 0
 
