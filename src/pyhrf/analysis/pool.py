@@ -95,12 +95,12 @@ class Pool:
                 Member(
                     study,
                     journal,
-                    prepared.key,
-                    prepared.checksums,
-                    prepared.costs,
-                    packed_recipe(prepared.estimator),
-                    partial(_open_again, data, _stamps(prepared.dataset.files)),
-                    name,
+                    key=prepared.key,
+                    checksums=prepared.checksums,
+                    costs=prepared.costs,
+                    estimator=packed_recipe(prepared.estimator),
+                    open_data=partial(_open_again, data, _stamps(prepared.dataset.files)),
+                    name=name,
                 )
             )
             stack.push(own.pop_all())  # held to the end of the run

@@ -171,11 +171,11 @@ def analyse(
             member = Member(
                 study,
                 journal,
-                prepared.key,
-                prepared.checksums,
-                prepared.costs,
-                prepared.estimator,
-                lambda: dataset,
+                key=prepared.key,
+                checksums=prepared.checksums,
+                costs=prepared.costs,
+                estimator=prepared.estimator,
+                open_data=lambda: dataset,
             )
             bring_home(chosen, journals, dict(prepared.key), fresh=fresh)
             estimate(
