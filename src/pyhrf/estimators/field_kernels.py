@@ -74,6 +74,7 @@ def _sweep(
             free += 1.0 - m * m
         reaction = 0.5 * beta * beta * free
         spin = 2.0 * p[v] - 1.0
+        # docs/model.md, "Estimation", classes: the equation for log p / (1 - p), not yet solved
         excess = logit[v] + reaction * spin - (evidence[v] + alpha + beta * spins)
         logit[v] -= excess / (1.0 + 0.5 * reaction * (1.0 - spin * spin))
         new = 1.0 / (1.0 + np.exp(-logit[v]))
@@ -98,8 +99,10 @@ def _score(
         field = alpha
         for k in range(start[v], start[v + 1]):
             m = 2.0 * p[neighbours[k]] - 1.0
+            # "The strength of the field": log pi_v / (1 - pi_v), the site's own reaction taken back
             field += beta * m - 0.5 * beta * beta * (1.0 - m * m) * spin
         pi = 1.0 / (1.0 + np.exp(-field))
+        # log(pi_v BF_v + 1 - pi_v), without overflow
         if evidence[v] > 0.0:
             total += evidence[v] + np.log(pi + (1.0 - pi) * np.exp(-evidence[v]))
         else:

@@ -134,10 +134,13 @@ def _level(
         Log Bayes factor of active against inactive, means ``k_0, k_1``, variances ``c_0, c_1``,
         and ``l``.
     """
+    # docs/model.md, "Estimation", levels: B_vm' h - sum_n Gamma_mn a_vn, weighted by Q;
+    # the level's own part is put back, so that only those with n != m are taken out.
     residual = b
     for n in range(levels.shape[0]):
         residual -= Gamma[m, n] * levels[n]
     drive = weight * residual - pull + own * Gamma[m, m] * levels[m]
+    # 1/c_i = Q_vv Gamma_mm + 1/v_i,  k_i = c_i (l + mu_i / v_i)
     tight0 = Gamma[m, m] * own + terms[m, 0]
     tight1 = Gamma[m, m] * own + terms[m, 1]
     pull1 = drive + terms[m, 2]
@@ -145,6 +148,7 @@ def _level(
     c1 = 1.0 / tight1
     k0 = c0 * drive
     k1 = c1 * pull1
+    # log BF, twice: log(c_1 v_0 / c_0 v_1) + k_1^2/c_1 - k_0^2/c_0 - mu^2/v_1
     evidence = np.log(tight0 * c1) + terms[m, 4] + k1 * pull1 - terms[m, 3] - k0 * drive
     return 0.5 * evidence, k0, k1, c0, c1, drive
 
@@ -246,6 +250,7 @@ def update_levels(
             if hyper.two_sided:
                 evidence, mean1, k1, c1, here = _either_side(evidence, k1, c1, drive, terms[m, 2])
                 var1 = c1 + k1 * k1 - mean1 * mean1
+            # logit p = log BF + alpha + beta sum_k spin_k - beta^2/2 spin sum_k (1 - spin_k^2)
             spins = 0.0
             free = 0.0
             for k in range(first, last):
@@ -260,6 +265,7 @@ def update_levels(
             class_mean[v, m, 1] = k1
             class_var[v, m, 0] = c0
             class_var[v, m, 1] = c1
+            # mean and variance of the mixture of the two classes
             moved = active * mean1 + (1.0 - active) * k0 - levels[m]
             levels[m] += moved
             spread = active * (1.0 - active) * (mean1 - k0) ** 2
@@ -302,6 +308,7 @@ def update_mixtures(state: State, hyper: Hyper) -> None:
             n1 += p
             sum1 += p * state.class_mean[v, m, 1]
             square0 += (1.0 - p) * (state.class_mean[v, m, 0] ** 2 + state.class_var[v, m, 0])
+        # the mode of the posterior of mu, v_0 and v_1
         mu = (sum1 + w * hyper.mean[m]) / (n1 + w)
         square1 = 0.0
         for v in range(V):

@@ -112,6 +112,7 @@ def _draw_hrf(
     basis, mixing = design.basis, design.mixing
     n_basis, n_lower = basis.shape[0], basis.shape[2]
     n_rho, M, D = mixing.shape[0], chain.mu.shape[0], chain.h.shape[0]
+    # docs/model.md, "Estimation", the response: the precision is that of Sigma^-1, for drawn levels
     lower = np.zeros(n_lower)
     for r in range(n_basis):
         pair = 0
@@ -133,6 +134,7 @@ def _draw_hrf(
             precision[d, k] = design.R_inv[d, k] / chain.v_h[0] + lower[j] / hyper.inflation
             j += 1
     _draw_gaussian(rng, precision, rhs, chain.h)
+    # v_h given h: inverse gamma
     energy = 0.0
     for d in range(D):
         for k in range(D):
@@ -352,11 +354,15 @@ def run_chain(
     for sweep in range(steps.n_burn_in + steps.n_kept):
         kept = sweep - steps.n_burn_in
         Gamma = _contract(design, chain.h, M)
+        # docs/model.md, "Sampled instead of approximated": each block in turn.
+        # Noise and autocorrelation together, from the whole grid,
         if n_rho > 1 and sweep % RHO_EVERY == 0:
             draw_autocorrelations(rng, moments, design, chain, hyper, Gamma, B)
+        # a class together with its levels (interweaving),
         for turn in range(min(N_MOVED, M)):
             move_mixture(rng, chain, hyper, Gamma, B, (sweep * N_MOVED + turn) % M)
         height = _note(chain, hyper, steps, kept, draws, delta)
+        # levels with their labels and the noise's variance, position by position,
         draws.log_likelihood[sweep] = draw_positions(
             rng, moments, design, chain, hyper, Gamma, B, height, delta, kept >= 0, draws,
             W, rhs, sums,
@@ -365,7 +371,9 @@ def run_chain(
             for m in range(M):
                 draws.mixture[kept, m, 5] = sums[m, 0] / V
             _note_positions(chain, design, steps, kept, height, draws)
+        # the mixtures given all levels, the field given all labels,
         draw_mixtures(rng, chain, hyper, sums)
         _draw_fields(rng, chain, hyper, sums)
+        # the response, and scale and sign between it and the levels.
         _draw_hrf(rng, design, chain, hyper, W, rhs)
         _move_scale(rng, chain, hyper, sums, draws.accepted)

@@ -49,12 +49,14 @@ def fill_statistics(
         filled[v] = i
         r = rho[i]
         e[v] = energy[v, i]
+        # docs/model.md, "Time is touched once": each is three products, weighted by 1, rho^2, -rho
         for k in range(K):
             nuisance[k] = ZY[0, v, k] + r * r * ZY[1, v, k] - r * ZY[2, v, k]
         for m in range(M):
             for d in range(D):
                 j = K + m * D + d
                 B[v, m, d] = ZY[0, v, j] + r * r * ZY[1, v, j] - r * ZY[2, v, j]
+        # less what the nuisance P explains
         for k in range(K):
             for m in range(M):
                 for d in range(D):
@@ -128,6 +130,7 @@ def best_autocorrelation(
         best_residual = noise[v] * n_free
         for i in range(n_rho):
             r = rho[i]
+            # docs/model.md, "Estimation", noise: the brackets of s_v, for this rho
             residual = energy[v, i]
             residual -= 2.0 * (product[0] + r * r * product[1] - r * product[2])
             for k in range(K):
@@ -140,6 +143,7 @@ def best_autocorrelation(
                 for n in range(M):
                     residual += Gamma[i, m, n] * level[v, m] * level[v, n]
                 residual += Gamma[i, m, m] * level_var[v, m]
+            # "The autocorrelation": what is highest at the best rho
             score = 0.5 * log_det[i] - 0.5 * n_free * np.log(residual)
             if score > best:
                 best = score

@@ -34,6 +34,7 @@ def posterior_covariances(data: ParcelData, state: State, Gamma: FloatArray) -> 
     for v in range(V):
         for m in range(M):
             for n in range(M):
+                # the likelihood's part, Q_vv Gamma
                 precision[m, n] = Gamma[data.rho_index[v], m, n] * own[v]
         for m in range(M):
             # a small part of the likelihood's precision keeps collinear conditions invertible

@@ -110,6 +110,8 @@ def hrf_precision(
     """``R_inv / v_h + sum_rho,mn W_mn G_mn / inflation``, ``W = A' Q A + sum_v Q_vv var(a_v)``."""
     V, M, D = data.B.shape
     n_rho, n_pairs = prior.G.shape[:2]
+    # docs/model.md, "Estimation", the response: W_mn = sum_v E[a_vm a_vn] / (r s_v), for each
+    # autocorrelation, of the pairs m <= n; off the diagonal both W_mn and W_nm.
     W = np.zeros((n_rho, n_pairs))
     own = own_precision(data, state)
     for v in range(V):
@@ -122,6 +124,7 @@ def hrf_precision(
             for n in range(m + 1, M):
                 W[i, pair] += 2.0 * weight * state.level[v, m] * state.level[v, n]
                 pair += 1
+    # "Noise that voxels share": A' Q A = A' diag(1/s) A - (F' A)' (F' A)
     if data.factors.shape[1]:
         shared = shared_levels(data.factors, state.level)
         pair = 0
@@ -132,6 +135,7 @@ def hrf_precision(
                     total += shared[m, k] * shared[n, k]
                 W[data.rho_index[0], pair] -= (1.0 if n == m else 2.0) * total / inflation
                 pair += 1
+    # Sigma^-1 = R^-1 / v_h + sum_mn W_mn G_mn
     precision = np.empty((D, D))
     for d in range(D):
         for k in range(D):
@@ -159,18 +163,21 @@ def _update_hrf(data: ParcelData, prior: Prior, state: State, inflation: float) 
     shared = shared_levels(data.factors, state.level)
     for v in range(V):
         for m in range(M):
+            # (Q A)_vm / r
             weight = state.level[v, m] / state.noise[v]
             for k in range(data.factors.shape[1]):
                 weight -= data.factors[v, k] * shared[m, k]
             weight /= inflation
             for d in range(D):
                 rhs[d] += weight * data.B[v, m, d]
+    # h = Sigma sum_vm (Q A)_vm B_vm / r
     energy = 0.0
     for d in range(D):
         total = 0.0
         for k in range(D):
             total += Sigma[d, k] * rhs[k]
         state.h[d] = total
+    # v_h = (h' R^-1 h + tr R^-1 Sigma) / D
     for d in range(D):
         for k in range(D):
             state.Sigma[d, k] = Sigma[d, k]
@@ -276,6 +283,7 @@ def _free_energy(
     class_mean, class_var = state.class_mean, state.class_var
     start, neighbours = data.start, data.neighbours
     total = _mixture_log_prior(state, hyper, 0.0) + 0.5 * shared
+    # E[log p(y | h, a)], with the nuisance integrated out
     for v in range(V):
         total += 0.5 * prior.log_det[data.rho_index[v]]
         total -= 0.5 * prior.n_free * np.log(state.noise[v])
@@ -288,10 +296,12 @@ def _free_energy(
             for i in range(2):
                 weight = active if i else 1.0 - active
                 if weight > 0.0:
+                    # E[log p(a | q)] and the entropy of level and class
                     gap = class_mean[v, m, i] - (mu[m] if i else 0.0)
                     ratio = class_var[v, m, i] * tight[i]
                     here = 0.5 * (np.log(ratio) + 1.0 - ratio - gap * gap * tight[i])
                     total += weight * (here - np.log(weight))
+            # E[log p(q)] of the field, with the second-order term of Thouless, Anderson and Palmer
             spin = 2.0 * active - 1.0
             edges = 0.0
             for k in range(start[v], start[v + 1]):
@@ -304,6 +314,7 @@ def _free_energy(
     for d in range(D):
         for k in range(D):
             energy += prior.R_inv[d, k] * (state.h[d] * state.h[k] + state.Sigma[d, k])
+    # KL(h), twice
     divergence = energy / state.v_h[0] + D * np.log(state.v_h[0])
     divergence -= log_det_Sigma + prior.log_det_R + D
     return total - 0.5 * hyper.inflation[0] * divergence
@@ -345,14 +356,20 @@ def run_vem(
     b = project(data.B, state.h)
     before = np.zeros(D)
     for iteration in range(len(trace)):
+        # docs/model.md, "Estimation": its steps in turn.
+        # Levels and classes c, k, p of each position,
         update_levels(data, state, hyper, b, Gamma)
+        # mixtures mu, v_0, v_1,
         update_mixtures(state, hyper)
         if data.factors.shape[1] == 0:
+            # noise s_v = residual / (N - K):
             # noise that is shared has been measured beforehand
             _residuals(data, state, b, Gamma, residual)
             for v in range(V):
                 state.noise[v] = residual[v] / prior.n_free
+        # the response Sigma, h, v_h,
         log_det_Sigma = _update_hrf(data, prior, state, hyper.inflation[0])
+        # and the scale between response and levels.
         log_scale = _rescale(state, hyper)
         log_det_Sigma += 2.0 * D * log_scale
         Gamma = _contract(prior.G, _second_moment(state), data.occupied, M)
@@ -360,6 +377,7 @@ def run_vem(
         _residuals(data, state, b, Gamma, residual)
         shared = shared_squares(data, state, b, Gamma)
         trace[iteration] = _free_energy(data, prior, state, hyper, residual, shared, log_det_Sigma)
+        # The end: free energy and response hardly change any more.
         moved = 0.0
         norm = 0.0
         for d in range(D):
