@@ -27,7 +27,7 @@ _NO_OFFSET = 1e-6  # of the sd of the noise
 
 
 @dataclass(frozen=True)
-class Fit:
+class RunFit:
     """What nilearn's ``run_glm`` returns for one run.
 
     Attributes
@@ -85,7 +85,7 @@ class Fit:
         return gathered
 
 
-def fit_runs(design: GLMDesign, bold: FloatArray, noise: NoiseKind) -> list[Fit]:
+def fit_runs(design: GLMDesign, bold: FloatArray, noise: NoiseKind) -> list[RunFit]:
     """Fit every run by itself.
 
     Parameters
@@ -97,7 +97,7 @@ def fit_runs(design: GLMDesign, bold: FloatArray, noise: NoiseKind) -> list[Fit]
 
     Returns
     -------
-    list of Fit
+    list of RunFit
     """
     fits, first = [], 0
     for run in design.runs:
@@ -108,17 +108,17 @@ def fit_runs(design: GLMDesign, bold: FloatArray, noise: NoiseKind) -> list[Fit]
     return fits
 
 
-def _fit(run: RunDesign, bold: FloatArray, noise: NoiseKind) -> Fit:
+def _fit(run: RunDesign, bold: FloatArray, noise: NoiseKind) -> RunFit:
     """Fit one run as ``run_glm`` does, by nilearn's models."""
     plain = _model(run, 0.0, OLSModel).fit(bold)
     if noise == "white":
-        return Fit(run, np.zeros(bold.shape[1]), {0.0: plain})
+        return RunFit(run, np.zeros(bold.shape[1]), {0.0: plain})
     labels = _rounded_autocorrelation(np.asarray(plain.residuals))
     results = {
         float(rho): _model(run, float(rho), ARModel).fit(bold[:, labels == rho])
         for rho in np.unique(labels)
     }
-    return Fit(run, labels, results)
+    return RunFit(run, labels, results)
 
 
 def _rounded_autocorrelation(residuals: FloatArray) -> FloatArray:
@@ -149,12 +149,12 @@ def _model(run: RunDesign, rho: float, kind: type[Any]) -> Any:
     return model
 
 
-def t_test(fits: Sequence[Fit], weights: FloatArray, basis: FloatArray) -> Contrast:
+def t_test(fits: Sequence[RunFit], weights: FloatArray, basis: FloatArray) -> Contrast:
     """Test a weighted sum of the conditions.
 
     Parameters
     ----------
-    fits : sequence of Fit
+    fits : sequence of RunFit
         One per run; a condition counts with its mean over the runs that have it.
     weights : array, shape (n_conditions,) or (n_runs, n_conditions)
     basis : array, shape (n_basis,)
@@ -168,12 +168,14 @@ def t_test(fits: Sequence[Fit], weights: FloatArray, basis: FloatArray) -> Contr
     return _combined(fits, weights, basis[None, :], "t")
 
 
-def f_test(fits: Sequence[Fit], weights: FloatArray, n_basis: int) -> Contrast:
+def f_test(fits: Sequence[RunFit], weights: FloatArray, n_basis: int) -> Contrast:
     """Test whether a weighted sum of the conditions has any response, in all of the basis."""
     return _combined(fits, weights, np.eye(n_basis), "F")
 
 
-def _combined(fits: Sequence[Fit], weights: FloatArray, basis: FloatArray, kind: str) -> Contrast:
+def _combined(
+    fits: Sequence[RunFit], weights: FloatArray, basis: FloatArray, kind: str
+) -> Contrast:
     weights = np.broadcast_to(weights, (len(fits), np.shape(weights)[-1]))
     n_runs = np.array(
         [sum(m in fit.design.columns for fit in fits) for m in range(weights.shape[1])]
@@ -198,7 +200,7 @@ def _combined(fits: Sequence[Fit], weights: FloatArray, basis: FloatArray, kind:
     )
 
 
-def _test_of_run(fit: Fit, rows: FloatArray, kind: str) -> Contrast:
+def _test_of_run(fit: RunFit, rows: FloatArray, kind: str) -> Contrast:
     """Test rows as ``compute_contrast`` does: the same numbers, to the last bit."""
     if len(rows) > 1:
         return compute_contrast(fit.labels, fit.results, rows, stat_type=kind)
@@ -212,7 +214,7 @@ def _test_of_run(fit: Fit, rows: FloatArray, kind: str) -> Contrast:
     return Contrast(effect=effect, variance=variance, dim=1, dof=last.df_residuals, stat_type=kind)
 
 
-def responses(fits: Sequence[Fit], n_conditions: int) -> FloatArray:
+def responses(fits: Sequence[RunFit], n_conditions: int) -> FloatArray:
     """Coefficients of the basis for every condition, mean over runs, in the unit of the data.
 
     Returns
@@ -227,7 +229,7 @@ def responses(fits: Sequence[Fit], n_conditions: int) -> FloatArray:
     return np.stack([np.mean(each, axis=0) for each in found])
 
 
-def response_covariance(fits: Sequence[Fit], condition: int, position: int) -> FloatArray:
+def response_covariance(fits: Sequence[RunFit], condition: int, position: int) -> FloatArray:
     """Covariance of the coefficients of `responses` at one position, by nilearn's ``vcov``.
 
     Returns

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.estimators.glm_design import GLMDesign
 from pyhrf.estimators.glm_fit import (
-    Fit,
+    RunFit,
     f_test,
     fit_runs,
     response_covariance,
@@ -29,7 +29,7 @@ TOP = 0.1
 
 def summarise_glm(
     design: GLMDesign,
-    fits: Sequence[Fit],
+    fits: Sequence[RunFit],
     *,
     bold: FloatArray,
     noise: NoiseKind,
@@ -43,7 +43,7 @@ def summarise_glm(
     Parameters
     ----------
     design : GLMDesign
-    fits : sequence of Fit
+    fits : sequence of RunFit
         Of the usable positions.
     bold : array, shape (n_scans, n_usable)
         Their signal.
@@ -89,13 +89,13 @@ def summarise_glm(
     )
 
 
-def _units(fits: Sequence[Fit], n_conditions: int) -> FloatArray:
+def _units(fits: Sequence[RunFit], n_conditions: int) -> FloatArray:
     """Height of each condition's response per unit of its coefficients, (n_runs, n_conditions)."""
     return np.array([[fit.design.unit.get(m, 0.0) for m in range(n_conditions)] for fit in fits])
 
 
 def _tests(
-    fits: Sequence[Fit], weights: FloatArray, units: FloatArray, design: GLMDesign
+    fits: Sequence[RunFit], weights: FloatArray, units: FloatArray, design: GLMDesign
 ) -> tuple[Contrast, dict[str, FloatArray]]:
     """Test a contrast of heights: t and F, and the effect in nilearn's unit if there is one.
 
@@ -129,7 +129,7 @@ def _levels(kind: str, name: str, contrast: Contrast) -> dict[MapName, FloatArra
     }
 
 
-def _noise_maps(fits: Sequence[Fit]) -> dict[MapName, FloatArray]:
+def _noise_maps(fits: Sequence[RunFit]) -> dict[MapName, FloatArray]:
     """Noise of each position, mean over runs: sd, AR(1) coefficient, and what that leaves."""
     variance, rho, left = [], [], []
     for fit in fits:

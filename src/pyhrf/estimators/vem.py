@@ -1,4 +1,7 @@
-"""Joint detection-estimation by variational EM: the class that users and engines call."""
+"""Joint detection-estimation by variational EM: the class that users and engines call.
+
+How a parcel is solved is told in `vem_solver`.
+"""
 
 from __future__ import annotations
 

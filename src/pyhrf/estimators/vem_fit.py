@@ -1,6 +1,7 @@
-"""What both ways through the variational EM share: iterations, choice of the field, the solution.
+"""The fit of one parcel by variational EM: what both models of the noise share.
 
-Pure functions on arrays; the model is that of Chaari et al. 2013 (IEEE TMI 32(5):821) with the
+A fit is an object that changes: it holds the statistics of the data and a `State`, which compiled
+kernels change in place. The model is that of Chaari et al. 2013 (IEEE TMI 32(5):821) with the
 nuisance integrated out and each level joined with its label.
 """
 
@@ -87,8 +88,8 @@ class VEMSolution:
     converged: bool
 
 
-class Fit(ABC):
-    """One parcel on its way: statistics at the present noise, and the present state.
+class VEMFit(ABC):
+    """One parcel on its way: statistics at the present noise, and the present state; both change.
 
     Attributes
     ----------
@@ -125,7 +126,7 @@ class Fit(ABC):
         return contract_design(self.prior.G, second_moment, every, self.problem.n_conditions)
 
     def iterate(self, n_iterations: int, *, until_settled: bool = True) -> bool:
-        """Run the iterations and keep their free energies; tell whether they converged."""
+        """Iterate (`vem_kernels.run_vem`), keep the free energies; tell whether they converged."""
         trace = np.empty(n_iterations)
         tolerance = self.problem.settings.tolerance if until_settled else -np.inf
         done, converged = run_vem(self.data, self.prior, self.state, self.hyper, tolerance, trace)

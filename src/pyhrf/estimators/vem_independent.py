@@ -14,7 +14,7 @@ from pyhrf.estimators.vem_fit import (
     BETAS,
     PRIOR_MEAN,
     PRIOR_VARIANCE,
-    Fit,
+    VEMFit,
     VEMSolution,
     initial_state,
 )
@@ -68,7 +68,7 @@ def solve_independent(
     return fit.solution(converged)
 
 
-class _IndependentFit(Fit):
+class _IndependentFit(VEMFit):
     """One parcel on its way, with an autocorrelation for each position."""
 
     shared = False
@@ -196,14 +196,14 @@ class _IndependentFit(Fit):
         self.Y = np.empty((0, 0))
 
     def plain_covariance(self) -> FloatArray:
-        """As in `Fit`."""
+        """As in `VEMFit`."""
         inverse = self.problem.start_inverse[self.start][self.data.rho_index]
         return inverse * self.state.noise[:, None, None]
 
     def autocorrelation(self) -> FloatArray:
-        """As in `Fit`."""
+        """As in `VEMFit`."""
         return self.problem.design.rho[self.data.rho_index]
 
     def noise_sd(self) -> FloatArray:
-        """As in `Fit`."""
+        """As in `VEMFit`."""
         return np.sqrt(self.state.noise / (1 - self.autocorrelation() ** 2))

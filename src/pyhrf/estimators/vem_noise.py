@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.estimators.vem_fit import Fit
+from pyhrf.estimators.vem_fit import VEMFit
 from pyhrf.estimators.vem_problem import CosineDesign, VEMProblem, n_responses_with_room
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.noise_spectrum import (
@@ -45,7 +45,7 @@ NOTABLE = (1.02, 6.0)
 N_RESPONSES_LATER = 3
 
 
-class NoiseFit(Fit):
+class NoiseFit(VEMFit):
     """One parcel on its way, with the noise that its positions share."""
 
     shared = True
@@ -187,12 +187,12 @@ class NoiseFit(Fit):
         return X - nuisance @ (nuisance.T @ X), Y - nuisance @ (nuisance.T @ Y)
 
     def autocorrelation(self) -> FloatArray:
-        """As in `Fit`."""
+        """As in `VEMFit`."""
         rho = 0.0 if self.design.white else autocorrelation(self.design.basis, self.spectrum)
         return np.full(self.Y.shape[1], rho)
 
     def noise_sd(self) -> FloatArray:
-        """As in `Fit`; of what the responses leave of the data, not whitened."""
+        """As in `VEMFit`; of what the responses leave of the data, not whitened."""
         residual, expected = self.residual(self.responses)
         return np.sqrt(self.spectrum @ residual**2 / expected.sum())
 

@@ -213,7 +213,7 @@ class SharedFit(NoiseFit):
         state.noise[:] = 1 / self.noise.diagonal
 
     def hrf_covariance(self) -> FloatArray:
-        """As in `Fit`, of the HRF that is given."""
+        """As in `VEMFit`, of the HRF that is given."""
         return self.covariance
 
     def _covariance_by_precision(self) -> FloatArray:
@@ -229,12 +229,12 @@ class SharedFit(NoiseFit):
         return Sigma + v_h * lacking @ self.design.rougher @ lacking.T
 
     def plain_covariance(self) -> FloatArray:
-        """As in `Fit`."""
+        """As in `VEMFit`."""
         inverse = self._least_squares(self.problem.starts[START_HRF])
         return inverse * self.noise.variance[:, None, None]
 
     def level_covariance(self) -> FloatArray:
-        """As in `Fit`, and every level at least as uncertain as it is beside all other positions.
+        """As in `VEMFit`, but no level is surer than it is beside all other positions.
 
         The iterations take the levels of other positions for known. With the Gaussian in place of
         a level's prior that gives its variance there (`posterior_covariances`), the levels of a

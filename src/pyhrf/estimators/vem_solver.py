@@ -1,4 +1,14 @@
-"""Variational EM for one parcel: with the noise that its positions share, if they do."""
+"""Variational EM for one parcel, and the way through it.
+
+- `solve_vem` measures the noise (`vem_noise`) and chooses the model of it: shared by positions
+  (`vem_shared.SharedFit.solve`) or independent (`vem_independent.solve_independent`).
+- Either begins with levels and an HRF (`vem_start`, or least squares), iterates, chooses the field
+  and measures the noise again on the way, then iterates to convergence. What it works on is a
+  `vem_fit.VEMFit`, an object that changes.
+- One iteration is the body of the loop in `vem_kernels.run_vem`: levels and classes, mixtures,
+  noise, response, scale.
+- With shared noise, `vem_along` and `vem_misfit` then give back what its model took away.
+"""
 
 from __future__ import annotations
 
@@ -38,5 +48,5 @@ def solve_vem(
     FloatingPointError
         If the iterations leave the finite numbers.
     """
-    fit = SharedFit.measured(problem, bold, graph)
-    return solve_independent(problem, bold, graph) if fit is None else fit.solve()
+    shared = SharedFit.measured(problem, bold, graph)
+    return solve_independent(problem, bold, graph) if shared is None else shared.solve()
