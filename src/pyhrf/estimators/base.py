@@ -82,6 +82,9 @@ class ParcelEstimator(ModelSettings, ABC):
         """Which scans count."""
         return self.experiment.kept if self.experiment.runs else np.ones(0, dtype=np.bool_)
 
+    def compile(self) -> None:
+        """Bring compiled kernels into memory, if there are any: the first parcel needs them."""
+
     def recipe(self) -> dict[str, object]:
         """Return the arguments with which this class makes an equal estimator elsewhere."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.init}

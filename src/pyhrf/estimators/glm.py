@@ -99,9 +99,6 @@ class GLM(GlmSettings, ParcelEstimator):
         touch = 2e-8 * self.experiment.n_scans * n_positions
         return 1e-3 + touch + models * (5e-5 + 5e-5 * tests * self._design.n_basis)
 
-    def compile(self) -> None:
-        """Do nothing: there are no kernels to compile."""
-
     def _estimate(
         self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph
     ) -> ParcelEstimate:
