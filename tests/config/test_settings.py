@@ -132,7 +132,11 @@ def test_load_settings__refuses_what_is_no_file_or_no_text(tmp_path, file):
         ("[parallel-local]\nnb_procs = -1", 2, ["key nb_procs: -1", "at least 0"]),
         ("[parallel-LAN]\nniceness = 1\n[parallel-local]\nniceness = x", 4, ["[parallel-local]"]),
         ("[parallel-LAN]\nenable_unit_test = 2", 2, ["key enable_unit_test: 2", "0 or 1"]),
-        ("[parallel-LAN]\nhosts = a, b c", 2, ["key hosts: a, b c", "'b c' must be a host name or"]),
+        (
+            "[parallel-LAN]\nhosts = a, b c",
+            2,
+            ["key hosts: a, b c", "'b c' must be a host name or"],
+        ),
         ("[parallel-LAN]\nhosts = a,,b", 2, ["'' must be a host name or a path"]),
         ("[parallel-LAN]\nuser = -oProxyCommand=x", 2, ["key user", "not start with a dash"]),
         ("[parallel-queue]\nwalltime = 12", 2, ["key walltime: 12", "12:00:00"]),
