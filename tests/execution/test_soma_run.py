@@ -245,7 +245,7 @@ def test_run__workflow_that_nobody_looks_after_is_taken_back(run, soma, said, mo
     assert [call.rpartition("; ")[2] for call in soma.calls] == ["scancel 11 12"]
     assert len(soma.submitted) == 2
     assert run.notes.deaths == {}, "no parcel is to blame"
-    assert any("looks after workflow 1 no more" in text for text in said)
+    assert any("no longer looks after workflow 1" in text for text in said)
 
 
 def test_run__jobs_that_cannot_be_stopped_are_named(run, soma, said, monkeypatch):

@@ -100,8 +100,8 @@ def _queue_check(name: str, title: str) -> click.Command:
         help=f"Try {title} from this login node, with section [parallel-queue] of "
         "~/.pyhrf/config.cfg, step by step.\n\nAre its programs there, does it answer, is there "
         "such a queue, does a job of it reach this machine with the same versions. The first thing "
-        "that is amiss is named with its cure. Run it where analyses are run: the job uses a "
-        "folder there.\n\nExit codes: 0 the engine can work, 1 it cannot.",
+        "that fails is named with what to do. Run it where analyses are run: the job uses a folder "
+        "there.\n\nExit codes: 0 the engine can work, 1 it cannot.",
     )
 
 

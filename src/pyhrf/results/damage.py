@@ -43,5 +43,5 @@ def made_by_analysis(path: Path | str) -> Iterator[None]:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
             f"{path} is damaged or was changed since the analysis ({reason}): run the analysis "
-            "again, which writes it anew"
+            "again, which rewrites it"
         ) from error

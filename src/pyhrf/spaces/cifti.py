@@ -118,7 +118,7 @@ def _check_places(path: Path, axis: Any) -> None:
             where = f"mesh of {most} nodes" if of_mesh else f"grid of {most} voxels"
             raise InputError(
                 f"{path}: holds {what} of {name} beyond its {where}: the file is damaged; make it "
-                "anew"
+                "again"
             )
 
 

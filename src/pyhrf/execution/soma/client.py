@@ -227,7 +227,7 @@ class SomaClient:
                 "cluster"
             )
         return ClusterLostError(
-            f"soma-workflow does not start on {address} ({text[:300]}); pyhrf check cluster says "
-            f"more, and what this says, run there: {self._resource.python} -m "
+            f"soma-workflow does not start on {address} ({text[:300]}); run pyhrf check cluster "
+            f"for details, or look at what this says, run there: {self._resource.python} -m "
             f"soma_workflow.start_database_server {shlex.quote(str(name))}"
         )

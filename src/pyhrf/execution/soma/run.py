@@ -184,8 +184,8 @@ class SomaRun:
         cluster, notes = self._cluster, self.notes
         workflow, self._unattended_since = notes.workflow, None
         cluster.tell(
-            f"soma-workflow on {cluster.name} looks after workflow {workflow} no more, as after a "
-            "restart of the login node: its jobs are taken back"
+            f"soma-workflow on {cluster.name} no longer looks after workflow {workflow}, perhaps "
+            "because the login node was restarted: its jobs are withdrawn"
         )
         if workflow is not None:
             cluster.with_patience(partial(cluster.stop, workflow))
