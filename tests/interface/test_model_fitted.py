@@ -83,11 +83,20 @@ def test_prediction_is_levels_times_the_response_to_the_events(
     drift = np.column_stack(cosines)
     fitted = drift @ np.linalg.lstsq(drift, bold - task)[0]
     np.testing.assert_allclose(predicted, task + fitted, atol=2e-3)
+    alone = bold - drift @ np.linalg.lstsq(drift, bold)[0]
+    expected = 1 - ((bold - task - fitted) ** 2).sum(axis=0) / (alone**2).sum(axis=0)
+    np.testing.assert_allclose(model.map("r2").get_fdata()[inside], expected, atol=1e-4)
+    np.testing.assert_allclose(model.r_square_().get_fdata()[inside], expected, atol=1e-4)
 
 
-def test_score_is_that_of_runs_held_out(example: Any, inside: Any) -> None:
-    model = pyhrf.GLM(example.atlas, engine="serial").fit(example.bold, example.events)
+@pytest.mark.parametrize("make", [pyhrf.GLM, pyhrf.JDE])
+def test_score_is_that_of_runs_held_out(make: Any, example: Any, inside: Any) -> None:
+    model = make(example.atlas, engine="serial").fit(example.bold, example.events)
     own = model.r_square_().get_fdata()[inside]
+    np.testing.assert_allclose(model.map("r2").get_fdata()[inside], own, atol=1e-6)
+    np.testing.assert_allclose(
+        model.parcels_["r2"], model.score(example.bold, example.events, per="parcel"), atol=1e-6
+    )
     voxels = model.score(example.bold, example.events, per="voxel").get_fdata()[inside]
     np.testing.assert_allclose(voxels, own, atol=1e-6)
     parcels = model.score(example.bold, example.events, per="parcel")

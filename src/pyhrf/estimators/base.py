@@ -20,7 +20,10 @@ from pyhrf.estimators.checks import (
     too_few,
     usable_positions,
 )
+from pyhrf.model.design import experiment_design, n_hrf_coefficients
+from pyhrf.model.fitted import own_signal, share, squares, task_signal
 from pyhrf.model.graph import NeighbourGraph
+from pyhrf.model.nuisance import experiment_nuisance
 from pyhrf.model.outliers import outlying_scans
 from pyhrf.outputs.maps import MAPS, MapName, map_title
 from pyhrf.parameters.model import ModelSettings
@@ -167,7 +170,38 @@ class ParcelEstimator(ModelSettings, ABC):
             )
         if bad.any():
             return self._fit(parcel, bold, usable & ~bad)
+        estimate = self._with_share(estimate, used, usable)
         return replace(estimate, summary={**estimate.summary, **self._outliers(used)})
+
+    @cached_property
+    def _design_and_nuisance(self) -> tuple[FloatArray, FloatArray]:
+        """Design, and an orthonormal basis of the nuisance."""
+        n_hrf = n_hrf_coefficients(self.hrf_duration, self.dt)
+        X = experiment_design(self.experiment, self.dt, n_hrf)
+        return X, np.linalg.qr(experiment_nuisance(self.experiment, self))[0]
+
+    def _with_share(
+        self, estimate: ParcelEstimate, bold: Bold, usable: BoolArray
+    ) -> ParcelEstimate:
+        """Add the share of the signal that the responses explain, drift and confounds taken out."""
+        if ("r2", "") in estimate.maps:
+            return estimate
+        X, Q = self._design_and_nuisance
+        names = self.experiment.conditions
+        if ("response", names[0]) in estimate.maps:
+            of_each = [estimate.maps["response", name][usable, 1:-1] for name in names]
+            task = own_signal(X, np.array(of_each, np.float64))
+        else:
+            levels = [estimate.maps["nrl", name][usable] for name in names]
+            task = task_signal(X, estimate.hrf["hrf"][1:-1], np.array(levels, np.float64))
+        total, left = squares(bold.astype(np.float64), task, Q)
+        values = np.full(len(usable), np.nan, np.float32)
+        values[usable] = share(total, left)
+        return replace(
+            estimate,
+            maps={**estimate.maps, ("r2", ""): values},
+            summary={**estimate.summary, "r2": float(share(total.sum(), left.sum()))},
+        )
 
     def _outliers(self, bold: Bold) -> dict[str, float]:
         """Count the scans that lie far off the others; if there are any, number the farthest."""

@@ -19,6 +19,7 @@ from pyhrf.estimators.glm_fit import (
     t_test,
 )
 from pyhrf.estimators.summary import estimated, shape_figures
+from pyhrf.model.fitted import share, squares
 from pyhrf.model.hrf import scaled_to_peak
 from pyhrf.outputs.maps import MapName
 from pyhrf.parameters.model import NoiseKind
@@ -75,11 +76,16 @@ def summarise_glm(
         found = responses(fits, len(conditions))
         maps |= {("response", name): found[m].T for m, name in enumerate(conditions)}
     maps |= _noise_maps(fits)
+    total, left = _squares(fits, bold)
+    maps["r2", ""] = share(total, left)
     hrf = _parcel_hrf(design, bold, noise, F, conditions)
     return estimated(
         parcel,
         usable,
-        summary=_shape(hrf["time"], hrf["hrf"]),
+        summary={
+            **_shape(hrf["time"], hrf["hrf"]),
+            "r2": float(share(total.sum(), left.sum())),
+        },
         conditions={
             "mean_nrl": np.array([maps["nrl", name].mean() for name in conditions]),
             "max_z": np.array([maps["z", name].max() for name in conditions]),
@@ -145,6 +151,23 @@ def _noise_maps(fits: Sequence[RunFit]) -> dict[MapName, FloatArray]:
         ("ar1", ""): np.mean(rho, axis=0),
         ("residual_ar1", ""): np.mean(left, axis=0),
     }
+
+
+def _squares(fits: Sequence[RunFit], bold: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Add up `pyhrf.model.fitted.squares` of all runs."""
+    total, left = np.zeros((2, bold.shape[1]))
+    first = 0
+    for fit in fits:
+        matrix = fit.design.matrix
+        is_task = np.zeros(matrix.shape[1], np.bool_)
+        for columns in fit.design.columns.values():
+            is_task[columns] = True
+        task = matrix[:, is_task] @ fit.gather("theta")[is_task]
+        Q = np.linalg.qr(matrix[:, ~is_task])[0]
+        found = squares(bold[first : first + len(matrix)], task, Q)
+        total, left = total + found[0], left + found[1]
+        first += len(matrix)
+    return total, left
 
 
 def _parcel_hrf(

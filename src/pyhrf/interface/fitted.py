@@ -20,6 +20,7 @@ from pyhrf.interface.given import Given
 from pyhrf.interface.images import as_surface_image, with_values
 from pyhrf.interface.prepared import prepared
 from pyhrf.model.design import experiment_design
+from pyhrf.model.fitted import own_signal, share, squares, task_signal
 from pyhrf.model.nuisance import experiment_nuisance
 from pyhrf.outputs.maps import map_title
 from pyhrf.results import Results
@@ -104,9 +105,7 @@ class Fitted:
         explained = self._explained
         values = np.full(math.prod(self._shape), np.nan)
         for parcel in explained:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                share = 1 - parcel.left / parcel.total
-            values[parcel.positions] = np.where(parcel.total > 0, share, np.nan)
+            values[parcel.positions] = share(parcel.total, parcel.left)
         return self._image(values.reshape(self._shape), None)
 
     def r_square(self) -> float:
@@ -180,11 +179,8 @@ class Fitted:
 
 
 def _explained_of(parcel: FittedParcel, nuisance: FloatArray) -> Explained:
-    alone = parcel.bold - nuisance @ (nuisance.T @ parcel.bold)
-    left = parcel.bold - parcel.task - parcel.nuisance
-    return Explained(
-        parcel.number, parcel.positions, np.sum(alone**2, axis=0), np.sum(left**2, axis=0)
-    )
+    total, left = squares(parcel.bold, parcel.task, nuisance)
+    return Explained(parcel.number, parcel.positions, total, left)
 
 
 def _share(parcels: Sequence[Explained]) -> float:
@@ -224,17 +220,15 @@ def _predict_by_maps(experiment: Experiment, results: Results) -> Predict:
     X = experiment_design(experiment, float(times[1] - times[0]), len(times) - 2)
     own = ("response", experiment.conditions[0]) in results.map_names.values()
     kind = "response" if own else "nrl"
-    maps = {name: results.map_values(map_title(kind, name)) for name in experiment.conditions}
+    maps = [results.map_values(map_title(kind, name)) for name in experiment.conditions]
 
     def predict(parcel: Parcel) -> FloatArray:
-        hrf = hrfs[parcel.number]["hrf"].to_numpy()[1:-1]
-        task = np.zeros((experiment.n_scans, len(parcel.positions)))
-        for m, name in enumerate(experiment.conditions):
-            values = maps[name]
-            n_samples = values.shape[-1] if own else 1
-            mine = values.reshape(-1, n_samples)[parcel.positions].astype(np.float64)
-            task += X[:, m] @ (mine[:, 1:-1].T if own else np.outer(hrf, mine))
-        return task
+        if own:
+            n_samples = len(times)
+            responses = [one.reshape(-1, n_samples)[parcel.positions, 1:-1] for one in maps]
+            return own_signal(X, np.array(responses, np.float64))
+        levels = np.array([one.reshape(-1)[parcel.positions] for one in maps], np.float64)
+        return task_signal(X, hrfs[parcel.number]["hrf"].to_numpy()[1:-1], levels)
 
     return predict
 

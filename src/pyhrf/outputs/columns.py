@@ -135,6 +135,12 @@ _PARCELS = (
         always=True,
         title="quality of the response",
     ),
+    Column(
+        "r2",
+        "Share of the signal of all voxels that the responses explain; see the map",
+        range=(-math.inf, 1.0),
+        title="share explained",
+    ),
     Column("n_positions_used", "Voxels that are constant in no run and have finite values only"),
     Column(
         "time_to_peak_sd",

@@ -313,6 +313,17 @@ _OF_NO_NAME = (
         place=12,
     ),
     _of_position(
+        "r2",
+        "Share of the signal that the responses explain; mean, drift and confounds are taken out "
+        "of both",
+        Stat("rsquared"),
+        note="By least squares, of the scans that were fitted: of others less is explained. Below "
+        "0 where responses that were found for the whole parcel are worse than none",
+        range=(-math.inf, 1.0),
+        look="amount",
+        place=13,
+    ),
+    _of_position(
         "residual_ar1",
         "Correlation from scan to scan that the AR(1) model leaves",
         Stat("residualar1"),

@@ -49,7 +49,7 @@ def write_maps(directory: Path, estimates: Sequence[ParcelEstimate], space: Spac
     written.extend(_write_map(directory, name, usable, blank, space) for name in names)
     if usable:
         for column in COLUMNS["parcels"]:
-            if column in MAPS:
+            if column in MAPS and MAPS[column].subject == "parcel":
                 values = (estimate.summary.get(column, np.nan) for estimate in usable)
                 filled = _fill(blank, usable, values)
                 written.append(_write(directory, (column, ""), [filled], space))
