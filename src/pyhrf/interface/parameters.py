@@ -215,16 +215,17 @@ def _constructor(defaults: Mapping[str, Any]) -> Callable[..., None]:
         ]
     )
 
-    def __init__(self: Any, parcellation: Any = None, **parameters: Any) -> None:  # noqa: N807
+    def __init__(self: Any, *given: Any, **parameters: Any) -> None:  # noqa: N807
         unknown = [name for name in parameters if name not in defaults]
         if unknown:
             raise TypeError(
                 f"{type(self).__name__} has no parameter {unknown[0]}: "
                 f"{did_you_mean(unknown[0], defaults)}"
             )
+        bound = signature.bind(self, *given, **parameters)
+        bound.apply_defaults()
         # as scikit-learn wants it: nothing is looked at before `fit`
-        for name, default in {**defaults, "parcellation": parcellation}.items():
-            setattr(self, name, parameters.get(name, default))
+        vars(self).update({name: bound.arguments[name] for name in defaults})
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]  # read by scikit-learn
     return __init__
