@@ -249,7 +249,7 @@ def test_jdevem__estimate_is_complete():
     expected = {(kind, name) for kind in per_condition for name in ("cond1", "cond2")}
     per_contrast = ("contrast", "contrast_sd", "contrast_ppm")
     expected |= {(kind, name) for kind in per_contrast for name in CONTRASTS}
-    assert set(estimate.maps) == expected | {("noise_sd", ""), ("ar1", "")}
+    assert set(estimate.maps) == expected | {("noise_sd", ""), ("ar1", ""), ("r2", "")}
     for (kind, _), values in estimate.maps.items():
         assert values.dtype == np.float32
         assert values.shape == (n,)

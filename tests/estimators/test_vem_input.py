@@ -141,9 +141,13 @@ def test_fit__without_neighbours_the_field_has_nothing_to_say():
         (np.ones((100, 0)), {}, r"0 positions, fewer than the 5"),
         (np.ones((100, 9)), {"edges": [[0, 9]]}, "name position 9, but there are 9 positions"),
         (np.ones((100, 9)), {"edges": [[0, 1, 2]]}, r"shape \(n_edges, 2\)"),
-        (np.ones((100, 9)), {"edges": [[0, 1], [1, 0]]}, "stands twice"),
+        (np.ones((100, 9)), {"edges": [[0, 1], [1, 0]]}, "an edge is given twice"),
         (np.ones((100, 9)), {"coordinates": np.ones((9, 2), int)}, r"shape \(n_positions, 3\)"),
-        (np.ones((100, 9)), {"coordinates": np.ones((9, 3), int)}, "the same voxel stands twice"),
+        (
+            np.ones((100, 9)),
+            {"coordinates": np.ones((9, 3), int)},
+            "the same voxel is twice in coordinates",
+        ),
         (
             np.ones((100, 9)),
             {"coordinates": np.eye(3, dtype=int)},

@@ -300,7 +300,7 @@ def test_methods__name_confounds_of_an_spm_mat(results, files, counts, expected)
 def test_methods__say_how_far_onsets_were_moved(results, starts, said):
     runs = [{"bold": f"{k}.nii", "start_time": start} for k, start in enumerate(starts)]
     text = " ".join(methods_of(changed(results, runs=runs)))
-    assert (f"Onsets were set {said} s earlier" in text) is bool(said)
+    assert (f"Onsets were moved {said} s earlier" in text) is bool(said)
     assert ("StartTime" in text) is bool(said)
 
 
