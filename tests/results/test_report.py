@@ -239,7 +239,7 @@ def test_warnings__count_what_was_left_out(results):
     table["n_positions_used"] = table["n_positions"] - [2, 0, 3]
     table.to_csv(results.directory / "parcels.tsv", sep="\t", index=False, na_rep="n/a")
     n_ok = int(table["n_positions"][[0, 2]].sum())
-    text = f"5 of {n_ok} positions are constant or not finite and were left out"
+    text = f"5 of {n_ok} voxels are constant or not finite and were left out"
     assert text in " ".join(warnings_of(Results(results.directory)))
 
 
@@ -311,7 +311,7 @@ def test_report__begins_with_what_was_analysed(results):
     assert words == (
         "estimator JDE, variational EM data volume, 1 run, TR 2 s "
         "conditions audio, </script><b>odd parcels 3, 1 not estimated parcellation parcels.nii "
-        "positions 72 PyHRF 1.0"
+        "voxels 72 PyHRF 1.0"
     )
 
 
@@ -452,7 +452,7 @@ def test_methods__do_without_what_older_results_do_not_say(results):
 def test_methods__name_parcellation_and_contrasts_and_count_censored_scans(results):
     used = [{"tr": 2, "n_scans": 90, "n_censored": n} for n in (2, 3)]
     text = " ".join(methods_of(changed(results, used=used)))
-    assert "were divided into the 3 parcels of parcels.nii, of 24 positions" in text
+    assert "were divided into the 3 parcels of parcels.nii, of 24 voxels" in text
     assert "; 5 of 180 scans were censored in all. " in text
     assert "Contrast of the conditions: “a” (audio)." in text
 

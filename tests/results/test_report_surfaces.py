@@ -156,7 +156,7 @@ def test_report__of_cifti_draws_voxels_without_the_meshes(tmp_path):
     assert sorted(levels_of(packed).values()) == [15, 16]
     assert packed["not_drawn"] == 5
     page = write_report(results.directory).read_text("utf-8")
-    assert "5 positions of parcels lie on no mesh that is there" in page
+    assert "5 grayordinates of parcels lie on no mesh that is there" in page
 
 
 def test_map_values__of_cifti_are_those_that_nibabel_reads(tmp_path):

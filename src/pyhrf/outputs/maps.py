@@ -317,8 +317,9 @@ _OF_NO_NAME = (
         "Share of the signal that the responses explain; mean, drift and confounds are taken out "
         "of both",
         Stat("rsquared"),
-        note="By least squares, of the scans that were fitted: of others less is explained. Below "
-        "0 where responses that were found for the whole parcel are worse than none",
+        note="By least squares, of the scans that were fitted: of others less is explained, and "
+        "a model that is freer explains more here and not there. Below 0 where a response that "
+        "was found for the whole parcel is worse than none",
         range=(-math.inf, 1.0),
         look="amount",
         place=13,

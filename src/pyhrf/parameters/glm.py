@@ -105,5 +105,5 @@ KIND = EstimatorKind(
     },
     packages=("nilearn",),
     report_name="GLM",
-    report="A general linear model was fitted to every position with nilearn.",
+    report="A general linear model was fitted to every {place} with nilearn.",
 )

@@ -66,7 +66,7 @@ class EstimatorKind:
     report_name : str
         Its name at the top of a report.
     report : str
-        What it does, a sentence for a methods section.
+        What it does, a sentence for a methods section, with ``{place}`` for a voxel or node.
     references : tuple of str
         The papers that it rests on.
     """

@@ -88,8 +88,8 @@ KIND = EstimatorKind(
     report_name="JDE, MCMC",
     report="Haemodynamic responses and response levels were estimated together by joint "
     "detection-estimation (Makni et al. 2008; Vincent et al. 2010), with Gibbs sampling: all "
-    "positions of a parcel share one response, the levels of each condition follow a mixture "
+    "{place}s of a parcel share one response, the levels of each condition follow a mixture "
     "of an active and an inactive class, and an Ising field favours equal classes in "
-    "neighbouring positions.",
+    "neighbouring {place}s.",
     references=JDE_REFERENCES,
 )

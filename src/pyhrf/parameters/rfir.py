@@ -47,7 +47,7 @@ KIND = EstimatorKind(
     normal_levels=True,
     unused=("seed",),
     report_name="regularised FIR",
-    report="A smooth response of every position and condition was estimated by regularised finite "
+    report="A smooth response of every {place} and condition was estimated by regularised finite "
     "impulse responses (Ciuciu et al. 2003), whose scale and noise variance were found by "
     "maximum marginal likelihood; each scale was then averaged over what the data leave open "
     "of it.",

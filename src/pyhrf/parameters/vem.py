@@ -62,9 +62,9 @@ KIND = EstimatorKind(
     report_name="JDE, variational EM",
     report="Haemodynamic responses and response levels were estimated together by joint "
     "detection-estimation (Makni et al. 2008; Vincent et al. 2010), with variational "
-    "expectation-maximisation (Chaari et al. 2013): all positions of a parcel share one "
+    "expectation-maximisation (Chaari et al. 2013): all {place}s of a parcel share one "
     "response, the levels of each condition follow a mixture of an active and an inactive "
-    "class, and an Ising field favours equal classes in neighbouring positions.",
+    "class, and an Ising field favours equal classes in neighbouring {place}s.",
     references=(
         *JDE_REFERENCES,
         "Chaari L. et al. (2013). Fast joint detection-estimation of evoked brain activity in "

@@ -49,7 +49,7 @@ _MOST_POINTS = 60  # of a criterion that is drawn small
 _FILES = {
     "hrf.tsv": "the responses, one row per sample",
     "parcels.tsv": "one row per parcel: status, time to peak, width, quality, …",
-    "conditions.tsv": "one row per parcel and condition: mixtures, share of active positions",
+    "conditions.tsv": "one row per parcel and condition: mixtures, share that is active",
     "convergence.tsv": "the criterion after each iteration (of VEM those that its limit counts)",
     "run.json": "provenance: versions, every parameter, checksums, engine, times",
 }
@@ -120,10 +120,11 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "headings": {name: one.title for name, one in COLUMNS["conditions"].items()},
         "files": {name: text for name, text in _FILES.items() if _is_there(results, name)},
         "overview": _overview(results),
+        "place": results.place,
         "has_quality": bool(results.parcels["hrf_quality"].notna().any()),
         "maps": maps,
         "page_data": {"parcels": _parcels(results), "hrfs": _hrfs(results), "maps": maps}
-        | {"low_quality": LOW_QUALITY, "traces": _traces(results)}
+        | {"place": results.place, "low_quality": LOW_QUALITY, "traces": _traces(results)}
         | {"criterion": kind_of(study).criterion},
     }
 

@@ -64,7 +64,7 @@ def summary_of(results: Results) -> list[tuple[str, str]]:
         ("conditions", ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))),
         ("parcels", f"{len(parcels)}, {n_lost} not estimated" if n_lost else f"{len(parcels)}"),
         ("parcellation", parcellation_of(data).name),
-        ("positions", str(parcels["n_positions"].sum())),
+        (f"{results.place}s", str(parcels["n_positions"].sum())),
     ]
     # Not when: run.json knows, and the same results give the same bytes.
     found.append(("PyHRF", provenance["versions"]["pyhrf"]))
@@ -121,7 +121,7 @@ def methods_of(results: Results) -> list[str]:
     versions = results.provenance["versions"]
     with_pyhrf = f"The data were analysed with PyHRF {versions['pyhrf']} ({name})."
     data = f"{_data(results)}{_starts(study)} {with_pyhrf}"
-    model = f"{kind_of(study).report} {_response(study)}"
+    model = f"{kind_of(study).report.format(place=results.place)} {_response(study)}"
     nuisance = f"{_nuisance(results)} {_iterations(results)}".strip()
     return [data, model, nuisance, *_contrasts(study), _outcome(results)]
 
@@ -138,10 +138,11 @@ def _data(results: Results) -> str:
     tr = f" with {name} {_in_order(_trs(provenance))} s" if trs else ""
     n_conditions = len(_conditions(results))
     into = parcellation_of(data).counted(len(parcels))
+    n_all = parcels["n_positions"].sum()
     return (
         f"{start}{tr}, in which there were events of {n_conditions} "
         f"condition{'s' if n_conditions != 1 else ''}, were divided into {into} of "
-        f"{_range(parcels['n_positions'])} positions ({parcels['n_positions'].sum()} in all)."
+        f"{_range(parcels['n_positions'])} {results.place}s ({n_all} in all)."
     )
 
 
@@ -198,8 +199,8 @@ def _nuisance(results: Results) -> str:
     removed = f"The mean of each run and {form} were" if form else "The mean of each run was"
     model = {
         "ar1": "autoregressive of order 1, with a variance and an autocorrelation of its own in "
-        "every position",
-        "white": "white, with a variance of its own in every position",
+        f"every {results.place}",
+        "white": f"white, with a variance of its own in every {results.place}",
     }[noise["kind"]]
     return (
         f"{removed} part of the model as nuisance{_confounds(results)}. The noise was "
@@ -208,7 +209,7 @@ def _nuisance(results: Results) -> str:
 
 
 def _shared_noise(results: Results) -> str:
-    """Say in how many parcels positions share their noise."""
+    """Say in how many parcels voxels share their noise."""
     if "shared_noise" not in results.parcels:
         return ""
     shared = results.parcels["shared_noise"].dropna()
@@ -216,11 +217,12 @@ def _shared_noise(results: Results) -> str:
         return ""
     spectrum = results.provenance["study"]["noise"]["kind"] == "ar1"
     common = "one spectrum and a shrunk" if spectrum else "a shrunk"
+    places = f"{results.place}s"
     return (
-        f"; in {int(shared.sum())} of {len(shared)} parcels, in which positions share noise, with "
-        f"{common} covariance between positions, both estimated from the residuals; levels "
+        f"; in {int(shared.sum())} of {len(shared)} parcels, in which {places} share noise, with "
+        f"{common} covariance between {places}, both estimated from the residuals; levels "
         "along the main directions of the noise were in part those of least squares there, and the "
-        "HRF was averaged with that of sums over positions as far as the two differ"
+        f"HRF was averaged with that of sums over {places} as far as the two differ"
     )
 
 
@@ -254,7 +256,7 @@ def _confounds(results: Results) -> str:
         n_scans = sum(run["n_scans"] for run in used)
         text += f"; {n_censored} of {n_scans} scans {_were(n_censored)} censored in all"
     if data.get("scaling") == "percent":
-        text += "; the signal was scaled to percent of its mean in each position and run"
+        text += f"; the signal was scaled to percent of its mean in each {results.place} and run"
     if data.get("levels") == "per-run":
         text += "; each run had response levels of its own"
     return text

@@ -23,8 +23,8 @@ def warnings_of(results: Results) -> list[str]:
     n_out = _n_left_out(good)
     if n_out:
         found.append(
-            f"{n_out} of {good['n_positions'].sum()} positions are constant or not finite and were "
-            "left out (1 in the map left_out)"
+            f"{n_out} of {good['n_positions'].sum()} {results.place}s are constant or not finite "
+            "and were left out (1 in the map left_out)"
         )
     wandering = good[good["converged"] == 0]
     if len(wandering):

@@ -309,6 +309,11 @@ class Results:
         return self._parcels[0] if "parcels" in self.maps() else None
 
     @property
+    def place(self) -> str:
+        """What has a value: ``voxel``, ``node`` or ``grayordinate``."""
+        return "voxel" if self.space is None else self.space.place
+
+    @property
     def labels(self) -> NDArray[Any]:
         """The map of parcels: that of each position, 0 for background."""
         return self._parcels[1]

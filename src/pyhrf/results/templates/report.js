@@ -71,7 +71,7 @@ for (const parcel of data.parcels) {
   const weak = parcel.hrf_quality !== null && parcel.hrf_quality < data.low_quality;
   box.className = weak ? "hrf weak" : "hrf";
   box.dataset.parcel = number;
-  box.title = `parcel ${number}: ${parcel.n_positions} positions,${quality(parcel)} ` +
+  box.title = `parcel ${number}: ${parcel.n_positions} ${data.place}s,${quality(parcel)} ` +
     `peak at ${show(parcel.time_to_peak, 1)} s, ` +
     `width ${show(parcel.fwhm, 1)} s`;
   box.innerHTML = `<div class="name"><b>${number}</b>
@@ -134,7 +134,7 @@ function choose(number) {
   if ($("chosen")) {
     const parcel = byNumber.get(number);
     $("chosen").innerHTML = data.hrfs[number]
-      ? `<b>parcel ${number}</b> <span class="soft small">${parcel.n_positions} positions,${quality(parcel)}
+      ? `<b>parcel ${number}</b> <span class="soft small">${parcel.n_positions} ${data.place}s,${quality(parcel)}
          peak ${show(parcel.time_to_peak, 1)} s</span>
          ${drawHrf(number, true)}${drawTrace(number)}`
       : (number ? `<b>parcel ${number}</b> <span class="soft small">was not estimated</span>` : "");
