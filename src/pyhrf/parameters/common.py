@@ -38,7 +38,7 @@ def smallest_parcel(default: int) -> Any:
     return parameter(
         default,
         ge=1,
-        description="Smallest number of positions (voxels) with which a parcel is estimated",
+        description="Smallest number of voxels with which a parcel is estimated",
         allowed="a whole number of at least 1",
     )
 
@@ -51,5 +51,5 @@ def ppm_threshold() -> Any:
         "one below 0, to be fallen below",
         allowed="a number",
         unit="unit of the BOLD data",
-        empty="the level where the densities of active and inactive positions cross",
+        empty="the level where the densities of active and inactive voxels cross",
     )

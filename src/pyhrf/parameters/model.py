@@ -57,8 +57,8 @@ class ModelSettings:
     noise: NoiseKind = parameter(
         "ar1",
         description="Model of the noise: ar1, with a variance and a lag-1 autocorrelation of its "
-        "own in every position, or white, with a variance alone; jde-vem also measures what "
-        "positions share, and their common spectrum where that is not of the kind ar1",
+        "own in every voxel, or white, with a variance alone; jde-vem also measures what "
+        "voxels share, and their common spectrum where that is not of the kind ar1",
         allowed="ar1 or white",
     )
     seed: int = parameter(

@@ -41,8 +41,8 @@ class VemSettings(EstimatorSettings):
     )
     shared_noise: SharedNoiseKind = parameter(
         "measured",
-        description="Noise that the positions of a parcel share: measured, and modelled where "
-        "there is some, or none, as if the noise of every position were its own",
+        description="Noise that the voxels of a parcel share: measured, and modelled where "
+        "there is some, or none, as if the noise of every voxel were its own",
         allowed="measured or none",
     )
     min_positions: int = smallest_parcel(5)
