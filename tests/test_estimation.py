@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from pyhrf.config.study import Study
 from pyhrf.data import Events, Experiment, Run
 from pyhrf.estimation import code_versions, make_estimator, numerics_version
 from pyhrf.parameters.estimators import ESTIMATORS
+from pyhrf.parameters.model import ModelSettings
 
 ONSETS = np.arange(5.0, 260.0, 11.0)
 EXPERIMENT = Experiment(("a",), (Run(150, 2.0, {"a": Events(ONSETS, np.zeros(24), np.ones(24))}),))
@@ -32,6 +34,7 @@ PLACES = {
     "drift_order": ("drift", "order"),
     "noise": ("noise", "kind"),
 }
+SHARED = {one.name for one in fields(ModelSettings)}
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -57,6 +60,8 @@ def test_make_estimator__hands_on_every_parameter(name, monkeypatch):
         elif parameter in PLACES:
             place, field = PLACES[parameter]
             expected = getattr(getattr(study, place), field)
+        elif parameter in SHARED:
+            expected = getattr(study.model, parameter)
         else:
             expected = getattr(section, parameter)
         assert given[parameter] == expected, parameter

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 import pyhrf
 from pyhrf.commands.main import pyhrf as program
+from pyhrf.parameters.estimators import PROGRAMS
 
 
 def python(code: str) -> str:
@@ -20,9 +21,7 @@ def test_import_pyhrf__imports_nothing_heavy():
     assert python(f"import sys, pyhrf; print({heavy} & set(sys.modules))") == "set()\n"
 
 
-ENTRIES = [
-    f"run_{kind}_{what}" for kind in ("jde", "glm", "rfir") for what in ("buildcfg", "estim")
-]
+ENTRIES = [f"run_{name}_{what}" for name in PROGRAMS for what in ("buildcfg", "estim")]
 
 
 @pytest.mark.parametrize("entry", [*ENTRIES, "run_maketests"])
@@ -59,9 +58,9 @@ def test_pyhrf__exports_what_it_promises():
 def test_program__lists_its_commands():
     shown = CliRunner().invoke(program, ["--help"])
     assert shown.exit_code == 0
-    for name in ("check", "compare", "glm", "jde", "maketests", "monitor", "rfir", "simulate"):
+    for name in ("check", "compare", "maketests", "monitor", "simulate", *PROGRAMS):
         assert f"\n  {name} " in shown.output
-    for name in ("jde", "glm", "rfir"):
+    for name in PROGRAMS:
         shown = CliRunner().invoke(program, [name, "--help"])
         assert "buildcfg" in shown.output
         assert "estim" in shown.output

@@ -11,6 +11,7 @@ from lxml import etree
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study, study_to_xml, write_study
 from pyhrf.errors import ConfigError
+from pyhrf.parameters.estimators import ESTIMATORS
 
 TEXT = study_to_xml(
     Study.build(
@@ -64,7 +65,7 @@ def studies(draw):
         data = {"kind": "volume", "runs": runs, "parcellation": draw(paths)}
     names = draw(st.lists(texts, unique=True, max_size=3))
     return Study.build(
-        estimator=draw(st.sampled_from(["jde-vem", "jde-mcmc", "rfir", "glm"])),
+        estimator=draw(st.sampled_from([*ESTIMATORS])),
         mcmc={
             "n_chains": draw(st.integers(1, 9)),
             "start": draw(st.sampled_from(["vem", "dispersed"])),
@@ -312,8 +313,8 @@ def test_read_study__says_how_to_make_a_missing_file(tmp_path):
 )
 def test_study_to_xml__shows_the_section_in_use_and_the_program(estimator, section, program):
     text = study_to_xml(Study.build(estimator=estimator))
-    for name in ("vem", "mcmc", "rfir", "glm"):
-        assert (f"<{name}>" in text) == (name == section)
+    for kind in ESTIMATORS.values():
+        assert (f"<{kind.section}>" in text) == (kind.section == section)
     assert f"{program} -c FILE" in text
     assert text.count("for the estimator") == 1
 

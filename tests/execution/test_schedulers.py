@@ -112,7 +112,7 @@ def test_script__has_a_worker_for_each_core(name):
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_script__ends_with_the_extra_directives(name):
-    mark = {"slurm": "#SBATCH", "pbs": "#PBS", "sge": "#$", "lsf": "#BSUB", "oar": "#OAR"}[name]
+    mark = EXPECTED[name][0].split()[0]
     lines = script(name, extra_directives=("--one=1", "-two 2"))
     assert f"{mark} --one=1" in lines
     assert f"{mark} -two 2" in lines
