@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -23,6 +24,7 @@ from report_results import (
 )
 
 from pyhrf.errors import InputError
+from pyhrf.parameters.estimators import ESTIMATORS
 from pyhrf.results import Results
 from pyhrf.results.plots import hrf_figure, overview_figures, save_figure, save_map_figure
 from pyhrf.results.report import write_report
@@ -94,6 +96,16 @@ def test_report__is_made_of_every_estimator(tmp_path, estimator):
     if own:
         assert own["audio"]["hrf"][5] == 1
         assert set(data["hrfs"]["1"]["sd"]) == {None}
+
+
+def test_methods__say_nothing_of_noise_that_means_nothing_to_the_estimator(tmp_path, monkeypatch):
+    results = make_report_results(tmp_path / "out", estimator="glm")
+    assert "The noise was modelled" in " ".join(methods_of(results))
+    kind = replace(ESTIMATORS["glm"], unused=("noise",))
+    monkeypatch.setitem(ESTIMATORS, "glm", kind)
+    text = " ".join(methods_of(results))
+    assert "noise" not in text
+    assert "part of the model as nuisance" in text
 
 
 def test_report__says_so_when_no_parcel_was_estimated(tmp_path):

@@ -202,10 +202,10 @@ def _nuisance(results: Results) -> str:
         f"every {results.place}",
         "white": f"white, with a variance of its own in every {results.place}",
     }[noise["kind"]]
-    return (
-        f"{removed} part of the model as nuisance{_confounds(results)}. The noise was "
-        f"modelled as {model}{_shared_noise(results)}."
-    )
+    taken_out = f"{removed} part of the model as nuisance{_confounds(results)}."
+    if "noise" in kind_of(study).unused:
+        return taken_out
+    return f"{taken_out} The noise was modelled as {model}{_shared_noise(results)}."
 
 
 def _shared_noise(results: Results) -> str:
