@@ -14,7 +14,7 @@ from pyhrf.errors import InputError
 from pyhrf.results.plots import save_map_figure
 from pyhrf.results.surface_plots import surface_figure
 from pyhrf.spaces.grayordinates import Grayordinates
-from pyhrf.spaces.space import MapSurface
+from pyhrf.spaces.space import MapSurface, Space
 from pyhrf.spaces.surfaces import Mesh, mesh_edges
 
 
@@ -90,6 +90,14 @@ def test_map_figure__draws_cifti_results_and_names_what_is_missing(tmp_path):
         path.unlink()
     with pytest.raises(InputError, match=r"no longer where the run found it.*CortexRight"):
         save_map_figure(results, "nrl_audio", tmp_path / "gone.png")
+
+
+def test_map_figure__does_not_look_for_meshes_that_its_values_never_lie_on(tmp_path, monkeypatch):
+    results = make_cifti_results(tmp_path)
+    monkeypatch.setattr(Grayordinates, "surfaces", Space.surfaces)
+    monkeypatch.setattr(Grayordinates, "volume", Space.volume)
+    with pytest.raises(InputError, match="on no surface and in no voxels"):
+        save_map_figure(results, "nrl_audio", tmp_path / "map.png")
 
 
 def test_surface_figure__cuts_voxels_where_they_are_strong_and_many():

@@ -29,6 +29,7 @@ from pyhrf.results.panels import (
 from pyhrf.results.report_volumes import background_image, refuse_cuts
 from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
+from pyhrf.spaces.space import Space
 
 _BLUE, _RED = COLOURS[1], COLOURS[0]
 _CUTS = 7  # along an axis; nilearn warns of more than there are voxels
@@ -300,6 +301,11 @@ def save_map_figure(
         refuse_cuts(results)
     surfaces, has_voxels = results.surfaces(), space.volume(values) is not None
     meshes = results.provenance["study"]["data"].get("meshes", ())
+    if not has_voxels and type(space).surfaces is Space.surfaces:
+        raise InputError(
+            f"the map '{name}' lies on no surface and in no voxels that could be drawn: its values "
+            f"are in {results.directory}"
+        )
     if not surfaces and (meshes or not has_voxels):
         raise InputError(
             f"the mesh of {results.directory} is no longer where the run found it: put it back at "
