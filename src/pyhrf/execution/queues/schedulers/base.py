@@ -138,7 +138,7 @@ class Scheduler:
         return "\n".join([*lines, "", job.command, ""])
 
     def submission(self, script: str, file: str) -> tuple[list[str], str]:  # noqa: ARG002 - some take the text
-        """Give the command that submits a script, and what it reads."""
+        """Give the command that submits a script, and what it reads; then the file is removed."""
         return [self.programs[0], file], ""
 
     def read_number(self, text: str) -> str | None:
