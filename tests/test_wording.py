@@ -1,6 +1,6 @@
 """What a message calls what can be given depends on who reads it."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from pyhrf.wording import named, speaking
 
@@ -24,3 +24,13 @@ def test_named__holds_the_value_that_is_given_with_a_thing():
     assert named("engine", name="cluster") == 'engine="cluster"'
     with speaking({"engine": "-x {name}"}):
         assert named("engine", name="cluster") == "-x cluster"
+
+
+def test_speaking__ends_in_any_order():
+    """As of two threads, of which the first to begin is the first to end."""
+    first, second = speaking({"mesh": "-m"}), speaking({"mesh": "--mesh"})
+    with ExitStack() as stack:
+        with first:
+            stack.enter_context(second)
+        assert named("mesh") == "--mesh"
+    assert named("mesh") == "meshes"

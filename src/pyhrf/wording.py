@@ -25,8 +25,9 @@ _PYTHON = {
     "paradigm": "paradigms",
     "condition_file": f"give such a file for each condition, by its name; {IN_OWN_COLUMNS}",
 }
-_words: Mapping[str, str] = _PYTHON
-_tables: frozenset[PurePath] = frozenset()
+# Whoever speaks puts his own here and takes it away again: threads do so in any order.
+_layers: list[tuple[object, Mapping[str, str]]] = [(None, _PYTHON)]
+_tables: list[PurePath] = []
 
 
 def named(thing: str, **values: str) -> str:
@@ -49,7 +50,7 @@ def named(thing: str, **values: str) -> str:
     >>> named("engine", name="cluster")
     'engine="cluster"'
     """
-    word = _words.get(thing, thing)
+    word = next((words[thing] for _, words in reversed(_layers[:]) if thing in words), thing)
     return word.format(**values) if values else word
 
 
@@ -89,13 +90,11 @@ def lines_of(path: object, numbers: Sequence[int]) -> str:
 @contextmanager
 def tables_in(folder: PurePath) -> Iterator[None]:
     """Take the files of a folder for tables in memory for a while: people know their rows."""
-    global _tables
-    before = _tables
-    _tables = before | {folder}
+    _tables.append(folder)
     try:
         yield
     finally:
-        _tables = before
+        _tables.remove(folder)
 
 
 @contextmanager
@@ -107,10 +106,9 @@ def speaking(words: Mapping[str, str]) -> Iterator[None]:
     words : mapping of str to str
         Names of things; the others keep their present ones.
     """
-    global _words
-    before = _words
-    _words = {**before, **words}
+    mine = (object(), words)
+    _layers.append(mine)
     try:
         yield
     finally:
-        _words = before
+        _layers.remove(mine)
