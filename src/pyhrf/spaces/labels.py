@@ -56,7 +56,8 @@ def whole_labels(path: Path, values: NDArray[Any], *, place: str) -> NDArray[np.
         )
     if values.max() == 0:
         raise InputError(f"{path}: the parcellation is empty: all its {place}s are 0")
-    if values.max() > np.iinfo(np.int32).max:
+    # as a float of Python: compared in single precision, 2**31 is no more than the largest
+    if float(values.max()) > np.iinfo(np.int32).max:
         raise InputError(f"{path}: the label {values.max():g} is too large")
     return values.astype(np.int64)
 
