@@ -33,7 +33,13 @@ _OF_TESTS = {
 
 def contrast_image(model: HrfModel, definition: str, output_type: str) -> Any:
     """Give a map of a contrast, see `HrfModel.compute_contrast`."""
-    kind = kind_of(model)
+    if not isinstance(definition, str):
+        raise InputError(
+            f"contrast_def is of the type {type(definition).__name__}: give a text, "
+            "as 'audio - video'"
+        )
+    definition = definition.strip()
+    kind = kind_of(model._as_fitted)
     has_tests = kind.name in MAPS["t"].by
     known = list(_OF_TESTS) if has_tests else [*_OF_LEVELS, "probability"]
     if output_type not in known:
@@ -68,7 +74,7 @@ def _level_values(model: HrfModel, definition: str, output_type: str) -> FloatAr
                 weight * _values(model.results_, ("nrl", name)) for name, weight in weights.items()
             ]
             return np.asarray(np.sum(levels, axis=0))
-    normal = kind_of(model).normal_levels
+    normal = kind_of(model._as_fitted).normal_levels
     condition_is_enough = output_type != "probability" or normal
     results, subject, name = _found(model, definition, take_condition=condition_is_enough)
     level = "nrl" if subject == "condition" else "contrast"
@@ -112,7 +118,7 @@ def _weights(model: HrfModel, definition: str) -> dict[str, float] | None:
     try:
         weights = parse_contrast(definition, conditions, name=definition)
     except ConfigError:
-        if model.levels == "per-run":
+        if model._as_fitted.levels == "per-run":
             return None
         raise
     return {name: weight for name, weight in weights.items() if weight}
@@ -121,7 +127,8 @@ def _weights(model: HrfModel, definition: str) -> dict[str, float] | None:
 def _estimated(model: HrfModel, definition: str) -> Kept:
     """Estimate again with one contrast more: all else comes out as it was."""
     contrasts = {**model.contrasts_, _free_name(model): definition}
-    with prepared(model, model._given, contrasts) as ready:
+    model._states.check()
+    with prepared(model._as_fitted, model._given, contrasts) as ready:
         return Kept.of(model._analysed(ready, ready.folder / "results"))
 
 

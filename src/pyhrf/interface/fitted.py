@@ -18,7 +18,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.interface.given import Given
 from pyhrf.interface.images import as_surface_image, with_values
-from pyhrf.interface.prepared import prepared
+from pyhrf.interface.prepared import prepared, prepared_again
 from pyhrf.model.design import experiment_design
 from pyhrf.model.fitted import own_signal, share, squares, task_signal
 from pyhrf.model.nuisance import experiment_nuisance
@@ -145,14 +145,15 @@ class Fitted:
     def _parcels(self) -> Iterator[FittedParcel]:
         """Give one parcel after the other, so that no more than the data is in memory."""
         fitted_to = self._model._given
-        with prepared(self._model, fitted_to, self._model.contrasts_) as ready:
+        with prepared_again(self._model) as ready:
             study = ready.study
             if self._given is fitted_to:
                 dataset = _opened(study)
                 training = dataset if study.kind.own_design else None
                 yield from self._parcels_of(study, dataset, training)
                 return
-            with prepared(self._model, self._given, self._model.contrasts_) as other:
+            as_fitted = self._model._as_fitted
+            with prepared(as_fitted, self._given, self._model.contrasts_) as other:
                 training = _opened(study) if study.kind.own_design else None
                 yield from self._parcels_of(other.study, _opened(other.study), training)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +18,15 @@ from pyhrf.interface.images import (
     written_labels,
     written_series,
 )
+from pyhrf.interface.tables import (
+    is_table,
+    kept,
+    kept_confounds,
+    written_censored,
+    written_events,
+    written_table,
+)
 from pyhrf.wording import tables_in
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_AMPLITUDES = "modulation"  # nilearn's word for them
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,10 @@ class Given:
             )
         return cls(
             images,
-            _for_each_run("events", events, len(images)),
-            _for_each_run("confounds", confounds, len(images)),
-            _for_each_run("sample_masks", sample_masks, len(images)),
-            [float(one or 0) for one in _for_each_run("start_time", start_time, len(images))],
+            [kept(one) for one in _for_each_run("events", events, len(images))],
+            [kept_confounds(one) for one in _for_each_run("confounds", confounds, len(images))],
+            [kept(one) for one in _for_each_run("sample_masks", sample_masks, len(images))],
+            [_seconds(one) for one in _for_each_run("start_time", start_time, len(images))],
             t_r,
             isinstance(run_imgs, list | tuple),
         )
@@ -100,7 +103,7 @@ class Given:
     @property
     def has_table_of_confounds(self) -> bool:
         """Whether confounds are given as tables or arrays, of which all columns are meant."""
-        return any(_is_table(one) or isinstance(one, np.ndarray) for one in self.confounds)
+        return any(is_table(one) for one in self.confounds)
 
     def written(self, folder: Path) -> list[dict[str, Any]]:
         """Write what is in memory to a folder; give the files of each run, as a study names them.
@@ -121,23 +124,23 @@ class Given:
             if is_image(image)
             else _path(image)
         )
-        if isinstance(events, Mapping) and not _is_table(events):
+        if isinstance(events, Mapping) and not is_table(events):
             run["times"] = [
                 {"condition": str(name), "file": _path(path)} for name, path in events.items()
             ]
-        elif _is_table(events):
-            run["paradigm"] = _written_events(events, folder / f"events of run {number}.tsv")
+        elif is_table(events):
+            run["paradigm"] = written_events(events, number, folder)
         else:
             run["paradigm"] = _path(events)
         if confounds is not None:
             run["confounds"] = (
-                _written_confounds(confounds, folder / f"confounds of run {number}.tsv")
-                if _is_table(confounds) or isinstance(confounds, np.ndarray)
+                written_table(confounds, folder / f"confounds of run {number}.tsv")
+                if is_table(confounds)
                 else _path(confounds)
             )
         if self.sample_masks[k] is not None:
             path = folder / f"censored scans of run {number}.txt"
-            run["censored"] = _written_censored(self.sample_masks[k], _n_scans(image), number, path)
+            run["censored"] = written_censored(self.sample_masks[k], _n_scans(image), number, path)
         return run
 
 
@@ -181,6 +184,8 @@ def written_parcellation(
     InputError
         If it is nothing of that.
     """
+    if mask is None and hasattr(parcellation, "labels_img"):
+        mask = parcellation.mask_img  # that of the masker
     mask_file = None if mask is None else _label_file(mask, folder, "mask", "mask_img")
     if isinstance(parcellation, int | np.integer) and not isinstance(parcellation, bool):
         if mask_file is None:
@@ -191,6 +196,8 @@ def written_parcellation(
         return _cut(mask_file, int(parcellation), meshes, folder), {}
     image, names = atlas_of(parcellation)
     path = _label_file(image, folder, "parcellation", "parcellation")
+    if names and getattr(parcellation, "lut", None) is None:
+        names = _by_number(names, path, meshes)
     return (path if mask_file is None else _masked(path, mask_file, meshes, folder)), names
 
 
@@ -225,11 +232,17 @@ def atlas_of(parcellation: Any) -> tuple[Any, dict[int, str]]:
         )
     labels_img = getattr(parcellation, "labels_img", None)  # a masker
     if labels_img is not None:
+        background = getattr(parcellation, "background_label", 0)
+        if background:
+            raise InputError(
+                f"the masker has background_label={background}, and here 0 is what lies outside "
+                "of all regions: give it an image with 0 there"
+            )
         lut = getattr(parcellation, "lut", None)
         return labels_img, _region_names(getattr(parcellation, "labels", None), lut)
     maps = getattr(parcellation, "maps", None)  # a Bunch
     if maps is not None:
-        if len(getattr(maps, "shape", ())) == 4:
+        if getattr(maps, "shape", ())[3:] > (1,):
             raise InputError(
                 "the atlas holds one map of probabilities for each region: give one with a number "
                 "for each voxel, as nilearn's of the kind 'deterministic'"
@@ -248,6 +261,23 @@ def _region_names(labels: Any, lut: Any) -> dict[int, str]:
     names = [one.decode() if isinstance(one, bytes) else str(one) for one in labels]
     first = 0 if names and names[0].lower() == "background" else 1
     return {k: name for k, name in enumerate(names, start=first) if k}
+
+
+def _by_number(names: dict[int, str], path: Path, meshes: Sequence[Path]) -> dict[int, str]:
+    """Give names to the numbers that an atlas has, which need not be 1, 2, …: in their order."""
+    from pyhrf.spaces.parcellations import open_placed
+
+    labels = open_placed(path, meshes).labels()
+    numbers = np.unique(labels[labels > 0]).tolist()
+    if len(numbers) == len(names):
+        return dict(zip(numbers, names.values(), strict=True))
+    if numbers[-1] > max(len(names), len(numbers)):
+        raise InputError(
+            f"the atlas has {len(names)} names (labels) for {len(numbers)} regions with numbers up "
+            f"to {numbers[-1]}, so that it cannot be told whose they are: give a name for each "
+            "region, or a table with the columns index and name (lut)"
+        )
+    return names
 
 
 def _label_file(image: Any, folder: Path, stem: str, argument: str) -> Path:
@@ -329,8 +359,19 @@ def _for_each_run(name: str, value: Any, n_runs: int) -> list[Any]:
     return list(value)
 
 
-def _is_table(value: Any) -> bool:
-    return hasattr(value, "columns") and hasattr(value, "to_csv")
+def one_if_same(value: Any) -> Any:
+    """Give the one value of a list whose values are all the same, for any number of runs."""
+    some = list(value) if isinstance(value, list | tuple) else []
+    return some[0] if some and all(one == some[0] for one in some) else value
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return float(value or 0)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"start_time={value!r} is not a number: give seconds, or a list of them for each run"
+        ) from None
 
 
 def _path(value: Any) -> Path:
@@ -341,58 +382,14 @@ def _path(value: Any) -> Path:
     return Path(value).absolute()
 
 
-def _written_events(events: pd.DataFrame, path: Path) -> Path:
-    """Write events with all their digits; nilearn's column of amplitudes gets our name."""
-    if _AMPLITUDES in events and "amplitude" not in events:
-        events = events.rename(columns={_AMPLITUDES: "amplitude"})
-    return _written_table(events, path)
-
-
-def _written_confounds(confounds: Any, path: Path) -> Path:
-    import pandas as pd
-
-    if not _is_table(confounds):
-        if confounds.ndim != 2:
-            raise InputError(
-                f"confounds have the shape {confounds.shape}: give a column for each confound, and "
-                "a row for each scan"
-            )
-        names = [f"confound_{k}" for k in range(1, confounds.shape[1] + 1)]
-        confounds = pd.DataFrame(confounds, columns=names)
-    return _written_table(confounds, path)
-
-
-def _written_table(table: pd.DataFrame, path: Path) -> Path:
-    # 17 digits: a number of double precision comes back as it was
-    table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.17g")
-    return path
-
-
-def _written_censored(mask: Any, n_scans: int, number: int, path: Path) -> Path:
-    """Write the scans that a mask leaves out: nilearn's is of True, or lists the others."""
-    mask = np.asarray(mask)
-    if mask.ndim != 1 or (mask.dtype.kind == "b" and len(mask) != n_scans):
-        raise InputError(
-            f"sample_masks of run {number} has the shape {mask.shape}: give the numbers of the "
-            f"scans that count, or True and False for each of the {n_scans} scans"
-        )
-    kept = mask if mask.dtype.kind == "b" else np.isin(np.arange(n_scans), mask)
-    if mask.dtype.kind != "b" and not (np.isin(mask, np.arange(n_scans)).all() and len(mask)):
-        raise InputError(
-            f"sample_masks of run {number} must be numbers of scans from 0 to {n_scans - 1}"
-        )
-    text = " ".join(map(str, np.flatnonzero(~kept)))
-    path.write_text(f"{text}\n" if text else "# none\n", "utf-8")
-    return path
-
-
 def _n_scans(image: Any) -> int:
     if not is_image(image):
         from pyhrf.spaces.kinds import kind_of_file
 
         return kind_of_file(image).timing(Path(image)).n_scans[0]
     if hasattr(image, "darrays"):
-        return len(image.darrays)
+        first = image.darrays[0].data
+        return len(image.darrays) if first.ndim == 1 else len(first)
     if hasattr(image, "nifti_header") or is_surface_image(image):
         return int(image.shape[0 if hasattr(image, "nifti_header") else -1])
-    return int(image.shape[-1])
+    return int(max(image.shape[3:], default=1))  # some have a further axis, of length 1

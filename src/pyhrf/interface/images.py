@@ -96,28 +96,33 @@ def _written(image: Any, folder: Path, stem: str, *, series: bool, t_r: float | 
     elif isinstance(image, nifti.GiftiImage):
         path = folder / f"{stem}.func.gii"
     else:
-        return _written_volume(image, folder, stem)
+        return _written_volume(image, folder, stem, series=series, t_r=t_r)
     nifti.save(image, path)
     return path
 
 
-def _written_volume(image: Any, folder: Path, stem: str) -> Path:
+def _written_volume(
+    image: Any, folder: Path, stem: str, *, series: bool, t_r: float | None
+) -> Path:
     """Write a volume with the values that it has, whatever type its header would store."""
     nifti = nib()
     there = _untouched(image)
     if there is not None:
         return there
-    # What `get_fdata` has given once, and may have been changed since, goes before the file.
-    cached = image.in_memory and nifti.is_proxy(image.dataobj)
-    values = image.get_fdata() if cached else np.asanyarray(image.dataobj)
+    header = image.header.copy() if isinstance(image, nifti.Nifti1Pair) else None
+    if series and t_r is None and len(image.shape) > 3:
+        _check_step(image.shape, header, stem)
+    values = _values_of(image, stem)
+    if values.dtype.kind == "c":
+        raise InputError(f"{stem} has complex values: give their magnitude, as np.abs does")
     if values.dtype.kind == "f":
-        values = values.astype(np.float32)
+        # labels need all of their digits
+        values = values.astype(np.float32 if series else np.float64)
     elif values.dtype.kind == "b":
         values = values.astype(np.uint8)
     elif values.dtype.itemsize > _WHOLE:
-        whole = np.int32 if np.abs(values).max(initial=0) < 2**31 else np.float32
-        values = values.astype(whole)
-    header = image.header.copy() if isinstance(image, nifti.Nifti1Image) else None
+        is_small = np.abs(values).max(initial=0) < 2**31
+        values = values.astype(np.int32 if is_small else np.float32 if series else np.float64)
     made = nifti.Nifti1Image(values, image.affine, header, dtype=values.dtype)
     made.header.set_slope_inter(1, 0)
     path = folder / f"{stem}.nii"
@@ -125,11 +130,36 @@ def _written_volume(image: Any, folder: Path, stem: str) -> Path:
     return path
 
 
+def _check_step(shape: tuple[int, ...], header: Any, stem: str) -> None:
+    """Refuse a time between scans of 1, which a header has where nobody set it."""
+    steps = (1.0,) if header is None else header.get_zooms()[3:]
+    step = float(steps[int(np.argmax(shape[3 : 3 + len(steps)]))])
+    if step in (0, 1):
+        raise InputError(
+            f"{stem}: the header of this image in memory does not say the time between scans, or "
+            "says 1, as one that nobody set does: give t_r, seconds"
+        )
+
+
+def _values_of(image: Any, stem: str) -> Any:
+    """Give the values: what `get_fdata` gave once, and may have been changed, goes first."""
+    cached = image.in_memory and nib().is_proxy(image.dataobj)
+    try:
+        return image.get_fdata() if cached else np.asanyarray(image.dataobj)
+    except OSError as error:
+        raise InputError(
+            f"{stem}: the file of the image cannot be read any more: {error}; load it again"
+        ) from error
+
+
 def _untouched(image: Any) -> Path | None:
     """Give the file that an image is, if its values are those of the file."""
     nifti = nib()
-    name = image.get_filename()
-    if name is None or not nifti.is_proxy(image.dataobj) or not Path(name).is_file():
+    if not nifti.is_proxy(image.dataobj):
+        return None
+    # not its own file name, which is another one after it was saved
+    name = image.dataobj.file_like
+    if not isinstance(name, str | Path) or not Path(name).is_file():
         return None
     if not isinstance(image, nifti.Nifti1Image) or not str(name).endswith((".nii", ".nii.gz")):
         return None

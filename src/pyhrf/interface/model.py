@@ -12,10 +12,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
-from pyhrf.interface.given import Given, without_folder
+from pyhrf.interface.given import Given, one_if_same, without_folder
 from pyhrf.interface.images import as_surface_image, untied
 from pyhrf.interface.kept import Kept
-from pyhrf.interface.prepared import Prepared, named_contrasts, prepared
+from pyhrf.interface.prepared import (
+    Prepared,
+    named_contrasts,
+    prepared,
+    prepared_again,
+    states_of,
+)
 from pyhrf.parameters.kinds import EstimatorKind
 
 if TYPE_CHECKING:
@@ -74,14 +80,16 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
             start_time=self.start_time,
             t_r=self.t_r,
         )
-        self._given = given
-        self._extra: dict[str, Kept] = {}
         contrasts = named_contrasts(self.contrasts)
+        as_fitted = type(self)(**self.get_params(deep=False))
         with prepared(self, given, contrasts) as ready:
+            states = states_of(self, given)
             results = self._analysed(ready, ready.study.output)
-            self._kept = Kept.of(results) if self.output is None else Kept(results.directory)
-            self.regions_ = ready.regions
-        self.contrasts_ = contrasts
+            kept = Kept.of(results) if self.output is None else Kept(results.directory)
+        # only now: after a fit that fails, all is that of the one before
+        self._given, self._as_fitted, self._states = given, as_fitted, states
+        self._extra: dict[str, Kept] = {}
+        self._kept, self.regions_, self.contrasts_ = kept, ready.regions, contrasts
         results = self._kept.results
         self.hrf_ = self._with_names(results.hrf)
         self.parcels_ = self._with_names(results.parcels)
@@ -199,7 +207,12 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
             raise InputError(f"per={per!r} is not allowed: must be 'all', 'voxel' or 'parcel'")
         check_is_fitted(self)
         given = Given.checked(
-            run_imgs, events, confounds, sample_masks, start_time=self.start_time, t_r=self.t_r
+            run_imgs,
+            events,
+            confounds,
+            sample_masks,
+            start_time=one_if_same(self._as_fitted.start_time),
+            t_r=self._as_fitted.t_r,
         )
         fitted = self._fitted(given)
         if per == "voxel":
@@ -223,11 +236,17 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
         from pyhrf.results.report import write_report
 
         check_is_fitted(self)
-        with prepared(self, self._given, self.contrasts_):  # its mean image is behind the maps
+        # the mean image of the data is behind the maps
+        with prepared(self._as_fitted, self._given, self.contrasts_):
             made = write_report(self._kept.directory)
         text = made.read_text("utf-8")
         if path is not None:
-            Path(path).write_text(text, "utf-8")
+            try:
+                Path(path).write_text(text, "utf-8")
+            except OSError as error:
+                raise InputError(
+                    f"{path}: cannot be written: {error.strerror or error}; give another path"
+                ) from error
         return text
 
     def save(self, directory: str | Path) -> Path:
@@ -263,7 +282,7 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
         if folder.exists() and any(folder.iterdir()):
             raise InputError(f"{folder} exists and is not empty: give another folder")
         folder.mkdir(parents=True, exist_ok=True)
-        with prepared(self, self._given, self.contrasts_, folder=folder) as ready:
+        with prepared_again(self, folder=folder) as ready:
             study = ready.study.replaced(output=folder / "results")
             write_study(study, folder / study.kind.program.study_file)
         return study

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pyhrf.config.messages import RefusedValuesError, did_you_mean
 from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.beside import times_beside
 from pyhrf.inputs.timing import fitting_step
+from pyhrf.interface.changes import States
 from pyhrf.interface.given import (
     Given,
+    atlas_of,
     check_same_kind,
     in_words_of_memory,
     written_parcellation,
@@ -73,6 +77,34 @@ def prepared(
             yield _prepare(model, given, contrasts, home)
 
 
+def states_of(model: HrfModel, given: Given) -> States:
+    """Tell what images and files of a fit are like."""
+    values: dict[str, Any] = {"parcellation": None, "mask_img": model.mask_img}
+    if model.parcellation is not None:
+        values["parcellation"] = atlas_of(model.parcellation)[0]
+    for name in ("images", "events", "confounds"):
+        for number, one in enumerate(getattr(given, name), start=1):
+            argument = "run_imgs" if name == "images" else name
+            values[f"{argument} of run {number}"] = one
+            if isinstance(one, dict):
+                values |= {f"{name} of {c!r} in run {number}": path for c, path in one.items()}
+    return States.of(values)
+
+
+@contextmanager
+def prepared_again(model: HrfModel, *, folder: Path | None = None) -> Iterator[Prepared]:
+    """Make the study that a model was fitted to.
+
+    Raises
+    ------
+    InputError
+        If an image or a file has changed since.
+    """
+    model._states.check()
+    with prepared(model._as_fitted, model._given, model.contrasts_, folder=folder) as ready:
+        yield ready
+
+
 def kind_of(model: HrfModel) -> EstimatorKind:
     """Give the estimator of a model.
 
@@ -112,8 +144,8 @@ def named_contrasts(contrasts: Any) -> dict[str, str]:
 
 
 def _prepare(model: HrfModel, given: Given, contrasts: Mapping[str, str], folder: Path) -> Prepared:
-
     kind = kind_of(model)
+    _check_work(model)
     meshes = _meshes(model, given, folder)
     runs = given.written(folder)
     bold = [run["bold"] for run in runs]
@@ -153,6 +185,25 @@ def _prepare(model: HrfModel, given: Given, contrasts: Mapping[str, str], folder
             "\n".join(f"{argument_of(one.place)}: {one.found}" for one in error.mistakes)
         ) from error
     return Prepared(study, regions, folder)
+
+
+def _check_work(model: HrfModel) -> None:
+    """Refuse what says how to work and is of another type, before it comes to work.
+
+    Raises
+    ------
+    ConfigError
+        Naming the parameter.
+    """
+    whole = (int, np.integer)
+    for name, fits, what in (
+        ("engine", isinstance(model.engine, str), "the name of an engine, as 'local'"),
+        ("n_jobs", isinstance(model.n_jobs, (*whole, type(None))), "a whole number, or None"),
+        ("output", isinstance(model.output, str | Path | None), "the path of a folder, or None"),
+        ("verbose", isinstance(model.verbose, whole), "a whole number, as 0 or 1"),
+    ):
+        if not fits:
+            raise ConfigError(f"{name}={getattr(model, name)!r} is not allowed: must be {what}")
 
 
 def _meshes(model: HrfModel, given: Given, folder: Path) -> tuple[Path, ...]:
