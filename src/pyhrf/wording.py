@@ -23,6 +23,7 @@ _PYTHON = {
     "fresh": "fresh=True",
     "mesh": "meshes",
     "paradigm": "paradigms",
+    "start_time": "<start_time> in the study file",
     "condition_file": f"give such a file for each condition, by its name; {IN_OWN_COLUMNS}",
 }
 # Whoever speaks puts his own here and takes it away again: threads do so in any order.

@@ -176,3 +176,28 @@ def test_masks_of_scans_of_a_gifti_of_one_array(tmp_path: Path) -> None:
 
     array = nib.gifti.GiftiDataArray(np.zeros((12, 7), np.float32))
     assert _n_scans(nib.GiftiImage(darrays=[array])) == 12
+
+
+def test_times_of_json_files_are_told(
+    example: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nib.save(example.copy, tmp_path / "bold.nii")
+    (tmp_path / "bold.json").write_text('{"RepetitionTime": 2.4, "StartTime": 1.2}', "utf-8")
+    _levels(example, tmp_path / "bold.nii", example.events)
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    assert "its JSON says TR 2.4 s, which is used, not its header's" in said
+    assert "onsets are moved by that; start_time says otherwise" in said
+
+
+def test_what_is_interrupted_is_kept_in_a_folder_alone(
+    example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyhrf.estimators.glm import GLM
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GLM, "fit_parcel", stop)
+    for output, said in ((None, "not kept"), (tmp_path / "out", "make the same call again")):
+        with pytest.raises(pyhrf.PyhrfError, match=said):
+            _levels(example, example.bold, example.events, output=output)

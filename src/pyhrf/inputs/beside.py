@@ -14,6 +14,7 @@ from pyhrf.inputs.sidecars import ScanTimes, doubts_of, scan_times
 from pyhrf.inputs.timing import tr_of_files
 from pyhrf.notices import Figures, Note
 from pyhrf.spaces.kinds import time_step
+from pyhrf.wording import named
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def times_beside(bold: Sequence[Path], *, tr: float | None = None) -> RunTimes:
             Note(
                 "{path}: its JSON says that the scans begin {said} s after the time that onsets "
                 "count from (StartTime, by slice timing correction): onsets are moved by that; "
-                "<start_time> in the study file says otherwise",
+                "{otherwise} says otherwise",
+                otherwise=named("start_time"),
                 path=first,
                 said=Figures(" or ".join(f"{start:g}" for start in sorted(set(starts)))),
             )

@@ -289,15 +289,26 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
 
     def _analysed(self, ready: Prepared, output: Path) -> Results:
         from pyhrf.analysis import analyse
+        from pyhrf.execution.runner import Interrupted
 
-        return analyse(
-            ready.study,
-            output=output,
-            engine=self.engine,
-            n_jobs=self.n_jobs,
-            verbosity=self.verbose,
-            tell=lambda text: _log.warning(without_folder(text, ready.folder)),
-        )
+        tell = lambda text: _log.warning(without_folder(text, ready.folder))  # noqa: E731
+        for note in ready.notes:
+            tell(f"note: {note}")
+        try:
+            return analyse(
+                ready.study,
+                output=output,
+                engine=self.engine,
+                n_jobs=self.n_jobs,
+                verbosity=self.verbose,
+                tell=tell,
+            )
+        except Interrupted as error:
+            if ready.folder not in output.parents:
+                raise
+            raise Interrupted(
+                "interrupted: what was done is not kept, for which a folder must be named (output)"
+            ) from error
 
     def _fitted(self, given: Given | None = None) -> Any:
         from pyhrf.interface.fitted import Fitted

@@ -38,6 +38,7 @@ WORDS = {
     "bold": "run_imgs",
     "mesh": "meshes",
     "paradigm": "events",
+    "start_time": "start_time",
     "tr": "t_r",
     "fresh": "another output",
 }
@@ -55,11 +56,14 @@ class Prepared:
         Names of parcels.
     folder : Path
         Where that of it which is in memory was written.
+    notes : tuple of str
+        What files beside the images say of their times.
     """
 
     study: Study
     regions: dict[int, str]
     folder: Path
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -149,10 +153,10 @@ def _prepare(model: HrfModel, given: Given, contrasts: Mapping[str, str], folder
     meshes = _meshes(model, given, folder)
     runs = given.written(folder)
     bold = [run["bold"] for run in runs]
-    t_r = model.t_r
+    t_r, notes = model.t_r, ()
     if model.start_time is None:
         times = times_beside(bold, tr=t_r)
-        t_r = times.tr
+        t_r, notes = times.tr, times.notes
         for run, start in zip(runs, times.starts, strict=True):
             run["start_time"] = start
     check_same_kind(given, {"parcellation": model.parcellation, "mask_img": model.mask_img})
@@ -184,7 +188,7 @@ def _prepare(model: HrfModel, given: Given, contrasts: Mapping[str, str], folder
         raise ConfigError(
             "\n".join(f"{argument_of(one.place)}: {one.found}" for one in error.mistakes)
         ) from error
-    return Prepared(study, regions, folder)
+    return Prepared(study, regions, folder, notes)
 
 
 def _check_work(model: HrfModel) -> None:
