@@ -291,7 +291,9 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
         from pyhrf.analysis import analyse
         from pyhrf.execution.runner import Interrupted
 
-        tell = lambda text: _log.warning(without_folder(text, ready.folder))  # noqa: E731
+        def tell(text: str) -> None:
+            _log.warning(without_folder(text, ready.folder))
+
         for note in ready.notes:
             tell(f"note: {note}")
         try:

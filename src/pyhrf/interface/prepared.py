@@ -153,7 +153,8 @@ def _prepare(model: HrfModel, given: Given, contrasts: Mapping[str, str], folder
     meshes = _meshes(model, given, folder)
     runs = given.written(folder)
     bold = [run["bold"] for run in runs]
-    t_r, notes = model.t_r, ()
+    t_r = model.t_r
+    notes: tuple[str, ...] = ()
     if model.start_time is None:
         times = times_beside(bold, tr=t_r)
         t_r, notes = times.tr, times.notes
