@@ -201,3 +201,14 @@ def test_what_is_interrupted_is_kept_in_a_folder_alone(
     for output, said in ((None, "not kept"), (tmp_path / "out", "make the same call again")):
         with pytest.raises(pyhrf.PyhrfError, match=said):
             _levels(example, example.bold, example.events, output=output)
+
+
+def test_runs_on_another_mesh(example: Any, on_surface: Any) -> None:
+    from nilearn.surface import PolyMesh, SurfaceImage
+
+    left = on_surface.bold.mesh.parts["left"]
+    other = SurfaceImage(PolyMesh(left=left, right=left), on_surface.bold.data.parts)
+    model = pyhrf.GLM(on_surface.atlas, engine="serial", t_r=2.0)
+    with pytest.raises(pyhrf.InputError, match="run_imgs of run 2 lies on another mesh than run 1"):
+        model.fit([on_surface.bold, other], example.events)
+    model.fit([on_surface.bold, on_surface.bold], example.events)

@@ -85,6 +85,7 @@ class Given:
             raise InputError(
                 "a SurfaceImage does not say the time between scans: give t_r, seconds"
             )
+        _check_meshes(images)
         return cls(
             images,
             [kept(one) for one in _for_each_run("events", events, len(images))],
@@ -357,6 +358,23 @@ def _for_each_run(name: str, value: Any, n_runs: int) -> list[Any]:
             "for each run, in the same order"
         )
     return list(value)
+
+
+def _check_meshes(images: Sequence[Any]) -> None:
+    """Refuse runs of a surface on another mesh than the first, as which they would be read."""
+    if not all(map(is_surface_image, images)):
+        return
+    first = images[0].mesh.parts
+    for number, image in enumerate(images[1:], start=2):
+        parts = image.mesh.parts
+        if parts is not first and not (
+            list(parts) == list(first)
+            and all(np.array_equal(parts[x].faces, first[x].faces) for x in first)
+            and all(np.allclose(parts[x].coordinates, first[x].coordinates) for x in first)
+        ):
+            raise InputError(
+                f"run_imgs of run {number} lies on another mesh than run 1: bring it to that mesh"
+            )
 
 
 def one_if_same(value: Any) -> Any:
