@@ -41,6 +41,7 @@ _PARCEL_FIGURES = (
     "hrf_quality",
     "time_to_peak",
     "fwhm",
+    "r2",
     "n_iterations",
     "converged",
 )

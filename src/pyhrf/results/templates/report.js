@@ -63,6 +63,8 @@ if (conditions.length) {
 const quality = parcel =>
   parcel.hrf_quality === undefined || parcel.hrf_quality === null ? "" :
     ` quality ${parcel.hrf_quality.toFixed(2)},`;
+const explained = parcel =>
+  parcel.r2 === undefined || parcel.r2 === null ? "" : `, R² ${parcel.r2.toFixed(2)}`;
 const boxes = new Map();
 for (const parcel of data.parcels) {
   const number = parcel.parcel;
@@ -73,7 +75,7 @@ for (const parcel of data.parcels) {
   box.dataset.parcel = number;
   box.title = `parcel ${number}: ${parcel.n_positions} ${data.place}s,${quality(parcel)} ` +
     `peak at ${show(parcel.time_to_peak, 1)} s, ` +
-    `width ${show(parcel.fwhm, 1)} s`;
+    `width ${show(parcel.fwhm, 1)} s${explained(parcel)}`;
   box.innerHTML = `<div class="name"><b>${number}</b>
     <span class="soft">${show(parcel.time_to_peak, 1)} s</span></div>${drawHrf(number, false)}`;
   box.addEventListener("click", () => { choose(number); goTo(number); });
@@ -135,7 +137,7 @@ function choose(number) {
     const parcel = byNumber.get(number);
     $("chosen").innerHTML = data.hrfs[number]
       ? `<b>parcel ${number}</b> <span class="soft small">${parcel.n_positions} ${data.place}s,${quality(parcel)}
-         peak ${show(parcel.time_to_peak, 1)} s</span>
+         peak ${show(parcel.time_to_peak, 1)} s${explained(parcel)}</span>
          ${drawHrf(number, true)}${drawTrace(number)}`
       : (number ? `<b>parcel ${number}</b> <span class="soft small">was not estimated</span>` : "");
   }
