@@ -36,8 +36,7 @@ unit: .environment-test ## the fast tests
 	$(pytest) -n $(JOBS) --ignore tests/integration -m "not integration"
 
 integration: .environment-test ## the tests on real data and with real programs
-	@# One process more: on a test bed they wait most of the time.
-	$(pytest) -n $$(($(JOBS) + 1)) --dist loadgroup -m "integration and not long"
+	$(pytest) -n $(JOBS) --dist loadgroup -m "integration and not long"
 
 bench: .environment ## time, memory and accuracy
 	$(bin)/python -m benchmarks

@@ -21,12 +21,11 @@ import os, signal, sys, threading, time
 # A test runner in the background, or under nohup, hands on signals that are ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
-import pyhrf
 from pyhrf.commands import main
+from pyhrf.estimators.base import ParcelEstimator
 
-Estimator = getattr(pyhrf, os.environ["ESTIMATOR"])
 program = os.environ["PROGRAM"]
-fit, lock = Estimator.fit_parcel, threading.Lock()
+fit, lock = ParcelEstimator.fit_parcel, threading.Lock()
 seen, signal_number, folder = [], int(os.environ["END_BY"]), os.environ["SEEN"]
 
 def fit_parcel(self, parcel):
@@ -41,7 +40,7 @@ def fit_parcel(self, parcel):
             print(parcel.number, file=file)
     return estimate
 
-Estimator.fit_parcel = fit_parcel
+ParcelEstimator.fit_parcel = fit_parcel
 sys.argv[0] = f"pyhrf_{program}_estim"
 getattr(main, f"run_{program}_estim")()
 """
@@ -77,20 +76,20 @@ def make_study(tmp_path: Path, program: str, options: list[str]) -> Path:
     return xml
 
 
-def environment_of(estimator: str, program: str, *, end_by: int, seen: Path) -> dict[str, str]:
+def environment_of(program: str, *, end_by: int, seen: Path) -> dict[str, str]:
     given = {"END_BY": str(int(end_by)), "SEEN": str(seen)}
-    return {**os.environ, **given, "ESTIMATOR": estimator, "PROGRAM": program}
+    return {**os.environ, **given, "PROGRAM": program}
 
 
 def estim(
-    xml: Path, *options: str, end_by: int = 0, estimator: str = "JDEVEM", program: str = "jde"
+    xml: Path, *options: str, end_by: int = 0, program: str = "jde"
 ) -> tuple[subprocess.CompletedProcess, list]:
     """Run estim; return how it ended and the parcels that it estimated."""
     seen = xml.with_name("seen.txt")
     seen.unlink(missing_ok=True)
     done = subprocess.run(
         [sys.executable, "-c", _DRIVER, "-c", str(xml), *options],
-        env=environment_of(estimator, program, end_by=end_by, seen=seen),
+        env=environment_of(program, end_by=end_by, seen=seen),
         capture_output=True,
         text=True,
         timeout=120,
@@ -130,7 +129,7 @@ def test_killed__any_estimator_resumes_and_gives_the_same_bytes(tmp_path, estima
     program, options = OTHERS[estimator]
     xml = make_study(tmp_path, program, options)
     output, whole = xml.with_name("killed"), xml.with_name("whole")
-    given = {"estimator": estimator, "program": program}
+    given = {"program": program}
     done, first = estim(xml, "-x", "serial", "-u", str(output), end_by=signal.SIGKILL, **given)
     assert done.returncode == -signal.SIGKILL
     done, second = estim(xml, "-x", "serial", "-u", str(output), **given)
@@ -163,7 +162,7 @@ def test_interrupted__says_how_to_resume(xml, engine, number):
 
 def test_two_runs__never_share_a_directory(xml):
     output = xml.with_name("shared")
-    environment = environment_of("JDEVEM", "jde", end_by=signal.SIGSTOP, seen=Path("/dev/null"))
+    environment = environment_of("jde", end_by=signal.SIGSTOP, seen=Path("/dev/null"))
     command = [sys.executable, "-c", _DRIVER, "-c", str(xml), "-x", "serial", "-u", str(output)]
     with subprocess.Popen(command, env=environment) as stopped:
         try:

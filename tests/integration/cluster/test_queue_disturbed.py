@@ -176,6 +176,6 @@ def test_killed__the_same_command_removes_what_it_left_in_the_queue(bed: Bed):
     with Run(bed, "--batches", 60) as run:
         line = run.wait_for_word("removing jobs of an earlier run")
         figures = run.end(seconds=40)
-    assert str(waiting) in re.findall(r"\d+", line.partition("removed:")[2])
+    assert str(waiting) in re.findall(r"\d+", line.partition("earlier run:")[2])
     assert_all_found(figures, 60)
     assert_nothing_left(bed, run)
