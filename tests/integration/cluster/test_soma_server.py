@@ -89,7 +89,7 @@ def test_job_that_fails_always__only_its_parcel_is_given_up(bed: Bed):
 def test_interrupted_then_killed__the_same_command_goes_on(bed: Bed):
     configure(bed)
     with bed.started(CLIENT, command(bed, "--seconds", 0.7)) as process:
-        wait_until(lambda: len(estimated(bed)) > 3, seconds=40, what="parcels")
+        wait_until(lambda: len(estimated(bed)) > 3, seconds=90, what="parcels")
         # Else the workflow may have ended before the same command is there.
         waiting = ",".join(str(n) for n, state in bed.jobs().items() if state == "PENDING")
         bed.slurm("scontrol", "hold", waiting)
