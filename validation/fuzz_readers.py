@@ -31,7 +31,7 @@ from pyhrf.results.comparison import compare_results
 from pyhrf.spaces.gifti import read_head
 from pyhrf.spaces.grayordinates import Grayordinates
 from pyhrf.spaces.grid import Grid
-from pyhrf.spaces.parcellations import open_placed
+from pyhrf.spaces.parcellations import open_placed, parcel_names
 from pyhrf.spaces.surfaces import open_mesh, open_nodes
 from pyhrf.spaces.volumes import open_volume
 from pyhrf.spaces.voxels import read_voxels
@@ -315,6 +315,11 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "csv": _text("p.csv", _CSV, lambda path: read_paradigm(path, n_runs=2, notes=[])),
     "events": _text("e.tsv", _EVENTS, lambda path: read_paradigm(path, n_runs=1, notes=[])),
     "confounds": _text("c.tsv", _CONFOUNDS, _confounds),
+    "names": _text(
+        "a.tsv",
+        "index\tname\n1\tcortex\n2\tV1\n",
+        lambda path: parcel_names(path.with_suffix(".nii")),
+    ),
     "scans": _text("s.txt", "0 1, 5-7\n9 # bad\n12-14\n", _scans),
     "sidecar": _text("b.json", '{"RepetitionTime": 2.0, "SliceTiming": [0, 1]}', read_json),
     "times": _times,

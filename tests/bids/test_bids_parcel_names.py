@@ -12,8 +12,8 @@ from bids_sets import run_bids
 from bids_surface_sets import SHAPE, dense_axis, labels
 from nibabel.cifti2 import Cifti2Image, LabelAxis
 
-from pyhrf.bids.map_files import parcel_names
 from pyhrf.spaces.nodes import Nodes
+from pyhrf.spaces.parcellations import parcel_names
 
 N_NODES = SHAPE[0] * SHAPE[1]
 WORDS = ("participant", "-x", "serial", "--participant-label", "01", "--confound-columns", "none")

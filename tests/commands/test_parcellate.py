@@ -94,3 +94,22 @@ def test_parcellate__refuses_with_one_sentence(call, tmp_path, arguments, messag
     assert len(text.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert (tmp_path / "there.nii.gz").read_bytes() == b"mine"
+
+
+def test_resample__takes_the_names_with_it(call, tmp_path):
+    atlas = nib.Nifti1Image(np.ones((4, 4, 4), np.int32), np.diag([4.0, 4, 4, 1]))
+    bold = nib.Nifti1Image(np.zeros((8, 8, 8, 3), np.float32), np.diag([2.0, 2, 2, 1]))
+    nib.save(atlas, tmp_path / "atlas.nii.gz")
+    nib.save(bold, tmp_path / "bold.nii.gz")
+    names = "index\tname\n1\tcortex\n"
+    (tmp_path / "atlas.tsv").write_text(names)
+    (tmp_path / "two.tsv").write_text("mine")
+    words = ["resample", "atlas.nii.gz", "--onto", "bold.nii.gz", "-o"]
+    assert call(*words, "one.nii.gz")[0] == 0
+    assert (tmp_path / "one.tsv").read_text() == names
+    code, said = call(*words, "two.nii.gz")
+    assert code == 0
+    assert "two.tsv exists and stays as it is" in said
+    assert (tmp_path / "two.tsv").read_text() == "mine"
+    assert call("extract", "one.nii.gz", 1, "-o", "three.nii.gz")[0] == 0
+    assert (tmp_path / "three.tsv").read_text() == names

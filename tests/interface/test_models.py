@@ -186,3 +186,17 @@ def test_report_and_figure(example: Any, tmp_path: Path) -> None:
     assert "<html" in page
     assert "general linear model" in page
     assert model.plot_hrf([1, 2]).axes
+
+
+def test_names_of_an_atlas_go_with_its_file(example: Any, tmp_path: Path) -> None:
+    names = ["Background", "left", "middle", "right"]
+    atlas = SimpleNamespace(maps=example.folder / "parcellation.nii.gz", labels=names)
+    model = pyhrf.GLM(atlas, engine="serial").fit(example.bold, example.events)
+    assert list(model.results_.parcels["region"]) == names[1:]
+    assert not (example.folder / "parcellation.tsv").exists()
+    study = model.to_study(tmp_path / "study")
+    by_file = pyhrf.analyse(study, engine="serial")
+    assert_same_files(by_file.directory, model.results_.directory)
+    again, data = pyhrf.model_of_study(study)
+    again.set_params(engine="serial", mask_img=example.mask).fit(**data)
+    assert again.regions_ == {1: "left", 2: "middle", 3: "right"}

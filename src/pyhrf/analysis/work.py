@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pyhrf.config.study import Study
 from pyhrf.data import Estimator, ParcelEstimate, ParcelId
+from pyhrf.errors import InputError
 from pyhrf.estimation import design_warnings, numerics_version
 from pyhrf.execution.batches import study_by_study
 from pyhrf.execution.engine import Engine, Load
@@ -25,6 +26,7 @@ from pyhrf.execution.together import Journals
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.notices import DoneBefore
 from pyhrf.results import Results, collect_provenance, write_provenance, write_results
+from pyhrf.spaces.parcellations import parcel_names
 from pyhrf.study_data import Tell
 
 LOG_FILE = "pyhrf.log"
@@ -98,6 +100,7 @@ class Member:
             estimates,
             conditions=dataset.experiment.conditions,
             space=dataset.space,
+            regions=_regions(study.data.parcellation),
         )
         provenance = collect_provenance(
             command=command,
@@ -134,6 +137,14 @@ class Member:
         )
         write_provenance(study.output, provenance)
         return results
+
+
+def _regions(parcellation: Path | None) -> dict[int, str]:
+    """Give the names of parcels; none where the file has gone since it was read."""
+    try:
+        return {} if parcellation is None else parcel_names(parcellation)
+    except (InputError, OSError):
+        return {}
 
 
 def estimate(

@@ -16,7 +16,6 @@ from pyhrf.bids.files import keep_current, scratch_beside, write_json
 from pyhrf.bids.map_files import (
     estimated_mask,
     label_file,
-    parcel_names,
     squared_map,
 )
 from pyhrf.bids.names import bids_label, condition_labels
@@ -30,6 +29,7 @@ from pyhrf.outputs.columns import Table
 from pyhrf.outputs.maps import MAPS, MapKind
 from pyhrf.results import Results
 from pyhrf.spaces.kinds import kind_of_file
+from pyhrf.spaces.parcellations import parcel_names
 from pyhrf.spaces.space import Space
 
 _PROGRAM = "PyHRF"
@@ -332,9 +332,12 @@ def _rows_with_names(results: Results, names: Mapping[int, str]) -> Iterator[lis
     """Give the table of parcels as BIDS wants that of a segmentation: with ``index``, ``name``."""
     with (results.directory / "parcels.tsv").open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        yield ["index", "name", *next(rows)[1:]]
+        header = next(rows)
+        kept = [k for k, column in enumerate(header) if column not in ("parcel", "region")]
+        yield ["index", "name", *(header[k] for k in kept)]
         for row in rows:
-            yield [row[0], names.get(int(row[0]), f"parcel-{row[0]}"), *row[1:]]
+            name = names.get(int(row[0]), f"parcel-{row[0]}")
+            yield [row[0], name, *(row[k] for k in kept)]
 
 
 def _write_report(writer: _Writer, out_dir: Path, planned: PlannedStudy, results: Results) -> None:

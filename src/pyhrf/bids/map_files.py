@@ -30,25 +30,6 @@ def squared_map(path: Path, scratch: Path) -> bytes:
     return space.write(scratch / "variance", "variance", [squared]).read_bytes()
 
 
-def parcel_names(path: Path) -> dict[int, str]:
-    """Read the names that a parcellation of a surface gives its parcels.
-
-    Parameters
-    ----------
-    path : Path
-        The parcellation, which the analysis could use.
-
-    Returns
-    -------
-    dict of int to str
-        By number, in one line each; empty for volumes and maps, which name none.
-    """
-    table = kind_of_file(path).parcel_names(path)
-    words = {int(number): " ".join((name or "").split()) for number, name in table.items()}
-    # What PyHRF itself calls a parcel is no name.
-    return {n: name for n, name in words.items() if name not in ("", f"parcel {n}")}
-
-
 def label_file(path: Path, names: Mapping[int, str]) -> tuple[str, bytes]:
     """Turn the map of parcels into a file of labels: with a name and a colour for each on surfaces.
 

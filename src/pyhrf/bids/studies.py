@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyhrf.bids.files import keep_current
 from pyhrf.bids.meshes import check_hemisphere, find_meshes
 from pyhrf.bids.names import check_labels
 from pyhrf.bids.options import BidsOptions
@@ -23,6 +24,7 @@ from pyhrf.inputs.timing import fitting_step, tr_of_files
 from pyhrf.notices import Figures, Note
 from pyhrf.results.names import BIDS_RESULTS
 from pyhrf.spaces.kinds import time_step
+from pyhrf.spaces.parcellations import names_file, names_table, parcel_names
 from pyhrf.spaces.volumes import open_volume
 
 WORK = BIDS_RESULTS
@@ -70,6 +72,8 @@ def make_study(
     on_surface = planned.kind.needs_mesh
     placed = (_placed_on_mesh if on_surface else _placed_on_grid)(planned, options, given, made)
     tr, notes = placed.tr, placed.notes
+    if options.atlases and not on_surface:
+        _keep_names(options.atlases[0], placed.parcellation)
     if any(run.times.start for run in planned.runs):
         starts = sorted({run.times.start for run in planned.runs})
         notes.append(
@@ -103,6 +107,13 @@ def make_study(
     if options.study_file is None and step is not None:
         values["hrf"] = {"dt": step}
     return options.study(data=data, **values).with_absolute_paths(), notes
+
+
+def _keep_names(atlas: Path, parcellation: Path) -> None:
+    """Put the names of an atlas beside what was made of it for a participant."""
+    names = parcel_names(atlas)
+    if names and parcellation != atlas:
+        keep_current(names_file(parcellation), names_table(names))
 
 
 @dataclass(frozen=True)

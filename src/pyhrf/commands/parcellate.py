@@ -194,7 +194,8 @@ def extract(
     """Keep the parcels of these NUMBERS."""
     from pyhrf.parcellation.edit import extract as keep
 
-    _make(source, meshes, output, lambda labels, _: keep(labels, numbers))
+    written = _make(source, meshes, output, lambda labels, _: keep(labels, numbers))
+    _keep_names(source, written)
 
 
 @parcellate.command(context_settings=CONTEXT)
@@ -228,6 +229,7 @@ def resample(source: Path, onto: Path, output: Path | None) -> None:
     resampled = _named(source, work)
     n_before, n_after = (np.count_nonzero(np.unique(one)) for one in (labels, resampled))
     _write(resampled, grid, output)
+    _keep_names(source, output)
     click.echo(f"resampled by nearest neighbour: {n_after} of {n_before} parcels lie on the grid")
 
 
@@ -238,7 +240,7 @@ def _make(
     change: Callable[[Any, Any], Any],
     *,
     is_mask: bool = False,
-) -> None:
+) -> Path:
     """Read a parcellation or mask, make another of it and its edges, and write that."""
     from pyhrf.spaces.parcellations import open_placed
 
@@ -248,6 +250,7 @@ def _make(
     output = _checked(output, placed.space)
     content, edges = placed.mask() if is_mask else placed.labels(), placed.space.edges
     _write(_named(source, lambda: change(content, edges)), placed.space, output)
+    return output
 
 
 def _named(source: Path, work: Callable[[], Any]) -> Any:
@@ -263,6 +266,24 @@ def _checked(path: Path | None, space: Space) -> Path:
     path = Path(f"parcellation{space.label_ending}") if path is None else path
     check_output(path, space.label_ending, _WHAT)
     return path
+
+
+def _keep_names(source: Path, output: Path) -> None:
+    """Put the names of parcels that keep their numbers beside the new file, if nothing is there."""
+    from pyhrf.files import new_file
+    from pyhrf.spaces.parcellations import names_file, names_table, parcel_names
+
+    names, path = parcel_names(source), names_file(output)
+    if not names:
+        return
+    try:
+        with new_file(path) as file:
+            file.write(names_table(names))
+    except FileExistsError:
+        note = f"note: {path} exists and stays as it is, without the names of {source}"
+        click.echo(note, err=True)
+    else:
+        click.echo(f"{path}: the names of its parcels")
 
 
 def _write(labels: Any, space: Space, path: Path) -> None:

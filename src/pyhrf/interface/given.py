@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from pyhrf.interface.tables import (
     written_events,
     written_table,
 )
+from pyhrf.spaces.parcellations import names_file, names_table, parcel_names
 from pyhrf.wording import tables_in
 
 
@@ -165,8 +167,8 @@ def without_folder(text: str, folder: Path) -> str:
 
 def written_parcellation(
     parcellation: Any, mask: Any, meshes: Sequence[Path], folder: Path
-) -> tuple[Path, dict[int, str]]:
-    """Give the file of the parcellation that a model has, and the names of its regions.
+) -> Path:
+    """Give the file of the parcellation that a model has, with the names of its regions beside it.
 
     Parameters
     ----------
@@ -194,12 +196,25 @@ def written_parcellation(
                 f"parcellation={parcellation} cuts a mask into parcels of that size: "
                 "give the mask (mask_img)"
             )
-        return _cut(mask_file, int(parcellation), meshes, folder), {}
+        return _cut(mask_file, int(parcellation), meshes, folder)
     image, names = atlas_of(parcellation)
     path = _label_file(image, folder, "parcellation", "parcellation")
     if names and getattr(parcellation, "lut", None) is None:
         names = _by_number(names, path, meshes)
-    return (path if mask_file is None else _masked(path, mask_file, meshes, folder)), names
+    if mask_file is not None:
+        names = names or parcel_names(path)
+        path = _masked(path, mask_file, meshes, folder)
+    return _with_names(path, names, folder) if names else path
+
+
+def _with_names(path: Path, names: Mapping[int, str], folder: Path) -> Path:
+    """Put the names of regions beside a parcellation, of which a copy is made for that."""
+    if path.parent != folder:
+        copy = folder / f"parcellation{''.join(path.suffixes[-2:])}"
+        shutil.copyfile(path, copy)
+        path = copy
+    names_file(path).write_bytes(names_table(names))
+    return path
 
 
 def check_same_kind(given: Given, others: Mapping[str, Any]) -> None:

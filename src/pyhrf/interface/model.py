@@ -89,10 +89,14 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
         # only now: after a fit that fails, all is that of the one before
         self._given, self._as_fitted, self._states = given, as_fitted, states
         self._extra: dict[str, Kept] = {}
-        self._kept, self.regions_, self.contrasts_ = kept, ready.regions, contrasts
+        self._kept, self.contrasts_ = kept, contrasts
         results = self._kept.results
+        self.parcels_ = results.parcels
+        self.regions_ = {}
+        if "region" in self.parcels_:
+            named = self.parcels_.dropna(subset="region")
+            self.regions_ = dict(zip(named["parcel"], named["region"], strict=True))
         self.hrf_ = self._with_names(results.hrf)
-        self.parcels_ = self._with_names(results.parcels)
         self.conditions_ = self._with_names(results.conditions)
         return self
 

@@ -52,8 +52,6 @@ class Prepared:
     Attributes
     ----------
     study : Study
-    regions : dict of int to str
-        Names of parcels.
     folder : Path
         Where that of it which is in memory was written.
     notes : tuple of str
@@ -61,7 +59,6 @@ class Prepared:
     """
 
     study: Study
-    regions: dict[int, str]
     folder: Path
     notes: tuple[str, ...] = ()
 
@@ -161,7 +158,7 @@ def _prepare(model: HrfModel, given: Given, contrasts: Mapping[str, str], folder
         for run, start in zip(runs, times.starts, strict=True):
             run["start_time"] = start
     check_same_kind(given, {"parcellation": model.parcellation, "mask_img": model.mask_img})
-    parcellation, regions = written_parcellation(model.parcellation, model.mask_img, meshes, folder)
+    parcellation = written_parcellation(model.parcellation, model.mask_img, meshes, folder)
     settings, data, confounds, own = study_values(model.get_params(deep=False), kind)
     if "columns" not in confounds and given.has_table_of_confounds:
         confounds["columns"] = "all"
@@ -189,7 +186,7 @@ def _prepare(model: HrfModel, given: Given, contrasts: Mapping[str, str], folder
         raise ConfigError(
             "\n".join(f"{argument_of(one.place)}: {one.found}" for one in error.mistakes)
         ) from error
-    return Prepared(study, regions, folder, notes)
+    return Prepared(study, folder, notes)
 
 
 def _check_work(model: HrfModel) -> None:

@@ -84,6 +84,13 @@ _HRF = (
 _PARCELS = (
     Column("parcel", "Number of the parcel", always=True),
     Column(
+        "region",
+        "Name of the parcel",
+        note="Where the parcellation has names (GIFTI, CIFTI), or a table of the same name beside "
+        "it, `.tsv` with the columns `index` and `name`",
+        is_text=True,
+    ),
+    Column(
         "status",
         "What came of the parcel",
         levels={

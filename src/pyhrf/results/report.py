@@ -138,9 +138,12 @@ def _parcels(results: Results) -> list[dict[str, Any]]:
     """Give the figures by which parcels are named and sorted."""
     good = results.parcels[results.parcels["status"] == "ok"]
     columns = [name for name in _PARCEL_FIGURES if name in good]
+    named = [name for name in ("region",) if name in good]
     return [
-        {"parcel": int(row["parcel"])} | {name: _number(row[name]) for name in columns}
-        for row in good[["parcel", *columns]].to_dict("records")
+        {"parcel": int(row["parcel"])}
+        | {name: _number(row[name]) for name in columns}
+        | {name: row[name] for name in named if isinstance(row[name], str)}
+        for row in good[["parcel", *named, *columns]].to_dict("records")
     ]
 
 

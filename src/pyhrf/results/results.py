@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from numpy.typing import NDArray
@@ -60,6 +61,7 @@ def write_results(
     *,
     conditions: Sequence[str],
     space: Space,
+    regions: Mapping[int, str] = MappingProxyType({}),
 ) -> Results:
     """Write all tables and maps.
 
@@ -73,6 +75,8 @@ def write_results(
         Names, in the order of the values in ``ParcelEstimate.conditions``.
     space : Space
         Of the input.
+    regions : mapping of int to str
+        Names of parcels, where they have any.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def write_results(
     """
     directory.mkdir(parents=True, exist_ok=True)
     ordered = sorted(estimates, key=lambda estimate: estimate.parcel)
-    write_tables(directory, ordered, conditions)
+    write_tables(directory, ordered, conditions, regions)
     write_maps(directory, ordered, space)
     return Results(directory)
 

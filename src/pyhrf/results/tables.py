@@ -21,7 +21,10 @@ Cell = str | int | float
 
 
 def write_tables(
-    directory: Path, estimates: Sequence[ParcelEstimate], conditions: Sequence[str]
+    directory: Path,
+    estimates: Sequence[ParcelEstimate],
+    conditions: Sequence[str],
+    regions: Mapping[int, str],
 ) -> None:
     """Write ``parcels.tsv``, ``hrf.tsv``, ``conditions.tsv`` and perhaps ``convergence.tsv``.
 
@@ -38,10 +41,15 @@ def write_tables(
         ``parcels.tsv`` only.
     conditions : sequence of str
         Names, in the order of the values in ``ParcelEstimate.conditions``.
+    regions : mapping of int to str
+        Names of parcels, where they have any.
     """
     usable = [estimate for estimate in estimates if estimate.status == "ok"]
-    columns = columns_of("parcels", {name for one in usable for name in one.summary})
-    _write(directory / "parcels.tsv", columns, _parcel_rows(estimates, columns))
+    found = {name for one in usable for name in one.summary}
+    if any(estimate.parcel in regions for estimate in estimates):
+        found.add("region")
+    columns = columns_of("parcels", found)
+    _write(directory / "parcels.tsv", columns, _parcel_rows(estimates, columns, regions))
     found = {name for one in usable for name in one.hrf}
     if by_condition("hrf") in found:
         found.add("condition")
@@ -54,11 +62,12 @@ def write_tables(
 
 
 def _parcel_rows(
-    estimates: Iterable[ParcelEstimate], columns: Sequence[str]
+    estimates: Iterable[ParcelEstimate], columns: Sequence[str], regions: Mapping[int, str]
 ) -> Iterator[Sequence[Cell]]:
     for estimate in estimates:
         values = {
             "parcel": estimate.parcel,
+            "region": regions.get(estimate.parcel, ""),
             "status": estimate.status,
             "reason": " ".join(estimate.reason.split()),
             "n_positions": int(estimate.positions.size),

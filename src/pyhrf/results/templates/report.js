@@ -73,11 +73,15 @@ for (const parcel of data.parcels) {
   const weak = parcel.hrf_quality !== null && parcel.hrf_quality < data.low_quality;
   box.className = weak ? "hrf weak" : "hrf";
   box.dataset.parcel = number;
-  box.title = `parcel ${number}: ${parcel.n_positions} ${data.place}s,${quality(parcel)} ` +
+  box.title = `parcel ${number}${parcel.region ? ` (${parcel.region})` : ""}: ${parcel.n_positions} ${data.place}s,${quality(parcel)} ` +
     `peak at ${show(parcel.time_to_peak, 1)} s, ` +
     `width ${show(parcel.fwhm, 1)} s${explained(parcel)}`;
   box.innerHTML = `<div class="name"><b>${number}</b>
     <span class="soft">${show(parcel.time_to_peak, 1)} s</span></div>${drawHrf(number, false)}`;
+  if (parcel.region) {
+    box.querySelector("b").textContent = parcel.region;  // never as HTML: it is of a file
+    box.querySelector("b").className = "region";
+  }
   box.addEventListener("click", () => { choose(number); goTo(number); });
   boxes.set(number, box);
 }
@@ -136,10 +140,12 @@ function choose(number) {
   if ($("chosen")) {
     const parcel = byNumber.get(number);
     $("chosen").innerHTML = data.hrfs[number]
-      ? `<b>parcel ${number}</b> <span class="soft small">${parcel.n_positions} ${data.place}s,${quality(parcel)}
+      ? `<b>parcel ${number} <span class="region"></span></b> <span class="soft small">${parcel.n_positions} ${data.place}s,${quality(parcel)}
          peak ${show(parcel.time_to_peak, 1)} s${explained(parcel)}</span>
          ${drawHrf(number, true)}${drawTrace(number)}`
       : (number ? `<b>parcel ${number}</b> <span class="soft small">was not estimated</span>` : "");
+    const region = $("chosen").querySelector(".region");
+    if (region && parcel.region) { region.textContent = parcel.region; }
   }
 }
 
