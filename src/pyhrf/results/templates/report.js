@@ -140,12 +140,12 @@ function choose(number) {
   if ($("chosen")) {
     const parcel = byNumber.get(number);
     $("chosen").innerHTML = data.hrfs[number]
-      ? `<b>parcel ${number} <span class="region"></span></b> <span class="soft small">${parcel.n_positions} ${data.place}s,${quality(parcel)}
+      ? `<b>parcel ${number}<span class="region"></span></b> <span class="soft small">${parcel.n_positions} ${data.place}s,${quality(parcel)}
          peak ${show(parcel.time_to_peak, 1)} s${explained(parcel)}</span>
          ${drawHrf(number, true)}${drawTrace(number)}`
       : (number ? `<b>parcel ${number}</b> <span class="soft small">was not estimated</span>` : "");
     const region = $("chosen").querySelector(".region");
-    if (region && parcel.region) { region.textContent = parcel.region; }
+    if (region && parcel.region) { region.textContent = ` ${parcel.region}`; }
   }
 }
 
