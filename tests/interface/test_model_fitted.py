@@ -145,3 +145,15 @@ def test_events_of_other_conditions_are_refused(example: Any) -> None:
     assert np.isfinite(model.score(example.bold, some))
     with pytest.raises(pyhrf.InputError, match="per='voxels' is not allowed"):
         model.score(example.bold, example.events, per="voxels")
+
+
+def test_a_voxel_that_is_constant_in_one_run_has_no_prediction(example: Any) -> None:
+    values = np.asarray(example.bold.dataobj).copy()
+    where = tuple(np.argwhere(np.asarray(example.mask.dataobj))[0])
+    values[where] = 7.0
+    constant = type(example.copy)(values, example.bold.affine, example.bold.header)
+    model = pyhrf.GLM(example.atlas, engine="serial")
+    model.fit([example.bold, constant], example.events)
+    assert np.isnan(model.map("nrl_cond1").get_fdata()[where])
+    for image in model.predict():
+        assert np.isnan(image.get_fdata()[where]).all()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyhrf.errors import InputError
+from pyhrf.files import state_of
 from pyhrf.interface.images import is_image, is_surface_image
 from pyhrf.spaces.untyped import nib
 
@@ -69,7 +70,7 @@ def _is_path(value: object) -> bool:
 
 def _state(value: Any) -> object:
     if _is_path(value):
-        return _state_of_file(Path(value).absolute())
+        return state_of(Path(value).absolute())
     if is_surface_image(value):
         return [_sum(part) for part in value.data.parts.values()]
     if isinstance(value, nib().GiftiImage):
@@ -79,7 +80,7 @@ def _state(value: Any) -> object:
     if not nib().is_proxy(value.dataobj):
         return about, _sum(value.dataobj)
     file = value.dataobj.file_like
-    there = _state_of_file(Path(file)) if _is_path(file) else None
+    there = state_of(Path(file)) if _is_path(file) else None
     return about, there, _sum(value.get_fdata()) if _differs(value, there) else None
 
 
@@ -90,14 +91,6 @@ def _differs(image: Any, there: object) -> bool:
     return there is None or not np.array_equal(
         image.get_fdata(), np.asarray(image.dataobj), equal_nan=True
     )
-
-
-def _state_of_file(path: Path) -> object:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
 
 
 def _sum(values: Any) -> int:

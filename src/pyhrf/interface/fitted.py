@@ -186,12 +186,12 @@ def _explained_of(parcel: FittedParcel, nuisance: FloatArray) -> Explained:
 
 def _share(parcels: Sequence[Explained]) -> float:
     """Give the share explained of all positions that have an estimate."""
-    left = total = 0.0
+    left = total = np.float64(0)
     for parcel in parcels:
         used = np.isfinite(parcel.left)
-        left += float(parcel.left[used].sum())
-        total += float(parcel.total[used].sum())
-    return 1 - left / total if total > 0 else float("nan")
+        left += parcel.left[used].sum()
+        total += parcel.total[used].sum()
+    return float(share(np.asarray(total), np.asarray(left)))
 
 
 def _check_conditions(experiment: Experiment, results: Results) -> None:
@@ -237,18 +237,20 @@ def _predict_by_maps(experiment: Experiment, results: Results) -> Predict:
 def _predict_by_glm(study: Study, experiment: Experiment, training: Dataset) -> Predict:
     """Predict by coefficients, which are fitted again: those of derivatives are in no map."""
     from pyhrf.estimation import make_estimator
+    from pyhrf.estimators.checks import usable_positions
     from pyhrf.estimators.glm_fit import fit_runs, responses
 
     fitted: Any = make_estimator(study, training.experiment, {})
     other: Any = make_estimator(study, experiment, {})
     conditions = training.experiment.conditions
     kept = training.experiment.kept
+    lengths = [int(run.kept.sum()) for run in training.experiment.runs]
 
     def predict(parcel: Parcel) -> FloatArray:
         (mine,) = training.load([parcel.number])
-        bold = mine.bold[kept].astype(np.float64)
-        usable = np.isfinite(bold).all(axis=0) & (np.ptp(bold, axis=0) > 0)
-        fits = fit_runs(fitted._design, bold[:, usable], fitted.noise)
+        usable = usable_positions(mine.bold[kept], lengths)
+        bold = mine.bold[kept][:, usable].astype(np.float64)
+        fits = fit_runs(fitted._design, bold, fitted.noise)
         coefficients = responses(fits, len(conditions))
         blocks = []
         for run, design in zip(experiment.runs, other._design.runs, strict=True):
