@@ -16,14 +16,9 @@ from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.beside import times_beside
 from pyhrf.inputs.timing import fitting_step
+from pyhrf.interface.atlases import atlas_of, check_same_kind, written_parcellation
 from pyhrf.interface.changes import States
-from pyhrf.interface.given import (
-    Given,
-    atlas_of,
-    check_same_kind,
-    in_words_of_memory,
-    written_parcellation,
-)
+from pyhrf.interface.given import Given, in_words_of_memory
 from pyhrf.interface.images import as_list, is_image, written_meshes
 from pyhrf.interface.parameters import argument_of, only_of_others, study_values
 from pyhrf.parameters.kinds import EstimatorKind
