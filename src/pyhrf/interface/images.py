@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyhrf.errors import InputError
+from pyhrf.spaces.grayordinates import Grayordinates
 from pyhrf.spaces.untyped import nib
 
 _STRUCTURES = {"left": "CIFTI_STRUCTURE_CORTEX_LEFT", "right": "CIFTI_STRUCTURE_CORTEX_RIGHT"}
@@ -188,18 +189,9 @@ def _write_cifti(image: Any, stem: Path, *, series: bool, t_r: float | None) -> 
         one = nifti.cifti2.BrainModelAxis.from_mask(everywhere, name=_STRUCTURES[part])
         positions = one if positions is None else positions + one
     values = np.concatenate([np.asarray(image.data.parts[part]) for part in image.mesh.parts])
-    values = values.reshape(len(values), -1).T.astype(np.float32)
-    if series:
-        first = nifti.cifti2.SeriesAxis(0, 1.0 if t_r is None else t_r, len(values))
-    else:
-        first = nifti.cifti2.ScalarAxis(["values"])
-    made = nifti.Cifti2Image(values, (first, positions))
-    made.nifti_header.set_intent(
-        "NIFTI_INTENT_CONNECTIVITY_DENSE_" + ("SERIES" if series else "SCALARS")
-    )
-    path = stem.with_name(stem.name + (".dtseries.nii" if series else ".dscalar.nii"))
-    nifti.save(made, path)
-    return path
+    frames = values.reshape(len(values), -1).T
+    step = (1.0 if t_r is None else t_r) if series else None
+    return Grayordinates.of(positions).write(stem, "values", frames, step=step)
 
 
 def as_list(value: Any) -> list[Any]:
