@@ -42,6 +42,7 @@ def test_outputs__are_those_that_the_catalogue_says(tmp_path: Path, estimator: A
         mcmc={"n_iterations": 200, "n_burn_in": 100},
         glm={"model": "fir"},
         data={"example": "small"},
+        cross_validate="blocks",
         contrasts=[{"name": "all", "expression": "cond1 + cond2"}],
         output=tmp_path / "out",
     )

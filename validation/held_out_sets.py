@@ -14,7 +14,7 @@ from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
 from pyhrf.spaces.neighbours import find_parcels
 from validation.real_data import LOCALIZER, LOCALIZER_TR, data_file, read_image, read_onsets
 
-__all__ = ["SETS", "Fold", "Part"]
+__all__ = ["SETS", "WHOLE", "Fold", "Part"]
 
 DROPPED = 15.0
 """Seconds left out between two halves of a run."""
@@ -75,6 +75,11 @@ def _localizer_in_four(name: str) -> Iterator[Fold]:
         yield Fold(_part(training, label), _part([_half(volume, onsets, first, last)], label))
 
 
+def _whole_localizer(name: str) -> Part:
+    volume, label, onsets = _localizer_data(name)
+    return _part([_half(volume, onsets, 0, volume.shape[3])], label)
+
+
 def _half(
     volume: NDArray[np.generic], onsets: dict[str, FloatArray], first: int, last: int
 ) -> tuple[NDArray[np.generic], Run]:
@@ -100,6 +105,11 @@ def _haxby() -> Iterator[Fold]:
         test = [run for run, here in zip(runs, chosen, strict=True) if here]
         training = [run for run, here in zip(runs, chosen, strict=True) if not here]
         yield Fold(_part(training, label), _part(test, label))
+
+
+def _whole_haxby() -> Part:
+    runs = [_haxby_run(number) for number in range(1, HAXBY_RUNS + 1)]
+    return _part(runs, _quarters(np.mean([volume.mean(axis=3) for volume, _ in runs], axis=0)))
 
 
 def _haxby_run(number: int) -> tuple[NDArray[np.generic], Run]:
@@ -158,3 +168,10 @@ SETS: dict[str, dict[str, Callable[[], Iterator[Fold]]]] = {
     "haxby": {"haxby": _haxby},
 }
 """Folds of the data sets that a name stands for."""
+
+WHOLE: dict[str, Callable[[], Part]] = {
+    "localizer, regions": lambda: _whole_localizer("regions"),
+    "localizer, subj0": lambda: _whole_localizer("subj0"),
+    "haxby": _whole_haxby,
+}
+"""All runs of each data set."""

@@ -17,7 +17,12 @@ class StudyEstimator(Estimator, Protocol):
     """An estimator of which an analysis can plan the work."""
 
     def cost(self, n_positions: int) -> float:
-        """Tell how long a parcel takes, seconds, roughly."""
+        """Tell how long a parcel takes if it is fitted once, seconds, roughly."""
+        ...
+
+    @property
+    def n_fits(self) -> int:
+        """How often a parcel is fitted: again for each part of the scans that is held out."""
         ...
 
 

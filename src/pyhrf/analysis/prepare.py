@@ -51,8 +51,8 @@ class Prepared:
     @property
     def costs(self) -> dict[int, float]:
         """Seconds that each parcel is expected to take, roughly."""
-        cost = self.estimator.cost
-        return {number: cost(size) for number, size in self.dataset.parcels.items()}
+        cost, n_fits = self.estimator.cost, self.estimator.n_fits
+        return {number: n_fits * cost(size) for number, size in self.dataset.parcels.items()}
 
 
 def check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:

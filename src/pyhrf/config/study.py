@@ -32,7 +32,7 @@ from pyhrf.config.sections import (
 from pyhrf.parameters.declare import EstimatorSettings
 from pyhrf.parameters.estimators import ESTIMATORS, enumerated
 from pyhrf.parameters.kinds import EstimatorKind
-from pyhrf.parameters.model import ModelSettings
+from pyhrf.parameters.model import HeldOutKind, ModelSettings
 
 if TYPE_CHECKING:
     EstimatorName = str  # a type checker would have each name written here
@@ -103,6 +103,7 @@ class Study(_WithEstimators, tag="study"):
         'of an unusual name in quotes, as <contrast name="audio-video">0.5*audio1 + '
         "0.5*audio2 - 'video 1'</contrast>",
     )
+    cross_validate: HeldOutKind = as_declared(ModelSettings, "cross_validate")
     seed: int = as_declared(ModelSettings, "seed")
     output: FilePath = study_field(
         default=Path("results"),
@@ -122,7 +123,7 @@ class Study(_WithEstimators, tag="study"):
 
     @property
     def model(self) -> ModelSettings:
-        """HRF, drift, noise and seed, as estimators take them."""
+        """HRF, drift, noise, cross-validation and seed, as estimators take them."""
         return ModelSettings(**{name: value for _, name, value in self._settings()})
 
     @classmethod

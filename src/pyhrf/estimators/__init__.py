@@ -9,5 +9,5 @@ with cached_kernels():
 
 __all__ = ["JDEMCMC", "JDEVEM", "NUMERICS_VERSION", "RFIR"]
 
-NUMERICS_VERSION = 9
+NUMERICS_VERSION = 10
 """Raised whenever the same data and parameters would give other numbers: part of a result's key."""

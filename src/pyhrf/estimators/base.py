@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,8 +21,10 @@ from pyhrf.estimators.checks import (
     too_few,
     usable_positions,
 )
+from pyhrf.estimators.held_out import Forecast, HeldOutScore
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.fitted import own_signal, share, squares, task_signal
+from pyhrf.model.folds import Fold, folds_of, held_out_nuisance
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.nuisance import experiment_nuisance
 from pyhrf.model.outliers import outlying_scans
@@ -171,6 +174,8 @@ class ParcelEstimator(ModelSettings, ABC):
         if bad.any():
             return self._fit(parcel, bold, usable & ~bad)
         estimate = self._with_share(estimate, used, usable)
+        if self.cross_validate != "none":
+            estimate = self._with_held_out(estimate, used, usable, graph)
         return replace(estimate, summary={**estimate.summary, **self._outliers(used)})
 
     @cached_property
@@ -187,13 +192,7 @@ class ParcelEstimator(ModelSettings, ABC):
         if ("r2", "") in estimate.maps:
             return estimate
         X, Q = self._design_and_nuisance
-        names = self.experiment.conditions
-        if ("response", names[0]) in estimate.maps:
-            of_each = [estimate.maps["response", name][usable, 1:-1] for name in names]
-            task = own_signal(X, np.array(of_each, np.float64))
-        else:
-            levels = [estimate.maps["nrl", name][usable] for name in names]
-            task = task_signal(X, estimate.hrf["hrf"][1:-1], np.array(levels, np.float64))
+        task = self._task(estimate, X)[:, usable]
         total, left = squares(bold.astype(np.float64), task, Q)
         values = np.full(len(usable), np.nan, np.float32)
         values[usable] = share(total, left)
@@ -202,6 +201,82 @@ class ParcelEstimator(ModelSettings, ABC):
             maps={**estimate.maps, ("r2", ""): values},
             summary={**estimate.summary, "r2": float(share(total.sum(), left.sum()))},
         )
+
+    def _task(self, estimate: ParcelEstimate, X: FloatArray) -> FloatArray:
+        """Signal of the task in the scans of a design, shape (n_scans, n_positions)."""
+        names = self.experiment.conditions
+        if ("response", names[0]) in estimate.maps:
+            of_each = [estimate.maps["response", name][:, 1:-1] for name in names]
+            return own_signal(X, np.array(of_each, np.float64))
+        levels = [estimate.maps["nrl", name] for name in names]
+        return task_signal(X, estimate.hrf["hrf"][1:-1], np.array(levels, np.float64))
+
+    @cached_property
+    def _folds(self) -> list[tuple[Fold, Self, FloatArray]]:
+        """What is held out, the estimator of the other scans, and the nuisance in those held."""
+        P = experiment_nuisance(self.experiment, self)
+        return [
+            (fold, self._of_fold(fold), held_out_nuisance(P, fold))
+            for fold in folds_of(self.experiment, self.cross_validate)
+        ]
+
+    @property
+    def n_fits(self) -> int:
+        """How often a parcel is fitted: again for each part of the scans that is held out."""
+        # at most: some have no second model to compare with
+        return 1 + 2 * len(folds_of(self.experiment, self.cross_validate))
+
+    def _of_fold(self, fold: Fold) -> Self:
+        try:
+            return replace(self, experiment=fold.training, contrasts=None, cross_validate="none")
+        except InputError as error:
+            raise InputError(
+                f"cross_validate is {self.cross_validate}: without {fold.text}, {error}"
+            ) from error
+
+    def _with_held_out(
+        self, estimate: ParcelEstimate, bold: Bold, usable: BoolArray, graph: NeighbourGraph
+    ) -> ParcelEstimate:
+        """Add how well scans that are held out are predicted."""
+        score = HeldOutScore(bold.shape[1])
+        trs = np.concatenate([np.full(run.n_scans, run.tr) for run in self.experiment.runs])
+        # between runs a scan is left out of the count
+        times = np.arange(len(bold)) + np.concatenate(
+            [np.full(run.n_scans, place) for place, run in enumerate(self.experiment.runs)]
+        )
+        for fold, estimator, Q in self._folds:
+            parcel = Parcel(estimate.parcel, bold[fold.rows], graph.pairs(), np.arange(len(bold.T)))
+            try:
+                forecast = self._forecast(estimator, parcel, fold.held)
+            except (ArithmeticError, np.linalg.LinAlgError):  # too little is left: nothing is said
+                return estimate
+            held = bold[fold.held].astype(np.float64)
+            score.add(held, forecast, Q, times[fold.held], float(trs[fold.held].sum()))
+        values = np.full(len(usable), np.nan, np.float32)
+        values[usable] = score.r2()
+        return replace(
+            estimate,
+            maps={**estimate.maps, ("r2_held_out", ""): values},
+            summary={**estimate.summary, **score.summary()},
+        )
+
+    def _forecast(self, training: Self, parcel: Parcel, held: BoolArray) -> Forecast:
+        """Predict scans that are held out by what an estimator of the others makes of a parcel."""
+        return training.forecast_of(parcel, self._design_and_nuisance[0][held])
+
+    def forecast_of(self, parcel: Parcel, X: FloatArray) -> Forecast:
+        """Estimate a parcel, and predict scans of another design by what was found.
+
+        Raises
+        ------
+        FloatingPointError
+            If it cannot be estimated.
+        """
+        estimate = self.fit_parcel(parcel)
+        if estimate.status != "ok":
+            raise FloatingPointError(estimate.reason)
+        noise = (estimate.maps[kind, ""].astype(np.float64) for kind in ("noise_sd", "ar1"))
+        return Forecast(self._task(estimate, X), *noise)
 
     def _outliers(self, bold: Bold) -> dict[str, float]:
         """Count the scans that lie far off the others; if there are any, number the farthest."""

@@ -11,13 +11,16 @@ from functools import cached_property
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pyhrf.data import Parcel, ParcelEstimate
+from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
+from pyhrf.estimators.checks import usable_positions
 from pyhrf.estimators.glm_design import GLMDesign, fir_delays_of, make_designs
-from pyhrf.estimators.glm_fit import fit_runs
+from pyhrf.estimators.glm_fit import fit_runs, responses
 from pyhrf.estimators.glm_summary import summarise_glm
+from pyhrf.estimators.held_out import Forecast
 from pyhrf.model.checks import check_drift, check_experiment
+from pyhrf.model.folds import check_folds
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.parameters.declare import documented
 from pyhrf.parameters.glm import GlmSettings
@@ -70,6 +73,9 @@ class GLM(GlmSettings, ParcelEstimator):
         check_experiment(self.experiment)
         check_drift(self)
         _ = self._design
+        if self.cross_validate != "none":
+            check_folds(self.experiment, self.cross_validate, *self._design_and_nuisance)
+            _ = self._folds
 
     @cached_property
     def _design(self) -> GLMDesign:
@@ -114,6 +120,46 @@ class GLM(GlmSettings, ParcelEstimator):
             conditions=self.experiment.conditions,
             contrasts=self._weights,
         )
+
+    def _forecast(self, training: GLM, parcel: Parcel, held: BoolArray) -> Forecast:
+        """As in `ParcelEstimator`: coefficients of the derivatives are in no map."""
+        estimate = training.fit_parcel(parcel)
+        if estimate.status != "ok":
+            raise FloatingPointError(estimate.reason)
+        task = training.task_of(parcel, self)[held]
+        noise = (estimate.maps[kind, ""].astype(np.float64) for kind in ("noise_sd", "ar1"))
+        return Forecast(task, *noise)
+
+    def task_of(self, parcel: Parcel, other: GLM) -> FloatArray:
+        """Fit a parcel, and give the signal of the task in the runs of another experiment.
+
+        Parameters
+        ----------
+        parcel : Parcel
+        other : GLM
+            Of the other experiment.
+
+        Returns
+        -------
+        array, shape (n_scans, n_positions)
+            0 in scans that are censored, NaN where a position cannot be used.
+        """
+        conditions = self.experiment.conditions
+        usable = usable_positions(
+            parcel.bold[self._kept], [int(run.kept.sum()) for run in self.experiment.runs]
+        )
+        bold = parcel.bold[self._kept][:, usable].astype(np.float64)
+        coefficients = responses(fit_runs(self._design, bold, self.noise), len(conditions))
+        blocks = []
+        for run, design in zip(other.experiment.runs, other._design.runs, strict=True):
+            block = np.full((run.n_scans, len(usable)), np.nan)
+            block[:, usable] = 0.0
+            for m, columns in design.columns.items():
+                own = coefficients[conditions.index(other.experiment.conditions[m])]
+                theta = np.linalg.solve(design.mixing[m], own) / design.unit[m]
+                block[np.ix_(run.kept, usable)] += design.matrix[:, columns] @ theta
+            blocks.append(block)
+        return np.vstack(blocks)
 
 
 def _check_delays(delays: Sequence[float]) -> None:

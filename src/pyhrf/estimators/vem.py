@@ -6,23 +6,27 @@ How a parcel is solved is told in `vem_solver`.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from pyhrf.data import Parcel, ParcelEstimate
+from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
+from pyhrf.estimators.canonical import log_bayes_canonical
 from pyhrf.estimators.checks import (
     check_iterations,
     check_seed,
     check_threshold,
     strength_of,
 )
+from pyhrf.estimators.held_out import Forecast
 from pyhrf.estimators.vem_problem import VEMProblem, experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
+from pyhrf.model.fitted import task_signal
 from pyhrf.model.graph import NeighbourGraph
+from pyhrf.model.hrf import canonical_hrf, rougher_part
 from pyhrf.model.neighbour_correlation import neighbour_correlation
 from pyhrf.parameters.declare import documented
 from pyhrf.parameters.vem import VemSettings
@@ -79,6 +83,24 @@ class JDEVEM(VemSettings, ParcelEstimator):
     def _problem(self) -> VEMProblem:
         return experiment_problem(self.experiment, self, VemSettings.of(self))
 
+    @cached_property
+    def _canonical(self) -> VEMProblem:
+        """The same, of which the HRF is canonical."""
+        return experiment_problem(self.experiment, self, VemSettings.of(self), canonical=True)
+
+    def forecast_of(self, parcel: Parcel, X: FloatArray) -> Forecast:
+        """As in `ParcelEstimator`, and by the canonical HRF for comparison."""
+        own = super().forecast_of(parcel, X)
+        known = np.asarray(np.isfinite(own.task).all(axis=0))
+        graph = NeighbourGraph.from_edges(parcel.edges, len(known)).subgraph(known)
+        bold = np.where(self._kept[:, None], parcel.bold[:, known], np.float32(0))
+        state = solve_vem(self._canonical, bold, graph).state
+        n_hrf = X.shape[2]
+        hrf = state.h[0] * canonical_hrf(self.dt * np.arange(1, n_hrf + 1, dtype=np.float64))
+        rival = np.full_like(own.task, np.nan)
+        rival[:, known] = task_signal(X, hrf, state.level.T)
+        return own._replace(rival=rival)
+
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
         M = len(self.experiment.conditions)
@@ -105,8 +127,9 @@ class JDEVEM(VemSettings, ParcelEstimator):
     def _estimate(
         self, parcel: Parcel, usable: BoolArray, bold: Bold, graph: NeighbourGraph
     ) -> ParcelEstimate:
-        return summarise(
-            solve_vem(self._problem, bold, graph),
+        solution = solve_vem(self._problem, bold, graph)
+        estimate = summarise(
+            solution,
             parcel=parcel,
             usable=usable,
             conditions=self.experiment.conditions,
@@ -116,3 +139,11 @@ class JDEVEM(VemSettings, ParcelEstimator):
             ppm_threshold=self.ppm_threshold,
             seed=self.seed,
         )
+        state = solution.state
+        prior = np.linalg.inv(self._problem.prior.R_inv)
+        if solution.shared:  # its covariance allows for rougher responses
+            prior = prior + rougher_part(len(prior), self.dt)
+        evidence = log_bayes_canonical(
+            state.h, solution.hrf_covariance, state.v_h[0] * prior, self.dt
+        )
+        return replace(estimate, summary={**estimate.summary, "log_bayes_canonical": evidence})

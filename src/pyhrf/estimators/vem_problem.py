@@ -118,6 +118,8 @@ def experiment_problem(
     experiment: Experiment,
     model: ModelSettings,
     settings: VemSettings,
+    *,
+    canonical: bool = False,
 ) -> VEMProblem:
     """Check what an experiment and the settings of its model say, and compute what they share.
 
@@ -126,6 +128,9 @@ def experiment_problem(
     experiment : Experiment
     model : ModelSettings
     settings : VemSettings
+    canonical : bool
+        Whether the HRF is the canonical one, of which the scale alone is free: it has a single
+        coefficient, and all else is the same.
 
     Raises
     ------
@@ -135,7 +140,17 @@ def experiment_problem(
     # the last digits depend on the number of threads
     with threadpool_limits(1, user_api="blas"):
         X, P = checked_design(experiment, model)
-        n_hrf, dt, is_white = X.shape[2], model.dt, model.noise == "white"
+        times = model.dt * np.arange(1, X.shape[2] + 1, dtype=np.float64)
+        is_white = model.noise == "white"
+        if canonical:
+            X = (X @ canonical_hrf(times))[:, :, None]
+            R_inv, rougher = np.ones((1, 1)), np.zeros((1, 1))
+            starts = np.ones((len(START_PEAKS), 1))
+        else:
+            R_inv, rougher = (
+                part(len(times), model.dt) for part in (prior_precision, rougher_part)
+            )
+            starts = np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS])
         projector, design = design_statistics(
             X,
             P,
@@ -143,22 +158,25 @@ def experiment_problem(
             np.zeros(1) if is_white else AR1_GRID,
             kept=experiment.kept,
         )
-        times = dt * np.arange(1, n_hrf + 1, dtype=np.float64)
-        R_inv = prior_precision(n_hrf, dt)
         return make_problem(
             projector,
             design,
             R_inv=R_inv,
-            starts=np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS]),
+            starts=starts,
             settings=settings,
-            cosines=_cosine_design(experiment, projector, R_inv, dt, white=is_white)
+            cosines=_cosine_design(experiment, projector, R_inv, rougher, white=is_white)
             if settings.shared_noise == "measured"
             else None,
         )
 
 
 def _cosine_design(
-    experiment: Experiment, projector: Projector, R_inv: FloatArray, dt: float, *, white: bool
+    experiment: Experiment,
+    projector: Projector,
+    R_inv: FloatArray,
+    rougher: FloatArray,
+    *,
+    white: bool,
 ) -> CosineDesign:
     basis = cosine_basis(experiment)
     n_nuisance = projector.Q.shape[1]
@@ -168,7 +186,7 @@ def _cosine_design(
         np.ascontiguousarray(cosines[:, n_nuisance:]),
         np.ascontiguousarray(cosines[:, :n_nuisance]),
         _responses(R_inv),
-        rougher_part(len(R_inv), dt),
+        rougher,
         white,
     )
 

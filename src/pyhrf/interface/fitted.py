@@ -237,30 +237,13 @@ def _predict_by_maps(experiment: Experiment, results: Results) -> Predict:
 def _predict_by_glm(study: Study, experiment: Experiment, training: Dataset) -> Predict:
     """Predict by coefficients, which are fitted again: those of derivatives are in no map."""
     from pyhrf.estimation import make_estimator
-    from pyhrf.estimators.checks import usable_positions
-    from pyhrf.estimators.glm_fit import fit_runs, responses
 
     fitted: Any = make_estimator(study, training.experiment, {})
     other: Any = make_estimator(study, experiment, {})
-    conditions = training.experiment.conditions
-    kept = training.experiment.kept
-    lengths = [int(run.kept.sum()) for run in training.experiment.runs]
 
     def predict(parcel: Parcel) -> FloatArray:
         (mine,) = training.load([parcel.number])
-        usable = usable_positions(mine.bold[kept], lengths)
-        bold = mine.bold[kept][:, usable].astype(np.float64)
-        fits = fit_runs(fitted._design, bold, fitted.noise)
-        coefficients = responses(fits, len(conditions))
-        blocks = []
-        for run, design in zip(experiment.runs, other._design.runs, strict=True):
-            block = np.full((run.n_scans, len(usable)), np.nan)
-            block[:, usable] = 0.0
-            for m, columns in design.columns.items():
-                own = coefficients[conditions.index(experiment.conditions[m])]
-                theta = np.linalg.solve(design.mixing[m], own) / design.unit[m]
-                block[np.ix_(run.kept, usable)] += design.matrix[:, columns] @ theta
-            blocks.append(block)
-        return np.vstack(blocks)
+        task: FloatArray = fitted.task_of(mine, other)
+        return task
 
     return predict

@@ -11,6 +11,7 @@ import numpy as np
 from pyhrf.data import Experiment, FloatArray, Run
 from pyhrf.errors import InputError, counted
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
+from pyhrf.model.folds import check_folds
 from pyhrf.model.nuisance import experiment_nuisance
 from pyhrf.parameters.model import ModelSettings
 
@@ -32,7 +33,8 @@ def checked_design(experiment: Experiment, model: ModelSettings) -> tuple[FloatA
     ------
     InputError
         If a value is not allowed, the experiment holds nothing or its arrays do not fit, a
-        condition reaches no scan, or too few scans are left.
+        condition reaches no scan, too few scans are left, or scans cannot be held out as the model
+        says.
     """
     check_experiment(experiment)
     _check_grid(experiment, model.dt, model.hrf_duration)
@@ -40,6 +42,7 @@ def checked_design(experiment: Experiment, model: ModelSettings) -> tuple[FloatA
     X = experiment_design(experiment, model.dt, n_hrf_coefficients(model.hrf_duration, model.dt))
     P = experiment_nuisance(experiment, model)
     _check_design(experiment, X, P)
+    check_folds(experiment, model.cross_validate, X, P)
     return X, P
 
 

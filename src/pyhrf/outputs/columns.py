@@ -148,6 +148,37 @@ _PARCELS = (
         range=(-math.inf, 1.0),
         title="share explained",
     ),
+    Column(
+        "r2_held_out",
+        "The same of scans that were held out, predicted by what was estimated from the others; "
+        "only with `cross_validate`",
+        range=(-math.inf, 1.0),
+        title="share predicted",
+    ),
+    Column(
+        "log_bayes_canonical",
+        "Log Bayes factor of the parcel's own response against the canonical one, of any height",
+        note="Above 3 the data speak for a response of its own, below -3 for the canonical shape. "
+        "It takes the model of the noise for right",
+        unit="nats",
+        by=("jde-vem",),
+    ),
+    Column(
+        "delta_canonical",
+        "By how much the parcel's own response predicts scans that were held out better than the "
+        "canonical one: difference of log likelihoods; only with `cross_validate`",
+        note="The canonical HRF is not enough where this is above 4 and above two standard errors; "
+        "elsewhere the data do not show that it is not",
+        unit="nats",
+        by=("jde-vem",),
+    ),
+    Column(
+        "delta_canonical_sd",
+        "Standard error of delta_canonical",
+        unit="nats",
+        by=("jde-vem",),
+        range=_FROM_0,
+    ),
     Column("n_positions_used", "Voxels that are constant in no run and have finite values only"),
     Column(
         "time_to_peak_sd",

@@ -325,6 +325,16 @@ _OF_NO_NAME = (
         place=13,
     ),
     _of_position(
+        "r2_held_out",
+        "Share of the signal that is predicted in scans that were held out; means, drift and "
+        "confounds are taken out of both",
+        Stat("rsquaredHeldOut"),
+        note="Only with `cross_validate`. Below 0 where the prediction is worse than none",
+        range=(-math.inf, 1.0),
+        look="amount",
+        place=14,
+    ),
+    _of_position(
         "residual_ar1",
         "Correlation from scan to scan that the AR(1) model leaves",
         Stat("residualar1"),

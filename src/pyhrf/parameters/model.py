@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pyhrf.parameters.declare import parameter
+from pyhrf.parameters.declare import Option, parameter
 
 DriftKind = Literal["cosine", "polynomial", "none"]
 NoiseKind = Literal["ar1", "white"]
+HeldOutKind = Literal["none", "runs", "blocks"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """HRF, drift, noise and seed: what every estimator is made with.
+    """HRF, drift, noise, cross-validation and seed: what every estimator is made with.
 
     A study file has them in sections, `pyhrf.config.sections`.
     """
@@ -60,6 +61,18 @@ class ModelSettings:
         "own in every voxel, or white, with a variance alone; jde-vem also measures what "
         "voxels share, and their common spectrum where that is not of the kind ar1",
         allowed="ar1 or white",
+    )
+    cross_validate: HeldOutKind = parameter(
+        "none",
+        description="What is held out in turn, to tell how well the model predicts scans that it "
+        "was not fitted to: runs, four blocks of the scans, or none; each parcel is then fitted "
+        "as often again, by jde-vem also with the canonical HRF",
+        allowed="none, runs or blocks",
+        option=Option(
+            "--cross-validate",
+            "Hold out runs or blocks of the scans in turn and tell how well the others predict "
+            "them, and, for jde-vem, whether the canonical HRF would do",
+        ),
     )
     seed: int = parameter(
         0,

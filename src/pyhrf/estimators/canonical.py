@@ -1,0 +1,47 @@
+"""Is the canonical HRF enough? What the data that an HRF was estimated from say of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyhrf.data import FloatArray
+from pyhrf.model.hrf import canonical_hrf
+
+
+def log_bayes_canonical(
+    h: FloatArray, covariance: FloatArray, prior: FloatArray, dt: float
+) -> float:
+    """Log Bayes factor of a free HRF against one of canonical shape, whatever its height.
+
+    The second model is the first where all components ``u`` that are orthogonal to the canonical
+    HRF are 0, so that the factor is the prior's density there over the posterior's (Savage and
+    Dickey; Verdinelli and Wasserman 1995, JASA 90:614). To first order it is the difference of the
+    two free energies with the noise as it was measured.
+
+    Parameters
+    ----------
+    h : array, shape (n_hrf,)
+        The HRF, posterior mean.
+    covariance : array, shape (n_hrf, n_hrf)
+        Of its posterior.
+    prior : array, shape (n_hrf, n_hrf)
+        Covariance of its prior, whose mean is 0.
+    dt : float
+        Step of the HRF, seconds.
+
+    Returns
+    -------
+    float
+        In nats; below 0 where the data speak for the canonical shape.
+    """
+    canonical = canonical_hrf(dt * np.arange(1, len(h) + 1, dtype=np.float64))
+    others = np.linalg.svd(canonical[None])[2][1:]
+    before, after = (others @ each @ others.T for each in (prior, covariance))
+    return _log_density_at_0(0 * (others @ h), before) - _log_density_at_0(others @ h, after)
+
+
+def _log_density_at_0(mean: FloatArray, covariance: FloatArray) -> float:
+    """Log density of a normal distribution at 0, up to the constant of its dimension."""
+    root = np.linalg.cholesky(covariance)
+    scaled = np.linalg.solve(root, mean)
+    return float(-0.5 * scaled @ scaled - np.sum(np.log(np.diag(root))))
