@@ -124,7 +124,12 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "place": results.place,
         "has_quality": bool(results.parcels["hrf_quality"].notna().any()),
         "maps": maps,
-        "page_data": {"parcels": _parcels(results), "hrfs": _hrfs(results), "maps": maps}
+        "page_data": {
+            "parcels": _parcels(results),
+            "regions": _regions(results),
+            "hrfs": _hrfs(results),
+            "maps": maps,
+        }
         | {"place": results.place, "low_quality": LOW_QUALITY, "traces": _traces(results)}
         | {"criterion": kind_of(study).criterion},
     }
@@ -145,6 +150,14 @@ def _parcels(results: Results) -> list[dict[str, Any]]:
         | {name: row[name] for name in named if isinstance(row[name], str)}
         for row in good[["parcel", *named, *columns]].to_dict("records")
     ]
+
+
+def _regions(results: Results) -> dict[int, str]:
+    """Give the name of each parcel that has one, whether it was estimated or not."""
+    if "region" not in results.parcels:
+        return {}
+    named = results.parcels[results.parcels["region"].notna()]
+    return {int(number): str(name) for number, name in named[["parcel", "region"]].to_numpy()}
 
 
 def _hrfs(results: Results) -> dict[int, dict[str, Any]]:

@@ -1,9 +1,12 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
-const COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
+// Wong's, in the shades that the page has in the light and in the dark; for SVG, not for a canvas.
+const COLOURS = [1, 2, 3, 4, 5, 6].map(k => `var(--c${k})`);
 const byNumber = new Map(data.parcels.map(parcel => [parcel.parcel, parcel]));
 const $ = id => document.getElementById(id);
 const show = (value, digits) => value === null || value === undefined ? "n/a" : value.toFixed(digits);
+
+{% include "report_figures.js" %}
 
 // ---- responses ---------------------------------------------------------------------------------
 
@@ -38,15 +41,15 @@ function drawHrf(number, withAxis) {
   let axis = "";
   if (withAxis) {
     for (let t = 0; t <= last; t += 5) {
-      axis += `<line x1="${X(t)}" x2="${X(t)}" y1="62" y2="64" stroke="#888" stroke-width=".5"/>
-        <text x="${X(t)}" y="70" font-size="5.5" text-anchor="middle" fill="#555">${t}</text>`;
+      axis += `<line x1="${X(t)}" x2="${X(t)}" y1="62" y2="64" stroke="var(--edge)" stroke-width=".5"/>
+        <text x="${X(t)}" y="70" font-size="5.5" text-anchor="middle" fill="var(--soft)">${t}</text>`;
     }
   }
   return `<svg viewBox="-3 -2 106 ${withAxis ? 74 : 66}" role="img"
       aria-label="response of parcel ${number}">
-    <line x1="0" x2="100" y1="${Y(0)}" y2="${Y(0)}" stroke="#bbb" stroke-width=".6"/>
-    <polygon points="${band.join(" ")}" fill="#0072b2" fill-opacity=".2"/>${own}
-    <path d="${path(one.time, one.hrf)}" fill="none" stroke="${own ? "#000" : "#0072b2"}"
+    <line x1="0" x2="100" y1="${Y(0)}" y2="${Y(0)}" stroke="var(--edge)" stroke-width=".6"/>
+    <polygon points="${band.join(" ")}" fill="var(--blue)" fill-opacity=".2"/>${own}
+    <path d="${path(one.time, one.hrf)}" fill="none" stroke="${own ? "var(--ink)" : "var(--blue)"}"
       stroke-width="1.4"/>${axis}</svg>`;
 }
 
@@ -117,12 +120,43 @@ function drawTrace(number) {
     const points = at.map((x, i) => (100 * (x - first) / (end - first || 1)).toFixed(1) + "," +
       (30 - 30 * (value[i] - bottom) / (top - bottom || 1)).toFixed(1));
     return `<polyline points="${points.join(" ")}" fill="none" stroke-width=".8"
-      stroke="${chains.length > 1 ? COLOURS[k % COLOURS.length] : "#0072b2"}"/>`;
+      stroke="${chains.length > 1 ? COLOURS[k % COLOURS.length] : "var(--blue)"}"/>`;
   });
-  return `<div class="small soft">${data.criterion}, iteration ${first} to ${end}</div>
+  return `<div><span class="small soft">${data.criterion}, iteration ${first} to ${end}</span>
     <svg viewBox="-3 -2 106 34" role="img" aria-label="convergence of parcel ${number}">
-    ${lines.join("")}</svg>`;
+    ${lines.join("")}</svg></div>`;
 }
+
+// The response and the course of the criterion of one parcel, larger, beside the maps.
+function showChosen(number) {
+  const parcel = byNumber.get(number), one = data.hrfs[number];
+  $("chosen").innerHTML = one
+    ? `<b></b> <span class="soft small">${parcel.n_positions} ${data.place}s,${quality(parcel)}
+       peak ${show(parcel.time_to_peak, 1)} s${explained(parcel)}</span>
+       <div>${drawHrf(number, true)}</div>${drawTrace(number)}`
+    : (number ? `<b></b> <span class="soft small">was not estimated</span>` : "");
+  if (number) { $("chosen").querySelector("b").textContent = fullName(number); }
+  if (!one) { return; }
+  const [response, trace] = $("chosen").querySelectorAll(":scope > div");
+  addDownloads(response, `response_parcel_${number}`, () => hrfTable([number]));
+  if (trace) { addDownloads(trace, `convergence_parcel_${number}`, () => traceTable(number)); }
+}
+
+function hrfTable(numbers) {
+  const rows = [["parcel", "region", "condition", "time", "hrf", "sd"]];
+  for (const number of numbers) {
+    const { time, own, ...all } = data.hrfs[number];
+    for (const [condition, curve] of [[null, all], ...Object.entries(own)]) {
+      time.forEach((t, i) => rows.push(
+        [number, data.regions[number], condition, t, curve.hrf[i], curve.sd[i]]));
+    }
+  }
+  return rows;
+}
+
+const traceTable = number => [["parcel", "chain", "iteration", "criterion"],
+  ...data.traces[number].flatMap((chain, k) =>
+    chain[0].map((iteration, i) => [number, k + 1, iteration, chain[1][i]]))];
 
 let chosen = null;
 function choose(number) {
@@ -137,16 +171,8 @@ function choose(number) {
       grid.scrollTop = above - 40;
     }
   }
-  if ($("chosen")) {
-    const parcel = byNumber.get(number);
-    $("chosen").innerHTML = data.hrfs[number]
-      ? `<b>parcel ${number}<span class="region"></span></b> <span class="soft small">${parcel.n_positions} ${data.place}s,${quality(parcel)}
-         peak ${show(parcel.time_to_peak, 1)} s${explained(parcel)}</span>
-         ${drawHrf(number, true)}${drawTrace(number)}`
-      : (number ? `<b>parcel ${number}</b> <span class="soft small">was not estimated</span>` : "");
-    const region = $("chosen").querySelector(".region");
-    if (region && parcel.region) { region.textContent = ` ${parcel.region}`; }
-  }
+  if ($("chosen")) { showChosen(number); }
+  document.dispatchEvent(new CustomEvent("parcel", { detail: number }));
 }
 
 // ---- maps --------------------------------------------------------------------------------------
