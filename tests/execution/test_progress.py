@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from execution_fakes import ids
@@ -98,3 +99,62 @@ def test_execution__imports_neither_rich_nor_numba():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+class Cell:
+    """IPython's display: keeps each state of what is shown."""
+
+    def __init__(self) -> None:
+        self.states: list[str] = []
+
+    def __call__(self, shown: object, *, display_id: bool) -> Cell:
+        assert display_id
+        self.update(shown)
+        return self
+
+    def update(self, shown: object) -> None:
+        self.states.append(shown._repr_html_())
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    """A notebook, as IPython's kernel makes it."""
+    shown = Cell()
+    ipython = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=shown))
+    return shown
+
+
+def test_make_progress__one_bar_below_the_cell_of_a_notebook(cell, clock, capfd):
+    with make_progress(BATCHES, n_before=6, verbosity=None) as progress:
+        for batch, seconds in zip(BATCHES, (12, 0.1, 6), strict=True):
+            clock[0] += seconds
+            progress.advance(batch, n_failed=0)
+    assert len(cell.states) == 4, "the first, two that are late enough, and the last"
+    assert '<progress max="10" value="6"' in cell.states[0]
+    assert cell.states[1].endswith("7/10 parcels, 0.0833 parcels/s, 0:08 left")
+    assert 'value="10"' in cell.states[3]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_make_progress__a_notebook_says_that_it_was_stopped(cell):
+    with pytest.raises(KeyboardInterrupt), make_progress(BATCHES):
+        raise KeyboardInterrupt
+    assert cell.states[-1].endswith("0/4 parcels, stopped")
+
+
+def test_make_progress__nothing_in_a_notebook_at_level_0(cell):
+    with make_progress(BATCHES, verbosity=0):
+        pass
+    assert cell.states == []
+
+
+def test_make_progress__without_a_level_bars_alone(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        with make_progress(BATCHES, verbosity=None, stream=stream):
+            pass
+    assert "0/4 parcels" in terminal.getvalue()
+    assert pipe.getvalue() == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -201,6 +202,22 @@ def test_what_is_interrupted_is_kept_in_a_folder_alone(
     for output, said in ((None, "not kept"), (tmp_path / "out", "make the same call again")):
         with pytest.raises(pyhrf.PyhrfError, match=said):
             _levels(example, example.bold, example.events, output=output)
+
+
+def test_an_interruption_before_the_work_leaves_nothing(
+    example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyhrf.estimators.glm import GLM
+
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GLM, "compile", stop)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(pyhrf.PyhrfError, match="before the first parcel") as raised:
+        _levels(example, example.bold, example.events)
+    assert raised.value._render_traceback_() == [str(raised.value)], "as notebooks show it"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_runs_on_another_mesh(example: Any, on_surface: Any) -> None:

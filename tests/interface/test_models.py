@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import filecmp
 import pickle
+import webbrowser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import lxml.html
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -186,6 +188,34 @@ def test_report_and_figure(example: Any, tmp_path: Path) -> None:
     assert "<html" in page
     assert "general linear model" in page
     assert model.plot_hrf([1, 2]).axes
+
+
+def test_a_report_shows_in_notebooks_and_browsers(
+    example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = pyhrf.GLM(example.atlas, engine="serial").fit(example.copy, example.events)
+    page = model.generate_report()
+    (kind, shown), *others = page._repr_mimebundle_().items()
+    assert kind == "text/html"
+    assert not others, "the page is not kept a second time as text"
+    frame = lxml.html.fromstring(shown)
+    assert frame.tag == "iframe"
+    assert frame.get("srcdoc") == page.get_standalone() == str(page)
+    assert page.resize(600, 300).get_iframe(height=400).count('width="600" height="400"') == 1
+    assert len(repr(page)) < 100
+    page.save_as_html(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_bytes() == page.encode()
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or len(opened) < 2)
+    page.open_in_browser()
+    assert Path(opened[0].removeprefix("file://")).read_bytes() == page.encode()
+    with pytest.raises(pyhrf.PyhrfError, match="save_as_html"):
+        page.open_in_browser(tmp_path / "other.html")
+    table = model.results_._repr_html_()
+    assert "GLM" in table
+    assert "cond1, cond2" in table
+    (model.results_.directory / "run.json").unlink()
+    assert "Results(" in pyhrf.Results(model.results_.directory)._repr_html_()
 
 
 def test_names_of_an_atlas_go_with_its_file(example: Any, tmp_path: Path) -> None:

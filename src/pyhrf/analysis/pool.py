@@ -112,7 +112,7 @@ class Pool:
             self._cancelled = True
         keep_aside(output, self._engine, tell=tell)
 
-    def work(self, *, fresh: bool, verbosity: int) -> None:
+    def work(self, *, fresh: bool, verbosity: int | None) -> None:
         """Estimate what is missing in any study, and write each as it is complete."""
         for note in alike(self._notes):
             self._tell(note)

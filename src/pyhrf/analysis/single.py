@@ -93,7 +93,7 @@ def analyse(
     output: str | Path | None = None,
     fresh: bool = False,
     stop_at_first_failure: bool = False,
-    verbosity: int = 0,
+    verbosity: int | None = 0,
     settings: Settings | None = None,
     tell: Tell | None = None,
     command: Sequence[str] = (),
@@ -119,8 +119,9 @@ def analyse(
         Rename an output directory with older results to ``DIR.old-1`` … and begin anew.
     stop_at_first_failure : bool
         Start nothing more when a parcel has failed.
-    verbosity : int
-        0 shows nothing, 1 and more a progress bar on standard error.
+    verbosity : int or None
+        0 shows nothing, 1 and more a progress bar on standard error or below the cell of a
+        notebook, and lines where standard error is no terminal; None bars alone.
     settings : Settings, optional
         By default those of ``~/.pyhrf/config.cfg``.
     tell : callable, optional

@@ -153,7 +153,7 @@ def estimate(
     journals: Journals,
     load: Load,
     *,
-    verbosity: int,
+    verbosity: int | None,
     tell: Tell,
     stop_at_first_failure: bool = False,
 ) -> None:

@@ -1,12 +1,14 @@
-"""How far a run is: a bar on a terminal, now and then a line elsewhere."""
+"""How far a run is: a bar on a terminal or in a notebook, now and then a line elsewhere."""
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from pyhrf.execution.engine import Batch
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_BETWEEN_UPDATES = 0.25  # of a notebook, which gets each as a message
 
 
 class Progress(Protocol):
@@ -103,6 +106,50 @@ class SilentProgress:
         """Count nothing."""
 
 
+class NotebookProgress:
+    """A bar below the cell of a notebook, which stays one as it moves.
+
+    What rich shows there needs ipywidgets, and without them a new line for each state.
+
+    Parameters
+    ----------
+    tally : Tally
+    display : callable
+        IPython's, which with ``display_id=True`` gives what the shown can be changed by.
+    """
+
+    def __init__(self, tally: Tally, display: Callable[..., Any]) -> None:
+        self._tally, self._display = tally, display
+        self._last, self._stopped = -math.inf, False
+
+    def __enter__(self) -> NotebookProgress:
+        self._handle = self._display(self, display_id=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
+        self._stopped = kind is not None
+        self._show()
+
+    def advance(self, batch: Batch, *, n_failed: int) -> None:
+        """Count a batch; show it when the last state is old enough."""
+        self._tally.count(batch, n_failed=n_failed)
+        if time.monotonic() - self._last >= _SECONDS_BETWEEN_UPDATES:
+            self._show()
+
+    def _show(self) -> None:
+        self._last = time.monotonic()
+        self._handle.update(self)
+
+    def __repr__(self) -> str:
+        return f"{self._tally.text()}{', stopped' if self._stopped else ''}"
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<progress max="{self._tally.n_total}" value="{self._tally.n_done}" '
+            f'aria-label="progress"></progress> {self!r}'
+        )
+
+
 class LineProgress:
     """Prints a line every few seconds and one at the end, for logs and pipes."""
 
@@ -168,7 +215,7 @@ def make_progress(
     batches: Sequence[Batch],
     *,
     n_before: int = 0,
-    verbosity: int = 1,
+    verbosity: int | None = 1,
     stream: TextIO | None = None,
 ) -> Progress:
     """Choose how progress is shown.
@@ -179,21 +226,37 @@ def make_progress(
         What is to be done.
     n_before : int
         Parcels that earlier runs have done.
-    verbosity : int
-        Nothing is shown at 0.
+    verbosity : int or None
+        Nothing is shown at 0; at None, what moves: bars, and no lines.
     stream : text file, optional
-        Where to; standard error if not given. A terminal gets a bar, anything else lines.
+        Where to; standard error if not given. A terminal gets a bar, as a notebook does, anything
+        else lines.
 
     Returns
     -------
     Progress
         To give to `pyhrf.execution.runner.run_batches`.
     """
-    stream = sys.stderr if stream is None else stream
     tally = Tally(batches, n_before=n_before)
-    if verbosity <= 0 or not batches:
+    if (verbosity is not None and verbosity <= 0) or not batches:
         return SilentProgress()
-    return BarProgress(tally, stream) if stream.isatty() else LineProgress(tally, stream)
+    display = _notebook_display() if stream is None else None
+    if display is not None:
+        return NotebookProgress(tally, display)
+    stream = sys.stderr if stream is None else stream
+    if stream.isatty():
+        return BarProgress(tally, stream)
+    return SilentProgress() if verbosity is None else LineProgress(tally, stream)
+
+
+def _notebook_display() -> Callable[..., Any] | None:
+    """Give IPython's function that shows a value below a cell; None outside of notebooks."""
+    ipython = sys.modules.get("IPython")  # not imported for that: in a notebook it is there
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    display: Callable[..., Any] = import_module("IPython.display").display
+    return display
 
 
 def _clock(seconds: float) -> str:

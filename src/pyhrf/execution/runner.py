@@ -28,6 +28,10 @@ Results = Generator[BatchResult, None, None]
 class Interrupted(PyhrfError):  # noqa: N818 - it is no error, as KeyboardInterrupt is none
     """The user, or the system, asked the run to stop; what is finished is in the journal."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence alone in a notebook: where in the code it stopped tells nothing."""
+        return [str(self)]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

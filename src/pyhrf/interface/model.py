@@ -15,6 +15,7 @@ from pyhrf.errors import InputError
 from pyhrf.interface.given import Given, one_if_same, without_folder
 from pyhrf.interface.images import as_surface_image, untied
 from pyhrf.interface.kept import Kept
+from pyhrf.interface.page import ReportPage
 from pyhrf.interface.prepared import (
     Prepared,
     named_contrasts,
@@ -229,13 +230,14 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
 
         return hrf_figure(self.results_, parcels)
 
-    def generate_report(self, path: str | Path | None = None) -> str:
+    def generate_report(self, path: str | Path | None = None) -> ReportPage:
         """Make the report, one HTML page; written to a file if a path is given.
 
         Returns
         -------
-        str
-            The page.
+        ReportPage
+            The text of the page. A notebook shows it; as nilearn's report it has
+            ``open_in_browser()`` and ``save_as_html(file)``.
         """
         from pyhrf.results.report import write_report
 
@@ -243,15 +245,10 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
         # the mean image of the data is behind the maps
         with prepared(self._as_fitted, self._given, self.contrasts_):
             made = write_report(self._kept.directory)
-        text = made.read_text("utf-8")
+        page = ReportPage(made.read_text("utf-8"))
         if path is not None:
-            try:
-                Path(path).write_text(text, "utf-8")
-            except OSError as error:
-                raise InputError(
-                    f"{path}: cannot be written: {error.strerror or error}; give another path"
-                ) from error
-        return text
+            page.save_as_html(path)
+        return page
 
     def save(self, directory: str | Path) -> Path:
         """Write tables and maps to a folder that is not there yet, as the commands do.
@@ -309,12 +306,14 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
                 verbosity=self.verbose,
                 tell=tell,
             )
-        except Interrupted as error:
+        except Interrupted:
             if ready.folder not in output.parents:
                 raise
             raise Interrupted(
                 "interrupted: what was done is not kept, for which a folder must be named (output)"
-            ) from error
+            ) from None
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted before the first parcel was begun") from None
 
     def _fitted(self, given: Given | None = None) -> Any:
         from pyhrf.interface.fitted import Fitted

@@ -64,7 +64,12 @@ _LAST: dict[str, Argument] = {
         "Folder of the results, of which a second call takes up what is done. Default: None, "
         "that is none: the results are kept with the model.",
     ),
-    "verbose": ("int", 0, "1 and more show progress."),
+    "verbose": (
+        "int",
+        None,
+        "0 shows no progress, 1 and more show it. Default: None, that is in notebooks and on "
+        "terminals, where it is one bar.",
+    ),
 }
 
 

@@ -197,7 +197,11 @@ def _check_work(model: HrfModel) -> None:
         ("engine", isinstance(model.engine, str), "the name of an engine, as 'local'"),
         ("n_jobs", isinstance(model.n_jobs, (*whole, type(None))), "a whole number, or None"),
         ("output", isinstance(model.output, str | Path | None), "the path of a folder, or None"),
-        ("verbose", isinstance(model.verbose, whole), "a whole number, as 0 or 1"),
+        (
+            "verbose",
+            isinstance(model.verbose, (*whole, type(None))),
+            "a whole number, as 0 or 1, or None",
+        ),
     ):
         if not fits:
             raise ConfigError(f"{name}={getattr(model, name)!r} is not allowed: must be {what}")

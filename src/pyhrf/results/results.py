@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -121,6 +122,23 @@ class Results:
 
     def __repr__(self) -> str:
         return f"Results({str(self.directory)!r})"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what was analysed, with the warnings of the report."""
+        from pyhrf.results.report_text import summary_of
+        from pyhrf.results.report_warnings import warnings_of
+
+        try:
+            summary, warnings = summary_of(self), warnings_of(self)
+        except InputError:  # a cell that only shows what is there is no place for it
+            return escape(repr(self))
+        rows = (
+            f"<tr><th style='text-align: left'>{escape(name)}</th>"
+            f"<td style='text-align: left'>{escape(text)}</td></tr>"
+            for name, text in summary
+        )
+        notes = "".join(f"<li>{escape(one)}</li>" for one in warnings)
+        return f"<table>{''.join(rows)}</table>" + (f"<ul>{notes}</ul>" if notes else "")
 
     @cached_property
     def hrf(self) -> pd.DataFrame:
