@@ -187,7 +187,9 @@ def test_report_and_figure(example: Any, tmp_path: Path) -> None:
     assert page == (tmp_path / "page.html").read_text("utf-8")
     assert "<html" in page
     assert "general linear model" in page
-    assert model.plot_hrf([1, 2]).axes
+    figure: Any = model.plot_hrf([1, 2])
+    assert figure.axes
+    assert figure._repr_png_()[:4] == b"\x89PNG"
 
 
 def test_a_report_shows_in_notebooks_and_browsers(

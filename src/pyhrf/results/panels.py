@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +31,23 @@ MOST_PARCELS = 30
 _MARGIN = 0.6  # inches, for what is written around the panels
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows, also where nothing of pyplot was used before."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.savefig(content, format="png", dpi=150)
+        return content.getvalue()
+
+    def _repr_html_(self) -> str:
+        picture = base64.b64encode(self._repr_png_()).decode("ascii")
+        width = self.get_figwidth() * 96  # pixels of a screen to an inch
+        return (
+            f'<img style="width: {width:.0f}px; max-width: 100%; background: white" '
+            f'alt="figure" src="data:image/png;base64,{picture}">'
+        )
+
+
 def parcel_panels(
     numbers: Sequence[int], *, width: float, height: float, most_columns: int, shared: bool
 ) -> tuple[Figure, dict[int, Axes]]:
@@ -53,7 +72,7 @@ def parcel_panels(
     """
     n_columns = min(len(numbers), most_columns)
     n_rows = -(-len(numbers) // n_columns)
-    figure = Figure(figsize=(width * n_columns + _MARGIN, height * n_rows + _MARGIN))
+    figure = ShownFigure(figsize=(width * n_columns + _MARGIN, height * n_rows + _MARGIN))
     axes = figure.subplots(n_rows, n_columns, sharex=shared, sharey=shared, squeeze=False)
     for axis in axes.flat[len(numbers) :]:
         axis.set_axis_off()
