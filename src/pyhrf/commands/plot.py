@@ -63,7 +63,8 @@ def hrf(directory: Path, parcels: str | None, output: Path) -> int:
     "--anatomy",
     type=FILE,
     metavar="FILE",
-    help="Draw on this 3D NIfTI (in the space of the data) instead of the mean BOLD.",
+    help="Draw on this 3D NIfTI (in the space of the data) instead of fMRIPrep's "
+    "T1w or the mean BOLD.",
 )
 @click.option(
     "--cuts",

@@ -20,7 +20,8 @@ from pyhrf.commands.options import CONTEXT, FILE
     "--anatomy",
     type=FILE,
     metavar="FILE",
-    help="Draw the maps on this 3D NIfTI (in the space of the data) instead of the mean BOLD.",
+    help="Draw the maps on this 3D NIfTI (in the space of the data) instead of fMRIPrep's "
+    "T1w or the mean BOLD.",
 )
 def report(directory: Path, anatomy: Path | None) -> int:
     """Make report.html in the output directory DIR, anew, from its tables and maps.

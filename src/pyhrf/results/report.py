@@ -64,7 +64,8 @@ def write_report(directory: str | Path, *, anatomy: Path | None = None) -> Path:
     directory : path
         Where an analysis wrote.
     anatomy : Path, optional
-        A 3D image in the space of the data to draw the maps on; by default the mean BOLD.
+        A 3D image in the space of the data to draw the maps on; by default fMRIPrep's T1w if the
+        data are its, else the mean BOLD.
 
     Returns
     -------

@@ -52,7 +52,7 @@ def pack_maps(
     ----------
     results : Results
     anatomy : Path, optional
-        What to draw voxels on, in place of the mean BOLD.
+        What to draw voxels on, in place of fMRIPrep's T1w or the mean BOLD.
     max_bytes : int
         Of all meshes and maps together.
     most_nodes : int

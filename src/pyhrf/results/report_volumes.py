@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
+from pyhrf.inputs.bids_anatomy import anatomy_of
 from pyhrf.results.packing import as_base64
 from pyhrf.results.results import Results
 from pyhrf.spaces.kinds import kind_of_file
@@ -129,19 +131,24 @@ def background_image(results: Results, anatomy: Path | None, grid: Any) -> tuple
     Returns
     -------
     (image, str) or None
-        A 3D image on the grid of the results and what it is: the anatomy, or the mean of the first
-        scans of the first run. None when the BOLD data are no longer where they were.
+        A 3D image on the grid of the results and what it is: the anatomy, else fMRIPrep's T1w in
+        the space of the data, else the mean of the first scans of the first run. None when the BOLD
+        data are no longer where they were.
 
     Raises
     ------
     InputError
-        When the anatomy cannot be read or has no three axes.
+        When the anatomy that is given cannot be read or has no three axes.
     """
     if anatomy is not None:
         return _resampled(anatomy, grid), f"the anatomy {anatomy.name}"
     path = _first_bold(results)
     if path is None or kind_of_file(path).needs_mesh:
         return None
+    # The results were made without it: one that cannot be used is as one that is not there.
+    with suppress(InputError):
+        if (found := anatomy_of(path)) is not None:
+            return _resampled(found, grid), f"the anatomy {found.name}"
     try:
         bold: Any = nib().load(path)
         if bold.shape[:3] != grid.shape or len(bold.shape) != 4:
