@@ -24,7 +24,8 @@ lint: .environment-test ## style, types, and who may import whom
 	$(bin)/lint-imports
 
 docs: .environment-docs ## the documentation site, into the folder site/
-	@rm -rf site build/doctrees
+	@rm -rf site build/doctrees docs/examples
+	@$(bin)/python tests/compile_kernels.py
 	$(bin)/python -m sphinx -b html -E -W --keep-going -q -d build/doctrees docs site
 	@$(bin)/python tools/links.py site
 	@echo "The site is site/index.html."
@@ -42,7 +43,7 @@ bench: .environment ## time, memory and accuracy
 	$(bin)/python -m benchmarks
 
 clean: ## remove what these commands made
-	rm -rf .venv demo site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv demo site docs/examples build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .coverage
 	find src tests tools docs benchmarks validation -name __pycache__ -prune -exec rm -rf {} + \
 		2>/dev/null || true

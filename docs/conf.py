@@ -19,11 +19,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
     "from_code",
     "mathml",
     "project_pages",
 ]
-exclude_patterns = ["_ext", "_static"]
+exclude_patterns = ["_ext", "_static", "gallery"]
 
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -48,3 +49,13 @@ html_show_copyright = False
 html_math_renderer = "mathml"
 pygments_style = "friendly"
 smartquotes_action = "D"  # dashes; a quote in a command is one that is typed
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "examples",  # not in git
+    "within_subsection_order": "FileNameSortKey",
+    "reference_url": {"pyhrf": None},
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 1e6,  # the same scripts give the same site
+}
