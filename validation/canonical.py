@@ -30,7 +30,7 @@ NEAR = 0.1
 """Responses this close to the canonical one in shape count neither as it nor as another."""
 CALLS = {
     "delta_canonical": lambda s: s["delta_canonical"] > max(4.0, 2 * s["delta_canonical_sd"]),
-    "log_bayes_canonical": lambda s: s["log_bayes_canonical"] > 3,
+    "log_bayes_canonical": lambda s: s["log_bayes_canonical"] > 5,
 }
 
 

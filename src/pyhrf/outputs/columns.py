@@ -158,8 +158,8 @@ _PARCELS = (
     Column(
         "log_bayes_canonical",
         "Log Bayes factor of the parcel's own response against the canonical one, of any height",
-        note="Above 3 the data speak for a response of its own, below -3 for the canonical shape. "
-        "It takes the model of the noise for right",
+        note="Above 5 the data speak clearly for a response of its own, below -5 for the canonical "
+        "shape. It takes the model of the noise for right",
         unit="nats",
         by=("jde-vem",),
     ),
