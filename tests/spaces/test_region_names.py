@@ -11,6 +11,9 @@ import pytest
 
 import pyhrf
 from pyhrf.config.study import Study
+from pyhrf.results.comparison import compare_results
+from pyhrf.results.naming import parcel_called, parcels_called
+from pyhrf.results.plots import hrf_figure
 from pyhrf.simulation.examples import make_example
 from pyhrf.spaces.parcellations import names_file, parcel_names
 
@@ -81,3 +84,51 @@ def test_names_may_come_later(example: Path, tmp_path: Path) -> None:
     results = analysed(example, tmp_path, "2\tmiddle\n")
     assert list(results.parcels["region"].fillna("")) == ["", "middle", ""]
     assert sum(len(batch["parcels"]) for batch in results.provenance["batches"]) == 3
+
+
+def test_messages_and_figures_name_regions(example: Path, tmp_path: Path) -> None:
+    results = analysed(example, tmp_path, f"1\tV1 left\n3\t{'long ' * 9}\n")
+    assert results.regions == {1: "V1 left", 3: " ".join(["long"] * 9)}
+    assert parcel_called(results, 1) == parcels_called(results, [1]) == "parcel 1 (V1 left)"
+    assert parcel_called(results, 2) == "parcel 2"
+    assert parcels_called(results, [2, 1]) == "2 parcels (2; 1 V1 left)"
+    many = parcels_called(results, list(range(1, 500)))
+    assert many.startswith("499 parcels (1 V1 left; 2; 3 long")
+    assert many.endswith("; 4 and 495 more)")
+    titles = [axis.get_title() for axis in hrf_figure(results).axes]
+    assert titles[:2] == ["1 · V1 left", "parcel 2"]
+    assert titles[2].startswith("3 · long long")
+    assert len(titles[2]) < 40, "a panel is small"
+
+
+def test_parcels_without_names_are_listed_by_number(example: Path, tmp_path: Path) -> None:
+    results = analysed(example, tmp_path, "")
+    assert results.regions == {}
+    assert parcels_called(results, list(range(1, 11))) == (
+        "10 parcels (1, 2, 3, 4, 5, 6, 7, 8 and 2 more)"
+    )
+
+
+def test_a_comparison_names_regions(example: Path, tmp_path: Path) -> None:
+    results = analysed(example, tmp_path, "1\tV1 left\n")
+    other = shutil.copytree(results.directory, tmp_path / "other")
+    hrfs = compare_results([results.directory, other]).hrfs
+    assert list(hrfs.columns[:2]) == ["parcel", "region"]
+    assert list(hrfs["region"].fillna("")) == ["V1 left", "", ""]
+
+
+def test_a_failed_parcel_is_named_on_the_screen(
+    example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pyhrf.commands.done_before import Before
+    from pyhrf.commands.estimate import _report
+
+    results = analysed(example, tmp_path, "1\tV1 left\n")
+    table = results.directory / "parcels.tsv"
+    lines = table.read_text("utf-8").splitlines()
+    status, reason = (lines[0].split("\t").index(name) for name in ("status", "reason"))
+    row = lines[1].split("\t")
+    row[status], row[reason] = "failed", "too small"
+    table.write_text("\n".join([lines[0], "\t".join(row), *lines[2:]]) + "\n", "utf-8")
+    _report(pyhrf.Results(results.directory), Before(lambda _: None), 1, 1.0)
+    assert "parcel 1 (V1 left): too small" in capsys.readouterr().err

@@ -301,21 +301,18 @@ def _report(
 ) -> int:
     """Say what came of the participants; those left out have been named."""
     from pyhrf.results import Results
+    from pyhrf.results.naming import parcels_called
     from pyhrf.results.report_warnings import noise_warnings, outlying_warning
 
     whole = {name: x for name, x in answer.items() if isinstance(x, Results)}
     for name, results in whole.items():
         if results.failed:
-            numbers = list(results.failed)
-            shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
-            click.echo(
-                f"{name}: {len(numbers)} of {results.n_parcels} parcels failed ({shown}), see the "
-                "file desc-parcels_dseg.tsv",
-                err=True,
-            )
+            failed = parcels_called(results, list(results.failed))
+            said = f"{name}: {failed} of {results.n_parcels} failed, see the file"
+            click.echo(printable(f"{said} desc-parcels_dseg.tsv"), err=True)
         for warning in [outlying_warning(results), *noise_warnings(results)]:
             if warning and verbosity >= PROGRESS:
-                click.echo(f"{name}: {warning}", err=True)
+                click.echo(printable(f"{name}: {warning}"), err=True)
         if results.weak and verbosity >= PROGRESS:
             click.echo(
                 f"{name}: {len(results.weak)} of {results.n_parcels} parcels: the response is "

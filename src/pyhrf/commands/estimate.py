@@ -142,14 +142,13 @@ def _check_program(study: Study, options: EstimOptions) -> None:
 def _report(results: Results, before: Before, verbosity: int, seconds: float) -> int:
     """Say how many parcels were done, which were not, and where the results are."""
     from pyhrf.analysis import LOG_FILE
+    from pyhrf.results.naming import parcels_called
     from pyhrf.results.report_warnings import noise_warnings, outlying_warning
 
     n_parcels, failed = results.n_parcels, results.failed
     # Also at level 0: silence is for runs that need no attention.
     for reason, numbers in _by_reason(failed).items():
-        named = ", ".join(map(str, numbers))
-        text = f"parcel{'s' if len(numbers) > 1 else ''} {named}: {reason}"
-        click.echo(printable(text), err=True)
+        click.echo(printable(f"{parcels_called(results, numbers)}: {reason}"), err=True)
     if verbosity >= PROGRESS:
         when = f"estimated in {seconds:.1f} s"
         if before.everything:
@@ -167,7 +166,7 @@ def _report(results: Results, before: Before, verbosity: int, seconds: float) ->
                 err=True,
             )
         if outlying := outlying_warning(results):
-            click.echo(outlying, err=True)
+            click.echo(printable(outlying), err=True)
         for warning in noise_warnings(results):
             click.echo(warning, err=True)
         if results.weak:

@@ -93,10 +93,7 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
         self._kept, self.contrasts_ = kept, contrasts
         results = self._kept.results
         self.parcels_ = results.parcels
-        self.regions_ = {}
-        if "region" in self.parcels_:
-            named = self.parcels_.dropna(subset="region")
-            self.regions_ = dict(zip(named["parcel"], named["region"], strict=True))
+        self.regions_ = results.regions
         self.hrf_ = self._with_names(results.hrf)
         self.conditions_ = self._with_names(results.conditions)
         return self

@@ -37,7 +37,8 @@ class Comparison:
         By a name that tells them apart.
     hrfs : DataFrame
         One row per parcel and pair of results: ``parcel``, ``first``, ``second``, ``distance`` (of
-        the HRFs at unit norm: 0 equal, 2 opposite), ``correlation``, and both times to peak (s).
+        the HRFs at unit norm: 0 equal, 2 opposite), ``correlation``, and both times to peak (s);
+        and ``region`` where parcels of the first results have names.
     maps : DataFrame
         One row per shared map and pair of results: ``map``, ``first``, ``second``, ``n_voxels``,
         ``correlation``, ``slope`` of the second on the first through 0, and the root mean square of
@@ -118,9 +119,12 @@ def _compared(results: dict[str, Results]) -> Comparison:
         for name in shared_maps([results[one], results[other]])
     ]
     # named columns: results may have no map in common
+    table = pd.DataFrame(hrfs, columns=list(HRF_COLUMNS))
+    if regions := next(iter(results.values())).regions:
+        table.insert(1, "region", table["parcel"].map(regions))
     return Comparison(
         results,
-        pd.DataFrame(hrfs, columns=list(HRF_COLUMNS)),
+        table,
         pd.DataFrame(maps, columns=list(MAP_COLUMNS)),
     )
 

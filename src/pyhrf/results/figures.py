@@ -45,7 +45,7 @@ def _hrfs(comparison: Comparison) -> Figure | None:
     if not numbers:
         return None
     shown = numbers[:MOST_PARCELS]
-    figure, panels = hrf_panels(shown)
+    figure, panels = hrf_panels(next(iter(comparison.results.values())), shown)
     for number, axis in panels.items():
         axis.set_ylim(-1.1, 1.6)
         for (name, table), colour in zip(curves.items(), _colours(comparison), strict=True):

@@ -11,6 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pyhrf.results.naming import panel_title
+from pyhrf.results.results import Results
+
 STYLE: Any = {
     "font.size": 8,
     "axes.spines.top": False,
@@ -49,12 +52,20 @@ class ShownFigure(Figure):
 
 
 def parcel_panels(
-    numbers: Sequence[int], *, width: float, height: float, most_columns: int, shared: bool
+    results: Results,
+    numbers: Sequence[int],
+    *,
+    width: float,
+    height: float,
+    most_columns: int,
+    shared: bool,
 ) -> tuple[Figure, dict[int, Axes]]:
     """Make a figure with a small panel for each parcel, row by row.
 
     Parameters
     ----------
+    results : Results
+        Which have them.
     numbers : sequence of int
         The parcels, one at least.
     width, height : float
@@ -68,7 +79,7 @@ def parcel_panels(
     -------
     figure : matplotlib Figure
     panels : dict of int to matplotlib Axes
-        By parcel, with the number as title.
+        By parcel, with number and name of its region as title.
     """
     n_columns = min(len(numbers), most_columns)
     n_rows = -(-len(numbers) // n_columns)
@@ -80,14 +91,19 @@ def parcel_panels(
         axis.tick_params(axis="x", labelbottom=True)  # the lowest of its column, above a gap too
     panels = dict(zip(numbers, axes.flat, strict=False))
     for number, axis in panels.items():
-        axis.set_title(f"parcel {number}", fontsize=8)
+        axis.set_title(panel_title(results, number), fontsize=8)
     return figure, panels
 
 
-def hrf_panels(numbers: Sequence[int]) -> tuple[Figure, dict[int, Axes]]:
+def hrf_panels(results: Results, numbers: Sequence[int]) -> tuple[Figure, dict[int, Axes]]:
     """Make a figure with a small panel for the response of each parcel, see `parcel_panels`."""
     figure, panels = parcel_panels(
-        numbers, width=2.6, height=1.9, most_columns=5 if len(numbers) > 9 else 3, shared=True
+        results,
+        numbers,
+        width=2.6,
+        height=1.9,
+        most_columns=5 if len(numbers) > 9 else 3,
+        shared=True,
     )
     for axis in panels.values():
         axis.axhline(0, color="0.8", lw=0.8)

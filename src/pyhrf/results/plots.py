@@ -18,6 +18,7 @@ from pyhrf.errors import InputError
 from pyhrf.outputs.columns import COLUMNS
 from pyhrf.parameters.estimators import kind_of
 from pyhrf.results.comparison import shared_hrfs
+from pyhrf.results.naming import parcel_called
 from pyhrf.results.panels import (
     COLOURS,
     MOST_PARCELS,
@@ -59,7 +60,7 @@ def hrf_figure(results: Results, parcels: Sequence[int] | None = None) -> Figure
     chosen = _chosen_parcels(results, curves, parcels)
     own = results.hrf[results.hrf["condition"].notna()] if "condition" in results.hrf else None
     with mpl.rc_context(STYLE):
-        figure, panels = hrf_panels(chosen)
+        figure, panels = hrf_panels(results, chosen)
         for number, axis in panels.items():
             if own is not None:
                 _draw_own(axis, own[own["parcel"] == number])
@@ -82,8 +83,8 @@ def _chosen_parcels(
             reason = results.failed.get(number)
             what = f"was not estimated ({reason})" if reason else "is not in the parcellation"
             raise InputError(
-                f"parcel {number} {what}: choose among {_range_of(sorted(curves))} of "
-                f"{results.directory}"
+                f"{parcel_called(results, number)} {what}: choose among "
+                f"{_range_of(sorted(curves))} of {results.directory}"
             )
     return list(dict.fromkeys(parcels))
 
@@ -159,7 +160,9 @@ def _trace_figure(results: Results, parcels: Sequence[int]) -> Figure:
         )
     chosen = _chosen_parcels(results, traces, parcels)
     with mpl.rc_context(STYLE):
-        figure, panels = parcel_panels(chosen, width=3.4, height=2.2, most_columns=3, shared=False)
+        figure, panels = parcel_panels(
+            results, chosen, width=3.4, height=2.2, most_columns=3, shared=False
+        )
         for number, axis in panels.items():
             for chain, rows in traces[number].groupby("chain"):
                 colour = COLOURS[int(str(chain)) % (len(COLOURS) - 1)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from pyhrf.results.naming import parcels_called
 from pyhrf.results.results import LOW_QUALITY, SHARED, SMOOTH, Results
 
 if TYPE_CHECKING:
@@ -29,15 +29,15 @@ def warnings_of(results: Results) -> list[str]:
     wandering = good[good["converged"] == 0]
     if len(wandering):
         found.append(
-            f"{_some(wandering['parcel'].tolist())} had not converged at the last iteration: raise "
-            "n_iterations if the figures matter"
+            f"{parcels_called(results, wandering['parcel'].tolist())} had not converged at the "
+            "last iteration: raise n_iterations if the figures matter"
         )
     if outlying := outlying_warning(results):
         found.append(outlying)
     found.extend(noise_warnings(results))
     if results.weak:
         found.append(
-            f"the response in {_some(results.weak)} is poorly determined "
+            f"the response in {parcels_called(results, results.weak)} is poorly determined "
             f"(hrf_quality below {LOW_QUALITY:g}): what is drawn there is mostly the prior"
         )
     return found
@@ -68,8 +68,8 @@ def outlying_warning(results: Results) -> str:
         where = f"scan {scan - starts[run]} of run {run + 1}"
     many = "one scan lies" if most == 1 else f"up to {most} scans lie"
     return (
-        f"in {_some(list(found))} {many} far off those around, mostly {where} (the first is 0): "
-        "censor scans before the steady state or with motion, since they spoil the estimates"
+        f"in {parcels_called(results, list(found))} {many} far off those around, mostly {where} "
+        "(the first is 0): censor scans before the steady state or with motion, since they spoil the estimates"
     )
 
 
@@ -111,12 +111,3 @@ def _n_left_out(good: pd.DataFrame) -> int:
     if "n_positions_used" not in good:
         return 0
     return int((good["n_positions"] - good["n_positions_used"]).sum())
-
-
-def _some(numbers: Sequence[int], most: int = 8) -> str:
-    """Name parcels, with their number if there is more than one."""
-    if len(numbers) == 1:
-        return f"parcel {numbers[0]}"
-    named = ", ".join(str(number) for number in numbers[:most])
-    left = len(numbers) - most
-    return f"{len(numbers)} parcels ({named}{f' and {left} more' if left > 0 else ''})"

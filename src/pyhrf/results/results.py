@@ -184,6 +184,12 @@ class Results:
         return found
 
     @cached_property
+    def regions(self) -> dict[int, str]:
+        """Names of the parcels that have one, by number."""
+        found = {int(row["parcel"]): row.get("region") or "n/a" for row in self._rows}
+        return {number: name for number, name in found.items() if name != "n/a"}
+
+    @cached_property
     def failed(self) -> dict[int, str]:
         """Reason by number of each parcel that was not estimated."""
         return {int(row["parcel"]): row["reason"] for row in self._rows if row["status"] != "ok"}
