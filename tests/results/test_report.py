@@ -29,7 +29,12 @@ from pyhrf.results import Results
 from pyhrf.results.plots import hrf_figure, overview_figures, save_figure, save_map_figure
 from pyhrf.results.report import write_report
 from pyhrf.results.report_maps import chosen_maps, pack_maps
-from pyhrf.results.report_text import methods_of, parameters_of
+from pyhrf.results.report_text import (
+    methods_of,
+    parameters_of,
+    references_of,
+    summary_of,
+)
 from pyhrf.results.report_warnings import warnings_of
 
 
@@ -106,6 +111,31 @@ def test_methods__say_nothing_of_noise_that_means_nothing_to_the_estimator(tmp_p
     text = " ".join(methods_of(results))
     assert "noise" not in text
     assert "part of the model as nuisance" in text
+
+
+@pytest.mark.parametrize("model", ["canonical", "derivatives", "fir"])
+def test_report__of_a_glm_tells_what_is_assumed_from_what_is_found(tmp_path, model):
+    results = make_report_results(tmp_path / "out", estimator="glm")
+    run = results.directory / "run.json"
+    content = json.loads(run.read_text())
+    content["study"]["glm"]["model"] = model
+    content["versions"]["nilearn"] = "0.13.1"
+    run.write_text(json.dumps(content))
+    results = Results(results.directory)
+    text, summary = " ".join(methods_of(results)), dict(summary_of(results))
+    assert "PyHRF 1.0, nilearn 0.13.1" in text
+    assert summary["PyHRF"] == "1.0, nilearn 0.13.1"
+    references = references_of(results)
+    for name, year in re.findall(r"(\w+) (?:et al\. )?((?:19|20)\d\d)", text):
+        assert [one for one in references if name in one and f"({year})" in one], name
+    assert all(re.search(rf"{one.split()[0]}.*{one.split('(')[1][:4]}", text) for one in references)
+    is_assumed = model == "canonical"
+    assert ("time to peak of their responses" in text) != is_assumed
+    assert ("was assumed to be" in text) == is_assumed
+    assert ("assumed" in summary.get("response", "")) == is_assumed
+    assert any("are no findings" in one for one in warnings_of(results)) == is_assumed
+    titles = [one.axes[0].get_ylabel() for one in overview_figures(results)]
+    assert any("peak" in title for title in titles) != is_assumed
 
 
 def test_report__says_so_when_no_parcel_was_estimated(tmp_path):

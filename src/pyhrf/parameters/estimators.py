@@ -29,6 +29,19 @@ def kind_of(study: Mapping[str, Any]) -> EstimatorKind:
     return ESTIMATORS[study.get("estimator", _KINDS[0].name)]
 
 
+def assumed_response(study: Mapping[str, Any]) -> str:
+    """Say which response a study takes for known; empty where it is estimated.
+
+    Parameters
+    ----------
+    study : mapping
+        As results record it.
+    """
+    kind = kind_of(study)
+    model = study.get(kind.section, {}).get("model")
+    return kind.responses[model] if model in kind.assumed else ""
+
+
 def kinds_of(program: Program) -> list[EstimatorKind]:
     """Give the estimators of a program."""
     return [kind for kind in ESTIMATORS.values() if kind.program == program]

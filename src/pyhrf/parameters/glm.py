@@ -14,6 +14,10 @@ from pyhrf.parameters.kinds import EstimatorKind, Program
 
 GLMModel = Literal["canonical", "derivatives", "fir"]
 
+_SPM = (
+    "Friston K. J. et al. (1998). Event-related fMRI: characterizing differential responses. "
+    "NeuroImage 7(1):30–40."
+)
 _DELAYS = "two or more rising numbers from 0 to 100, such as 0 1.5 3 4.5 (seconds)"
 
 
@@ -99,11 +103,28 @@ KIND = EstimatorKind(
     unused=("dt", "seed"),  # its responses have no time step of ours, and nothing is drawn
     own_design=True,
     responses={
-        "canonical": "SPM's canonical response",
-        "derivatives": "SPM's canonical response with its time and dispersion derivatives",
-        "fir": "a finite impulse response",
+        "canonical": "SPM's canonical response (Friston et al. 1998)",
+        "derivatives": "SPM's canonical response with its time and dispersion derivatives (Friston "
+        "et al. 1998)",
+        "fir": "a finite impulse response (Dale 1999)",
     },
+    assumed=("canonical",),
     packages=("nilearn",),
     report_name="GLM",
-    report="A general linear model was fitted to every {place} with nilearn.",
+    report="A general linear model (Friston et al. 1994) was fitted to every {place} with nilearn "
+    "(Abraham et al. 2014).",
+    references=(
+        "Friston K. J. et al. (1994). Statistical parametric maps in functional imaging: a general "
+        "linear approach. Human Brain Mapping 2(4):189–210.",
+        "Abraham A. et al. (2014). Machine learning for neuroimaging with scikit-learn. Frontiers "
+        "in Neuroinformatics 8:14. Nilearn: https://doi.org/10.5281/zenodo.8397156",
+    ),
+    more_references={
+        "canonical": _SPM,
+        "derivatives": _SPM,
+        "fir": "Dale A. M. (1999). Optimal experimental design for event-related fMRI. Human Brain "
+        "Mapping 8(2–3):109–114.",
+        "ar1": "Worsley K. J. et al. (2002). A general statistical analysis for fMRI data. "
+        "NeuroImage 15(1):1–15.",
+    },
 )

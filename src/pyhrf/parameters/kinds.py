@@ -57,6 +57,8 @@ class EstimatorKind:
     responses : mapping of str to str
         What the response to an event is, in a report, for each value of its parameter ``model``;
         empty where it is that of `pyhrf.model`.
+    assumed : tuple of str
+        Values of ``model`` with which the response is known before, not estimated.
     criterion : str
         What its iterations raise, as plots name it.
     normal_levels : bool
@@ -69,6 +71,8 @@ class EstimatorKind:
         What it does, a sentence for a methods section, with ``{place}`` for a voxel or node.
     references : tuple of str
         The papers that it rests on.
+    more_references : mapping of str to str
+        The paper that a value of its parameter ``model``, or a kind of noise, rests on.
     """
 
     name: str
@@ -81,12 +85,14 @@ class EstimatorKind:
     unused: tuple[str, ...] = ()
     own_design: bool = False
     responses: Mapping[str, str] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
     criterion: str = "log likelihood"
     normal_levels: bool = False
     packages: tuple[str, ...] = ()
     report_name: str
     report: str
     references: tuple[str, ...] = ()
+    more_references: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spoken(self) -> str:

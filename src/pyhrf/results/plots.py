@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.outputs.columns import COLUMNS
-from pyhrf.parameters.estimators import kind_of
+from pyhrf.parameters.estimators import assumed_response, kind_of
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.naming import parcel_called
 from pyhrf.results.panels import (
@@ -196,7 +196,9 @@ def overview_figures(results: Results) -> list[Figure]:
         One for each; none when no parcel was estimated.
     """
     good = results.parcels[results.parcels["status"] == "ok"]
-    columns = ("time_to_peak", "hrf_quality", "rhat" if "rhat" in good else "n_iterations")
+    columns = ["hrf_quality", "rhat" if "rhat" in good else "n_iterations"]
+    if not assumed_response(results.provenance.get("study", {})):
+        columns.insert(0, "time_to_peak")
     return [
         _overview(good[good[name].notna()], name) for name in columns if good[name].notna().any()
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pyhrf.inputs.bids_names import parse_name
-from pyhrf.parameters.estimators import ESTIMATORS, kind_of
+from pyhrf.parameters.estimators import ESTIMATORS, assumed_response, kind_of
 from pyhrf.results.names import BIDS_RESULTS
 from pyhrf.results.report_sources import command_of, parcellation_of
 from pyhrf.results.results import Results
@@ -50,7 +50,7 @@ def _entities(data: Mapping[str, Any]) -> dict[str, str]:
 def summary_of(results: Results) -> list[tuple[str, str]]:
     """Say in a few words what was analysed, for the top of a report."""
     provenance, parcels = results.provenance, results.parcels
-    data = provenance["study"]["data"]
+    data, response = provenance["study"]["data"], assumed_response(provenance["study"])
     kind = "example" if data["kind"] == "simulation" else data["kind"]
     tr = f", TR {_in_order(_trs(provenance))} s" if _trs(provenance) else ""
     entities = _entities(data)
@@ -59,6 +59,7 @@ def summary_of(results: Results) -> list[tuple[str, str]]:
     n_lost = len(results.failed)
     found = [
         ("estimator", kind_of(provenance["study"]).report_name),
+        ("response", f"{response}, assumed" if response else ""),
         ("data", f"{kind}, {_runs(provenance)}{tr}"),
         ("space", ", ".join([entities["space"], *space]) if "space" in entities else ""),
         ("conditions", ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))),
@@ -67,8 +68,15 @@ def summary_of(results: Results) -> list[tuple[str, str]]:
         (f"{results.place}s", str(parcels["n_positions"].sum())),
     ]
     # Not when: run.json knows, and the same results give the same bytes.
-    found.append(("PyHRF", provenance["versions"]["pyhrf"]))
+    found.append(("PyHRF", _versions(provenance)))
     return [(name, text) for name, text in found if text]
+
+
+def _versions(provenance: Mapping[str, Any]) -> str:
+    """Give our version, and those of packages that do the work of the estimator."""
+    versions = provenance["versions"]
+    others = [name for name in kind_of(provenance["study"]).packages if name in versions]
+    return ", ".join([versions["pyhrf"], *(f"{name} {versions[name]}" for name in others)])
 
 
 def _runs(provenance: Mapping[str, Any]) -> str:
@@ -118,8 +126,7 @@ def methods_of(results: Results) -> list[str]:
     """
     study = results.provenance["study"]
     name = command_of(results.provenance)
-    versions = results.provenance["versions"]
-    with_pyhrf = f"The data were analysed with PyHRF {versions['pyhrf']} ({name})."
+    with_pyhrf = f"The data were analysed with PyHRF {_versions(results.provenance)} ({name})."
     data = f"{_data(results)}{_starts(study)} {with_pyhrf}"
     model = f"{kind_of(study).report.format(place=results.place)} {_response(study)}"
     nuisance = f"{_nuisance(results)} {_iterations(results)}".strip()
@@ -179,6 +186,11 @@ def _contrasts(study: Mapping[str, Any]) -> list[str]:
 
 def _response(study: Mapping[str, Any]) -> str:
     kind = kind_of(study)
+    if response := assumed_response(study):
+        return (
+            f"The response to an event was assumed to be {response}, the same everywhere; its "
+            "height was estimated."
+        )
     if kind.responses:
         return f"The response to an event was {kind.responses[study[kind.section]['model']]}."
     hrf = study["hrf"]
@@ -199,13 +211,20 @@ def _nuisance(results: Results) -> str:
     removed = f"The mean of each run and {form} were" if form else "The mean of each run was"
     model = {
         "ar1": "autoregressive of order 1, with a variance and an autocorrelation of its own in "
-        f"every {results.place}",
+        f"every {results.place}{_as_nilearn(study)}",
         "white": f"white, with a variance of its own in every {results.place}",
     }[noise["kind"]]
     taken_out = f"{removed} part of the model as nuisance{_confounds(results)}."
     if "noise" in kind_of(study).unused:
         return taken_out
     return f"{taken_out} The noise was modelled as {model}{_shared_noise(results)}."
+
+
+def _as_nilearn(study: Mapping[str, Any]) -> str:
+    """Say how nilearn handles autocorrelations, where it fits the model."""
+    if "nilearn" not in kind_of(study).packages:
+        return ""
+    return " (Worsley et al. 2002), the latter cut to a hundredth as nilearn does"
 
 
 def _shared_noise(results: Results) -> str:
@@ -303,7 +322,7 @@ def _outcome(results: Results) -> str:
     good = results.parcels[results.parcels["status"] == "ok"]
     text = f"{len(good)} of {len(results.parcels)} parcels were estimated."
     peaks = good["time_to_peak"].dropna()
-    if len(peaks):
+    if len(peaks) and not assumed_response(results.provenance["study"]):
         text += (
             f" The time to peak of their responses had a median of {peaks.median():.1f} s "
             f"(quartiles {peaks.quantile(0.25):.1f} and {peaks.quantile(0.75):.1f} s)."
@@ -313,7 +332,11 @@ def _outcome(results: Results) -> str:
 
 def references_of(results: Results) -> list[str]:
     """Name the papers that the methods rest on."""
-    return list(kind_of(results.provenance["study"]).references)
+    study = results.provenance["study"]
+    kind = kind_of(study)
+    chosen = (study.get(kind.section, {}).get("model"), study.get("noise", {}).get("kind"))
+    more = (kind.more_references[one] for one in chosen if one in kind.more_references)
+    return [*kind.references, *more]
 
 
 def parameters_of(results: Results) -> list[tuple[str, str]]:

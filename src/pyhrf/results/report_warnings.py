@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from pyhrf.parameters.estimators import assumed_response
 from pyhrf.results.naming import parcels_called
 from pyhrf.results.results import LOW_QUALITY, SHARED, SMOOTH, Results
 
@@ -18,6 +19,11 @@ def warnings_of(results: Results) -> list[str]:
     parcels = results.parcels
     good = parcels[parcels["status"] == "ok"]
     found = [str(note) for note in results.provenance["notes"]]
+    if response := assumed_response(results.provenance["study"]):
+        found.append(
+            f"the response is {response}, which the model assumes in every parcel: its shape, time "
+            "to peak and width are no findings"
+        )
     if results.failed:
         found.append(f"{len(results.failed)} of {len(parcels)} parcels could not be estimated")
     n_out = _n_left_out(good)
@@ -69,7 +75,8 @@ def outlying_warning(results: Results) -> str:
     many = "one scan lies" if most == 1 else f"up to {most} scans lie"
     return (
         f"in {parcels_called(results, list(found))} {many} far off those around, mostly {where} "
-        "(the first is 0): censor scans before the steady state or with motion, since they spoil the estimates"
+        "(the first is 0): censor scans before the steady state or with motion, since they spoil "
+        "the estimates"
     )
 
 
