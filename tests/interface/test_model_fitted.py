@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from nilearn.glm.first_level import FirstLevelModel
@@ -53,6 +54,37 @@ def test_a_glm_of_white_noise_predicts_as_that_of_nilearn(
     expected = 1 - (left**2).sum(axis=0) / (alone**2).sum(axis=0)
     np.testing.assert_allclose(ours.r_square_().get_fdata()[inside], expected, atol=1e-5)
     assert (expected >= -1e-9).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*(Generation of a mask|events with null duration)")
+def test_runs_of_a_glm_have_coefficients_of_their_own(example: Any, inside: Any) -> None:
+    values = np.asarray(example.bold.dataobj)
+    turned = nib.Nifti1Image(values[::-1] + 1, example.bold.affine, example.bold.header)
+    runs, events = [example.bold, turned], [example.events, example.events.iloc[:-4]]
+    ours = pyhrf.GLM(example.atlas, engine="serial").fit(runs, events)
+    theirs = FirstLevelModel(
+        t_r=2.0,
+        hrf_model="spm",
+        noise_model="ar1",
+        high_pass=1 / 128,
+        mask_img=example.mask,
+        signal_scaling=False,
+        minimize_memory=False,
+    ).fit(runs, events=events)
+    left = total = 0.0
+    for k, (run, one) in enumerate(zip(runs, ours.residuals_(), strict=True)):
+        table = theirs.design_matrices_[k]
+        bold, is_task = series(run, inside), table.columns.str.startswith("cond")
+        X = table.to_numpy()
+        theta = np.zeros((X.shape[1], bold.shape[1]))
+        for label, found in theirs.results_[k].items():
+            theta[:, theirs.labels_[k] == label] = found.theta
+        Q = np.linalg.qr(X[:, ~is_task])[0]
+        rest, alone = bold - X[:, is_task] @ theta[is_task], bold
+        rest, alone = (y - Q @ (Q.T @ y) for y in (rest, alone))
+        np.testing.assert_allclose(series(one, inside), rest, atol=2e-3)
+        left, total = left + (rest**2).sum(axis=0), total + (alone**2).sum(axis=0)
+    np.testing.assert_allclose(ours.r_square_().get_fdata()[inside], 1 - left / total, atol=1e-5)
 
 
 @pytest.mark.parametrize("make", [pyhrf.JDE, pyhrf.RFIR])
@@ -123,17 +155,23 @@ def test_runs_come_back_as_they_were_given(example: Any) -> None:
     assert len(model.fit([example.bold], example.events).predict()) == 1
 
 
-def test_positions_without_estimate_are_nan_everywhere(example: Any) -> None:
+def test_positions_without_estimate_are_nan_and_the_outside_is_0_as_in_maps(example: Any) -> None:
+    labels = np.asarray(example.atlas.dataobj).copy()
+    labels[:, :2] = 0
+    atlas = nib.Nifti1Image(labels, example.atlas.affine)
     values = np.asarray(example.bold.dataobj).copy()
-    where = tuple(np.argwhere(np.asarray(example.mask.dataobj))[0])
+    where = tuple(np.argwhere(labels)[0])
     values[where] = 7.0
     image = type(example.copy)(values, example.bold.affine, example.bold.header)
     for make in (pyhrf.GLM, pyhrf.JDE):
-        model = make(example.atlas, engine="serial").fit(image, example.events)
-        for found in (model.predict(), model.residuals_(), model.r_square_()):
+        model = make(atlas, engine="serial").fit(image, example.events)
+        share = model.score(image, example.events, per="voxel")
+        level = model.compute_contrast("cond1")
+        for found in (model.predict(), model.residuals_(), model.r_square_(), share, level):
             data = found.get_fdata()
             assert np.isnan(data[where]).all()
-            assert np.isnan(data[np.asarray(example.mask.dataobj) == 0]).all()
+            assert (data[labels == 0] == 0).all()
+            assert np.isnan(data).sum() == np.isnan(data[where]).sum(), "only there"
         assert np.isfinite(model.score(example.bold, example.events))
 
 

@@ -133,11 +133,13 @@ class GLM(GlmSettings, ParcelEstimator):
     def task_of(self, parcel: Parcel, other: GLM) -> FloatArray:
         """Fit a parcel, and give the signal of the task in the runs of another experiment.
 
+        Its own runs have coefficients of their own, as in nilearn; others take their mean.
+
         Parameters
         ----------
         parcel : Parcel
         other : GLM
-            Of the other experiment.
+            Of the other experiment, or itself.
 
         Returns
         -------
@@ -149,14 +151,19 @@ class GLM(GlmSettings, ParcelEstimator):
             parcel.bold[self._kept], [int(run.kept.sum()) for run in self.experiment.runs]
         )
         bold = parcel.bold[self._kept][:, usable].astype(np.float64)
-        coefficients = responses(fit_runs(self._design, bold, self.noise), len(conditions))
+        fits = fit_runs(self._design, bold, self.noise)
+        coefficients = responses(fits, len(conditions))
         blocks = []
-        for run, design in zip(other.experiment.runs, other._design.runs, strict=True):
+        runs = zip(other.experiment.runs, other._design.runs, strict=True)
+        for place, (run, design) in enumerate(runs):
             block = np.full((run.n_scans, len(usable)), np.nan)
             block[:, usable] = 0.0
             for m, columns in design.columns.items():
-                own = coefficients[conditions.index(other.experiment.conditions[m])]
-                theta = np.linalg.solve(design.mixing[m], own) / design.unit[m]
+                if other is self:
+                    theta = fits[place].gather("theta")[columns]
+                else:
+                    own = coefficients[conditions.index(other.experiment.conditions[m])]
+                    theta = np.linalg.solve(design.mixing[m], own) / design.unit[m]
                 block[np.ix_(run.kept, usable)] += design.matrix[:, columns] @ theta
             blocks.append(block)
         return np.vstack(blocks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,7 +102,7 @@ class Fitted:
     def r_square_image(self) -> Any:
         """Map of the share that responses explain."""
         explained = self._explained
-        values = np.full(math.prod(self._shape), np.nan)
+        values = self._nothing().reshape(-1)
         for parcel in explained:
             values[parcel.positions] = share(parcel.total, parcel.left)
         return self._image(values.reshape(self._shape), None)
@@ -127,7 +126,7 @@ class Fitted:
         values = np.empty((0, 0), np.float32)
         for parcel in self._parcels():
             if not values.size:
-                values = np.full((math.prod(self._shape), len(parcel.bold)), np.nan, np.float32)
+                values = np.repeat(self._nothing(), len(parcel.bold), axis=1)
             values[parcel.positions] = what(parcel).T
         ends = list(itertools.accumulate(self._lengths, initial=0))
         images = [
@@ -135,6 +134,11 @@ class Fitted:
             for first, end in itertools.pairwise(ends)
         ]
         return images if self._given.is_list else images[0]
+
+    def _nothing(self) -> NDArray[np.float32]:
+        """Give what maps have where nothing was estimated: NaN in parcels, 0 outside of them."""
+        labels = self._model.results_.labels.reshape(-1, 1)
+        return np.where(labels > 0, np.nan, 0).astype(np.float32)
 
     def _image(self, values: NDArray[np.floating], time_step: float | None) -> Any:
         if self._given.on_surface:
@@ -235,11 +239,15 @@ def _predict_by_maps(experiment: Experiment, results: Results) -> Predict:
 
 
 def _predict_by_glm(study: Study, experiment: Experiment, training: Dataset) -> Predict:
-    """Predict by coefficients, which are fitted again: those of derivatives are in no map."""
+    """Predict by coefficients, which are fitted again: those of derivatives are in no map.
+
+    Runs that were fitted have coefficients of their own, as in nilearn; others take the mean.
+    """
     from pyhrf.estimation import make_estimator
 
     fitted: Any = make_estimator(study, training.experiment, {})
-    other: Any = make_estimator(study, experiment, {})
+    is_own = experiment is training.experiment
+    other: Any = fitted if is_own else make_estimator(study, experiment, {})
 
     def predict(parcel: Parcel) -> FloatArray:
         (mine,) = training.load([parcel.number])

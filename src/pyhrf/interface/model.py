@@ -162,7 +162,8 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
         Returns
         -------
         image, or list of images
-            As `fit` was given them; NaN where nothing was estimated.
+            As `fit` was given them; as in maps 0 outside of all parcels, and NaN inside where
+            nothing was estimated. A GLM has coefficients of its own in each run.
         """
         return self._fitted().predicted()
 
@@ -176,9 +177,9 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
         Returns
         -------
         image
-            One value for each voxel, at most 1.
+            One value for each voxel, at most 1; it is the map ``r2``.
         """
-        return self._fitted().r_square_image()
+        return self.map("r2")
 
     def score(
         self,
