@@ -11,12 +11,14 @@ from dataclasses import replace
 
 import click
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, FloatArray, Parcel
 from pyhrf.estimators import JDEVEM
 from pyhrf.model.design import experiment_design
 from pyhrf.model.hrf import canonical_hrf
+from pyhrf.results.held_out import needs_own_hrf
 from pyhrf.simulation.simulate import HRF_TIME, Simulated
 from validation.held_out_sets import WHOLE
 from validation.real_data import LOCALIZER
@@ -29,7 +31,7 @@ AMPLITUDES = (0.3, 0.6)
 NEAR = 0.1
 """Responses this close to the canonical one in shape count neither as it nor as another."""
 CALLS = {
-    "delta_canonical": lambda s: s["delta_canonical"] > max(4.0, 2 * s["delta_canonical_sd"]),
+    "delta_canonical": lambda s: needs_own_hrf(pd.DataFrame([s])).all(),
     "log_bayes_canonical": lambda s: s["log_bayes_canonical"] > 5,
 }
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pyhrf.inputs.bids_names import parse_name
 from pyhrf.parameters.estimators import ESTIMATORS, assumed_response, kind_of
+from pyhrf.results.held_out import held_out_text
 from pyhrf.results.names import BIDS_RESULTS
 from pyhrf.results.report_sources import command_of, parcellation_of
 from pyhrf.results.results import Results
@@ -327,7 +328,7 @@ def _outcome(results: Results) -> str:
             f" The time to peak of their responses had a median of {peaks.median():.1f} s "
             f"(quartiles {peaks.quantile(0.25):.1f} and {peaks.quantile(0.75):.1f} s)."
         )
-    return text
+    return text + held_out_text(results)
 
 
 def references_of(results: Results) -> list[str]:
