@@ -234,6 +234,9 @@ class ParcelEstimate:
     trace : float array, shape (n_iterations,)
         Course of the criterion: of VEM the free energy, of MCMC the log likelihood after every
         sweep, one chain after the other.
+    courses : mapping of str to float32 array, shape (n_scans,)
+        ``measured`` and ``fitted`` of the positions that are explained best; see
+        `pyhrf.model.fitted.mean_courses`.
 
     Raises
     ------
@@ -250,6 +253,7 @@ class ParcelEstimate:
     hrf: Mapping[str, FloatArray] = field(default_factory=dict)
     maps: Mapping[MapName, NDArray[np.float32]] = field(default_factory=dict)
     trace: FloatArray = field(default_factory=lambda: np.empty(0))
+    courses: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = [
@@ -257,6 +261,7 @@ class ParcelEstimate:
             *(name for name in self.summary if name not in COLUMNS["parcels"]),
             *(name for name in self.conditions if name not in COLUMNS["conditions"]),
             *(name for name in self.hrf if name not in _HRF_COLUMNS),
+            *(name for name in self.courses if name not in COLUMNS["courses"]),
         ]
         if unknown:
             raise ValueError(f"{unknown} of an estimate are not in the catalogue, pyhrf.outputs")

@@ -11,6 +11,7 @@ from pyhrf.config.study import Study
 from pyhrf.data import Estimator, Experiment
 from pyhrf.model.alike import alike_conditions
 from pyhrf.model.checks import checked_design
+from pyhrf.model.regressors import Columns, named_regressors
 
 
 class StudyEstimator(Estimator, Protocol):
@@ -94,6 +95,26 @@ def design_warnings(study: Study, experiment: Experiment) -> list[str]:
     list of str
     """
     return alike_conditions(experiment, study.model)
+
+
+def regressors_of(study: Study, experiment: Experiment) -> list[Columns]:
+    """Name the columns of the design of each run, confounds apart.
+
+    Where responses are estimated the conditions' are those of the canonical response.
+
+    Parameters
+    ----------
+    study, experiment
+        That `check_estimator` accepts.
+
+    Returns
+    -------
+    list of dict of str to array, shape (n_scans,)
+    """
+    if not study.kind.own_design:
+        return named_regressors(experiment, study.model)
+    own: list[Columns] = make_estimator(study, experiment, {}).regressors()  # type: ignore[attr-defined]  # the GLM's
+    return own
 
 
 def code_versions(study: Study) -> dict[str, str]:

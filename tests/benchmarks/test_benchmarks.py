@@ -67,7 +67,7 @@ def test_make_large__is_a_data_set(tmp_path):
 def test_write_motion__is_a_table_of_confounds(tmp_path):
     path = write_motion(tmp_path / "motion.tsv", 40, seed=0)
     files = NuisanceFiles(confounds=path, columns="motion24")
-    confounds, censored, _ = read_nuisance(files, 40)
+    confounds, censored, *_ = read_nuisance(files, 40)
     assert confounds.shape == (40, len(STRATEGIES["motion24"]))
     assert np.linalg.matrix_rank(confounds) == 24
     assert censored is None

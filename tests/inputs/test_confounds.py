@@ -42,7 +42,7 @@ def read(path, **given):
 @pytest.mark.parametrize(("strategy", "n"), [("motion6", 6), ("motion12", 12), ("motion24", 24)])
 def test_read_nuisance__motion_is_known_by_strategy(fmriprep, strategy, n):
     table, path = fmriprep
-    confounds, censored, _ = read(path, columns=strategy)
+    confounds, censored, *_ = read(path, columns=strategy)
     assert censored is None
     assert confounds.shape == (N, n)
     np.testing.assert_allclose(
@@ -52,7 +52,7 @@ def test_read_nuisance__motion_is_known_by_strategy(fmriprep, strategy, n):
 
 def test_read_nuisance__takes_columns_by_name_and_pattern(fmriprep):
     table, path = fmriprep
-    confounds, _, _ = read(path, columns="csf, a_comp_cor_0* csf")
+    confounds, *_ = read(path, columns="csf, a_comp_cor_0* csf")
     expected = table[["csf", "a_comp_cor_00", "a_comp_cor_01"]]
     np.testing.assert_allclose(confounds, expected.to_numpy(), rtol=1e-12)
     assert read(path, columns="none")[0] is None
@@ -65,7 +65,7 @@ def test_read_nuisance__censors_what_moved_and_what_is_listed(fmriprep, tmp_path
     notes: list[str] = []
     files = NuisanceFiles(confounds=path, censored=listed, fd_threshold=0.5)
     found = read_nuisance(files, N, notes)
-    _, censored, n_not_steady = found
+    _, censored, n_not_steady, *_ = found
     notes += censored_notes([files], [found])
     assert np.flatnonzero(censored).tolist() == [0, 2, 3, 4, 9]
     assert "5 of 12 scans censored (42 %)" in notes[0]
@@ -80,7 +80,7 @@ def test_read_nuisance__knows_separators_and_files_without_header(tmp_path, sepa
     path = tmp_path / "rp_run.txt"
     lines = [separator.join(f"{x:.17g}" for x in row) for row in values]
     path.write_text("\n".join([separator.join("abcdef")] * header + lines) + "\n")
-    confounds, _, _ = read(path, columns="all")
+    confounds, *_ = read(path, columns="all")
     np.testing.assert_array_equal(confounds, values)
 
 
@@ -179,7 +179,7 @@ def test_read_nuisance__takes_as_many_outliers_as_a_run_has(fmriprep, columns, e
     notes: list[str] = []
     files = NuisanceFiles(confounds=path, columns=columns)
     if "*" in columns or "outliers" in columns:
-        without, censored, _ = read_nuisance(files, N, notes)
+        without, censored, *_ = read_nuisance(files, N, notes)
         np.testing.assert_allclose(without[:, 0], table["csf"], rtol=1e-12)
         assert without.shape == (N, 1)
         assert censored is None
@@ -187,7 +187,7 @@ def test_read_nuisance__takes_as_many_outliers_as_a_run_has(fmriprep, columns, e
         assert "no such outliers" in notes.pop()
     marked(fmriprep, {name: scan for scan, name in enumerate(OUTLIERS)})
     found = read_nuisance(files, N, notes)
-    confounds, censored, n_not_steady = found
+    confounds, censored, n_not_steady, *_ = found
     notes += censored_notes([files], [found])
     np.testing.assert_allclose(confounds, table[["csf", *expected]].to_numpy(), rtol=1e-12)
     assert np.flatnonzero(censored).tolist() == [2]
@@ -209,7 +209,7 @@ def test_read_nuisance__notes_which_censored_scans_are_not_steady(fmriprep, tmp_
     listed.write_text("1 5")
     files = NuisanceFiles(confounds=path, columns="none", censored=listed, fd_threshold=0.5)
     found = read_nuisance(files, N, notes)
-    confounds, censored, n_not_steady = found
+    confounds, censored, n_not_steady, *_ = found
     notes += censored_notes([files], [found])
     assert confounds is None
     assert np.flatnonzero(censored).tolist() == [0, 1, 4, 5, 9]
@@ -237,7 +237,7 @@ def test_censored_notes__are_one_for_all_runs():
 def test_read_nuisance__a_value_may_lack_where_fmriprep_marks_the_scan(fmriprep):
     table, _ = fmriprep
     table.loc[1, ["csf", "framewise_displacement"]] = np.nan
-    confounds, _, _ = read(marked(fmriprep, DUMMIES), columns="csf", fd_threshold=1.0)
+    confounds, *_ = read(marked(fmriprep, DUMMIES), columns="csf", fd_threshold=1.0)
     np.testing.assert_allclose(confounds[2:, 0], table["csf"][2:], rtol=1e-12)
 
 
@@ -252,7 +252,7 @@ def test_read_nuisance__an_outlier_at_a_censored_scan_is_no_regressor(fmriprep, 
     path = marked(fmriprep, {**DUMMIES, "motion_outlier00": 0, "motion_outlier01": 7})
     notes: list[str] = []
     files = NuisanceFiles(confounds=path, columns="outliers")
-    confounds, _, _ = read_nuisance(files, N, notes)
+    confounds, *_ = read_nuisance(files, N, notes)
     assert np.flatnonzero(confounds).tolist() == [7]
     assert confounds.shape == (N, 1)
     assert not [note for note in notes if "constant" in note]
@@ -280,7 +280,7 @@ def test_read_nuisance__leaves_out_the_scans_that_nilearn_leaves_out(fmriprep, d
     _, sample_mask = load_confounds(
         str(bold), strategy, motion="basic", demean=False, scrub=0, fd_threshold=0.5
     )
-    _, censored, _ = read(path, fd_threshold=threshold)
+    _, censored, *_ = read(path, fd_threshold=threshold)
     left = np.arange(N) if censored is None else np.flatnonzero(~censored)
     assert left.tolist() == (np.arange(N) if sample_mask is None else sample_mask).tolist()
 
@@ -308,7 +308,7 @@ def test_read_nuisance__needs_no_value_at_a_censored_scan(tmp_path):
     values = ["n/a", "7", "2", "n/a", *map(str, range(4, N))]
     rows = "\n".join(f"{value}\t{value}" for value in values)
     path.write_text(f"a\tframewise_displacement\n{rows}\n")
-    confounds, censored, _ = read(path, columns="a", censored=listed, fd_threshold=10.5)
+    confounds, censored, *_ = read(path, columns="a", censored=listed, fd_threshold=10.5)
     assert np.flatnonzero(censored).tolist() == [1, 3, 11]
     assert confounds[~censored, 0].tolist() == [2, 2, *range(4, N - 1)]
     assert np.isfinite(confounds).all()
@@ -323,7 +323,7 @@ def test_read_nuisance__needs_no_value_at_a_censored_scan(tmp_path):
 def test_read_nuisance__a_line_where_values_lack_is_no_header(tmp_path, first):
     path = tmp_path / "confounds.tsv"
     path.write_text(first + "\n" + "2\t1\n" * (N - 1))
-    confounds, _, _ = read(path, columns="1 2")
+    confounds, *_ = read(path, columns="1 2")
     np.testing.assert_array_equal(confounds, np.tile([2.0, 1.0], (N, 1)))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from pyhrf.config.study import Study
 from pyhrf.data import Estimator, ParcelEstimate, ParcelId
 from pyhrf.errors import InputError
-from pyhrf.estimation import design_warnings, numerics_version
+from pyhrf.estimation import design_warnings, numerics_version, regressors_of
 from pyhrf.execution.batches import study_by_study
 from pyhrf.execution.engine import Engine, Load
 from pyhrf.execution.journal import Journal
@@ -26,6 +26,7 @@ from pyhrf.execution.together import Journals
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.notices import DoneBefore
 from pyhrf.results import Results, collect_provenance, write_provenance, write_results
+from pyhrf.results.fit_tables import Design
 from pyhrf.spaces.parcellations import parcel_names
 from pyhrf.study_data import Tell
 
@@ -101,6 +102,12 @@ class Member:
             conditions=dataset.experiment.conditions,
             space=dataset.space,
             regions=_regions(study.data.parcellation),
+            design=Design(
+                experiment=dataset.experiment,
+                regressors=regressors_of(study, dataset.experiment),
+                confound_names=dataset.confound_names,
+                displacement=dataset.displacement,
+            ),
         )
         provenance = collect_provenance(
             command=command,

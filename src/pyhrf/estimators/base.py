@@ -23,7 +23,7 @@ from pyhrf.estimators.checks import (
 )
 from pyhrf.estimators.held_out import Forecast, HeldOutScore
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
-from pyhrf.model.fitted import own_signal, share, squares, task_signal
+from pyhrf.model.fitted import mean_courses, own_signal, share, squares, task_signal
 from pyhrf.model.folds import Fold, folds_of, held_out_nuisance
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.nuisance import experiment_nuisance
@@ -193,13 +193,16 @@ class ParcelEstimator(ModelSettings, ABC):
             return estimate
         X, Q = self._design_and_nuisance
         task = self._task(estimate, X)[:, usable]
-        total, left = squares(bold.astype(np.float64), task, Q)
+        signal = bold.astype(np.float64)
+        total, left = squares(signal, task, Q)
+        r2 = share(total, left)
         values = np.full(len(usable), np.nan, np.float32)
-        values[usable] = share(total, left)
+        values[usable] = r2
         return replace(
             estimate,
             maps={**estimate.maps, ("r2", ""): values},
             summary={**estimate.summary, "r2": float(share(total.sum(), left.sum()))},
+            courses=mean_courses([(signal, task, Q)], r2, self._kept),
         )
 
     def _task(self, estimate: ParcelEstimate, X: FloatArray) -> FloatArray:

@@ -22,8 +22,11 @@ from pyhrf.estimators.held_out import Forecast
 from pyhrf.model.checks import check_drift, check_experiment
 from pyhrf.model.folds import check_folds
 from pyhrf.model.graph import NeighbourGraph
+from pyhrf.model.regressors import Columns, condition_column, named_drifts
 from pyhrf.parameters.declare import documented
 from pyhrf.parameters.glm import GlmSettings
+
+_PARTS = ("condition", "derivative", "dispersion")
 
 
 @documented
@@ -96,6 +99,25 @@ class GLM(GlmSettings, ParcelEstimator):
         with threadpool_limits(1, user_api="blas"):
             return make_designs(self.experiment, self, model=self.model, delays=delays)
 
+    def regressors(self) -> list[Columns]:
+        """Name the columns of each run, nilearn's own, as `named_regressors` does.
+
+        Of a condition that has several they are ``derivative.NAME`` and ``dispersion.NAME`` beside
+        ``condition.NAME``, or ``bin1.NAME``, ``bin2.NAME`` …; NaN in censored scans.
+        """
+        runs = []
+        for run, design in zip(self.experiment.runs, self._design.runs, strict=True):
+            matrix = np.full((run.n_scans, design.matrix.shape[1]), np.nan)
+            matrix[run.kept] = design.matrix
+            named = {}
+            for m, columns in design.columns.items():
+                for k, values in enumerate(matrix[:, columns].T):
+                    part, of = (k + 1, "bin") if self.model == "fir" else (0, _PARTS[k])
+                    named[condition_column(self.experiment.conditions[m], part, of=of)] = values
+            drifts = np.roll(matrix[:, design.drifts], 1, axis=1)
+            runs.append(named | named_drifts(drifts))
+        return runs
+
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
         n_runs = len(self._design.runs)
@@ -119,6 +141,7 @@ class GLM(GlmSettings, ParcelEstimator):
             usable=usable,
             conditions=self.experiment.conditions,
             contrasts=self._weights,
+            kept=self._kept,
         )
 
     def _forecast(self, training: GLM, parcel: Parcel, held: BoolArray) -> Forecast:

@@ -47,6 +47,8 @@ class RunDesign:
         what confounds add. Censored scans have no row, as nilearn's ``sample_masks`` has it.
     columns : mapping of int to slice
         Columns of each condition, by its number.
+    drifts : slice
+        Columns of the drift, the constant last.
     unit : dict of int to float
         Height of the response to a unit event, in the unit of `GLMDesign.basis`, per unit of a
         coefficient: an impulse of height 1, or one second of stimulation.
@@ -59,6 +61,7 @@ class RunDesign:
 
     matrix: FloatArray
     columns: Mapping[int, slice]
+    drifts: slice
     unit: dict[int, float]
     mixing: dict[int, FloatArray]
     models: dict[tuple[str, float], Any] = field(default_factory=dict, repr=False, compare=False)
@@ -231,7 +234,8 @@ def _run_design(run: Run, blocks: Mapping[int, FloatArray], settings: ModelSetti
     matrix = np.column_stack([*blocks.values(), drifts])
     if run.confounds is not None:
         matrix = np.column_stack([matrix, independent_columns(run.confounds[run.kept], drifts)])
-    return RunDesign(np.ascontiguousarray(matrix, dtype=np.float64), columns, {}, {})
+    matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+    return RunDesign(matrix, columns, slice(first, first + drifts.shape[1]), {}, {})
 
 
 def _check_run(number: int, run: Run) -> None:

@@ -19,7 +19,7 @@ from pyhrf.estimators.glm_fit import (
     t_test,
 )
 from pyhrf.estimators.summary import estimated, shape_figures
-from pyhrf.model.fitted import share, squares
+from pyhrf.model.fitted import Part, mean_courses, share, squares
 from pyhrf.model.hrf import scaled_to_peak
 from pyhrf.outputs.maps import MapName
 from pyhrf.parameters.model import NoiseKind
@@ -38,6 +38,7 @@ def summarise_glm(
     usable: NDArray[np.bool_],
     conditions: tuple[str, ...],
     contrasts: Mapping[str, FloatArray],
+    kept: NDArray[np.bool_],
 ) -> ParcelEstimate:
     """Tabulate tests, responses and noise of a parcel.
 
@@ -46,7 +47,7 @@ def summarise_glm(
     design : GLMDesign
     fits : sequence of RunFit
         Of the usable positions.
-    bold : array, shape (n_scans, n_usable)
+    bold : array, shape (n_kept_scans, n_usable)
         Their signal.
     noise : {"ar1", "white"}
     parcel : Parcel
@@ -54,6 +55,8 @@ def summarise_glm(
         Positions that were fitted; the others become NaN.
     conditions : tuple of str
     contrasts : mapping of str to array, shape (n_conditions,)
+    kept : bool array, shape (n_scans,)
+        Which of all scans count.
 
     Returns
     -------
@@ -76,7 +79,11 @@ def summarise_glm(
         found = responses(fits, len(conditions))
         maps |= {("response", name): found[m].T for m, name in enumerate(conditions)}
     maps |= _noise_maps(fits)
-    total, left = _squares(fits, bold)
+    parts = _parts(fits, bold)
+    total, left = np.zeros((2, bold.shape[1]))
+    for part in parts:
+        of_run = squares(*part)
+        total, left = total + of_run[0], left + of_run[1]
     maps["r2", ""] = share(total, left)
     hrf = _parcel_hrf(design, bold, noise, F, conditions)
     return estimated(
@@ -92,6 +99,7 @@ def summarise_glm(
         },
         hrf=hrf,
         maps=maps,
+        courses=mean_courses(parts, maps["r2", ""], kept),
     )
 
 
@@ -153,9 +161,9 @@ def _noise_maps(fits: Sequence[RunFit]) -> dict[MapName, FloatArray]:
     }
 
 
-def _squares(fits: Sequence[RunFit], bold: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Add up `pyhrf.model.fitted.squares` of all runs."""
-    total, left = np.zeros((2, bold.shape[1]))
+def _parts(fits: Sequence[RunFit], bold: FloatArray) -> list[Part]:
+    """Give data, the task's signal and a basis of the nuisance of each run."""
+    parts = []
     first = 0
     for fit in fits:
         matrix = fit.design.matrix
@@ -164,10 +172,9 @@ def _squares(fits: Sequence[RunFit], bold: FloatArray) -> tuple[FloatArray, Floa
             is_task[columns] = True
         task = matrix[:, is_task] @ fit.gather("theta")[is_task]
         Q = np.linalg.qr(matrix[:, ~is_task])[0]
-        found = squares(bold[first : first + len(matrix)], task, Q)
-        total, left = total + found[0], left + found[1]
+        parts.append((bold[first : first + len(matrix)], task, Q))
         first += len(matrix)
-    return total, left
+    return parts
 
 
 def _parcel_hrf(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ def estimated(
     hrf: Mapping[str, FloatArray],
     maps: Mapping[MapName, FloatArray],
     trace: FloatArray | None = None,
+    courses: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
 ) -> ParcelEstimate:
     """Put the estimate of a parcel together.
 
@@ -30,7 +32,7 @@ def estimated(
     parcel : Parcel
     usable : bool array, shape (n_positions,)
         Positions that were estimated; the others become NaN.
-    summary, conditions, hrf, trace
+    summary, conditions, hrf, trace, courses
         As of `ParcelEstimate`; the number of usable positions is put before the summary.
     maps : mapping of map to array, shape (n_usable, ...)
     """
@@ -44,6 +46,7 @@ def estimated(
         hrf=dict(hrf),
         maps={name: _spread(values, usable) for name, values in maps.items()},
         trace=np.empty(0) if trace is None else trace,
+        courses=dict(courses),
     )
 
 

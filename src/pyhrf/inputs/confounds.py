@@ -88,11 +88,17 @@ class Nuisance(NamedTuple):
         None if no scan is censored.
     n_not_steady : int
         How many of the censored scans fMRIPrep marks as not in steady state.
+    names : tuple of str
+        Of the confounds.
+    displacement : array, shape (n_scans,), or None
+        fMRIPrep's framewise displacement, millimetres, NaN where it lacks; None without it.
     """
 
     confounds: FloatArray | None
     censored: NDArray[np.bool_] | None
     n_not_steady: int
+    names: tuple[str, ...] = ()
+    displacement: FloatArray | None = None
 
 
 def read_nuisance(files: NuisanceFiles, n_scans: int, notes: list[str] | None = None) -> Nuisance:
@@ -149,7 +155,13 @@ def read_nuisance(files: NuisanceFiles, n_scans: int, notes: list[str] | None = 
     confounds = None
     if files.confounds is not None and names:
         confounds = _chosen_values(files.confounds, table, names, censored, notes)
-    return Nuisance(confounds, censored if censored.any() else None, n_not_steady)
+    return Nuisance(
+        confounds,
+        censored if censored.any() else None,
+        n_not_steady,
+        () if confounds is None else tuple(names),
+        table.get(FD_COLUMN),
+    )
 
 
 def _check_censored(files: NuisanceFiles, censored: NDArray[np.bool_], n_not_steady: int) -> None:

@@ -62,6 +62,11 @@ class Dataset:
         How many scans of each run are censored because fMRIPrep marks them as not in steady state.
     n_spm_confounds : tuple of int
         How many confounds each run has from its SPM.mat.
+    confound_names : tuple of tuple of str
+        Of the confounds of each run, in their order.
+    displacement : tuple of array, shape (n_scans,), or None
+        Framewise displacement of the head in each run, millimetres, NaN where it lacks; None where
+        its table of confounds has none.
     shape : tuple of int
         Of a map: voxels along each axis, or the number of nodes.
     space : Space
@@ -84,6 +89,8 @@ class Dataset:
         notes: Sequence[str],
         n_not_steady: Sequence[int],
         n_spm_confounds: Sequence[int],
+        confound_names: Sequence[Sequence[str]],
+        displacement: Sequence[FloatArray | None],
         states: Mapping[Path, FileState],
         percent: bool = False,
         per_run: bool = False,
@@ -99,6 +106,8 @@ class Dataset:
         self.notes = list(notes)
         self.n_not_steady = tuple(n_not_steady)
         self.n_spm_confounds = tuple(n_spm_confounds)
+        self.confound_names = tuple(tuple(names) for names in confound_names)
+        self.displacement = tuple(displacement)
         self.roles = dict(roles)
         self._states = dict(states)
         self.space = opened.space
@@ -332,6 +341,10 @@ def open_dataset(
         ),
         n_not_steady=[each.n_not_steady for each in read],
         n_spm_confounds=[0 if own is None else own.shape[1] for own in of_designs],
+        confound_names=[
+            _confound_names(each.names, own) for each, own in zip(read, of_designs, strict=True)
+        ],
+        displacement=[each.displacement for each in read],
         opened=opened,
         parcellation=Path(parcellation),
         roles=roles,
@@ -368,3 +381,8 @@ def _roles(
 def _beside(confounds: FloatArray | None, more: FloatArray | None) -> FloatArray | None:
     given = [each for each in (confounds, more) if each is not None]
     return np.hstack(given) if given else None
+
+
+def _confound_names(names: Sequence[str], more: FloatArray | None) -> list[str]:
+    n_more = 0 if more is None else more.shape[1]
+    return [*names, *(f"SPM {k}" for k in range(1, n_more + 1))]

@@ -7,9 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from pyhrf.data import Experiment, FloatArray
-from pyhrf.model.design import experiment_design, n_hrf_coefficients
-from pyhrf.model.hrf import canonical_hrf
 from pyhrf.model.nuisance import experiment_nuisance
+from pyhrf.model.regressors import canonical_regressors
 from pyhrf.notices import Note
 from pyhrf.parameters.model import ModelSettings
 
@@ -41,7 +40,7 @@ def alike_conditions(experiment: Experiment, model: ModelSettings) -> list[str]:
     list of str
         A sentence for each pair, those that are most alike first.
     """
-    regressors = _regressors(experiment, model)
+    regressors = canonical_regressors(experiment, model)
     P = experiment_nuisance(experiment, model)
     correlation = _correlation(regressors, P)
     pairs = [
@@ -73,13 +72,6 @@ def _sentence(one: str, other: str, correlation: float) -> str:
         correlation=correlation,
         cure=cure,
     )
-
-
-def _regressors(experiment: Experiment, model: ModelSettings) -> FloatArray:
-    """Give the canonical regressors of all conditions, shape (n_scans, n_conditions)."""
-    n_hrf = n_hrf_coefficients(model.hrf_duration, model.dt)
-    h = canonical_hrf(model.dt * np.arange(1, n_hrf + 1, dtype=np.float64))
-    return experiment_design(experiment, model.dt, n_hrf) @ h
 
 
 def _correlation(regressors: FloatArray, P: FloatArray) -> FloatArray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
@@ -65,3 +68,56 @@ def share(total: FloatArray, left: FloatArray) -> FloatArray:
     """Share of the data's squares that is explained; NaN where there is nothing to explain."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(total > 0, 1 - left / total, np.nan))
+
+
+TOP = 0.1
+"""Share of the positions, those explained best, of which a parcel's courses are the mean."""
+
+Part = tuple[FloatArray, FloatArray, FloatArray]
+
+
+def mean_courses(
+    parts: Sequence[Part], r2: FloatArray, kept: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float32]]:
+    """Average what was measured and what the model makes of it over the best positions.
+
+    These are the tenth that is explained best, one at least, without those whose task's signal
+    runs against that of the very best: activations and deactivations would cancel.
+
+    Parameters
+    ----------
+    parts : sequence of (bold, task, Q)
+        One after the other in time, as `squares` takes them: of all scans, or of those that count.
+    r2 : array, shape (n_positions,)
+        How much is explained; NaN counts least.
+    kept : bool array, shape (n_scans,)
+        Which scans count.
+
+    Returns
+    -------
+    dict of str to float32 array, shape (n_scans,)
+        ``fitted``, the task's signal, and ``measured``, that and what the model leaves of the data,
+        without all that nuisance can explain. NaN in scans that do not count.
+    """
+    order = np.argsort(-r2, kind="stable")
+    along = sum((task.T @ _without(task[:, order[0]], Q) for _, task, Q in parts), np.zeros(1))
+    best = order[along[order] >= 0][: max(1, round(TOP * len(order)))]
+    fitted, measured = [], []
+    for bold, task, Q in parts:
+        mean = task[:, best].mean(axis=1)
+        fitted.append(mean)
+        measured.append(mean + _without(bold[:, best].mean(axis=1) - mean, Q))
+    return {"measured": _in_scans(measured, kept), "fitted": _in_scans(fitted, kept)}
+
+
+def _in_scans(parts: Sequence[FloatArray], kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give values of all scans, or of those that count, their places; NaN in the others."""
+    values = np.concatenate(parts)
+    course = np.full(len(kept), np.nan, np.float32)
+    with np.errstate(over="ignore"):  # infinite: so were the maps
+        course[kept] = values[kept] if len(values) == len(kept) else values
+    return course
+
+
+def _without(values: FloatArray, Q: FloatArray) -> FloatArray:
+    return np.asarray(values - Q @ (Q.T @ values))

@@ -46,6 +46,13 @@ def polynomial_drift(n_scans: int, order: int) -> FloatArray:
     return np.asarray(basis / np.linalg.norm(basis, axis=0))
 
 
+def drift_of(run: Run, model: ModelSettings) -> FloatArray:
+    """Give the drift of a run, a constant first, shape (n_scans, n_drifts)."""
+    if model.drift == "cosine":
+        return cosine_drift(run.n_scans, run.tr, model.drift_cutoff)
+    return polynomial_drift(run.n_scans, model.drift_order if model.drift == "polynomial" else 0)
+
+
 def experiment_nuisance(experiment: Experiment, model: ModelSettings) -> FloatArray:
     """Nuisance of all runs: every run has columns of its own.
 
@@ -61,14 +68,7 @@ def experiment_nuisance(experiment: Experiment, model: ModelSettings) -> FloatAr
     array, shape (n_scans, n_nuisance)
         Full column rank: what confounds repeat of each other or of the drift is left out.
     """
-    blocks = []
-    for run in experiment.runs:
-        if model.drift == "cosine":
-            block = cosine_drift(run.n_scans, run.tr, model.drift_cutoff)
-        else:
-            order = model.drift_order if model.drift == "polynomial" else 0
-            block = polynomial_drift(run.n_scans, order)
-        blocks.append(_with_confounds(run, block))
+    blocks = [_with_confounds(run, drift_of(run, model)) for run in experiment.runs]
     P = np.zeros((experiment.n_scans, sum(block.shape[1] for block in blocks)))
     row = column = 0
     for block in blocks:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pyhrf.outputs.maps import EVERY, JDE, SIGNAL
 
-Table = Literal["hrf", "parcels", "conditions", "convergence"]
+Table = Literal["hrf", "parcels", "conditions", "convergence", "courses", "events", "design"]
 
 _ITERATED = (*JDE, "rfir")
 _MCMC = ("jde-mcmc",)
@@ -326,6 +326,55 @@ _CONVERGENCE = (
         always=True,
     ),
 )
+_RUN = Column("run", "Number of the run, from 1", always=True)
+_SCAN = Column("scan", "Number of the scan in its run, from 0", always=True)
+_COURSES = (
+    Column("parcel", "Number of the parcel", always=True),
+    _RUN,
+    _SCAN,
+    Column(
+        "measured",
+        "Signal without mean, drift and confounds, mean over the voxels that the model explains "
+        "best",
+        note="The tenth of highest `r2`, one at least; none whose response runs against that of "
+        "the best. `n/a` in censored scans",
+        unit=SIGNAL,
+        always=True,
+    ),
+    Column(
+        "fitted", "What the model makes of it: responses to all events", unit=SIGNAL, always=True
+    ),
+)
+_EVENTS = (
+    _RUN,
+    Column("condition", "Condition", is_text=True, always=True),
+    Column(
+        "onset",
+        "When the event begins, after the first scan of the run",
+        unit="s",
+        always=True,
+    ),
+    Column("duration", "How long it lasts", unit="s", range=_FROM_0, always=True),
+    Column("amplitude", "Its height relative to others of the condition", always=True),
+)
+_DESIGN = (
+    _RUN,
+    _SCAN,
+    Column("time", "When it was taken, after the first", unit="s", range=_FROM_0, always=True),
+    Column(
+        "kept",
+        "Whether the scan counts",
+        levels={"1": "It counts", "0": "It is censored"},
+        always=True,
+    ),
+    Column(
+        "framewise_displacement",
+        "How far the head moved since the scan before",
+        note="Where the table of confounds has it",
+        unit="mm",
+        range=_FROM_0,
+    ),
+)
 
 
 def _by_name(columns: Iterable[Column]) -> dict[str, Column]:
@@ -337,6 +386,9 @@ COLUMNS: Mapping[Table, Mapping[str, Column]] = {
     "parcels": _by_name(_PARCELS),
     "conditions": _by_name(_CONDITIONS),
     "convergence": _by_name(_CONVERGENCE),
+    "courses": _by_name(_COURSES),
+    "events": _by_name(_EVENTS),
+    "design": _by_name(_DESIGN),
 }
 """The columns of each table by their names, in their order."""
 

@@ -52,6 +52,9 @@ _FILES = {
     "parcels.tsv": "one row per parcel: status, time to peak, width, quality, …",
     "conditions.tsv": "one row per parcel and condition: mixtures, share that is active",
     "convergence.tsv": "the criterion after each iteration (of VEM those that its limit counts)",
+    "courses.tsv": "measured and fitted signal of the voxels that are explained best, by parcel",
+    "events.tsv": "the events as the model takes them",
+    "design.tsv": "one row per scan: whether it counts, and the regressors",
     "run.json": "provenance: versions, every parameter, checksums, engine, times",
 }
 

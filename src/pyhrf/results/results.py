@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.files import read_regular, regular_file
-from pyhrf.outputs.columns import COLUMNS
+from pyhrf.outputs.columns import COLUMNS, Table
 from pyhrf.outputs.maps import MapName, map_title, possible_maps
 from pyhrf.parameters.estimators import kind_of
 from pyhrf.results.damage import made_by_analysis
+from pyhrf.results.fit_tables import Design, write_fit_tables
 from pyhrf.results.maps import write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
 from pyhrf.results.tables import write_tables
@@ -63,6 +64,7 @@ def write_results(
     conditions: Sequence[str],
     space: Space,
     regions: Mapping[int, str] = MappingProxyType({}),
+    design: Design | None = None,
 ) -> Results:
     """Write all tables and maps.
 
@@ -78,6 +80,8 @@ def write_results(
         Of the input.
     regions : mapping of int to str
         Names of parcels, where they have any.
+    design : Design, optional
+        What all were fitted with; without it there are no courses, events and design.
 
     Returns
     -------
@@ -91,6 +95,7 @@ def write_results(
     directory.mkdir(parents=True, exist_ok=True)
     ordered = sorted(estimates, key=lambda estimate: estimate.parcel)
     write_tables(directory, ordered, conditions, regions)
+    write_fit_tables(directory, ordered, design)
     write_maps(directory, ordered, space)
     return Results(directory)
 
@@ -164,11 +169,25 @@ class Results:
 
         It is the free energy of VEM, the log likelihood of MCMC and of RFIR.
         """
-        import pandas as pd
+        return self._table_if_there("convergence")
 
-        if not (self.directory / "convergence.tsv").is_file():
-            return pd.DataFrame(columns=list(COLUMNS["convergence"]))
-        return self._table("convergence")
+    @cached_property
+    def courses(self) -> pd.DataFrame:
+        """Measured and fitted signal of each parcel's best voxels: parcel, run, scan, both.
+
+        Empty, as `events` and `design`, where an earlier version wrote the results.
+        """
+        return self._table_if_there("courses")
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """Events as the model takes them: run, condition, onset, duration, amplitude; seconds."""
+        return self._table_if_there("events")
+
+    @cached_property
+    def design(self) -> pd.DataFrame:
+        """One row per scan: run, scan, time, whether it is kept, and the regressors."""
+        return self._table_if_there("design")
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -379,6 +398,13 @@ class Results:
                     if row.get(name, "n/a") not in ("", "n/a"):
                         int(1e6 * float(row[name]))
             return rows
+
+    def _table_if_there(self, name: Table) -> pd.DataFrame:
+        import pandas as pd
+
+        if not (self.directory / f"{name}.tsv").is_file():
+            return pd.DataFrame(columns=list(COLUMNS[name]))
+        return self._table(name)
 
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd

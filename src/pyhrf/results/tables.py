@@ -49,16 +49,16 @@ def write_tables(
     if any(estimate.parcel in regions for estimate in estimates):
         found.add("region")
     columns = columns_of("parcels", found)
-    _write(directory / "parcels.tsv", columns, _parcel_rows(estimates, columns, regions))
+    write_table(directory / "parcels.tsv", columns, _parcel_rows(estimates, columns, regions))
     found = {name for one in usable for name in one.hrf}
     if by_condition("hrf") in found:
         found.add("condition")
     columns = columns_of("hrf", found)
-    _write(directory / "hrf.tsv", columns, _hrf_rows(usable, conditions, columns))
+    write_table(directory / "hrf.tsv", columns, _hrf_rows(usable, conditions, columns))
     columns = columns_of("conditions", {name for one in usable for name in one.conditions})
-    _write(directory / "conditions.tsv", columns, _condition_rows(usable, conditions, columns))
+    write_table(directory / "conditions.tsv", columns, _condition_rows(usable, conditions, columns))
     if traced := [one for one in usable if one.trace.size]:
-        _write(directory / "convergence.tsv", columns_of("convergence"), _trace_rows(traced))
+        write_table(directory / "convergence.tsv", columns_of("convergence"), _trace_rows(traced))
 
 
 def _parcel_rows(
@@ -128,9 +128,19 @@ def _trace_rows(estimates: Iterable[ParcelEstimate]) -> Iterator[Sequence[Cell]]
                 yield estimate.parcel, chain, before + place + 1, float(values[place])
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Write a table, in place of an older one.
+
+    Parameters
+    ----------
+    path : Path
+    header : sequence of str
+        Names of its columns.
+    rows : iterable of sequence of str, int or float
+        What is not finite, and an empty text, is ``n/a``.
+    """
     with replace_file(path) as file:
-        file.write(("\t".join(header) + "\n").encode())
+        file.write(("\t".join(map(_text, header)) + "\n").encode())
         for row in rows:
             file.write(("\t".join(map(_text, row)) + "\n").encode())
 
