@@ -42,22 +42,16 @@ spec = SimulationSpec(
 simulated = simulate(spec)
 events = pd.read_csv(StringIO(events_tsv(simulated.experiment.runs[0])), sep="\t")
 
-y = (
-    np.argwhere(simulated.parcellation > 0) @ simulated.affine[1, :3]
-) + simulated.affine[1, 3]
-centres = pd.Series(y).groupby(simulated.parcel_of).mean()
-at_the_back = np.isin(simulated.parcellation, centres.index[centres < -45])
-labels = np.where(at_the_back, simulated.parcellation, 0)
+at_the_back = np.isin(simulated.parcellation, (1, 4, 7, 8, 9, 10))
+labels = nib.Nifti1Image(simulated.parcellation * at_the_back, simulated.affine)
+series = nib.Nifti1Image(simulated.volume(), simulated.affine)
 
-mesh = load_fsaverage("fsaverage5")["pial"]
-affine = simulated.affine
+meshes = load_fsaverage("fsaverage5")
+bold = SurfaceImage.from_volume(meshes["pial"], series)
 atlas = SurfaceImage.from_volume(
-    mesh, nib.Nifti1Image(labels, affine), interpolation="nearest_most_frequent"
+    meshes["pial"], labels, interpolation="nearest_most_frequent"
 )
-bold = SurfaceImage.from_volume(mesh, nib.Nifti1Image(simulated.volume(), affine))
-print(
-    f"{bold.shape[0]} nodes, {bold.shape[1]} scans, {len(np.unique(labels)) - 1} parcels"
-)
+print(f"{bold.shape[0]} nodes, {bold.shape[1]} scans")
 
 # %%
 # Fit
@@ -77,7 +71,7 @@ model.parcels_[columns].assign(truth=model.parcels_["parcel"].map(true_peak)).ro
 # Where nodes respond to ``cond1``, and when the response of each parcel peaks, on the
 # right hemisphere seen from behind. ``model.map`` gives any map of the results.
 
-inflated = load_fsaverage("fsaverage5")["inflated"]
+curvature = load_fsaverage_data(mesh="fsaverage5", data_type="sulcal")
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), subplot_kw={"projection": "3d"})
 for axis, name, title, limits in zip(
     axes,
@@ -88,10 +82,10 @@ for axis, name, title, limits in zip(
 ):
     plot_surf_stat_map(
         stat_map=model.map(name),
-        surf_mesh=inflated,
+        surf_mesh=meshes["inflated"],
         hemi="right",
         view=(10, -45),
-        bg_map=load_fsaverage_data(mesh="fsaverage5", data_type="sulcal"),
+        bg_map=curvature,
         threshold=0.1,
         vmin=limits[0],
         vmax=limits[1],

@@ -89,7 +89,11 @@ figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 for k, (region, hrf) in enumerate(model.hrf_.groupby("region")):
     style = "--" if "right" in region else "-"
     axis.plot(hrf["time"], hrf["hrf"], style, color=f"C{k % 4}", label=region)
-axis.set(xlabel="seconds after an event", ylabel="HRF, peak at 1")
+axis.set(
+    title="HRFs of eight regions",
+    xlabel="seconds after an event",
+    ylabel="HRF, peak at 1",
+)
 axis.legend(loc="upper right")
 plt.show()
 

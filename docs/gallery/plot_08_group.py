@@ -26,8 +26,7 @@ from pyhrf.simulation.spec import SimulationSpec
 # Participants
 # ------------
 #
-# One signal is simulated, and for each participant noise of his own and a strength of his
-# own.
+# One signal is simulated; each participant has it at another strength, and other noise.
 
 grey_matter = {"region": "grey-matter", "shape": None, "voxel_size": 10, "n_parcels": 8}
 task = {"n_scans": 100, "n_conditions": 2}
@@ -95,6 +94,6 @@ axis.plot(
 axis.plot(
     range(1, 9), one.time_to_peak, "_", color="#D55E00", markersize=22, label="truth"
 )
-axis.set(xlabel="parcel", ylabel="time to peak (s)")
+axis.set(title="six participants", xlabel="parcel", ylabel="time to peak (s)")
 axis.legend()
 plt.show()

@@ -80,6 +80,8 @@ for parcel, hrf in results.hrf.groupby("parcel"):
     axis.fill_between(
         hrf["time"], hrf["hrf"] - 2 * hrf["sd"], hrf["hrf"] + 2 * hrf["sd"], alpha=0.3
     )
-axis.set(xlabel="seconds after an event", ylabel="HRF ± 2 sd")
+axis.set(
+    title="HRFs of three parcels", xlabel="seconds after an event", ylabel="HRF ± 2 sd"
+)
 axis.legend()
 plt.show()
