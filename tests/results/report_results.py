@@ -95,7 +95,10 @@ def make_report_results(
         "runs": [{"bold": bold, "paradigm": folder.parent / "events.tsv"}],
     }
     study = Study.build(
-        estimator=estimator, data=data, contrasts=[{"name": contrast, "expression": "audio"}]
+        estimator=estimator,
+        data=data,
+        contrasts=[{"name": contrast, "expression": "audio"}],
+        **({"glm": {"model": "fir"}} if estimator == "glm" else {}),  # conditions have their own
     )
     run = {
         "study": study.model_dump(mode="json"),

@@ -26,9 +26,10 @@ from report_results import (
 from pyhrf.errors import InputError
 from pyhrf.parameters.estimators import ESTIMATORS
 from pyhrf.results import Results
-from pyhrf.results.plots import hrf_figure, overview_figures, save_figure, save_map_figure
+from pyhrf.results.plots import hrf_figure, save_figure, save_map_figure
 from pyhrf.results.report import write_report
 from pyhrf.results.report_maps import chosen_maps, pack_maps
+from pyhrf.results.report_overview import overview_of
 from pyhrf.results.report_text import (
     methods_of,
     parameters_of,
@@ -172,7 +173,7 @@ def test_pack_maps__gives_each_voxel_its_value_at_its_place(results):
 def test_pack_maps__names_what_has_no_room(results):
     one = pack_maps(results)["maps"][0]
     packed = pack_maps(results, max_bytes=len(one["data"]))
-    assert [m["name"] for m in packed["maps"] if m["data"]] == [one["name"]] == ["contrast_a"]
+    assert [m["name"] for m in packed["maps"] if m["data"]] == [one["name"]] == ["active_audio"]
     assert "nrl_audio" in packed["left_out"]
 
 
@@ -240,9 +241,9 @@ def test_chosen_maps__leaves_errors_and_quantiles_to_the_files():
     names = {f"{kind}_a": (kind, "a") for kind in kinds} | {"hrf": ("hrf", "")}
     chosen = chosen_maps(names | {"parcels": ("parcels", "")})
     assert [(name, kind.look) for name, kind in chosen.items()] == [
-        ("nrl_a", "levels"),
         ("active_a", "probability"),
-        ("z_a", "levels"),
+        ("z_a", "z"),
+        ("nrl_a", "levels"),
         ("parcels", "labels"),
     ]
 
@@ -255,9 +256,9 @@ def test_report__shows_the_levels_of_what_is_called_as_a_map_is(tmp_path, word):
         (file, kind.look) for file, kind in chosen_maps(results.map_names).items() if kind.is_named
     ]
     assert chosen == [
+        (f"active_{name}", "probability"),
         (f"contrast_{name}", "levels"),
         (f"nrl_{name}", "levels"),
-        (f"active_{name}", "probability"),
     ]
 
 
@@ -539,17 +540,19 @@ def test_overview__has_a_point_of_each_parcel_or_their_spread(results, n_parcels
     rows = pd.concat([results.parcels.query("status == 'ok'")] * (n_parcels // 2))
     rows["parcel"] = np.arange(1, len(rows) + 1)
     results.parcels = rows
-    figures = overview_figures(results)
-    assert len(figures) == 3
-    axis = figures[2].axes[0]
-    assert axis.get_title() == f"{len(rows) // 2} of {len(rows)} converged"
+    figures = overview_of(results)
+    assert [one["name"] for one in figures] == ["time_to_peak", "hrf_quality", "n_iterations"]
+    assert figures[0]["label"] == "time to peak, s"
+    figure = figures[2]
+    assert figure["title"] == f"{len(rows) // 2} of {len(rows)} converged"
     if n_parcels == 3:
-        assert axis.collections[0].get_offsets()[:, 1].tolist() == rows["n_iterations"].tolist()
+        expected = zip(rows["parcel"], rows["n_iterations"], rows["converged"] == 1, strict=True)
+        assert [tuple(point) for point in figure["points"]] == [
+            (parcel, value, None, end) for parcel, value, end in expected
+        ]
     else:
-        heights = sum(patch.get_height() for patch in axis.patches)
-        assert heights == pytest.approx(len(rows))
-        figures[2].draw_without_rendering()
-        assert all(tick == round(tick) for tick in axis.get_xticks())
+        assert sum(good + bad for _, _, good, bad in figure["bars"]) == len(rows)
+        assert sum(bad for *_, bad in figure["bars"]) == len(rows) // 2
 
 
 @pytest.mark.parametrize("most", [9, 38, 200])
@@ -558,14 +561,11 @@ def test_overview__counts_iterations_in_whole_bars(results, most):
     rows = results.parcels.query("status == 'ok'").iloc[[0] * 2 * max(len(counts), 60)].copy()
     rows["n_iterations"] = np.resize(counts, len(rows))
     results.parcels = rows
-    axis = overview_figures(results)[2].axes[0]
-    bars = [patch for patch in axis.patches if patch.get_height()]
-    for bar in bars:
-        left, right = bar.get_x(), bar.get_x() + bar.get_width()
+    bars = overview_of(results)[2]["bars"]
+    for left, right, *heights in bars:
         assert (left % 1, right % 1) == (0.5, 0.5)
-        inside = rows["n_iterations"].between(left, right).sum()
-        assert bar.get_height() == inside
-    assert sum(bar.get_height() for bar in bars) == len(rows)
+        assert sum(heights) == rows["n_iterations"].between(left, right).sum()
+    assert sum(sum(heights) for _, _, *heights in bars) == len(rows)
     assert len(bars) <= 30
 
 

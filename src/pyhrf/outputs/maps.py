@@ -14,7 +14,7 @@ from functools import partial
 from typing import Literal
 
 Subject = Literal["condition", "contrast", "position", "parcel"]
-Look = Literal["", "levels", "probability", "time", "amount", "flag", "labels"]
+Look = Literal["", "levels", "z", "probability", "sides", "time", "amount", "flag", "labels"]
 MapName = tuple[str, str]
 
 JDE = ("jde-vem", "jde-mcmc")
@@ -160,8 +160,8 @@ def _of_glm(subject: Subject, prefix: str, title: str) -> tuple[MapKind, ...]:
             "z value of the t test",
             Stat("z"),
             may_be_infinite=True,
-            look="levels",
-            place=6 if subject == "contrast" else 7,
+            look="z",
+            place=1 if subject == "contrast" else 3,
         ),
         kind(f"{prefix}p", "p value of the t test", Stat("p"), unit="probability", range=_SHARE),
         kind(
@@ -195,7 +195,7 @@ _OF_CONDITIONS = (
         bids_of_glm=Stat("level", "Height of the response"),
         unit=SIGNAL,
         look="levels",
-        place=2,
+        place=6,
     ),
     _of_condition(
         "nrl_sd",
@@ -227,7 +227,7 @@ _OF_CONDITIONS = (
         by=JDE,
         range=_SHARE,
         look="probability",
-        place=3,
+        place=2,
     ),
     _of_condition(
         "ppm",
@@ -240,7 +240,7 @@ _OF_CONDITIONS = (
         "the inactive class cross, negative where the active class is; for RFIR 0",
         range=_SHARE,
         look="probability",
-        place=5,
+        place=4,
     ),
     _of_condition(
         "response",
@@ -272,7 +272,7 @@ _OF_CONTRASTS = (
         bids_of_glm=Stat("level", "Contrast of the heights of responses"),
         unit=SIGNAL,
         look="levels",
-        place=1,
+        place=5,
     ),
     _of_contrast(
         "contrast_sd",
@@ -289,8 +289,8 @@ _OF_CONTRASTS = (
         unit="probability",
         by=WITH_POSTERIOR,
         range=_SHARE,
-        look="probability",
-        place=4,
+        look="sides",
+        place=1,
     ),
     *_of_glm("contrast", "contrast_", "contrast_NAME"),
 )

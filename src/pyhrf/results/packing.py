@@ -14,9 +14,11 @@ from pyhrf.outputs.maps import Look, MapKind
 
 _NOTHING = -32768  # int16 that stands for NaN
 _LEVELS = 32767
-_WHOLE_RANGE = ("probability", "flag")  # shown, whatever part of it a map has
+_WHOLE_RANGE = ("probability", "sides", "flag")  # shown, whatever part of it a map has
 _COLOURS: dict[Look, str] = {
     "levels": "RdBu_r",
+    "z": "RdBu_r",
+    "sides": "RdBu_r",
     "probability": "inferno",
     "time": "viridis",
     "amount": "viridis",

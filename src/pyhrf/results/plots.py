@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
 from pyhrf.outputs.columns import COLUMNS
-from pyhrf.parameters.estimators import assumed_response, kind_of
+from pyhrf.parameters.estimators import kind_of
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.naming import parcel_called
 from pyhrf.results.panels import (
@@ -35,7 +35,6 @@ from pyhrf.spaces.space import Space
 _BLUE, _RED = COLOURS[1], COLOURS[0]
 _CUTS = 7  # along an axis; nilearn warns of more than there are voxels
 _MOST_ITERATIONS_AXIS = 60  # parcels that still have a bar of their own
-_MOST_SHOWN_SINGLY = 40  # parcels that still have a point of their own in the overview
 
 
 def hrf_figure(results: Results, parcels: Sequence[int] | None = None) -> Figure:
@@ -187,68 +186,10 @@ def _stacked(axis: Axes, values: FloatArray, ended: Any, *, whole: bool) -> None
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def overview_figures(results: Results) -> list[Figure]:
-    """Draw times to peak, qualities and iterations: of each parcel, or of many how they spread.
-
-    Returns
-    -------
-    list of matplotlib Figure
-        One for each; none when no parcel was estimated.
-    """
-    good = results.parcels[results.parcels["status"] == "ok"]
-    columns = ["hrf_quality", "rhat" if "rhat" in good else "n_iterations"]
-    if not assumed_response(results.provenance.get("study", {})):
-        columns.insert(0, "time_to_peak")
-    return [
-        _overview(good[good[name].notna()], name) for name in columns if good[name].notna().any()
-    ]
-
-
-_FRAME = {"left": 0.2, "right": 0.97, "bottom": 0.18, "top": 0.9}
-
-
 def _label(column: str) -> str:
     """Call a column of the table of parcels as it is called on an axis, with its unit."""
     known = COLUMNS["parcels"][column]
     return f"{known.title}, {known.unit}" if known.unit else known.title
-
-
-def _overview(table: pd.DataFrame, name: str) -> Figure:
-    """Draw one value of all parcels."""
-    # Room for any label: to find out what each needs takes as long as to draw the figure.
-    with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
-        figure = Figure(figsize=(3.4, 2.4))
-        axis = figure.subplots(gridspec_kw=_FRAME)
-        ended = np.ones(len(table), np.bool_)
-        if name in ("n_iterations", "rhat"):
-            ended = table["converged"].to_numpy() != 0
-            axis.set_title(f"{int(ended.sum())} of {len(table)} converged", fontsize=8)
-        if len(table) > _MOST_SHOWN_SINGLY:
-            _stacked(axis, table[name].to_numpy(), ended, whole=name == "n_iterations")
-            axis.set_xlabel(_label(name))
-            axis.set_ylabel("parcels")
-        else:
-            _draw_singly(axis, table, name, ended)
-            axis.set_xlabel("parcel")
-            axis.set_ylabel(_label(name))
-    return figure
-
-
-def _draw_singly(axis: Axes, table: pd.DataFrame, name: str, ended: Any) -> None:
-    """Draw a value of each parcel, with its standard deviation where there is one."""
-    place = np.arange(len(table))
-    deviation = f"{name}_sd"
-    if deviation in table:
-        sd = table[deviation].to_numpy()
-        axis.errorbar(place, table[name], sd, fmt="none", ecolor="0.6", elinewidth=1)
-    axis.scatter(place, table[name], s=18, color=list(np.where(ended, _BLUE, _RED)), zorder=2)
-    every = -(-len(table) // 10)
-    axis.set_xticks(place[::every], [str(number) for number in table["parcel"][::every]])
-    if name == "hrf_quality":
-        axis.set_ylim(-0.03, 1.03)
-    elif name == "n_iterations":
-        axis.set_ylim(0, 1.1 * table[name].max())
-        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def save_map_figure(

@@ -6,9 +6,8 @@ It holds its own data, styles and script, and loads nothing. The same results gi
 from __future__ import annotations
 
 import math
-from base64 import b64encode
+from collections.abc import Mapping
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,13 @@ import pandas as pd
 
 from pyhrf.files import replace_file
 from pyhrf.outputs.columns import COLUMNS
-from pyhrf.parameters.estimators import kind_of
+from pyhrf.parameters.estimators import assumed_response, kind_of
+from pyhrf.results.clusters import cluster_tables, in_standard_space
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.damage import made_by_analysis
-from pyhrf.results.plots import overview_figures
+from pyhrf.results.glass_brain import outlines
 from pyhrf.results.report_maps import pack_maps
+from pyhrf.results.report_overview import overview_of
 from pyhrf.results.report_text import (
     inputs_of,
     methods_of,
@@ -32,6 +33,7 @@ from pyhrf.results.report_text import (
 )
 from pyhrf.results.report_warnings import warnings_of
 from pyhrf.results.results import LOW_QUALITY, Results
+from pyhrf.results.thresholds import said_of
 
 REPORT = "report.html"
 """Name of the report in the output directory."""
@@ -111,6 +113,11 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     """Gather all that the page shows."""
     study = results.provenance["study"]
     maps = pack_maps(results, anatomy=anatomy)
+    assumed = assumed_response(study)
+    overview = overview_of(results, assumed=bool(assumed))
+    clusters = cluster_tables(results) if maps else []
+    glass = outlines() if maps and maps["volume"] and in_standard_space(results) else {}
+    regions = _regions(results)
     return {
         "study": study,
         "name": name_of(results),
@@ -124,16 +131,19 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "conditions": _conditions(results),
         "headings": {name: one.title for name, one in COLUMNS["conditions"].items()},
         "files": {name: text for name, text in _FILES.items() if _is_there(results, name)},
-        "overview": _overview(results),
+        "overview": overview,
+        "assumed": assumed,
+        "clusters": clusters,
+        "glass": glass,
+        "said": {one["name"]: said_of(one) for one in clusters},
+        "neighbours": _neighbours(maps),
         "place": results.place,
         "has_quality": bool(results.parcels["hrf_quality"].notna().any()),
         "maps": maps,
-        "page_data": {
-            "parcels": _parcels(results),
-            "regions": _regions(results),
-            "hrfs": _hrfs(results),
-            "maps": maps,
-        }
+        "full_name": lambda number: _full_name(number, regions),
+        "page_data": {"parcels": _parcels(results), "regions": regions, "hrfs": _hrfs(results)}
+        | {"maps": maps, "overview": overview, "assumed": bool(assumed)}
+        | {"clusters": clusters, "glass": glass}
         | {"place": results.place, "low_quality": LOW_QUALITY, "traces": _traces(results)}
         | {"criterion": kind_of(study).criterion},
     }
@@ -162,6 +172,20 @@ def _regions(results: Results) -> dict[int, str]:
         return {}
     named = results.parcels[results.parcels["region"].notna()]
     return {int(number): str(name) for number, name in named[["parcel", "region"]].to_numpy()}
+
+
+def _full_name(number: int, regions: Mapping[int, str]) -> str:
+    """Call a parcel as the script of the page does."""
+    return f"{number} · {regions[number]}" if number in regions else f"parcel {number}"
+
+
+def _neighbours(maps: Mapping[str, Any] | None) -> str:
+    """Say what the members of a cluster are."""
+    if maps is None:
+        return ""
+    voxels = ["voxels that share a face"] if maps["volume"] else []
+    nodes = ["nodes that share an edge"] if maps["meshes"] else []
+    return " or ".join(voxels + nodes).capitalize()
 
 
 def _hrfs(results: Results) -> dict[int, dict[str, Any]]:
@@ -221,14 +245,3 @@ def _conditions(results: Results) -> list[dict[str, Any]]:
             row["n_active"] = int(of_one["n_active"].sum())
         rows.append(row)
     return rows
-
-
-def _overview(results: Results) -> list[str]:
-    """Draw how the parcels are spread and how they converged; base64 of PNGs."""
-    drawn = []
-    for figure in overview_figures(results):
-        file = BytesIO()
-        # Without the version of matplotlib: the same results give the same bytes.
-        figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
-        drawn.append(b64encode(file.getvalue()).decode("ascii"))
-    return drawn

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.outputs.maps import MAPS, MapKind, MapName
+from pyhrf.outputs.maps import MAPS, SIGNAL, MapKind, MapName
+from pyhrf.parameters.estimators import assumed_response
 from pyhrf.results.packing import as_base64, colour_tables, quantised
 from pyhrf.results.report_meshes import MOST_NODES, DrawnMeshes
 from pyhrf.results.report_volumes import VoxelBox, refuse_cuts
 from pyhrf.results.results import Results
+from pyhrf.results.thresholds import first_threshold, look_of
 
 MAX_BYTES = 9_000_000
 """Of all packed maps and meshes together, in base64; what has no room is named in the report."""
@@ -73,8 +75,9 @@ def pack_maps(
           ``background`` (base64 of uint8, or None); None without voxels.
         - ``meshes_are`` and ``voxels_on``: what is drawn on; ``n_nodes`` of the ``n_whole`` of all
           meshes are drawn, ``not_drawn`` positions of parcels lie neither on them nor in the box.
-        - ``maps`` (name, kind, ``low``, ``high``, ``data``: see `quantised`), ``colours`` (see
-          `colour_tables`) and the names ``left_out`` for want of room.
+        - ``maps`` (name, kind, text, unit, ``low``, ``high``, ``data``: see `quantised`,
+          ``threshold`` and ``missed``: see `first_threshold`), ``colours`` (see `colour_tables`)
+          and the names ``left_out`` for want of room.
 
         None when there is nothing to draw on, or the meshes are too large.
 
@@ -135,12 +138,21 @@ def _packed_values(
 ) -> dict[str, Any]:
     """Pack maps until there is no room, and name the others."""
     packed, left_out, used = [], [], 0
+    study = results.provenance["study"]
+    percent = study["data"].get("scaling") == "percent"
     for name, kind in chosen_maps(results.map_names).items():
-        one: dict[str, Any] = {"name": name, "kind": kind.look, "low": 0.0, "high": 1.0, "top": 1.0}
-        if kind.look == "labels":  # they are in "labels"
+        if kind.name == "time_to_peak" and assumed_response(study):
+            continue  # it was given
+        look = look_of(kind, study)
+        unit = "% signal change" if percent and kind.unit == SIGNAL else kind.unit
+        one: dict[str, Any] = {"name": name, "kind": look, "low": 0.0, "high": 1.0, "top": 1.0}
+        one |= {"text": kind.text, "unit": unit, "threshold": 0.0, "missed": None}
+        if look == "labels":  # they are in "labels"
             one["data"] = ""
         else:
-            one |= quantised(values_of(name), kind)
+            values = values_of(name)
+            one |= quantised(values, kind)
+            one["threshold"], one["missed"] = first_threshold(values, look, one["top"])
         size = len(one["data"])
         if used + size > max_bytes:
             left_out.append(name)

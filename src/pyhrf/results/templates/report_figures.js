@@ -41,15 +41,48 @@ function button(text, label, act) {
 }
 
 // Two buttons below the only drawing in a box: it is saved as it is then. `table` gives rows of
-// values, names of the columns first.
+// values, names of the columns first. Without a drawing there is the table alone.
 function addDownloads(box, name, table) {
-  const line = document.createElement("p");
+  const line = document.createElement("p"), svg = box.querySelector("svg");
   line.className = "save";
   line.append(
-    button("SVG", `save ${name} as SVG`, () =>
-      save(`${name}.svg`, standalone(box.querySelector("svg")), "image/svg+xml")),
+    ...(svg ? [button("SVG", `save ${name} as SVG`, () =>
+      save(`${name}.svg`, standalone(box.querySelector("svg")), "image/svg+xml"))] : []),
     button("TSV", `save ${name} as TSV`, () =>
       save(`${name}.tsv`, asTsv(table()), "text/tab-separated-values")));
   box.querySelector(":scope > .save")?.remove();
   box.append(line);
+}
+
+// Round numbers between two others, about as many as wanted.
+function ticks(bottom, top, wanted) {
+  const rough = (top - bottom) / wanted || 1, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map(k => k * power).find(one => one > .999 * rough);
+  const found = [];
+  for (let k = Math.ceil(bottom / step - 1e-9); k * step <= top + 1e-9 * step; k++) {
+    found.push(Number((k * step).toPrecision(6)));
+  }
+  return found;
+}
+
+// A drawing in a frame of axes: `inside` gets functions from values to places. Names of axes and
+// the label are words of ours, or numbers, never of files.
+function chart({ width, height, x, y, xName, yName, inside, label, title = "", xTicks, yTicks = 4 }) {
+  const [left, right, top, bottom] = [58, width - 8, title ? 20 : 8, height - 36];
+  const place = ([low, high], from, to) => value => from + (to - from) * (value - low) / (high - low || 1);
+  const px = place(x, left, right), py = place(y, bottom, top);
+  const text = (at, down, words, more = "") =>
+    `<text x="${at}" y="${down}" font-size="11" fill="var(--soft)" text-anchor="middle" ${more}>${words}</text>`;
+  const across = (xTicks ?? ticks(...x, 6)).map(one => [].concat(one)).map(([value, words = value]) =>
+    `<line x1="${px(value)}" x2="${px(value)}" y1="${bottom}" y2="${bottom + 4}" stroke="var(--edge)"/>` +
+    text(px(value), bottom + 15, words));
+  const along = ticks(...y, yTicks).map(value =>
+    `<line x1="${left - 4}" x2="${left}" y1="${py(value)}" y2="${py(value)}" stroke="var(--edge)"/>` +
+    text(left - 7, py(value) + 4, value, 'style="text-anchor: end"'));
+  const middle = (top + bottom) / 2;
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">
+    <path d="M${left} ${top}V${bottom}H${right}" fill="none" stroke="var(--edge)"/>
+    ${across.join("")}${along.join("")}${text((left + right) / 2, height - 5, xName)}
+    ${text(12, middle, yName, `transform="rotate(-90 12 ${middle})"`)}
+    ${title ? text((left + right) / 2, 12, title) : ""}${inside(px, py)}</svg>`;
 }

@@ -19,6 +19,10 @@ function makeMesh(mesh, colours, pick) {
     <label class="small">turn <input type="range" min="0" max="360" value="${side}"></label>
     <label class="small">tilt <input type="range" min="-90" max="90" value="10"></label>`;
   box.querySelector("figcaption").textContent = mesh.name;
+  const png = button("PNG", `save ${mesh.name} as PNG`, () =>
+    canvas.toBlob(blob => save(`${mesh.name}.png`, blob, "image/png")));
+  png.className = "tool";
+  box.append(png);
   $("slices").append(box);
   const canvas = box.querySelector("canvas"), context = canvas.getContext("2d");
   const [turner, tilter] = box.querySelectorAll("input");
@@ -100,12 +104,31 @@ function makeMesh(mesh, colours, pick) {
   canvas.addEventListener("click", event => {
     if (dragged > 4) { return; }
     const zoom = canvas.width / canvas.clientWidth;
+    nameAt(zoom * event.offsetX, zoom * event.offsetY, 16);
+  });
+
+  function nameAt(column, row, within) {  // the nearest to the reader
     let best = -1;
     for (let i = 0; i < n; i++) {
-      const near = Math.hypot(x[i] - zoom * event.offsetX, y[i] - zoom * event.offsetY) < 16;
+      const near = Math.hypot(x[i] - column, y[i] - row) < within;
       if (near && (best < 0 || far[i] < far[best])) { best = i; }
     }
     if (best >= 0) { name(best); }
+  }
+
+  const keys = { ArrowLeft: [turner, -10], ArrowRight: [turner, 10], ArrowUp: [tilter, 10],
+    ArrowDown: [tilter, -10] };
+  canvas.tabIndex = 0;
+  canvas.setAttribute("role", "application");
+  canvas.setAttribute("aria-describedby", "told");
+  canvas.setAttribute("aria-label", `${mesh.name}: arrow keys turn the mesh, and name the node in the middle`);
+  canvas.addEventListener("keydown", event => {
+    if (!(event.key in keys)) { return; }
+    event.preventDefault();
+    const [slider, by] = keys[event.key];
+    slider.value = slider === turner ? (Number(slider.value) + by + 360) % 360 : Number(slider.value) + by;
+    paint();
+    nameAt(canvas.width / 2, canvas.height / 2, 60);
   });
 
   const name = node => pick(node, `node ${numbers ? numbers[node] : node} of ${mesh.name}`);
@@ -121,5 +144,6 @@ function makeMesh(mesh, colours, pick) {
     if (isAlone) { goTo([node]); } else { name(node); }
   }
   for (const slider of [turner, tilter]) { slider.addEventListener("input", draw); }
-  return { draw, goTo, begin, showsMuch: () => true };
+  const millimetres = i => [0, 1, 2].map(a => xyz[3 * i + a] + mesh.centre[a]);
+  return { draw, goTo, begin, showsMuch: () => true, millimetres, name: mesh.name };
 }

@@ -42,13 +42,31 @@ function makeSlices(volume, colours, pick) {
         view.canvas.height - 1 - Math.floor(event.offsetY / height * view.canvas.height));
       move();
     });
-    box.append(frame, view.slider);
+    const keys = { ArrowLeft: [view.h, -1], ArrowRight: [view.h, 1], ArrowDown: [view.v, -1],
+      ArrowUp: [view.v, 1], PageDown: [view.s, -1], PageUp: [view.s, 1] };
+    view.canvas.tabIndex = 0;
+    view.canvas.setAttribute("role", "application");
+    view.canvas.setAttribute("aria-describedby", "told");
+    view.canvas.setAttribute("aria-label", `${view.name} cut: arrow keys move the cross in it, ` +
+      "page up and page down the cut");
+    view.canvas.addEventListener("keydown", event => {
+      if (!(event.key in keys)) { return; }
+      event.preventDefault();
+      const [axis, by] = keys[event.key];
+      at[axis] = Math.max(0, Math.min(volume.shape[axis] - 1, at[axis] + by));
+      move();
+    });
+    const png = button("PNG", `save the ${view.name} cut as PNG`, () =>
+      view.canvas.toBlob(blob => save(`${view.name}.png`, blob, "image/png")));
+    png.className = "tool";
+    box.append(frame, view.slider, png);
     $("slices").append(box);
     view.where = box.querySelector(".where");
   }
   const parts = voxel => [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))];
-  const millimetres = () => volume.affine.slice(0, 3).map(row =>
-    (row[3] + row[0] * at[0] + row[1] * at[1] + row[2] * at[2]).toFixed(0));
+  const mmOf = p => volume.affine.slice(0, 3).map(row =>
+    row[3] + row[0] * p[0] + row[1] * p[1] + row[2] * p[2]);
+  const millimetres = () => mmOf(at).map(one => one.toFixed(0));
 
   function move() {  // the cuts to the voxel
     draw();
@@ -105,5 +123,5 @@ function makeSlices(volume, colours, pick) {
   function showsMuch(voxel) {  // in all three cuts through it
     return parts(voxel).every((part, a) => counts[a][part] >= enough[a]);
   }
-  return { draw, goTo, begin, showsMuch };
+  return { draw, goTo, begin, showsMuch, millimetres: voxel => mmOf(parts(voxel)) };
 }

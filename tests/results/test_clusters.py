@@ -1,0 +1,161 @@
+"""Clusters and thresholds of a report are those of nilearn, and of a plain search."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from report_results import AFFINE, TIME, level_at, make_report_results
+from scipy import ndimage
+
+from pyhrf.data import ParcelEstimate
+from pyhrf.outputs.maps import MAPS
+from pyhrf.results import Results, write_results
+from pyhrf.results.clusters import cluster_tables, clusters_of, in_standard_space
+from pyhrf.results.glass_brain import outlines
+from pyhrf.results.thresholds import first_threshold, look_of, said_of
+from pyhrf.spaces.grid import Grid
+
+SHAPE = (10, 9, 8)
+
+
+def with_maps(folder: Path, maps: dict[tuple[str, str], np.ndarray], sform: int = 1) -> Results:
+    """Write results of two parcels that fill the grid but for its first slice."""
+    volume = make_report_results(folder / "other")
+    labels = np.zeros(SHAPE, np.int32)
+    labels[1:, :, :4], labels[1:, :, 4:] = 3, 7
+    estimates = []
+    for number in (3, 7):
+        where = np.flatnonzero(labels == number)
+        own = {name: values.reshape(-1)[where].astype("f4") for name, values in maps.items()}
+        hrf = {"time": TIME, "hrf": TIME, "sd": TIME}
+        estimates.append(ParcelEstimate(number, "ok", "", where, hrf=hrf, maps=own))
+    header = nib.Nifti1Header()
+    header.set_sform(AFFINE, sform)
+    space = Grid(SHAPE, AFFINE, header)
+    results = write_results(folder / "out", estimates, conditions=("audio",), space=space)
+    (results.directory / "run.json").write_bytes((volume.directory / "run.json").read_bytes())
+    return Results(results.directory)
+
+
+def smooth_noise(seed: int) -> np.ndarray:
+    values = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=SHAPE), 1)
+    return 2 * values / values.std()
+
+
+def test_clusters__are_those_of_nilearn(tmp_path):
+    from nilearn.reporting import get_clusters_table
+
+    results = with_maps(tmp_path, {("z", "audio"): smooth_noise(1)})
+    values = results.map_values("z_audio")
+    found = [
+        (round(one.x), round(one.y), round(one.z), round(one.size), pytest.approx(one.peak))
+        for one in clusters_of(results, values, "z", 3.1)
+    ]
+    image = nib.Nifti1Image(np.where(results.labels > 0, values, 0).astype("f4"), AFFINE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = get_clusters_table(image, 3.1, two_sided=True)
+    whole = table[table["Cluster Size (mm3)"] != ""]
+    expected = [
+        (round(x), round(y), round(z), int(size), peak)
+        for x, y, z, peak, size in whole[
+            ["X", "Y", "Z", "Peak Stat", "Cluster Size (mm3)"]
+        ].to_numpy()
+    ]
+    assert len(expected) >= 4
+    assert any(row[4] < 0 for row in expected)
+    assert sorted(row[:4] for row in found) == sorted(row[:4] for row in expected)
+    by_place = {row[:3]: row[4] for row in expected}
+    assert all(by_place[row[:3]] == row[4] for row in found)
+
+
+def test_clusters__of_probabilities_count_both_sides_and_name_the_parcel(tmp_path):
+    ppm = np.full(SHAPE, 0.5)
+    ppm[2:4, 2, 2] = [0.96, 0.99]
+    ppm[6, 5:8, 5] = 0.01, 0.03, 0.06  # the last one is not below .05
+    ppm[0, 0, 0] = 1  # of no parcel
+    results = with_maps(tmp_path, {("contrast_ppm", "a"): ppm})
+    (table,) = cluster_tables(results)
+    assert (table["threshold"], table["missed"], table["more"]) == (0.95, None, 0)
+    rows = {row["parcel"]: row for row in table["rows"]}
+    assert rows[3]["peak"] == pytest.approx(0.99)
+    assert rows[7]["peak"] == pytest.approx(0.01)
+    where = [rows[3][axis] for axis in "xyz"]
+    np.testing.assert_allclose(where, (AFFINE @ [3, 2, 2, 1])[:3])
+    assert [row["size"] for row in table["rows"]] == pytest.approx([54, 54])  # two voxels of 27 mm³
+
+
+def test_cluster_tables__hold_the_largest_ten_and_count_the_others(tmp_path):
+    active = np.zeros(SHAPE)
+    active[1::2, ::2, ::2] = 1.0  # no two share a face
+    active[1, 0, 1] = 1.0  # joins two
+    results = with_maps(tmp_path, {("active", "audio"): active, ("nrl", "audio"): active})
+    (table,) = cluster_tables(results)
+    n_clusters = 5 * 5 * 4 - 1
+    assert (len(table["rows"]), table["more"]) == (10, n_clusters - 10)
+    assert table["rows"][0]["size"] == pytest.approx(3 * 27)
+    assert said_of(table) == "99 clusters of a probability of at least 0.95."
+
+
+@pytest.mark.parametrize(
+    ("values", "look", "expected"),
+    [
+        ([0.2, 0.97, np.nan], "probability", (0.95, None)),
+        ([0.2, 0.6], "probability", (0.3, 0.95)),
+        ([0.0, 0.0], "probability", (0.95, 0.95)),
+        ([0.5, 0.02], "sides", (0.95, None)),
+        ([0.5, 0.3], "sides", (0.6, 0.95)),
+        ([-3.2, 1.0], "z", (3.1, None)),
+        ([-2.0, np.inf], "z", (1.0, 3.1)),
+        ([4.0, -8.0], "levels", (1.5, None)),
+        ([0.1], "amount", (0.0, None)),
+        ([], "z", (3.1, 3.1)),
+    ],
+)
+def test_first_threshold__is_stated_and_shows_something(values, look, expected):
+    assert first_threshold(np.array(values), look, 10.0) == expected
+
+
+def test_clusters__say_that_nothing_reaches_the_usual_threshold():
+    table = {"look": "z", "threshold": 1.5, "missed": 3.1, "rows": [{}], "more": 0}
+    assert said_of(table) == "1 cluster of |z| of at least 1.5, since nothing reaches 3.1."
+    table |= {"threshold": 3.1, "missed": None, "rows": []}
+    assert said_of(table) == "No cluster of |z| of at least 3.1 (p < .001, one-sided, uncorrected)."
+
+
+def test_look__of_a_probability_to_exceed_0_has_two_sides():
+    rfir = {"estimator": "rfir", "rfir": {"ppm_threshold": 0.0}}
+    assert look_of(MAPS["ppm"], rfir) == "sides"
+    rfir["rfir"]["ppm_threshold"] = 1.0
+    assert look_of(MAPS["ppm"], rfir) == "probability"
+    jde = {"estimator": "jde-vem", "vem": {"ppm_threshold": None}}
+    assert look_of(MAPS["ppm"], jde) == "probability"
+    assert look_of(MAPS["contrast_ppm"], jde) == "sides"
+
+
+@pytest.mark.parametrize(("sform", "name", "is_mni"), [(1, "", 0), (4, "", 1), (1, "space-MNI", 1)])
+def test_standard_space__is_what_header_or_names_say(tmp_path, sform, name, is_mni):
+    results = with_maps(tmp_path, {("nrl", "audio"): level_at(np.arange(720.0))}, sform)
+    for run in results.provenance["study"]["data"]["runs"]:
+        run["bold"] += name
+    assert in_standard_space(results) == bool(is_mni)
+
+
+def test_outlines__lie_where_nilearn_draws_them():
+    from matplotlib.figure import Figure
+    from nilearn.plotting.glass_brain import plot_brain_schematics
+
+    found = outlines()
+    for view, direction in {"axial": "z", "coronal": "y", "sagittal": "x"}.items():
+        axes = Figure().subplots()
+        plot_brain_schematics(axes, direction)
+        text = found[view].replace("M", " ").replace("L", " ").replace("C", " ").replace("Q", " ")
+        numbers = np.array(text.split(), float).reshape(-1, 2)
+        expected = np.concatenate([p.get_path().vertices for p in axes.patches])
+        scaled = (axes.patches[0].get_transform() - axes.transData).transform(expected)
+        np.testing.assert_allclose(numbers.min(axis=0), scaled.min(axis=0), atol=0.06)
+        np.testing.assert_allclose(numbers.max(axis=0), scaled.max(axis=0), atol=0.06)
