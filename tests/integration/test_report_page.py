@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from pyhrf.spaces.grid import Grid
 from pyhrf.spaces.nodes import Nodes
 
 # Run at the end of the page; what it finds is left in the page for the test to read.
-ASK = """
+ASK = r"""
 <script>
 const found = {};
 const inked = id => {
@@ -38,6 +39,12 @@ const set = (id, value) => {
   document.getElementById(id).value = value;
   document.getElementById(id).dispatchEvent(new Event("input"));
 };
+const key = (element, name) => element.dispatchEvent(
+  new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
+const text = id => document.getElementById(id).textContent;
+found.first = document.getElementById("map").value;
+found.shown = text("shown");
+set("map", "contrast_all");
 found.parcels = order().join(" ");
 found.colours = ["axial", "coronal", "sagittal"].map(inked).join(" ");
 set("sort", "time_to_peak");
@@ -66,6 +73,33 @@ document.querySelector('#grid .hrf[data-parcel="2"]').click();
 found.value = document.getElementById("value").textContent;
 found.trace = document.querySelector("#chosen polyline").getAttribute("points");
 found.chosen = document.querySelector("#chosen b").textContent;
+// What is saved, what keys do, and where a cluster leads.
+found.svg = [...document.querySelectorAll("#chosen svg, #overview svg")].map(standalone);
+found.table = asTsv(hrfTable([2]));
+const here = () => text("value").match(/\((.*)\) mm/)[1].split(", ").map(Number);
+const cut = document.getElementById("axial");
+goToPeak("contrast_all", { x: 0, y: 0, z: 0, on: "" });
+const began = here();
+["ArrowRight", "ArrowUp", "PageUp"].forEach(name => key(cut, name));
+found.moved = here().map((one, a) => one - began[a]);
+found.region = text("region");
+const panels = [...document.querySelectorAll("#grid .hrf")];
+panels[0].focus();
+key(panels[0], "ArrowRight");
+const reached = panels.filter(one => one.tabIndex === 0);
+found.focus = [document.activeElement === panels[1], reached.length];
+document.activeElement.click();
+found.pressed = panels.map(box => box.getAttribute("aria-pressed")).join(" ");
+document.querySelector("#clusters ~ #tables tr button").click();
+found.peak = { value: text("value"), row: data.clusters[0].rows[0], name: data.clusters[0].name };
+set("map", "contrast_all");
+set("exact", "7.25");
+found.typed = [text("shown"), document.getElementById("threshold").value];
+found.unlabelled = [...document.querySelectorAll("button, input, select, canvas, svg")].filter(
+  one => !one.closest("label, [aria-hidden]") && !one.ariaLabel && !one.textContent).length;
+found.parcelEvents = 0;
+document.addEventListener("parcel", event => { found.parcelEvents += event.detail; });
+choose(1);
 document.title = "FOUND" + JSON.stringify(found) + "END";
 </script>
 """
@@ -95,7 +129,7 @@ def found(results, tmp_path_factory) -> dict[str, object]:
     return answer
 
 
-def dumped(page: Path, folder: Path) -> str:
+def dumped(page: Path, folder: Path, *options: str) -> str:
     """Return the page as it is after its scripts."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
@@ -104,6 +138,7 @@ def dumped(page: Path, folder: Path) -> str:
         [
             program,
             *("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'user'}"),
+            *options,
             *("--dump-dom", page.as_uri()),
         ],
         capture_output=True,
@@ -119,6 +154,61 @@ def test_page__draws_every_response_and_three_cuts(results, found):
     numbers = results.parcels["parcel"].astype(str)
     assert found["parcels"] == " ".join(numbers)
     assert min(int(count) for count in str(found["colours"]).split()) > 20
+
+
+def test_page__begins_with_probabilities_and_says_what_it_shows(results, found):
+    ppm = results.map_values("contrast_ppm_all")[results.map_values("parcels") > 0]
+    n_shown = int(((ppm >= 0.95) | (ppm <= 0.05)).sum())
+    assert found["first"] == "contrast_ppm_all"
+    assert str(found["shown"]).endswith(
+        "Shown: a probability of at least 0.95 that it is above 0 (red), or that it is below "
+        f"(blue); {n_shown} of {ppm.size} voxels."
+    )
+
+
+def test_page__takes_a_threshold_that_is_typed(results, found):
+    levels = np.abs(results.map_values("contrast_all")[results.map_values("parcels") > 0])
+    shown, slider = found["typed"]
+    n_shown = int((levels >= 7.25).sum())
+    assert f"Shown: at least 7.25 signal from 0; {n_shown} of {levels.size} voxels." in shown
+    assert float(slider) == 7.25
+
+
+def test_page__leads_from_a_cluster_to_its_peak(results, found):
+    row, name = found["peak"]["row"], found["peak"]["name"]
+    values = results.map_values(name)
+    image = results.load_map(name)
+    at = np.rint(np.linalg.inv(image.affine) @ [row["x"], row["y"], row["z"], 1])[:3].astype(int)
+    assert values[tuple(at)] == pytest.approx(row["peak"])
+    assert results.map_values("parcels")[tuple(at)] == row["parcel"]
+    said = re.fullmatch(rf"{name} at \((.*)\) mm: (.*)", found["peak"]["value"])
+    assert [int(one) for one in said[1].split(", ")] == pytest.approx(
+        [row[axis] for axis in "xyz"], abs=0.51
+    )
+    assert float(said[2]) == pytest.approx(row["peak"], abs=1e-4)
+
+
+def test_page__answers_to_keys_and_has_a_name_for_all_that_can_be_used(results, found):
+    assert found["moved"] == pytest.approx([3, 3, 3], abs=1)  # one voxel to the right, front, top
+    assert re.fullmatch(r" · parcel [123]", found["region"])
+    assert found["focus"] == [True, 1]  # one of the responses is reached by Tab
+    assert found["pressed"] == "false true false"
+    assert found["unlabelled"] == 0
+    assert found["parcelEvents"] == 1
+
+
+def test_page__saves_figures_that_stand_alone(results, found):
+    assert len(found["svg"]) == 5
+    for text in found["svg"]:
+        assert "var(" not in text
+        root = ElementTree.fromstring(text)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert root[0].get("fill") == "#ffffff"
+    header, *rows = [line.split("\t") for line in found["table"].splitlines()]
+    assert header == ["parcel", "region", "condition", "time", "hrf", "sd"]
+    table = results.hrf.query("parcel == 2")
+    np.testing.assert_allclose([float(row[4]) for row in rows], table["hrf"], atol=6e-4)
+    assert [float(row[3]) for row in rows] == table["time"].tolist()
 
 
 def test_page__sorts_responses_by_time_to_peak(results, found):
@@ -148,17 +238,24 @@ def test_page__leads_from_a_response_to_its_parcel(results, found):
 def test_page__draws_how_a_parcel_converged(found):
     heights = [float(point.split(",")[1]) for point in str(found["trace"]).split()]
     assert len(heights) >= 2
-    assert (heights[0], heights[-1]) == (30, 0)  # downwards: the free energy rises
+    assert (heights[0], heights[-1]) == (94, 8)  # of the frame; downwards: the free energy rises
     assert heights == sorted(heights, reverse=True)
 
 
 ASK_MESH = """
 <script>
 {
-  const canvas = document.querySelector(".mesh canvas");
-  const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const canvas = document.querySelector(".mesh canvas"), map = document.getElementById("map");
+  map.value = [...map.options].find(one => one.value.startsWith("nrl_")).value;
+  map.dispatchEvent(new Event("input"));
   document.querySelector('#grid .hrf[data-parcel="NUMBER"]').click();
   const chosen = document.querySelector("#chosen b").textContent;
+  const said = () => document.getElementById("value").textContent, before = said();
+  for (let k = 0; k < 9; k++) {
+    canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+  }
+  if (said() === before) { throw new Error("arrow keys name no other node"); }
+  const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   document.title = `${new Set(bytes).size} ${chosen}`;
 }
 </script>
@@ -345,6 +442,39 @@ def test_page__hides_voxels_of_cifti_below_the_threshold(grayordinates, tmp_path
     assert sum(found["redAbove"]) < sum(found["red"])
 
 
+ASK_LOOK = """
+<script>
+{
+  const wide = [...document.querySelectorAll("body *")].filter(one =>
+    one.getBoundingClientRect().right > innerWidth + 1 && !one.closest("table, #grid, svg, .skip"));
+  document.title = JSON.stringify({
+    width: innerWidth, page: document.documentElement.scrollWidth,
+    wide: wide.map(one => one.id || one.className),
+    paper: getComputedStyle(document.body).backgroundColor,
+  });
+}
+</script>
+"""
+
+
+@pytest.mark.parametrize(("scheme", "paper"), [(0, "rgb(21, 24, 28)"), (1, "rgb(255, 255, 255)")])
+def test_page__fits_a_narrow_window_in_the_colours_of_the_reader(results, tmp_path, scheme, paper):
+    page = (results.directory / "report.html").read_text("utf-8")
+    inner, outer = tmp_path / "inner.html", tmp_path / "report.html"
+    inner.write_text(page.replace("</body>", f"{ASK_LOOK}</body>"), "utf-8")
+    # no window of chromium is as narrow as a frame may be
+    outer.write_text(
+        '<title></title><iframe src="inner.html" width="400" height="800"></iframe><script>'
+        "onload = () => { document.title = frames[0].document.title; };</script>"
+    )
+    options = ("--allow-file-access-from-files", f"--blink-settings=preferredColorScheme={scheme}")
+    title = re.findall("<title>(.*?)</title>", dumped(outer, tmp_path, *options))[0]
+    found = json.loads(html.unescape(title))
+    assert (found["width"], found["wide"]) == (400, [])
+    assert found["page"] <= 400
+    assert found["paper"] == paper
+
+
 ASK_FIRST = """
 <script>
 document.title = JSON.stringify({
@@ -353,6 +483,43 @@ document.title = JSON.stringify({
 });
 </script>
 """
+
+
+ASK_GLASS = """
+<script>
+{
+  const images = [...document.querySelectorAll("#glass image")];
+  const pictures = images.map(one => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [one.getAttribute("width"), one.getAttribute("height")];
+    return [canvas.width, canvas.height, one.getAttribute("href").length > 100];
+  });
+  document.title = JSON.stringify({
+    pictures, paths: document.querySelectorAll("#glass path").length,
+    places: images.map(one => [Number(one.getAttribute("x")), Number(one.getAttribute("y"))]) });
+}
+</script>
+"""
+
+
+def test_page__has_a_glass_brain_of_data_in_a_standard_space(tmp_path):
+    labels = np.zeros((12, 10, 8), np.int32)
+    labels[3:9, 3:7, 3:5] = 1
+    results = write_volume_results(tmp_path, labels, labels * 1.0)
+    page = results.directory / "report.html"
+    assert "say that these data lie in MNI" in page.read_text("utf-8")
+    run = json.loads((results.directory / "run.json").read_text())
+    run["study"]["data"]["runs"][0]["bold"] = "sub-01_space-MNI152NLin6Asym_bold.nii"
+    (results.directory / "run.json").write_text(json.dumps(run))
+    write_report(results.directory)
+    asking = tmp_path / "report.html"
+    asking.write_text(page.read_text("utf-8").replace("</body>", f"{ASK_GLASS}</body>"), "utf-8")
+    title = re.findall("<title>(.*?)</title>", dumped(asking, tmp_path))[0]
+    found = json.loads(html.unescape(title))
+    # two voxels around the parcel, of 1 mm; half of a voxel before the middle of the first
+    assert found["pictures"] == [[10, 8, True], [10, 6, True], [8, 6, True]]
+    assert found["places"] == [[0.5, -8.5], [0.5, -6.5], [0.5, -6.5]]
+    assert found["paths"] == 3
 
 
 def write_volume_results(folder: Path, labels: np.ndarray, levels: np.ndarray) -> Results:
