@@ -2,7 +2,8 @@
 
 from pyhrf.results.names import check_names
 from pyhrf.results.provenance import collect_provenance, write_provenance
-from pyhrf.results.results import Results, write_results
+from pyhrf.results.results import Results
+from pyhrf.results.write import write_results
 
 __all__ = [
     "Results",

@@ -5,27 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from numpy.typing import NDArray
 
-from pyhrf.data import ParcelEstimate
 from pyhrf.errors import InputError
 from pyhrf.files import read_regular, regular_file
 from pyhrf.outputs.columns import COLUMNS, Table
 from pyhrf.outputs.maps import MapName, map_title, possible_maps
 from pyhrf.parameters.estimators import kind_of
 from pyhrf.results.damage import made_by_analysis
-from pyhrf.results.fit_tables import Design, write_fit_tables
-from pyhrf.results.maps import write_maps
 from pyhrf.results.names import BIDS_RESULTS, file_stem
-from pyhrf.results.tables import write_tables
 from pyhrf.spaces.kinds import KINDS, kind_of_file
 from pyhrf.spaces.space import MapSurface, Space
 from pyhrf.spaces.surfaces import open_mesh
@@ -55,49 +49,6 @@ _TEXTS = {
     column.name: str for table in COLUMNS.values() for column in table.values() if column.is_text
 }
 _MAP_ENDINGS = tuple(ending for kind in KINDS for ending in kind.map_endings)
-
-
-def write_results(
-    directory: Path,
-    estimates: Sequence[ParcelEstimate],
-    *,
-    conditions: Sequence[str],
-    space: Space,
-    regions: Mapping[int, str] = MappingProxyType({}),
-    design: Design | None = None,
-) -> Results:
-    """Write all tables and maps.
-
-    Parameters
-    ----------
-    directory : Path
-        The output directory; it is made when it is not there.
-    estimates : sequence of ParcelEstimate
-        In any order; the files do not depend on it.
-    conditions : sequence of str
-        Names, in the order of the values in ``ParcelEstimate.conditions``.
-    space : Space
-        Of the input.
-    regions : mapping of int to str
-        Names of parcels, where they have any.
-    design : Design, optional
-        What all were fitted with; without it there are no courses, events and design.
-
-    Returns
-    -------
-    Results
-
-    Raises
-    ------
-    InputError
-        When a file cannot be written.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    ordered = sorted(estimates, key=lambda estimate: estimate.parcel)
-    write_tables(directory, ordered, conditions, regions)
-    write_fit_tables(directory, ordered, design)
-    write_maps(directory, ordered, space)
-    return Results(directory)
 
 
 class Results:
