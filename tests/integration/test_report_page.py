@@ -161,7 +161,7 @@ def test_page__begins_with_probabilities_and_says_what_it_shows(results, found):
     n_shown = int(((ppm >= 0.95) | (ppm <= 0.05)).sum())
     assert found["first"] == "contrast_ppm_all"
     assert str(found["shown"]).endswith(
-        "Shown: a probability of at least 0.95 that it is above 0 (red), or that it is below "
+        "Shown: a probability of at least 0.95 that it is above 0 (red), or below it "
         f"(blue); {n_shown} of {ppm.size} voxels."
     )
 

@@ -80,7 +80,7 @@ def test_clusters__of_probabilities_count_both_sides_and_name_the_parcel(tmp_pat
     ppm[0, 0, 0] = 1  # of no parcel
     results = with_maps(tmp_path, {("contrast_ppm", "a"): ppm})
     (table,) = cluster_tables(results)
-    assert (table["threshold"], table["missed"], table["more"]) == (0.95, None, 0)
+    assert (table["name"], table["more"]) == ("contrast_ppm_a", 0)
     rows = {row["parcel"]: row for row in table["rows"]}
     assert rows[3]["peak"] == pytest.approx(0.99)
     assert rows[7]["peak"] == pytest.approx(0.01)
@@ -120,11 +120,12 @@ def test_first_threshold__is_stated_and_shows_something(values, look, expected):
     assert first_threshold(np.array(values), look, 10.0) == expected
 
 
-def test_clusters__say_that_nothing_reaches_the_usual_threshold():
-    table = {"look": "z", "threshold": 1.5, "missed": 3.1, "rows": [{}], "more": 0}
-    assert said_of(table) == "1 cluster of |z| of at least 1.5, since nothing reaches 3.1."
-    table |= {"threshold": 3.1, "missed": None, "rows": []}
-    assert said_of(table) == "No cluster of |z| of at least 3.1 (p < .001, one-sided, uncorrected)."
+def test_cluster_tables__have_none_where_nothing_reaches_the_usual_threshold(tmp_path):
+    results = with_maps(tmp_path, {("z", "audio"): np.full(SHAPE, 3.0)})
+    (table,) = cluster_tables(results)
+    assert (table["rows"], table["more"]) == ([], 0)
+    said = "Nothing has |z| of at least 3.1 (p < .001, one-sided, uncorrected)."
+    assert said_of(table) == said
 
 
 def test_look__of_a_probability_to_exceed_0_has_two_sides():

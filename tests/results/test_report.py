@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -102,6 +103,100 @@ def test_report__is_made_of_every_estimator(tmp_path, estimator):
     if own:
         assert own["audio"]["hrf"][5] == 1
         assert set(data["hrfs"]["1"]["sd"]) == {None}
+
+
+def as_glm(results: Results, model: str) -> str:
+    """Make the report of the same results as of a GLM."""
+    path = results.directory / "run.json"
+    run = json.loads(path.read_text())
+    run["study"] |= {"estimator": "glm"}
+    run["study"]["glm"]["model"] = model
+    path.write_text(json.dumps(run))
+    return write_report(results.directory).read_text("utf-8")
+
+
+def test_report__of_a_glm_does_not_present_its_response_as_a_finding(results):
+    found = data_of(as_glm(results, "fir"))
+    assert not found["assumed"]
+    assert "time_to_peak" in [one["name"] for one in found["overview"]]
+    assert "time_to_peak" in [one["name"] for one in found["maps"]["maps"]]
+    page = as_glm(results, "canonical")
+    assert "assumed a response, SPM&#39;s canonical response, the same for all" in page
+    assert 'id="grid"' not in page
+    assert ">time to peak<" not in page
+    found = data_of(page)
+    assert found["assumed"]
+    assert "time_to_peak" not in [one["name"] for one in found["overview"]]
+    assert "time_to_peak" not in [one["name"] for one in found["maps"]["maps"]]
+    assert "the response was given" not in page  # these results did iterate
+
+
+def test_report__names_regions_where_there_are_names(results):
+    path = results.directory / "parcels.tsv"
+    table = pd.read_csv(path, sep="\t")
+    table["region"] = ["V1 <left>", "A1", None]
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    page = write_report(results.directory).read_text("utf-8")
+    assert data_of(page)["regions"] == {"1": "V1 <left>", "2": "A1"}
+    (failed,) = re.findall(r'id="failed">.*?<table>(.*?)</table>', page, re.S)
+    assert "<td>2 · A1</td>" in failed
+    active = results.maps()["active_audio"]
+    image = nib.load(active)
+    nib.save(nib.Nifti1Image(1.3 * image.get_fdata(), image.affine, image.header), active)
+    page = write_report(results.directory).read_text("utf-8")
+    (clusters,) = re.findall(r'<div id="tables">(.*?)</div>\s*</div>', page, re.S)
+    assert "<td>1 · V1 &lt;left&gt;</td>" in clusters
+    assert "<td>parcel 3</td>" in clusters
+
+
+@pytest.mark.parametrize(("scaling", "unit"), [("none", "signal"), ("percent", "% signal change")])
+def test_pack_maps__say_what_a_map_is_and_its_unit(results, scaling, unit):
+    maps = {one["name"]: one for one in pack_maps(changed(results, scaling=scaling))["maps"]}
+    assert maps["nrl_audio"]["unit"] == unit
+    assert maps["time_to_peak"]["unit"] == "s"
+    assert maps["active_audio"]["text"] == "Posterior probability that the voxel is active"
+    # nothing is as probable as .95: half of the most probable
+    assert (maps["active_audio"]["threshold"], maps["active_audio"]["missed"]) == (0.375, 0.95)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_page__has_enough_contrast_in_the_light_and_in_the_dark(results):
+    """Text 4.5 as WCAG's level AA has it, lines and marks of drawings 3."""
+    page = write_report(results.directory).read_text("utf-8")
+    rules = re.findall(r":root \{(.*?)\}", page, re.S)
+    assert len(rules) == 2
+    for rule in rules:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", rule))
+        for paper in ("paper", "weak", "alarm"):
+            for text in ("ink", "soft", "blue"):
+                assert contrast(colours[text], colours[paper]) >= 4.5, (text, paper)
+        for mark in ("edge", "red", *(f"c{k}" for k in range(1, 7))):
+            for paper in ("paper", "weak"):
+                assert contrast(colours[mark], colours[paper]) >= 3, (mark, paper)
+
+
+def test_page__has_headings_in_order_and_tables_with_heads(results):
+    page = write_report(results.directory).read_text("utf-8")
+    assert '<html lang="en">' in page
+    levels = [int(level) for level in re.findall(r"<h([1-6])", page)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert "<th>" not in page
+    ids = re.findall(r'<[a-z]+[^>]* id="([^"]+)"', page.split("<script>")[0])
+    assert len(ids) == len(set(ids))
+    targets = re.findall(r'href="#([^"]+)"', page)
+    assert set(targets) <= set(ids)
 
 
 def test_methods__say_nothing_of_noise_that_means_nothing_to_the_estimator(tmp_path, monkeypatch):

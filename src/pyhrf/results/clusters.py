@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.outputs.maps import Look
 from pyhrf.results.results import Results
-from pyhrf.results.thresholds import TESTED, first_threshold, look_of, strength
+from pyhrf.results.thresholds import PROBABILITY, TESTED, Z, look_of, strength
 from pyhrf.spaces.space import MapSurface
 from pyhrf.spaces.untyped import nib
 
@@ -57,8 +57,8 @@ def cluster_tables(results: Results) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name`` of the map, its ``look``, ``threshold``, the usual one that it ``missed`` (see
-        `first_threshold`), ``rows`` of the largest clusters and the number of ``more``.
+        ``name`` of the map, its ``look``, ``rows`` of the largest clusters and the number of
+        ``more``. Where nothing reaches the usual threshold there are none.
     """
     from pyhrf.results.report_maps import chosen_maps
 
@@ -72,14 +72,12 @@ def cluster_tables(results: Results) -> list[dict[str, Any]]:
             continue
         seen.add(subject)
         values = np.asarray(results.map_values(name), np.float64)
-        inside = values[results.labels > 0]
-        threshold, missed = first_threshold(inside, look, 1.0)
+        threshold = Z if look == "z" else PROBABILITY
         found = list(clusters_of(results, values, look, threshold))
         found.sort(key=lambda one: (-one.size, -float(strength(np.array(one.peak), look))))
         tables.append(
-            {"name": name, "look": look, "threshold": threshold, "missed": missed}
+            {"name": name, "look": look, "more": max(0, len(found) - MOST_CLUSTERS)}
             | {"rows": [asdict(one) for one in found[:MOST_CLUSTERS]]}
-            | {"more": max(0, len(found) - MOST_CLUSTERS)}
         )
     return tables
 

@@ -70,11 +70,13 @@ def _top(values: FloatArray, kind: MapKind) -> float:
 
 def colour_tables() -> dict[str, str]:
     """Give 256 colours for each look of maps; base64 of RGB triples."""
-    return {look: _colour_table(name) for look, name in _COLOURS.items()}
+    return {look: _colour_table(look, name) for look, name in _COLOURS.items()}
 
 
-def _colour_table(name: str) -> str:
-    colours = mpl.colormaps[name](np.linspace(0, 1, 256))
+def _colour_table(look: Look, name: str) -> str:
+    # Nearly all that is shown of two sides lies at the ends, which are too dark for a dark page.
+    ends = (0.12, 0.88) if look == "sides" else (0.0, 1.0)
+    colours = mpl.colormaps[name](np.linspace(*ends, 256))
     return as_base64(np.rint(np.asarray(colours)[:, :3] * 255).astype(np.uint8))
 
 

@@ -75,17 +75,13 @@ def first_threshold(values: FloatArray, look: Look, top: float) -> tuple[float, 
 
 
 def said_of(table: Mapping[str, Any]) -> str:
-    """Say the threshold of a list of clusters, as the page does of its maps."""
+    """Say how many clusters a list has, and of which threshold; see `cluster_tables`."""
     rule = {
-        "probability": "a probability of at least {:g}",
-        "sides": "a probability of at least {:g} that it is above 0, or that it is below",
-        "z": "|z| of at least {:g}",
+        "probability": f"a probability of at least {PROBABILITY:g}",
+        "sides": f"a probability of at least {PROBABILITY:g} that it is above 0, or below it",
+        "z": f"|z| of at least {Z:g} (p < .001, one-sided, uncorrected)",
     }[table["look"]]
-    text = rule.format(table["threshold"])
-    if table["look"] == "z" and table["threshold"] == Z:
-        text += " (p < .001, one-sided, uncorrected)"
-    if table["missed"] is not None:
-        text += f", since nothing reaches {table['missed']:g}"
     n_clusters = len(table["rows"]) + table["more"]
-    number = f"{n_clusters} cluster{'' if n_clusters == 1 else 's'}"
-    return f"{number} of {text}." if n_clusters else f"No cluster of {text}."
+    if not n_clusters:
+        return f"Nothing has {rule}."
+    return f"{n_clusters} cluster{'' if n_clusters == 1 else 's'} of {rule}."

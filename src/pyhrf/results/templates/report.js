@@ -13,13 +13,14 @@ const style = k => `stroke="${COLOURS[k % COLOURS.length]}" stroke-dasharray="${
 
 // ---- responses ---------------------------------------------------------------------------------
 
-let low = -0.3, high = 1.1, last = 1;
+let low = -0.3, high = 1.1, first = 0, last = 1;
 for (const one of Object.values(data.hrfs)) {
+  first = Math.min(first, ...one.time);  // of bins the middle counts
   last = Math.max(last, ...one.time);
   low = Math.min(low, ...one.hrf.filter(value => value !== null));
   high = Math.max(high, ...one.hrf.filter(value => value !== null));
 }
-const X = time => 100 * time / last;
+const X = time => 100 * (time - first) / (last - first);
 const Y = value => 60 * (high - Math.min(Math.max(value, low - 0.2), high + 0.2)) / (high - low);
 
 function path(time, values, x, y) {
@@ -50,10 +51,16 @@ const drawHrf = number => `<svg viewBox="-3 -2 106 66" aria-hidden="true">
   <line x1="0" x2="100" y1="${Y(0)}" y2="${Y(0)}" stroke="var(--edge)" stroke-width=".6"/>
   ${curves(data.hrfs[number], X, Y, 1.4)}</svg>`;
 
+function heightsOf(number) {
+  const { hrf, own } = data.hrfs[number];
+  const all = [hrf, ...Object.values(own).map(curve => curve.hrf)].flat();
+  return [Math.min(low, ...all.filter(value => value !== null)), Math.max(high, ...all)];
+}
+
 const chartHrf = (number, label) => chart({
-  width: 260, height: 170, x: [0, last], y: [low, high], xName: "seconds after an event",
-  yName: "response, largest = 1", label,
-  inside: (x, y) => `<line x1="${x(0)}" x2="${x(last)}" y1="${y(0)}" y2="${y(0)}" stroke="var(--edge)"/>` +
+  width: 260, height: 170, x: [first, last], y: heightsOf(number), label,
+  xName: "seconds after an event", yName: "response, largest = 1",
+  inside: (x, y) => `<line x1="${x(first)}" x2="${x(last)}" y1="${y(0)}" y2="${y(0)}" stroke="var(--edge)"/>` +
     curves(data.hrfs[number], x, y, 2),
 });
 
@@ -267,7 +274,7 @@ function startViewer(maps) {
     const unit = map.unit && !map.unit.startsWith("probability") ? ` ${map.unit}` : "";
     const rule = {
       probability: `a probability of at least ${at}`,
-      sides: `a probability of at least ${at} that it is above 0 (red), or that it is below (blue)`,
+      sides: `a probability of at least ${at} that it is above 0 (red), or below it (blue)`,
       z: `|z| of at least ${at}` + (at === 3.1 ? " (p < .001, one-sided, uncorrected)" : ""),
       levels: `at least ${at}${unit} from 0`, flag: `at least ${at}`,
     }[map.kind] ?? `at least ${at}${unit}` + (map.low < 0 ? ", or below 0 (pink) by as much" : "");

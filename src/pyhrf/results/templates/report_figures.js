@@ -68,7 +68,9 @@ function ticks(bottom, top, wanted) {
 // A drawing in a frame of axes: `inside` gets functions from values to places. Names of axes and
 // the label are words of ours, or numbers, never of files.
 function chart({ width, height, x, y, xName, yName, inside, label, title = "", xTicks, yTicks = 4 }) {
-  const [left, right, top, bottom] = [58, width - 8, title ? 20 : 8, height - 36];
+  const heights = ticks(...y, yTicks);
+  const digits = Math.max(...heights.map(value => String(value).length), 1);
+  const [left, right, top, bottom] = [28 + 6.5 * digits, width - 12, title ? 20 : 8, height - 36];
   const place = ([low, high], from, to) => value => from + (to - from) * (value - low) / (high - low || 1);
   const px = place(x, left, right), py = place(y, bottom, top);
   const text = (at, down, words, more = "") =>
@@ -76,7 +78,7 @@ function chart({ width, height, x, y, xName, yName, inside, label, title = "", x
   const across = (xTicks ?? ticks(...x, 6)).map(one => [].concat(one)).map(([value, words = value]) =>
     `<line x1="${px(value)}" x2="${px(value)}" y1="${bottom}" y2="${bottom + 4}" stroke="var(--edge)"/>` +
     text(px(value), bottom + 15, words));
-  const along = ticks(...y, yTicks).map(value =>
+  const along = heights.map(value =>
     `<line x1="${left - 4}" x2="${left}" y1="${py(value)}" y2="${py(value)}" stroke="var(--edge)"/>` +
     text(left - 7, py(value) + 4, value, 'style="text-anchor: end"'));
   const middle = (top + bottom) / 2;
