@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import resource
 import shutil
@@ -133,35 +132,6 @@ def _empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture(autouse=True)
-def _few_overviews_are_drawn(request: pytest.FixtureRequest) -> Generator[None]:
-    """Draw the overview of a report once for equal tables: many tests analyse the same data.
-
-    Those of many studies at once draw none. Those of the report itself, in the folder results, draw
-    each of theirs.
-    """
-    room = request.path.parent.name
-    if room not in ("analysis", "bids", "commands"):
-        yield
-        return
-    from pyhrf.results import report
-
-    draw = report._overview
-
-    def drawn_once(results: Any) -> list[str]:
-        table = results.parcels.to_csv()
-        if room != "commands":
-            return [hashlib.sha256(table.encode()).hexdigest()]
-        if table not in _DRAWN:
-            _DRAWN[table] = draw(results)
-        return _DRAWN[table]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "_overview", drawn_once)
-        yield
-
-
-_DRAWN: dict[str, list[str]] = {}
 _INSTEAD = {"simulated"}
 
 
