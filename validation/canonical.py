@@ -26,7 +26,7 @@ from validation.scenarios import SCENARIOS
 from validation.semireal import VARIANTS, semireal
 from validation.tables import markdown_table, number
 
-SIMULATED = "half,quarter,eighth,blocks,conditions-10,shared,shared-quarter,smoothed-4,movements"
+SIMULATED = "half,quarter,eighth,blocks,conditions-10,shared,shared-quarter,movements"
 AMPLITUDES = (0.3, 0.6)
 NEAR = 0.1
 """Responses this close to the canonical one in shape count neither as it nor as another."""

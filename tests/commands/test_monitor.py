@@ -24,7 +24,7 @@ MONITOR = [sys.executable, "-c", "from pyhrf.commands.main import run; run()", "
 
 @pytest.fixture
 def running(tmp_path):
-    """A folder into which a run that this process feigns works for two seconds."""
+    """A folder into which a run that this process feigns works, and what has it go on."""
     journal = Journal(tmp_path / "out", {"a": "1"})
     state = RunState("local", 2, 3, 0)
     journal.announce(state)
@@ -37,8 +37,7 @@ def running(tmp_path):
         journal.announce(state.replaced(state=ENDED, news=("host h2 was lost",)))
 
     thread = threading.Thread(target=work)
-    thread.start()
-    yield journal.directory
+    yield journal.directory, thread.start
     thread.join()
     journal.close()
 
@@ -53,11 +52,13 @@ def add(journal: Journal, number: int) -> None:
 
 
 def test_monitor__prints_lines_until_the_run_ends(running):
-    start = time.monotonic()
-    done = subprocess.run([*MONITOR, running], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    first, *rest = done.stdout.splitlines()
-    assert first.startswith("1/3 parcels")
+    folder, go_on = running
+    with subprocess.Popen([*MONITOR, folder], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("1/3 parcels")
+        go_on()
+        start = time.monotonic()
+        rest = process.communicate(timeout=60)[0].splitlines()
+    assert process.returncode == 0
     assert rest[-5].startswith("3/3 parcels")
     expected = ["  host-0: 1 batch, 1 parcel", "  host-1: 2 batches, 2 parcels"]
     assert rest[-4:] == [*expected, "  host h2 was lost", "ended"]
@@ -84,7 +85,8 @@ def drawn(directory, *, meanwhile=lambda: None) -> str:
 
 
 def test_monitor__draws_on_a_terminal(running):
-    text = drawn(running)
+    folder, go_on = running
+    text = drawn(folder, meanwhile=go_on)
     for words in ("running", "1/3 parcels", "3/3 parcels", "host-1", "host h2 was lost", "ended"):
         assert words in text, words
 

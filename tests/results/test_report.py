@@ -121,7 +121,8 @@ def test_report__of_a_glm_does_not_present_its_response_as_a_finding(results):
     assert "time_to_peak" in [one["name"] for one in found["overview"]]
     assert "time_to_peak" in [one["name"] for one in found["maps"]["maps"]]
     page = as_glm(results, "canonical")
-    assert "assumed a response, SPM&#39;s canonical response, the same for all" in page
+    response = html.escape(ESTIMATORS["glm"].responses["canonical"]).replace("&#x27;", "&#39;")
+    assert f"assumed a response, {response}, the same for all" in page
     assert 'id="grid"' not in page
     assert ">time to peak<" not in page
     found = data_of(page)
