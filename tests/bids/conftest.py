@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,17 @@ from bids_surface_sets import add_cifti, add_gifti
 
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.plan import Plan, make_plan
+from pyhrf.bids.words import OPTIONS
 from pyhrf.inputs.bids import Selection
 from pyhrf.simulation.bids import write_bids
+from pyhrf.wording import speaking
+
+
+@pytest.fixture
+def as_the_command() -> Iterator[None]:
+    """Read messages as the command says them, of functions below it, too."""
+    with speaking(OPTIONS):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +59,7 @@ def told() -> list[str]:
 
 
 @pytest.fixture
-def plan(data: DataSet, told: list[str]) -> Planning:
+def plan(data: DataSet, told: list[str], as_the_command: None) -> Planning:
     def make(*, space: str | None = None, **values: Any) -> Plan:
         names = ("sessions", "tasks", "runs", "acq", "ce", "rec", "dir")
         labels = {key: values.pop(key, ()) for key in names}

@@ -39,6 +39,7 @@ def test_provide_surface_parcels__are_of_nodes_with_a_signal_in_all_runs(tmp_pat
     assert np.flatnonzero(found == 0).tolist() == [0, 15]
 
 
+@pytest.mark.usefixtures("as_the_command")
 def test_provide_surface_parcels__a_run_that_takes_much_away_is_named(tmp_path: Path) -> None:
     surface = mesh(tmp_path / "lh.surf.gii")
     wall = (0, 1, 2, 3)  # without a signal in all runs

@@ -14,6 +14,7 @@ from pyhrf.bids.derivatives import check_folder, claim_folder, older_results, wr
 from pyhrf.bids.options import BidsOptions
 from pyhrf.bids.plan import Plan, make_plan
 from pyhrf.bids.studies import make_study
+from pyhrf.bids.words import OPTIONS
 from pyhrf.config.settings import Settings
 from pyhrf.config.study import Study
 from pyhrf.errors import PyhrfError
@@ -235,21 +236,6 @@ def _count(number: int, one: str, several: str) -> str:
 
 
 _ASKED = re.compile("_(ses|run|acq|ce|rec|dir)-[A-Za-z0-9]+")
-OPTIONS = {
-    "output": "OUT_DIR",
-    # It would begin anew with everyone.
-    "fresh": "--fresh, for a few participants with --participant-label,",
-    "derivatives": "--derivatives",
-    "desc": "--desc",
-    "mesh": "--mesh",
-    "run": "--run",
-    "skip_validation": "--skip-bids-validation",
-    "event_column": "--event-column",
-    "amplitude_column": "--amplitude-column",
-    "tr": "RepetitionTime in the JSON file of the run",
-    "condition_file": "events files have a header",
-}
-"""What this command calls what messages ask for."""
 
 
 class _Telling:

@@ -124,12 +124,12 @@ def find_meshes(
         side = bold.entities["hemi"] if kind.by_hemisphere else _HEMISPHERES.get(structure)
         if side is None:
             raise InputError(
-                f"{bold.path}: holds the surface {structure}, of which pyhrf bids knows no mesh: "
-                "give the file to pyhrf_jde_buildcfg, with the mesh (-g)"
+                f"{bold.path}: holds the surface {structure}, of which no mesh is known here: "
+                f"{named('single_file')}"
             )
         found.append(_mesh(bold, side, n_nodes, candidates, given))
     if not found:
-        raise InputError(f"{bold.path}: holds no surface: choose a volume with --space")
+        raise InputError(f"{bold.path}: holds no surface: choose a volume with {named('space')}")
     return tuple(found)
 
 

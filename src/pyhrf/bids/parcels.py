@@ -21,6 +21,7 @@ from pyhrf.spaces.grid import Grid
 from pyhrf.spaces.labels import whole_labels
 from pyhrf.spaces.volumes import Volume, check_oriented, grid_difference, open_volume
 from pyhrf.spaces.voxels import read_volume
+from pyhrf.wording import named
 
 Labels = NDArray[np.int32]
 _HALF = 0.5  # of a voxel, to both sides of its centre
@@ -237,13 +238,14 @@ def shared_notes(
     return [
         Note(
             "the {runs} have only {n} {of} in common, where one has {usual:.0f} in the median; the "
-            "smallest, of {size}, is {path}: if that run is faulty, leave it out with --run",
+            "smallest, of {size}, is {path}: if that run is faulty, leave it out with {option}",
             runs=runs,
             n=n_shared,
             of=of,
             usual=usual,
             size=sizes[least],
             path=paths[least],
+            option=named("run"),
         )
     ]
 

@@ -25,6 +25,7 @@ from pyhrf.inputs.bids_names import BidsName, check_link, natural
 from pyhrf.spaces.kinds import KINDS
 from pyhrf.spaces.space import Space
 from pyhrf.study_data import Tell
+from pyhrf.wording import named
 
 _SHOWN = 5
 
@@ -248,8 +249,9 @@ def _choose_tasks(
         if task not in with_events and (wanted or not with_events):
             raise InputError(
                 f"{data.raw}: no participant has events of the task {task} "
-                f"(*_task-{task}_events.tsv): responses cannot be found without them; BIDS_DIR is "
-                "the data set with the events, --derivatives the folder of fMRIPrep"
+                f"(*_task-{task}_events.tsv): responses cannot be found without them; "
+                f"{named('bids_dir')} is the data set with the events, {named('derivatives')} the "
+                "folder of fMRIPrep"
             )
         if task not in with_events:
             tell(f"note: the task {task} is left out: no participant has events of it")
@@ -314,12 +316,12 @@ def _check_run(run: BidsRun, options: BidsOptions) -> None:
     if run.confounds is None and options.needs_confounds:
         raise InputError(
             f"{bold}: there are no confounds of this run (*_desc-confounds_timeseries.tsv); "
-            "--confound-columns none works without"
+            f"{named('no_confounds')} works without"
         )
     if run.mask is None and not run.bold.kind.needs_mesh and options.size is not None:
         raise InputError(
             f"{bold}: there is no brain mask of this run (*_desc-brain_mask.nii.gz) to cut "
-            "parcels from: give an atlas with --parcellation FILE"
+            f"parcels from: give an atlas ({named('parcellation')})"
         )
     for path in (bold, run.events, run.confounds, run.mask):
         if path is not None:

@@ -8,6 +8,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.bids import NATIVE_SPACE, Selection, space_of
 from pyhrf.inputs.bids_bold import NO_LABEL
 from pyhrf.inputs.bids_names import BidsName, natural
+from pyhrf.wording import named
 
 _OF_A_SCAN = ("ses", "run", "dir")
 """Entities that tell scans of a participant and task apart."""
@@ -81,7 +82,8 @@ def check_aligned(names: Sequence[BidsName]) -> None:
     if len(names) > 1 and any(space_of(name) == NATIVE_SPACE for name in names):
         raise InputError(
             f"{names[0].path} and {names[1].path.name} lie each in the space of its own run "
-            f"(--space {NATIVE_SPACE}), where the same voxel is not the same place, and runs that "
-            "share their responses need one space: choose T1w or a standard space with --space, "
-            "or a single run with --run and --session-label"
+            f"({named('space_of_name', name=NATIVE_SPACE)}), where the same voxel is not the same "
+            "place, and runs that share their responses need one space: choose T1w or a "
+            f"standard space with {named('space')}, or a single run with "
+            f"{named('run')} and {named('session')}"
         )

@@ -8,6 +8,7 @@ from pyhrf.errors import InputError
 from pyhrf.inputs.bids import DEFAULT_SPACE, spaces_of
 from pyhrf.inputs.bids_names import BidsName
 from pyhrf.study_data import Tell
+from pyhrf.wording import named
 
 _NATIVE_RES = "res-native"
 """How fMRIPrep calls the resolution of the data themselves, which its names leave out."""
@@ -42,7 +43,7 @@ def choose_space(
     if wanted is not None:
         return _wanted_space([*volumes, *surfaces], wanted)
     if volumes and surfaces:
-        tell(f"note: using volumes; --space chooses surfaces ({', '.join(surfaces)})")
+        tell(f"note: using volumes; {named('space')} chooses surfaces ({', '.join(surfaces)})")
     spaces = volumes or surfaces
     kinds = {_without_cohort(space) for space in spaces}
     if len(kinds) == 1:
@@ -51,12 +52,12 @@ def choose_space(
     if len(near) != 1:
         raise InputError(
             f"the BOLD data are there in several spaces ({', '.join(spaces)}): "
-            "choose one with --space"
+            f"choose one with {named('space')}"
         )
     (kind,) = near
     chosen = [space for space in spaces if _without_cohort(space) == kind]
     others = ", ".join(space for space in spaces if space not in chosen)
-    tell(f"note: the space is {kind}; --space chooses another ({others})")
+    tell(f"note: the space is {kind}; {named('space')} chooses another ({others})")
     return chosen
 
 
@@ -67,9 +68,10 @@ def _wanted_space(spaces: Sequence[str], wanted: str) -> list[str]:
         near, kinds = [space for space in near if _without_cohort(space) == kind], {kind}
     if len(kinds) == 1:
         return near
+    asked = named("space_of_name", name=wanted)
     if near:
-        raise InputError(f"--space {wanted} could be {' or '.join(near)}; write one of these")
-    raise InputError(f"--space {wanted}: there is no such space; there are {', '.join(spaces)}")
+        raise InputError(f"{asked} could be {' or '.join(near)}; write one of these")
+    raise InputError(f"{asked}: there is no such space; there are {', '.join(spaces)}")
 
 
 def _fits(space: str, wanted: str) -> bool:
@@ -98,5 +100,5 @@ def check_one_space(names: Collection[BidsName]) -> None:
     if len(spaces) > 1:
         raise InputError(
             f"the BOLD data are there in the spaces {' and '.join(spaces)}: choose one with "
-            f"--space {spaces[0]}"
+            f"{named('space_of_name', name=spaces[0])}"
         )

@@ -20,6 +20,7 @@ from pyhrf.inputs.signals import refuse_silent_run, varies
 from pyhrf.parcellation.edit import split_mask
 from pyhrf.spaces.kinds import kind_of_file
 from pyhrf.spaces.space import Series, Space
+from pyhrf.wording import named
 
 
 class SurfaceFiles:
@@ -44,18 +45,20 @@ class SurfaceFiles:
 
     def __init__(self, options: BidsOptions) -> None:
         self._atlases = options.atlases
-        self.meshes = by_hemisphere(options.meshes, "-g")
+        self.meshes = by_hemisphere(options.meshes, named("mesh"))
         kinds = dict.fromkeys(kind_of_file(path) for path in self._atlases)
         if len(kinds) > 1:
-            named = " and ".join(path.name for path in self._atlases)
-            raise ConfigError(f"--parcellation: {named} are files of data of several kinds")
+            files = " and ".join(path.name for path in self._atlases)
+            raise ConfigError(
+                f"{named('parcellation')}: {files} are files of data of several kinds"
+            )
         self.kind = next(iter(kinds), None)
         self._by_hemisphere: Mapping[str, Path] = {}
         if self.kind is not None and self.kind.by_hemisphere:
-            self._by_hemisphere = by_hemisphere(self._atlases, "--parcellation")
+            self._by_hemisphere = by_hemisphere(self._atlases, named("parcellation"))
         elif self.kind is not None and len(self._atlases) > 1:
             raise ConfigError(
-                f"--parcellation: {len(self._atlases)} files are given, and "
+                f"{named('parcellation')}: {len(self._atlases)} files are given, and "
                 f"{self.kind.atlas_named} is the parcellation: give one"
             )
         for path in self._atlases:
@@ -75,14 +78,14 @@ class SurfaceFiles:
         data = f"the BOLD data in the space {space} are {kind.series_named}"
         if self.kind not in (None, kind):
             raise ConfigError(
-                f"--parcellation {self._atlases[0]}: does not fit: {data}; give "
+                f"{named('parcellation')} {self._atlases[0]}: does not fit: {data}; give "
                 f"{kind.atlas_named}, or a number"
             )
         if self.meshes and not kind.needs_mesh:
             path = next(iter(self.meshes.values()))
             raise ConfigError(
-                f"-g {path}: is the mesh of data on a surface, and {data}: leave it out, or ask "
-                "for a surface with --space"
+                f"{named('mesh')} {path}: is the mesh of data on a surface, and {data}: leave it "
+                f"out, or ask for a surface with {named('space')}"
             )
 
     def atlas_of(self, bold: BidsName) -> Path:
@@ -99,7 +102,7 @@ class SurfaceFiles:
         if hemi not in self._by_hemisphere:
             raise InputError(
                 f"{bold.path}: no parcellation of the hemisphere {hemi} is given: repeat "
-                "--parcellation with its .label.gii"
+                f"{named('parcellation')} with its .label.gii"
             )
         return self._by_hemisphere[hemi]
 

@@ -64,4 +64,4 @@ def _why_not_desc(name: BidsName, wanted: str) -> str:
         return ""
     is_wanted = f"desc-{wanted}" if wanted != NO_LABEL else "data without desc-"
     is_own = f"desc-{own}" if own != NO_LABEL else "without desc-"
-    return f"it is {is_own}, and {is_wanted} is taken: {named('desc')} {own} chooses it"
+    return f"it is {is_own}, and {is_wanted} is taken: {named('desc', name=own)} chooses it"

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any, TypeVar
 
-from pyhrf.config.messages import did_you_mean
+from pyhrf.config.messages import RefusedValuesError, did_you_mean
 from pyhrf.config.study import Study
+from pyhrf.errors import ConfigError
 from pyhrf.parameters.data import ConfoundSettings, DataSettings
 from pyhrf.parameters.declare import argument_facts, docstring_entry
 from pyhrf.parameters.estimators import ESTIMATORS
@@ -140,6 +141,12 @@ def argument_of(place: Sequence[str | int]) -> str:
         if placed == ({section: {name: None}} if len(words) > 1 else {name: None}):
             return one.name
     return name
+
+
+def in_arguments(error: RefusedValuesError) -> ConfigError:
+    """Name the arguments of a model where a study names its elements."""
+    lines = (f"{argument_of(one.place)}: {one.found}" for one in error.mistakes)
+    return ConfigError("\n".join(lines))
 
 
 def _method(name: str) -> str:

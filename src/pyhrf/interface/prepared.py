@@ -20,7 +20,7 @@ from pyhrf.interface.atlases import atlas_of, check_same_kind, written_parcellat
 from pyhrf.interface.changes import States
 from pyhrf.interface.given import Given, in_words_of_memory
 from pyhrf.interface.images import as_list, is_image, written_meshes
-from pyhrf.interface.parameters import argument_of, only_of_others, study_values
+from pyhrf.interface.parameters import in_arguments, only_of_others, study_values
 from pyhrf.parameters.kinds import EstimatorKind
 from pyhrf.parameters.model import ModelSettings
 from pyhrf.spaces.kinds import time_step
@@ -178,9 +178,7 @@ def _prepare(model: HrfModel, given: Given, contrasts: Mapping[str, str], folder
             **{kind.section: own},
         )
     except RefusedValuesError as error:
-        raise ConfigError(
-            "\n".join(f"{argument_of(one.place)}: {one.found}" for one in error.mistakes)
-        ) from error
+        raise in_arguments(error) from error
     return Prepared(study, folder, notes)
 
 

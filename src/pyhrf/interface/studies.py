@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,19 @@ import numpy as np
 from sklearn.base import clone
 
 from pyhrf.config.data_sections import RunFiles
+from pyhrf.config.messages import RefusedValuesError
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.interface.estimators import GLM, JDE, RFIR
-from pyhrf.interface.images import untied
+from pyhrf.interface.images import as_list, untied
 from pyhrf.interface.model import HrfModel
-from pyhrf.interface.parameters import values_of_study
+from pyhrf.interface.parameters import in_arguments, study_values, values_of_study
 from pyhrf.interface.prepared import kind_of
 from pyhrf.spaces.untyped import nib
+from pyhrf.wording import speaking
 
+_log = logging.getLogger(__name__)
 _MODELS = (JDE, RFIR, GLM)
 
 
@@ -86,8 +91,10 @@ def jde_from_bids(
     *,
     space_label: str | None = None,
     sub_labels: list[str] | None = None,
+    img_filters: Sequence[tuple[str, str]] = (),
     derivatives_folder: str | Path | None = None,
     model: HrfModel | None = None,
+    validate: bool = True,
 ) -> tuple[list[HrfModel], list[list[Any]], list[list[Any]], list[list[Any]]]:
     """Make a model for each participant and task of a BIDS data set, with what its `fit` takes.
 
@@ -102,11 +109,16 @@ def jde_from_bids(
         takes.
     sub_labels : list of str, optional
         Participants, without ``sub-``; by default all.
+    img_filters : list of (str, str)
+        Entities and labels of the BOLD files that are taken, as ``[("ses", "1"), ("run", "2")]``;
+        of ``ses``, ``run``, ``acq``, ``ce``, ``rec``, ``dir`` and ``desc``.
     derivatives_folder : path, optional
         Of fMRIPrep; by default that of the data set.
     model : JDE, RFIR or GLM, optional
         Not fitted, whose parameters all models get. Its ``parcellation`` is a path, or the size of
         the parcels that are cut from the brain mask or mesh: 300 if there is none.
+    validate : bool
+        Whether what is no BIDS data set is refused.
 
     Returns
     -------
@@ -126,28 +138,39 @@ def jde_from_bids(
     from pyhrf.bids.options import BidsOptions
     from pyhrf.bids.plan import make_plan
     from pyhrf.bids.studies import make_study
-    from pyhrf.inputs.bids import Selection
+    from pyhrf.bids.words import ARGUMENTS
 
     wanted = JDE() if model is None else model
+    kind = kind_of(wanted)
+    _, of_data, of_confounds, _ = study_values(wanted.get_params(deep=False), kind)
     found: tuple[list[HrfModel], list[list[Any]], list[list[Any]], list[list[Any]]]
     found = ([], [], [], [])
-    with tempfile.TemporaryDirectory(prefix="pyhrf-") as name:
+    with tempfile.TemporaryDirectory(prefix="pyhrf-") as name, speaking(ARGUMENTS):
         options = BidsOptions(
             bids_dir=Path(dataset_path),
             out_dir=Path(name),
             derivatives=None if derivatives_folder is None else Path(derivatives_folder),
             participants=tuple(sub_labels or ()),
-            selection=Selection(
-                tasks=() if task_label is None else (task_label,), space=space_label
-            ),
+            selection=_selection(task_label, space_label, img_filters),
+            check=validate,
             parcellation=_parcels_of(wanted),
-            estimator=kind_of(wanted).section,
+            meshes=tuple(Path(one) for one in as_list(wanted.meshes or [])),
+            estimator=kind.section,
+            parameters={"data": of_data, "confounds": of_confounds},
         )
-        plan = make_plan(options, tell=lambda _: None)
-        for error in plan.failed.values():
-            raise error
+        try:
+            options.check_values()
+        except ConfigError as error:
+            if isinstance(error.__cause__, RefusedValuesError):
+                raise in_arguments(error.__cause__) from error
+            raise
+        plan = make_plan(options, tell=_log.warning)
+        for lacking in plan.failed.values():
+            raise lacking
         for planned in plan.studies.values():
-            study, _ = make_study(planned, options, plan.given)
+            study, notes = make_study(planned, options, plan.given)
+            for note in notes:
+                _log.warning("note: %s: %s", planned.name, note)
             data = study.data
             own = clone(wanted).set_params(
                 parcellation=_kept_image(data.parcellation, Path(name)),
@@ -160,6 +183,35 @@ def jde_from_bids(
             found[2].append([_events_of(run) for run in data.runs])
             found[3].append([run.confounds for run in data.runs])
     return found
+
+
+def _selection(task: str | None, space: str | None, filters: Sequence[tuple[str, str]]) -> Any:
+    """Choose runs by their entities.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such entity.
+    """
+    from pyhrf.inputs.bids import Selection
+
+    fields = {"ses": "sessions", "run": "runs", "desc": "desc"}
+    fields |= {entity: entity for entity in ("acq", "ce", "rec", "dir")}
+    asked: dict[str, list[str]] = {}
+    for one in filters:
+        if not (isinstance(one, list | tuple) and len(one) == 2 and one[0] in fields):
+            raise ConfigError(
+                f"img_filters: {one!r} is not allowed: must be an entity and its label, of the "
+                f"entities {', '.join(fields)}; tasks, spaces and participants have arguments of "
+                "their own"
+            )
+        asked.setdefault(fields[one[0]], []).append(str(one[1]))
+    values: dict[str, Any] = dict(asked)
+    if "desc" in asked:
+        if len(asked["desc"]) > 1:
+            raise ConfigError("img_filters: desc is given twice: give one version of the data")
+        values["desc"] = asked["desc"][0]
+    return Selection(tasks=() if task is None else (task,), space=space, **values)
 
 
 def _parcels_of(model: HrfModel) -> Path | int:
