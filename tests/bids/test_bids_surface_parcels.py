@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 from bids_surface_sets import gifti, mesh
 
 from pyhrf.bids.surfaces import provide_surface_parcels
