@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, says_where
 from pyhrf.outputs.columns import COLUMNS, by_condition
 from pyhrf.outputs.maps import MAPS, MapName
 
@@ -22,6 +22,10 @@ Status = Literal["ok", "failed", "skipped"]
 _HRF_COLUMNS = {name for column in COLUMNS["hrf"] for name in (column, by_condition(column))}
 
 
+@says_where(
+    "tables of events go to the fit of pyhrf.JDE, pyhrf.RFIR or pyhrf.GLM; here are arrays of the "
+    "onsets, durations and amplitudes of one condition"
+)
 @dataclass(frozen=True, slots=True)
 class Events:
     """Events of one condition in one run.
@@ -96,7 +100,11 @@ class Run:
             )
         for name, events in self.events.items():
             if not isinstance(events, Events):
-                raise InputError(f"events of the condition {name!r} of a run must be Events")
+                raise InputError(
+                    f"events of the condition {name!r} of a run must be Events: give a dict of "
+                    "them by condition; tables of events are for pyhrf.JDE, pyhrf.RFIR and "
+                    "pyhrf.GLM"
+                )
 
     @property
     def kept(self) -> NDArray[np.bool_]:

@@ -3,7 +3,17 @@
 Beside them is what PyHRF makes its sentences with, which is no part of what it offers.
 """
 
+from __future__ import annotations
+
 import re
+from functools import wraps
+
+TYPE_CHECKING = False  # as in pyhrf itself: the import of typing takes long
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Called = TypeVar("Called", bound=Callable[..., Any])
 
 __all__ = ["ConfigError", "EngineError", "InputError", "PyhrfError"]
 
@@ -53,6 +63,40 @@ def printable(text: str) -> str:
         letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
         for letter in words
     )
+
+
+def says_where(cure: str) -> Callable[[Called], Called]:
+    """Have a function or a class say where arguments belong that it does not take.
+
+    Parameters
+    ----------
+    cure : str
+        To follow what Python says of the wrong call.
+    """
+
+    def give(function: Any) -> Any:
+        if isinstance(function, type):
+            made: Any = function
+            made.__init__ = give(made.__init__)
+            return function
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except TypeError:
+                from inspect import signature
+
+                try:
+                    signature(function).bind(*args, **kwargs)
+                except TypeError as error:
+                    name = function.__qualname__.removesuffix(".__init__")
+                    raise TypeError(f"{name}: {error}; {cure}") from None
+                raise
+
+        return call
+
+    return give
 
 
 def counted(number: int, noun: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import pickle
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +14,8 @@ import pandas as pd
 import pytest
 
 import pyhrf
+from pyhrf.data import Events, Experiment, Run
+from pyhrf.errors import says_where
 
 CUBE = nib.Nifti1Image(np.ones((4, 4, 4), np.int32), np.eye(4))
 
@@ -133,6 +138,52 @@ def test_estimators_of_one_parcel_say_where_images_go(example: Any) -> None:
             estimator.fit(image)
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda e: pyhrf.JDEVEM(), "JDEVEM: missing a required argument: 'experiment'; it estim"),
+        (
+            lambda e: pyhrf.JDEVEM(t_r=2.0, mask_img=e.mask),
+            "of plain arrays; models of",
+        ),
+        (lambda e: pyhrf.JDEMCMC(e.bold, e.events), "JDEMCMC: too many positional arguments; it"),
+        (lambda e: Events(e.events), "Events: missing a required argument: 'durations'; tables of"),
+        (lambda e: pyhrf.analyse(bold=e.bold), "analyse: missing a required argument: 'study'; it"),
+        (
+            lambda e: pyhrf.analyse([e.bold], [e.events], e.atlas),
+            "tables go to the fit",
+        ),
+        (lambda e: _estimator().fit(e.bold, events=e.events), "fit: got an unexpected keyword"),
+    ],
+)
+def test_wrong_calls_say_where_to_go(example: Any, call: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(said)) as raised:
+        call(example)
+    assert re.search(r"pyhrf\.JDE, pyhrf\.RFIR (and|or) pyhrf\.GLM", str(raised.value))
+
+
+def test_methods_of_models_are_no_methods_of_estimators_of_one_parcel() -> None:
+    estimator = _estimator()
+    for name in ("predict", "score", "compute_contrast", "generate_report", "get_params"):
+        assert hasattr(pyhrf.JDE, name)
+        with pytest.raises(AttributeError, match=rf"has no {name}: it estimates one parcel"):
+            getattr(estimator, name)
+    with pytest.raises(AttributeError, match=r"has no nonsense$"):
+        _ = estimator.nonsense
+    assert pickle.loads(pickle.dumps(estimator)).dt == estimator.dt
+    assert "experiment" in inspect.signature(pyhrf.JDEVEM).parameters, "as documentation shows it"
+
+
+def _estimator() -> Any:
+    events = Events(np.arange(0.0, 90, 15), np.zeros(6), np.ones(6))
+    return pyhrf.JDEVEM(Experiment(("a",), (Run(100, 2.0, {"a": events}),)))
+
+
+def test_a_failure_inside_is_not_taken_for_a_wrong_call() -> None:
+    with pytest.raises(TypeError, match="unsupported operand"):
+        says_where("nowhere")(lambda one: one + "x")(1)
+
+
 def test_a_folder_is_not_written_over(example: Any, tmp_path: Any) -> None:
     model = pyhrf.GLM(example.atlas, engine="serial").fit(example.bold, example.events)
     (tmp_path / "file").write_text("mine", "utf-8")
@@ -169,7 +220,10 @@ def test_studies_say_where_images_go(example: Any) -> None:
     with pytest.raises(pyhrf.ConfigError, match=r"not a value of the type Nifti1Image.*pyhrf\.JDE"):
         pyhrf.analyse(example.bold)
     run = {"bold": example.bold, "paradigm": example.events}
-    said = "<bold>: a value of the type Nifti1Image is not allowed: must be the path of a file"
+    said = (
+        r"<bold>: a value of the type Nifti1Image is not allowed: must be the path of a file .*; "
+        r"what is in memory goes to the fit of pyhrf\.JDE"
+    )
     with pytest.raises(pyhrf.ConfigError, match=said):
         Study.build(data={"kind": "volume", "runs": [run], "parcellation": "parcels.nii"})
 

@@ -133,9 +133,9 @@ def test_images_in_memory_give_the_bytes_of_their_files(
         confounds={"columns": "all"},
         estimator={"JDE": "jde-vem", "GLM": "glm"}[make.__name__],
         contrasts=[{"name": "difference", "expression": "cond1 - cond2"}],
-        output=tmp_path / "results",
     )
-    by_file = pyhrf.analyse(study, engine="serial")
+    by_file = pyhrf.analyse(study, tmp_path / "results", engine="serial")
+    assert by_file.directory == tmp_path / "results"
     assert len(by_file.failed) < 2 <= by_file.n_parcels, "the smallest may be too small"
     assert_same_files(by_file.directory, model.results_.directory)
 

@@ -25,6 +25,7 @@ from pyhrf.analysis.work import (
 from pyhrf.config.settings import Settings, load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study
+from pyhrf.errors import says_where
 from pyhrf.estimation import check_estimator, design_warnings
 from pyhrf.execution.engine import Engine
 from pyhrf.execution.engines import begin_anew, make_engine, tell_unfinished
@@ -85,12 +86,16 @@ def check_study(study: Study) -> list[str]:
     return [*dataset.notes, *design_warnings(study, dataset.experiment)]
 
 
+@says_where(
+    "it takes a study or its file; images, paths and tables go to the fit of pyhrf.JDE, pyhrf.RFIR "
+    "or pyhrf.GLM"
+)
 def analyse(
     study: Study | str | Path,
+    output: str | Path | None = None,
     *,
     engine: str | Engine = "local",
     n_jobs: int | None = None,
-    output: str | Path | None = None,
     fresh: bool = False,
     stop_at_first_failure: bool = False,
     verbosity: int | None = 0,
@@ -107,14 +112,14 @@ def analyse(
     ----------
     study : Study or path
         The study, or its file.
+    output : path, optional
+        Output directory, instead of the study's.
     engine : {"serial", "local", "LAN", "cluster", "slurm", "pbs", ...} or Engine
         One parcel after the other, on the cores of this machine, on the hosts of
         ``[parallel-LAN]`` in the settings, in jobs of the cluster of ``[parallel-cluster]``, or
         in jobs of a batch scheduler on whose login node this runs.
     n_jobs : int, optional
         Job slots of ``local``; by default ``nb_procs`` of the settings.
-    output : path, optional
-        Output directory, instead of the study's.
     fresh : bool
         Rename an output directory with older results to ``DIR.old-1`` … and begin anew.
     stop_at_first_failure : bool

@@ -18,6 +18,9 @@ from pyhrf.parameters.declare import sentences
 Place = tuple[str | int, ...]
 
 
+_OF_TYPE = "a value of the type"
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """A value that is refused.
@@ -107,7 +110,10 @@ def problem(details: Mapping[str, Any], field: FieldInfo | None) -> str:
     if details["type"] in {"float_parsing", "float_type"}:
         # "must be > 0" does not tell why 1,5 is refused.
         rule = re.sub(r"^must be (?=[<>])", "must be a number ", rule)
-    return f"{_shown(value)} is not allowed: {rule}"
+    shown = _shown(value)
+    if shown.startswith(_OF_TYPE) and "the path of a file" in rule:
+        rule += "; what is in memory goes to the fit of pyhrf.JDE, pyhrf.RFIR or pyhrf.GLM"
+    return f"{shown} is not allowed: {rule}"
 
 
 def rule_of(field: FieldInfo | None) -> str:
@@ -184,5 +190,5 @@ def _shown(value: object) -> str:
     if isinstance(value, (BaseModel, Mapping, list, tuple)):
         return "the value"
     if not isinstance(value, (str, int, float, PurePath)):
-        return f"a value of the type {type(value).__name__}"  # such as an image
+        return f"{_OF_TYPE} {type(value).__name__}"  # such as an image
     return text if text and text.isprintable() else repr(text)

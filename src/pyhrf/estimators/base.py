@@ -6,14 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Experiment, FloatArray, Parcel, ParcelEstimate
-from pyhrf.errors import InputError
+from pyhrf.errors import InputError, says_where
 from pyhrf.estimators.checks import (
     check_choices,
     contrast_vector,
@@ -33,6 +33,17 @@ from pyhrf.parameters.model import ModelSettings
 
 Bold = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+
+
+FOR_IMAGES = (
+    "it estimates one parcel, of plain arrays; models of images and tables of events are "
+    "pyhrf.JDE, pyhrf.RFIR and pyhrf.GLM"
+)
+"""Where to go with what an estimator of one parcel does not take."""
+_OF_MODELS = (
+    *("predict", "score", "compute_contrast", "generate_report", "plot_hrf", "map", "save"),
+    *("residuals_", "r_square_", "get_params", "set_params", "results_", "hrf_", "parcels_"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +69,13 @@ class ParcelEstimator(ModelSettings, ABC):
     experiment: Experiment = field(kw_only=False, repr=False)
     contrasts: Mapping[str, Mapping[str, float]] | None = None
     min_positions: int = 1
+
+    if not TYPE_CHECKING:  # which would then take any name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            """Say where what models have is to be found."""
+            where = f": {FOR_IMAGES}" if name in _OF_MODELS else ""
+            raise AttributeError(f"{type(self).__name__} has no {name}{where}")
 
     def __post_init__(self) -> None:
         # What cannot be is refused at once, not at the first parcel.
@@ -95,6 +113,7 @@ class ParcelEstimator(ModelSettings, ABC):
         """Return the arguments with which this class makes an equal estimator elsewhere."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.init}
 
+    @says_where(FOR_IMAGES)
     def fit(
         self,
         bold: ArrayLike,

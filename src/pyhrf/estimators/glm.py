@@ -12,8 +12,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
-from pyhrf.errors import InputError
-from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
+from pyhrf.errors import InputError, says_where
+from pyhrf.estimators.base import FOR_IMAGES, Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import usable_positions
 from pyhrf.estimators.glm_design import GLMDesign, fir_delays_of, make_designs
 from pyhrf.estimators.glm_fit import fit_runs, responses
@@ -30,6 +30,7 @@ _PARTS = ("condition", "derivative", "dispersion")
 
 
 @documented
+@says_where(FOR_IMAGES)
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GLM(GlmSettings, ParcelEstimator):
     """A general linear model of every position, fitted and tested by nilearn.

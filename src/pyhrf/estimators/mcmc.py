@@ -10,8 +10,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Parcel, ParcelEstimate
-from pyhrf.errors import InputError
-from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
+from pyhrf.errors import InputError, says_where
+from pyhrf.estimators.base import FOR_IMAGES, Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import check_seed, check_threshold, strength_of
 from pyhrf.estimators.mcmc_problem import ChainSettings, FieldPrior, MCMCProblem, compressed_design
 from pyhrf.estimators.mcmc_solver import solve_mcmc
@@ -30,6 +30,7 @@ N_COMPILED = 8
 
 
 @documented
+@says_where(FOR_IMAGES)
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JDEMCMC(McmcSettings, ParcelEstimator):
     """HRF of a parcel, and response levels and activation of its positions, with their posterior.

@@ -10,7 +10,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pyhrf.data import Parcel, ParcelEstimate
-from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
+from pyhrf.errors import says_where
+from pyhrf.estimators.base import FOR_IMAGES, Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.checks import check_iterations, check_threshold
 from pyhrf.estimators.rfir_solver import RFIRProblem, make_rfir_problem, solve_rfir
 from pyhrf.estimators.rfir_summary import summarise_rfir
@@ -28,6 +29,7 @@ N_COMPILED = 4
 
 
 @documented
+@says_where(FOR_IMAGES)
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RFIR(RfirSettings, ParcelEstimator):
     """A smooth HRF of every position and condition, with its errors, from BOLD data.

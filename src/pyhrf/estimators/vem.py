@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
-from pyhrf.estimators.base import Bold, BoolArray, ParcelEstimator
+from pyhrf.errors import says_where
+from pyhrf.estimators.base import FOR_IMAGES, Bold, BoolArray, ParcelEstimator
 from pyhrf.estimators.canonical import log_bayes_canonical
 from pyhrf.estimators.checks import (
     check_iterations,
@@ -33,6 +34,7 @@ from pyhrf.parameters.vem import VemSettings
 
 
 @documented
+@says_where(FOR_IMAGES)
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JDEVEM(VemSettings, ParcelEstimator):
     """HRF of a parcel, and response levels and activation of its positions, from BOLD data.
