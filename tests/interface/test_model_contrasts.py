@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from nilearn.glm.first_level import FirstLevelModel
@@ -83,6 +84,17 @@ def test_what_the_posterior_of_a_level_says(example: Any) -> None:
     }.items():
         found = model.compute_contrast("cond1", output_type).get_fdata()
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("output_type", OF_JDE)
+def test_contrasts_are_0_outside_of_the_parcels(example: Any, output_type: str) -> None:
+    inside = np.asarray(example.atlas.dataobj) == 1
+    atlas = nib.Nifti1Image(inside.astype(np.uint8), example.atlas.affine)
+    model = pyhrf.JDE(atlas, engine="serial").fit(example.bold, example.events)
+    found = model.compute_contrast("cond1", output_type).get_fdata()
+    assert np.isfinite(found).all()
+    assert not found[~inside].any()
+    assert found[inside].any()
 
 
 def test_levels_of_each_run_have_contrasts_of_their_mean(example: Any) -> None:

@@ -85,9 +85,9 @@ def _level_values(model: HrfModel, definition: str, output_type: str) -> FloatAr
     sd = _values(results, (f"{level}_sd", name))
     if output_type == "effect_variance":
         return sd**2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        stat = _values(results, (level, name)) / sd
-    return np.asarray(ndtr(stat)) if output_type == "probability" else stat
+    inside = sd != 0  # elsewhere all maps are 0
+    stat = np.divide(_values(results, (level, name)), sd, out=np.zeros_like(sd), where=inside)
+    return np.where(inside, ndtr(stat), 0) if output_type == "probability" else stat
 
 
 def _found(
