@@ -61,12 +61,11 @@ model = pyhrf.JDE(data.parcellation, cross_validate="runs").fit(data.bold, event
 # not tell. ``log_bayes_canonical`` is there without ``cross_validate``, too; above 5 it
 # speaks clearly against the canonical HRF, below -5 for it.
 
-columns = ["r2", "r2_held_out", "delta_canonical", "delta_canonical_sd"]
-columns = ["parcel", *columns, "log_bayes_canonical"]
+columns = ["parcel", "delta_canonical", "delta_canonical_sd", "log_bayes_canonical"]
 found = model.parcels_[columns].assign(true_peak=truth["time_to_peak"])
 delta, sd = found["delta_canonical"], found["delta_canonical_sd"]
 found["not_enough"] = (delta > 4) & (delta > 2 * sd)
-found.sort_values("true_peak").round(3)
+found.sort_values("true_peak").round(1)
 
 # %%
 # Compared with the truth
