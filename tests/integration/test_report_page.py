@@ -97,6 +97,10 @@ set("exact", "7.25");
 found.typed = [text("shown"), document.getElementById("threshold").value];
 found.unlabelled = [...document.querySelectorAll("button, input, select, canvas, svg")].filter(
   one => !one.closest("label, [aria-hidden]") && !one.ariaLabel && !one.textContent).length;
+found.saved = [];
+URL.createObjectURL = blob => { found.saved.push(blob.type); return "#"; };
+HTMLAnchorElement.prototype.click = () => {};  // to save a file would keep chromium waiting
+document.querySelectorAll("#chosen .save button, #all button").forEach(one => one.click());
 found.parcelEvents = 0;
 document.addEventListener("parcel", event => { found.parcelEvents += event.detail; });
 choose(1);
@@ -204,6 +208,9 @@ def test_page__saves_figures_that_stand_alone(results, found):
         root = ElementTree.fromstring(text)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert root[0].get("fill") == "#ffffff"
+    drawing, table = "image/svg+xml", "text/tab-separated-values"
+    # all responses, then response and convergence of the parcel
+    assert found["saved"] == [table, drawing, table, drawing, table]
     header, *rows = [line.split("\t") for line in found["table"].splitlines()]
     assert header == ["parcel", "region", "condition", "time", "hrf", "sd"]
     table = results.hrf.query("parcel == 2")
@@ -238,7 +245,7 @@ def test_page__leads_from_a_response_to_its_parcel(results, found):
 def test_page__draws_how_a_parcel_converged(found):
     heights = [float(point.split(",")[1]) for point in str(found["trace"]).split()]
     assert len(heights) >= 2
-    assert (heights[0], heights[-1]) == (94, 8)  # of the frame; downwards: the free energy rises
+    assert (heights[0], heights[-1]) == (94, 20)  # of the frame; downwards: the free energy rises
     assert heights == sorted(heights, reverse=True)
 
 

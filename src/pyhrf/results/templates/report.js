@@ -57,8 +57,10 @@ function heightsOf(number) {
   return [Math.min(low, ...all.filter(value => value !== null)), Math.max(high, ...all)];
 }
 
-const chartHrf = (number, label) => chart({
-  width: 260, height: 170, x: [first, last], y: heightsOf(number), label,
+const legend = () => [['stroke="var(--ink)"', "all together"],
+  ...conditions.map((name, k) => [style(k), name])];
+const chartHrf = (number, title, label) => chart({
+  title, legend: conditions.length ? legend() : [], width: 260, height: 170, x: [first, last], y: heightsOf(number), label,
   xName: "seconds after an event", yName: "response, largest = 1",
   inside: (x, y) => `<line x1="${x(first)}" x2="${x(last)}" y1="${y(0)}" y2="${y(0)}" stroke="var(--edge)"/>` +
     curves(data.hrfs[number], x, y, 2),
@@ -142,7 +144,7 @@ function sortHrfs() {
 if ($("grid")) { startGrid(); }
 if ($("assumed") && data.parcels.length) {
   const number = data.parcels[0].parcel;
-  $("assumed").innerHTML = chartHrf(number, "the response that was assumed for all parcels");
+  $("assumed").innerHTML = chartHrf(number, "", "the response that was assumed for all parcels");
   addDownloads($("assumed"), "assumed_response", () => hrfTable([number]));
 }
 
@@ -157,7 +159,8 @@ function drawTrace(number) {
     `<polyline points="${at.map((one, i) => `${x(one).toFixed(1)},${y(value[i]).toFixed(1)}`).join(" ")}"
       fill="none" stroke-width="1.5" ${chains.length > 1 ? style(k) : 'stroke="var(--blue)"'}/>`).join("");
   return `<div>${chart({ width: 260, height: 130, x: [first, end], y: [bottom, top], inside: lines,
-    xName: "iteration", yName: data.criterion, yTicks: 3, label: `convergence of parcel ${number}: ` +
+    xName: "iteration", yName: data.criterion, yTicks: 3, title: fullName(number),
+    label: `convergence of ${fullName(number)}: ` +
       `${data.criterion} ${cell(ys[0])} to ${cell(ys.at(-1))} from iteration ${first} to ${end}` })}</div>`;
 }
 
@@ -172,7 +175,7 @@ function showChosen(number) {
   if (number) { $("chosen").querySelector("b").textContent = fullName(number); }
   if (!one || data.assumed) { return; }
   const [response, trace] = $("chosen").querySelectorAll(":scope > div");
-  response.innerHTML = chartHrf(number, `response of parcel ${number}, peak at ${show(parcel.time_to_peak, 1)} s`);
+  response.innerHTML = chartHrf(number, fullName(number), `response of ${fullName(number)}, peak at ${show(parcel.time_to_peak, 1)} s`);
   addDownloads(response, `response_parcel_${number}`, () => hrfTable([number]));
   if (trace) { addDownloads(trace, `convergence_parcel_${number}`, () => traceTable(number)); }
 }
@@ -276,8 +279,9 @@ function startViewer(maps) {
       probability: `a probability of at least ${at}`,
       sides: `a probability of at least ${at} that it is above 0 (red), or below it (blue)`,
       z: `|z| of at least ${at}` + (at === 3.1 ? " (p < .001, one-sided, uncorrected)" : ""),
-      levels: `at least ${at}${unit} from 0`, flag: `at least ${at}`,
-    }[map.kind] ?? `at least ${at}${unit}` + (map.low < 0 ? ", or below 0 (pink) by as much" : "");
+      flag: `at least ${at}`,
+    }[map.kind] ?? (at === 0 ? "all" : `at least ${at}${unit} from 0`) +
+      (map.kind === "amount" && map.low < 0 ? ", pink below 0" : "");
     const count = values.reduce((sum, value) => sum + !hides(value), 0);
     const missed = map.missed !== null && threshold === map.threshold
       ? ` Nothing reaches ${map.missed}, the usual threshold.` : "";

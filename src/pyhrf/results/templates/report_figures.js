@@ -65,12 +65,19 @@ function ticks(bottom, top, wanted) {
   return found;
 }
 
-// A drawing in a frame of axes: `inside` gets functions from values to places. Names of axes and
-// the label are words of ours, or numbers, never of files.
-function chart({ width, height, x, y, xName, yName, inside, label, title = "", xTicks, yTicks = 4 }) {
+const asText = words => String(words).replace(/[&<>"]/g, sign => `&#${sign.charCodeAt(0)};`);
+
+// A drawing in a frame of axes: `inside` gets functions from values to places. The legend has
+// attributes of a line and its name. What may be of a file (legend, title, label) is taken for text.
+function chart({ width, height, x, y, xName, yName, inside, label, title = "", legend = [],
+  xTicks, yTicks = 4 }) {
   const heights = ticks(...y, yTicks);
   const digits = Math.max(...heights.map(value => String(value).length), 1);
-  const [left, right, top, bottom] = [28 + 6.5 * digits, width - 12, title ? 20 : 8, height - 36];
+  const room = Math.floor(width / 6);  // characters
+  const short = title.length > room ? `${title.slice(0, room - 1)}…` : title;
+  const above = (title ? 20 : 8) + 15 * Math.ceil(legend.length / 2);
+  height += above - (title ? 20 : 8);
+  const [left, right, top, bottom] = [28 + 6.5 * digits, width - 16, above, height - 36];
   const place = ([low, high], from, to) => value => from + (to - from) * (value - low) / (high - low || 1);
   const px = place(x, left, right), py = place(y, bottom, top);
   const text = (at, down, words, more = "") =>
@@ -82,9 +89,15 @@ function chart({ width, height, x, y, xName, yName, inside, label, title = "", x
     `<line x1="${left - 4}" x2="${left}" y1="${py(value)}" y2="${py(value)}" stroke="var(--edge)"/>` +
     text(left - 7, py(value) + 4, value, 'style="text-anchor: end"'));
   const middle = (top + bottom) / 2;
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">
+  const names = legend.map(([attributes, words], k) => {
+    const [at, down] = [10 + k % 2 * (width - 10) / 2, (title ? 28 : 14) + 15 * Math.floor(k / 2)];
+    return `<line x1="${at}" x2="${at + 26}" y1="${down - 4}" y2="${down - 4}" stroke-width="2" ${attributes}/>` +
+      text(at + 31, down, asText(words), 'style="text-anchor: start"');
+  });
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${asText(label)}">
     <path d="M${left} ${top}V${bottom}H${right}" fill="none" stroke="var(--edge)"/>
     ${across.join("")}${along.join("")}${text((left + right) / 2, height - 5, xName)}
     ${text(12, middle, yName, `transform="rotate(-90 12 ${middle})"`)}
-    ${title ? text((left + right) / 2, 12, title) : ""}${inside(px, py)}</svg>`;
+    ${text(width / 2, 12, asText(short))}${names.join("")}
+    ${inside(px, py)}</svg>`;
 }

@@ -3,7 +3,6 @@
     if (!$("glass")) { return; }
     const { first, shape, affine } = maps.volume, [nx, ny] = shape;
     const views = [["axial", 0, 1], ["coronal", 0, 2], ["sagittal", 1, 2]];
-    const side = axis => Math.sign(affine[axis][axis]) || 1;
     const pictures = [];
     let right = 4;
     const drawn = views.map(([name, h, v]) => {
@@ -31,9 +30,9 @@
         <image x="${left}" y="${-top}" width="${shape[h] * dx}" height="${shape[v] * dy}"
           preserveAspectRatio="none" style="image-rendering: pixelated"/>
         <path d="${data.glass[name]}" transform="scale(1 -1)" fill="none" stroke="var(--edge)" stroke-width=".6"/>
-        <text x="0" y="112" font-size="9" text-anchor="middle" fill="var(--soft)">${name}</text></g>`;
+        <text x="0" y="117" font-size="9" text-anchor="middle" fill="var(--soft)">${name}</text></g>`;
     });
-    $("glass").innerHTML = `<svg viewBox="0 0 ${right} 200" role="img"></svg>`;
+    $("glass").innerHTML = `<svg viewBox="0 0 ${right} 206" role="img"></svg>`;
     const svg = $("glass").querySelector("svg");
     svg.innerHTML = drawn.join("");
     svg.querySelectorAll("image").forEach((one, k) => one.setAttribute("href", pictures[k]));
