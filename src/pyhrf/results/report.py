@@ -44,6 +44,9 @@ _PARCEL_FIGURES = (
     "time_to_peak",
     "fwhm",
     "r2",
+    "r2_held_out",
+    "delta_canonical",
+    "delta_canonical_sd",
     "n_iterations",
     "converged",
 )

@@ -80,8 +80,12 @@ if (conditions.length && $("legend")) {
 const quality = parcel =>
   parcel.hrf_quality === undefined || parcel.hrf_quality === null ? "" :
     ` quality ${parcel.hrf_quality.toFixed(2)},`;
+const isKnown = value => value !== undefined && value !== null;
 const explained = parcel =>
-  parcel.r2 === undefined || parcel.r2 === null ? "" : `, R² ${parcel.r2.toFixed(2)}`;
+  (isKnown(parcel.r2) ? `, R² ${parcel.r2.toFixed(2)}` : "") +
+  (isKnown(parcel.r2_held_out) ? `, held out ${parcel.r2_held_out.toFixed(3)}` : "") +
+  (isKnown(parcel.delta_canonical) ? `, ${parcel.delta_canonical.toFixed(1)} ± ` +
+    `${show(parcel.delta_canonical_sd, 1)} nats over the canonical response` : "");
 let chosen = null;
 const boxes = new Map();
 for (const parcel of data.assumed ? [] : data.parcels) {
