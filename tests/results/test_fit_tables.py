@@ -48,6 +48,7 @@ def make_estimate(number: int) -> ParcelEstimate:
         "ok",
         "",
         np.array([number - 1]),
+        conditions={"mean_active": np.ones(2)},
         hrf={"time": np.arange(2.0), "hrf": np.ones(2), "sd": np.zeros(2)},
         courses={"measured": measured, "fitted": measured / 2},
     )

@@ -21,6 +21,7 @@ from pyhrf.results.clusters import cluster_tables, in_standard_space
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.results.glass_brain import outlines
+from pyhrf.results.report_fit import pack_design, pack_fit
 from pyhrf.results.report_maps import pack_maps
 from pyhrf.results.report_overview import overview_of
 from pyhrf.results.report_text import (
@@ -116,6 +117,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     """Gather all that the page shows."""
     study = results.provenance["study"]
     maps = pack_maps(results, anatomy=anatomy)
+    fit, design = pack_fit(results), pack_design(results)
     assumed = assumed_response(study)
     overview = overview_of(results, assumed=bool(assumed))
     clusters = cluster_tables(results) if maps else []
@@ -143,11 +145,15 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "place": results.place,
         "has_quality": bool(results.parcels["hrf_quality"].notna().any()),
         "maps": maps,
+        "fit": fit,
+        "design": design,
+        "own_design": kind_of(study).own_design,
         "full_name": lambda number: _full_name(number, regions),
         "page_data": {"parcels": _parcels(results), "regions": regions, "hrfs": _hrfs(results)}
         | {"maps": maps, "overview": overview, "assumed": bool(assumed)}
         | {"clusters": clusters, "glass": glass}
         | {"place": results.place, "low_quality": LOW_QUALITY, "traces": _traces(results)}
+        | {"fit": fit, "design": design}
         | {"criterion": kind_of(study).criterion},
     }
 

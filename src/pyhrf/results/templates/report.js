@@ -428,3 +428,5 @@ function startViewer(maps) {
 if ($("grid")) { $("grid").scrollTop = 0; }  // the reader begins at the top
 
 {% include "report_overview.js" %}
+
+{% include "report_fit.js" %}
