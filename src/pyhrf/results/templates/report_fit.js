@@ -213,14 +213,14 @@ function startDesign(design) {
   });
   context.putImageData(image, 0, 0);
   const wide = Math.max(9, Math.min(26, 900 / n)), W = 60 + n * wide + 90;
-  const head = 24 + 5.2 * Math.min(26, Math.max(...design.columns.map(name => plainly(name).length)));
+  const head = 24 + 5 * Math.min(34, Math.max(...design.columns.map(name => plainly(name).length)));
   const tall = Math.max(160, Math.min(460, 2 * design.rows));
   let out = `<image x="60" y="${head}" width="${n * wide}" height="${tall}" preserveAspectRatio="none"
     style="image-rendering: pixelated" href='${canvas.toDataURL()}'/><rect x="60" y="${head}"
-    width="${n * wide}" height="${tall}" fill="none" stroke="var(--edge, var(--line))"/>`;
+    width="${n * wide}" height="${tall}" fill="none" stroke="var(--edge)"/>`;
   design.columns.forEach((name, k) => {
     out += `<text transform="translate(${60 + (k + .65) * wide} ${head - 5}) rotate(-60)" font-size="10"
-      fill="var(--ink)"><title class="tip">${asText(name)}</title>${asText(shortened(plainly(name), 26))}</text>`;
+      fill="var(--ink)"><title class="tip">${asText(name)}</title>${asText(shortened(plainly(name), 34))}</text>`;
   });
   let row = 0;
   design.runs.forEach((rows, k) => {
@@ -248,24 +248,25 @@ function startDesign(design) {
 function drawCorrelations({ task: columns, correlations }) {
   const task = columns.map(plainly);
   const n = task.length, side = Math.max(9, Math.min(38, 560 / n)), left = 150, W = left + n * side + 60;
+  const top = 24 + 5.2 * Math.min(18, Math.max(0, ...task.map(name => name.length)));
   let out = "";
   correlations.forEach((values, i) => {
-    out += `<text x="${left - 5}" y="${120 + (i + .65) * side}" font-size="${Math.min(11, side)}" text-anchor="end"
+    out += `<text x="${left - 5}" y="${top + (i + .65) * side}" font-size="${Math.min(11, side)}" text-anchor="end"
       fill="var(--ink)"><title class="tip">${asText(task[i])}</title>${asText(shortened(task[i], 22))}</text>
-      <text transform="translate(${left + (i + .6) * side} 114) rotate(-60)" font-size="${Math.min(11, side)}"
+      <text transform="translate(${left + (i + .6) * side} ${top - 6}) rotate(-60)" font-size="${Math.min(11, side)}"
       fill="var(--ink)">${asText(shortened(task[i], 18))}</text>`;
     values.forEach((value, j) => {
       const title = `${task[i]}, ${task[j]}: ${(value / 100).toFixed(2)}`;
-      out += `<rect x="${left + j * side}" y="${120 + i * side}" width="${side}" height="${side}"
+      out += `<rect x="${left + j * side}" y="${top + i * side}" width="${side}" height="${side}"
         fill="var(--${value < 0 ? "blue" : "red"})" fill-opacity="${(.75 * Math.abs(value) / 100).toFixed(2)}"
         stroke="var(--line)" stroke-width=".5"><title class="tip">${asText(title)}</title></rect>`;
       if (side > 22) {
-        out += `<text x="${left + (j + .5) * side}" y="${120 + (i + .5) * side + 4}" font-size="10.5"
+        out += `<text x="${left + (j + .5) * side}" y="${top + (i + .5) * side + 4}" font-size="10.5"
           text-anchor="middle" fill="var(--ink)">${(value / 100).toFixed(2)}</text>`;
       }
     });
   });
-  $("designCorrelation").innerHTML = `<div style="overflow-x: auto"><svg viewBox="0 0 ${W} ${124 + n * side}" role="img"
+  $("designCorrelation").innerHTML = `<div style="overflow-x: auto"><svg viewBox="0 0 ${W} ${top + 4 + n * side}" role="img"
     aria-label="correlations of conditions" style="display: block; width: ${W}px">${out}</svg></div>`;
   addDownloads($("designCorrelation"), "design_correlations", () =>
     [["", ...task], ...correlations.map((values, i) => [task[i], ...values.map(value => value / 100)])]);
