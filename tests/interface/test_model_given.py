@@ -129,6 +129,9 @@ def test_names_of_regions_go_by_the_order_of_their_numbers(example: Any) -> None
     atlas.labels = ["a", "b"]
     with pytest.raises(pyhrf.InputError, match=r"2 names \(labels\) for 3 regions"):
         model.set_params(parcellation=atlas).fit(example.bold, example.events)
+    atlas = SimpleNamespace(maps=example.atlas, labels=["a"])
+    with pytest.raises(pyhrf.InputError, match=r"1 names \(labels\) for 3 regions"):
+        model.set_params(parcellation=atlas).fit(example.bold, example.events)
 
 
 def test_mask_and_background_of_a_masker_count(example: Any) -> None:

@@ -142,6 +142,10 @@ def test_atlases_of_nilearn_name_the_regions(example: Any) -> None:
         model = pyhrf.GLM(atlas, engine="serial").fit(example.bold, example.events)
         assert list(model.parcels_["region"]) == names[1:]
         assert set(model.hrf_["region"]) == set(names[1:])
+        titles = [axis.get_title() for axis in model.plot_hrf(["right", 1]).axes]
+        assert titles[:2] == ["3 · right", "1 · left"]
+        with pytest.raises(pyhrf.InputError, match="no region is called 'rigth': did you mean ri"):
+            model.plot_hrf("rigth")
 
 
 def test_a_size_cuts_the_mask_and_a_mask_cuts_the_atlas(example: Any) -> None:
@@ -190,6 +194,9 @@ def test_report_and_figure(example: Any, tmp_path: Path) -> None:
     figure: Any = model.plot_hrf([1, 2])
     assert figure.axes
     assert figure._repr_png_()[:4] == b"\x89PNG"
+    assert [axis.get_title() for axis in model.plot_hrf(2).axes] == ["parcel 2"]
+    with pytest.raises(pyhrf.InputError, match="'V1' is the name of a region"):
+        model.plot_hrf("V1")
 
 
 def test_a_report_shows_in_notebooks_and_browsers(

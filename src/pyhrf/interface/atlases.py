@@ -137,7 +137,7 @@ def _by_number(names: dict[int, str], path: Path, meshes: Sequence[Path]) -> dic
     numbers = np.unique(labels[labels > 0]).tolist()
     if len(numbers) == len(names):
         return dict(zip(numbers, names.values(), strict=True))
-    if numbers[-1] > max(len(names), len(numbers)):
+    if numbers[-1] > max(names):
         raise InputError(
             f"the atlas has {len(names)} names (labels) for {len(numbers)} regions with numbers up "
             f"to {numbers[-1]}, so that it cannot be told whose they are: give a name for each "
@@ -152,8 +152,9 @@ def _label_file(image: Any, folder: Path, stem: str, argument: str) -> Path:
     if isinstance(image, str | Path):
         return Path(image).absolute()
     raise InputError(
-        f"{argument} is of the type {type(image).__name__}: give an image, a path, or an atlas of "
-        "nilearn (an experiment is for the estimators of one parcel, in pyhrf.estimators)"
+        f"{argument} is of the type {type(image).__name__}: give an image, a path, an atlas of "
+        "nilearn, or a whole number (an experiment is for the estimators of one parcel, in "
+        "pyhrf.estimators)"
     )
 
 

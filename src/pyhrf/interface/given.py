@@ -122,21 +122,22 @@ class Given:
         run["bold"] = (
             written_series(image, folder, f"bold of run {number}", self.t_r)
             if is_image(image)
-            else _path(image)
+            else Path(image).absolute()
         )
         if isinstance(events, Mapping) and not is_table(events):
             run["times"] = [
-                {"condition": str(name), "file": _path(path)} for name, path in events.items()
+                {"condition": str(name), "file": _path(path, f"events of {name!r} in run {number}")}
+                for name, path in events.items()
             ]
         elif is_table(events):
             run["paradigm"] = written_events(events, number, folder)
         else:
-            run["paradigm"] = _path(events)
+            run["paradigm"] = _path(events, f"events of run {number}")
         if confounds is not None:
             run["confounds"] = (
                 written_table(confounds, folder / f"confounds of run {number}.tsv")
                 if is_table(confounds)
-                else _path(confounds)
+                else _path(confounds, f"confounds of run {number}")
             )
         if self.sample_masks[k] is not None:
             path = folder / f"censored scans of run {number}.txt"
@@ -222,10 +223,11 @@ def _seconds(value: Any) -> float:
         ) from None
 
 
-def _path(value: Any) -> Path:
+def _path(value: Any, what: str) -> Path:
     if not isinstance(value, str | Path):
         raise InputError(
-            f"a value of the type {type(value).__name__} is given where a table or a path is needed"
+            f"{what}: a value of the type {type(value).__name__} is given where a table or a path "
+            "is needed"
         )
     return Path(value).absolute()
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from pyhrf.config.messages import did_you_mean
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
 from pyhrf.interface.given import Given, one_if_same, without_folder
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
     from pyhrf.results import Results
 
+_FITTED = ("results_", "hrf_", "parcels_", "conditions_", "regions_", "contrasts_")
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +42,16 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
     """Base of the models: parameters as scikit-learn has them, an analysis behind `fit`."""
 
     _kinds: ClassVar[Mapping[str, EstimatorKind]]
+
+    if not TYPE_CHECKING:  # which would then take any name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            """Say of what a fit gives that it comes with the fit."""
+            if name in _FITTED:
+                check_is_fitted(self)
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
 
     def fit(
         self,
@@ -222,11 +236,39 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
             return fitted.r_square_image()
         return fitted.r_square() if per == "all" else fitted.r_square_of_parcels()
 
-    def plot_hrf(self, parcels: Sequence[int] | None = None) -> Figure:
-        """Draw the responses of some parcels, or of the first ones, with their errors."""
+    def plot_hrf(self, parcels: int | str | Sequence[int | str] | None = None) -> Figure:
+        """Draw the responses of some parcels, or of the first ones, with their errors.
+
+        Parameters
+        ----------
+        parcels : int, str or list of them, optional
+            Numbers of parcels, or names of their regions.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        InputError
+            If there is no such parcel, or it was not estimated.
+        """
         from pyhrf.results.plots import hrf_figure
 
-        return hrf_figure(self.results_, parcels)
+        if parcels is None:
+            return hrf_figure(self.results_)
+        numbers = {name: number for number, name in self.results_.regions.items()}
+        some = [parcels] if isinstance(parcels, int | str | np.integer) else parcels
+        chosen = [numbers.get(one, one) if isinstance(one, str) else int(one) for one in some]
+        for one in chosen:
+            if isinstance(one, str):
+                raise InputError(
+                    f"parcels: no region is called {one!r}: {did_you_mean(one, numbers)}"
+                    if numbers
+                    else f"parcels: {one!r} is the name of a region, and the regions have none: "
+                    "give numbers"
+                )
+        return hrf_figure(self.results_, [one for one in chosen if isinstance(one, int)])
 
     def generate_report(self, path: str | Path | None = None) -> ReportPage:
         """Make the report, one HTML page; written to a file if a path is given.
