@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from report_results import AFFINE, TIME, level_at, make_report_results
+from report_results import AFFINE, TIME, level_at, make_report_results, write_mesh
 from scipy import ndimage
 
 from pyhrf.data import ParcelEstimate
@@ -18,6 +19,7 @@ from pyhrf.results.clusters import cluster_tables, clusters_of, in_standard_spac
 from pyhrf.results.glass_brain import outlines
 from pyhrf.results.thresholds import first_threshold, look_of, said_of
 from pyhrf.spaces.grid import Grid
+from pyhrf.spaces.nodes import Nodes
 
 SHAPE = (10, 9, 8)
 
@@ -160,3 +162,27 @@ def test_outlines__lie_where_nilearn_draws_them():
         scaled = (axes.patches[0].get_transform() - axes.transData).transform(expected)
         np.testing.assert_allclose(numbers.min(axis=0), scaled.min(axis=0), atol=0.06)
         np.testing.assert_allclose(numbers.max(axis=0), scaled.max(axis=0), atol=0.06)
+
+
+def test_clusters__of_a_mesh_are_nodes_that_share_edges(tmp_path):
+    """A fan: node 0 is beside all others, each of which is beside the next."""
+    volume = make_report_results(tmp_path / "other")
+    write_mesh(tmp_path / "fan.gii", 12, "CortexLeft")
+    points = nib.load(tmp_path / "fan.gii").darrays[0].data
+    z = np.array([0, 4, 5, 0, -4, -9, -5, 4, 0, 9, 0, 3.0])
+    where = np.arange(1, 12)  # node 0 is of no parcel
+    hrf = {"time": TIME, "hrf": TIME, "sd": TIME}
+    maps = {("z", "audio"): z[1:].astype("f4")}
+    estimate = ParcelEstimate(5, "ok", "", where, hrf=hrf, maps=maps)
+    space = Nodes((12,), "CortexLeft")
+    results = write_results(tmp_path / "out", [estimate], conditions=("audio",), space=space)
+    run = json.loads((volume.directory / "run.json").read_text())
+    run["study"]["data"] |= {"kind": "surface", "meshes": [str(tmp_path / "fan.gii")]}
+    (results.directory / "run.json").write_text(json.dumps(run))
+    (table,) = cluster_tables(Results(results.directory))
+    found = [(row["size"], row["peak"], row["parcel"]) for row in table["rows"]]
+    # the larger first, then the stronger; 7 is above, and so not of 4 to 6, which are below
+    assert found == [(3, -9, 5), (2, 5, 5), (1, 9, 5), (1, 4, 5)]
+    for row, node in zip(table["rows"], (5, 2, 9, 7), strict=True):
+        np.testing.assert_allclose([row[axis] for axis in "xyz"], points[node], rtol=1e-6)
+    assert {row["on"] for row in table["rows"]} == {results.surfaces()[0].name}
