@@ -722,3 +722,11 @@ def test_warnings__tell_of_shared_noise_that_is_not_modelled(results):
     measured = {"shared_noise": "measured"}
     given = {"vem": measured, "estimator": "jde-mcmc"}
     assert words in with_correlations(results, [0.3, None, 0.4], **given)
+
+
+def test_script__declares_each_name_once(results):
+    page = write_report(results.directory).read_text("utf-8")
+    (script,) = re.findall("<script>(.*)</script>", page, re.DOTALL)
+    names = re.findall(r"^(?:const|let|function) +(\w+)", script, re.MULTILINE)
+    assert len(names) > 20
+    assert len(names) == len(set(names))

@@ -1,6 +1,5 @@
 // Measured and fitted courses with their events, what is left, and the design.
 
-const asText = text => String(text).replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`);
 const plainly = column => column.replace(/^condition\./, "");  // of which most are
 const shortened = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
 
