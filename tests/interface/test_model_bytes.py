@@ -90,11 +90,8 @@ def cifti(on_surface: Any, meshes: list[Path], tmp_path: Path) -> InFiles:
     ("kind", "make"),
     [
         ("volumes", pyhrf.JDE),
-        ("volumes", pyhrf.GLM),
-        ("gifti", pyhrf.JDE),
         ("gifti", pyhrf.GLM),
         ("cifti", pyhrf.JDE),
-        ("cifti", pyhrf.GLM),
     ],
 )
 def test_images_in_memory_give_the_bytes_of_their_files(
