@@ -43,6 +43,9 @@ def test_open_dataset__runs_get_their_confounds_and_censored_scans(study, tmp_pa
     np.testing.assert_array_equal(first.censored, values[:, 1] > 1.0)
     assert second.confounds is None
     assert np.flatnonzero(second.censored).tolist() == [19]
+    assert dataset.confound_names == (("csf",), ())
+    assert dataset.displacement[1] is None
+    np.testing.assert_array_equal(dataset.displacement[0], values[:, 1])
     assert {path, listed} <= set(dataset.files)
     assert {str(path), str(listed)} <= set(dataset.checksums())
 

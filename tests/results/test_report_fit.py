@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from test_fit_tables import NAMES, make_design, make_estimate, write
 
 from pyhrf.config.study import Study
+from pyhrf.errors import InputError
 from pyhrf.results import Results
 from pyhrf.results.report import write_report
 from pyhrf.results.report_fit import pack_design, pack_fit
@@ -144,3 +146,20 @@ def test_report__has_the_sections_where_the_files_are_there(results: Results) ->
         (results.directory / f"{name}.tsv").unlink()
     page = write_report(results.directory).read_text("utf-8")
     assert not any(text in page for text in sections)
+
+
+@pytest.mark.parametrize("name", ["courses", "events", "design"])
+def test_report__of_damaged_tables_is_made_or_refused_in_a_sentence(
+    results: Results, name: str
+) -> None:
+    path = results.directory / f"{name}.tsv"
+    whole = path.read_bytes()
+    words = whole.replace(b"\t1\t", b"\tword\t")
+    header = b"a\tb\n1\t2\n"
+    for damaged in (b"", whole[: len(whole) // 2], b"\xff\0\x1b[2J" * 40, words, header):
+        path.write_bytes(damaged)
+        with suppress(InputError):
+            write_report(results.directory)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="is damaged or was changed since the analysis"):
+        write_report(results.directory)
