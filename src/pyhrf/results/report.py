@@ -121,7 +121,8 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     assumed = assumed_response(study)
     overview = overview_of(results, assumed=bool(assumed))
     clusters = cluster_tables(results) if maps else []
-    glass = outlines() if maps and maps["volume"] and in_standard_space(results) else {}
+    in_mni = bool(maps and maps["volume"]) and in_standard_space(results)
+    glass = outlines() if in_mni else {}
     regions = _regions(results)
     return {
         "study": study,
@@ -140,6 +141,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "assumed": assumed,
         "clusters": clusters,
         "glass": glass,
+        "in_mni": in_mni,
         "said": {one["name"]: said_of(one) for one in clusters},
         "neighbours": _neighbours(maps),
         "place": results.place,
