@@ -16,7 +16,7 @@ from pyhrf.estimators import JDEVEM, RFIR
 from pyhrf.estimators.base import ParcelEstimator
 from pyhrf.estimators.canonical import log_bayes_canonical
 from pyhrf.estimators.glm import GLM
-from pyhrf.estimators.held_out import STRETCH, Forecast, HeldOutScore
+from pyhrf.estimators.held_out import STRETCH, Forecast, HeldOutScore, Rival
 from pyhrf.model.design import experiment_design
 from pyhrf.model.folds import folds_of
 from pyhrf.model.hrf import canonical_hrf, prior_precision
@@ -34,60 +34,49 @@ def _one_blas_thread() -> Iterator[None]:
         yield
 
 
-def _forecasts(rng: np.random.Generator) -> Forecast:
+def _forecasts(rng: np.random.Generator) -> tuple[FloatArray, Rival]:
     task, rival = rng.standard_normal((2, 12, 3))
-    return Forecast(task, np.array([1.0, 2.0, 0.5]), np.array([0.0, 0.3, 0.6]), rival)
+    return task, Rival(rival, np.array([1.0, 2.0, 0.5]), np.array([0.0, 0.3, 0.6]))
 
 
 def test_gain__is_the_difference_of_log_likelihoods_of_ar1_noise() -> None:
     rng = np.random.default_rng(3)
-    bold, forecast = rng.standard_normal((12, 3)), _forecasts(rng)
+    bold, (task, rival) = rng.standard_normal((12, 3)), _forecasts(rng)
     # two pieces, of 5 and 7 scans
     times = np.r_[0:5, 8:15]
     score = HeldOutScore(3)
-    score.add(bold, forecast, NOTHING, times, 4 * STRETCH)
+    score.add(bold, Forecast(task, rival), NOTHING, times, 4 * STRETCH)
     expected = 0.0
-    for v, (sd, rho) in enumerate(zip(forecast.noise_sd, forecast.ar1, strict=True)):
+    for v, (sd, rho) in enumerate(zip(rival.noise_sd, rival.ar1, strict=True)):
         covariance = sd**2 * block_diag(
             toeplitz(rho ** np.arange(5)), toeplitz(rho ** np.arange(7))
         )
         noise = multivariate_normal(np.zeros(12), covariance)
-        assert forecast.rival is not None
-        expected += noise.logpdf(bold[:, v] - forecast.task[:, v])
-        expected -= noise.logpdf(bold[:, v] - forecast.rival[:, v])
+        expected += noise.logpdf(bold[:, v] - task[:, v])
+        expected -= noise.logpdf(bold[:, v] - rival.task[:, v])
     assert score.summary()["delta_canonical"] == pytest.approx(expected, rel=1e-9)
 
 
 def test_error_of_the_gain__is_that_of_a_sum_over_stretches() -> None:
     rng = np.random.default_rng(3)
-    bold, forecast = rng.standard_normal((12, 3)), _forecasts(rng)
-    white = forecast._replace(ar1=np.zeros(3))
+    bold, (task, rival) = rng.standard_normal((12, 3)), _forecasts(rng)
+    white = rival._replace(ar1=np.zeros(3))
     score = HeldOutScore(3)
-    score.add(bold, white, NOTHING, np.arange(12), 4 * STRETCH)
-    assert white.rival is not None
-    gain = ((bold - white.rival) ** 2 - (bold - white.task) ** 2) / (2 * white.noise_sd**2)
+    score.add(bold, Forecast(task, white), NOTHING, np.arange(12), 4 * STRETCH)
+    gain = ((bold - white.task) ** 2 - (bold - task) ** 2) / (2 * white.noise_sd**2)
     sums = gain.sum(axis=1).reshape(4, 3).sum(axis=1)
     assert score.summary()["delta_canonical_sd"] == pytest.approx(2 * np.std(sums, ddof=1))
 
 
 def test_positions_without_an_estimate__do_not_count() -> None:
     rng = np.random.default_rng(3)
-    bold, forecast = rng.standard_normal((12, 3)), _forecasts(rng)
-    without = forecast._replace(task=forecast.task.copy())
-    without.task[:, 1] = np.nan
+    bold, (task, rival) = rng.standard_normal((12, 3)), _forecasts(rng)
+    task[:, 1] = np.nan
     score, of_two = HeldOutScore(3), HeldOutScore(2)
-    score.add(bold, without, NOTHING, np.arange(12), 60.0)
-    assert forecast.rival is not None
+    score.add(bold, Forecast(task, rival), NOTHING, np.arange(12), 60.0)
     two = [0, 2]
-    of_two.add(
-        bold[:, two],
-        Forecast(
-            forecast.task[:, two], forecast.noise_sd[two], forecast.ar1[two], forecast.rival[:, two]
-        ),
-        NOTHING,
-        np.arange(12),
-        60.0,
-    )
+    of_them = Rival(rival.task[:, two], rival.noise_sd[two], rival.ar1[two])
+    of_two.add(bold[:, two], Forecast(task[:, two], of_them), NOTHING, np.arange(12), 60.0)
     assert score.summary() == pytest.approx(of_two.summary())
     assert np.isnan(score.r2()).tolist() == [False, True, False]
 

@@ -21,7 +21,7 @@ from pyhrf.estimators.checks import (
     too_few,
     usable_positions,
 )
-from pyhrf.estimators.held_out import Forecast, HeldOutScore
+from pyhrf.estimators.held_out import Forecast, HeldOutScore, Rival
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.fitted import mean_courses, own_signal, share, squares, task_signal
 from pyhrf.model.folds import Fold, folds_of, held_out_nuisance
@@ -261,11 +261,6 @@ class ParcelEstimator(ModelSettings, ABC):
     ) -> ParcelEstimate:
         """Add how well scans that are held out are predicted."""
         score = HeldOutScore(bold.shape[1])
-        trs = np.concatenate([np.full(run.n_scans, run.tr) for run in self.experiment.runs])
-        # between runs a scan is left out of the count
-        times = np.arange(len(bold)) + np.concatenate(
-            [np.full(run.n_scans, place) for place, run in enumerate(self.experiment.runs)]
-        )
         for fold, estimator, Q in self._folds:
             parcel = Parcel(estimate.parcel, bold[fold.rows], graph.pairs(), np.arange(len(bold.T)))
             try:
@@ -273,7 +268,7 @@ class ParcelEstimator(ModelSettings, ABC):
             except (ArithmeticError, np.linalg.LinAlgError):  # too little is left: nothing is said
                 return estimate
             held = bold[fold.held].astype(np.float64)
-            score.add(held, forecast, Q, times[fold.held], float(trs[fold.held].sum()))
+            score.add(held, forecast, Q, fold.places, fold.seconds)
         values = np.full(len(usable), np.nan, np.float32)
         values[usable] = score.r2()
         return replace(
@@ -297,8 +292,12 @@ class ParcelEstimator(ModelSettings, ABC):
         estimate = self.fit_parcel(parcel)
         if estimate.status != "ok":
             raise FloatingPointError(estimate.reason)
-        noise = (estimate.maps[kind, ""].astype(np.float64) for kind in ("noise_sd", "ar1"))
-        return Forecast(self._task(estimate, X), *noise)
+        return Forecast(self._task(estimate, X), self._rival(estimate, parcel, X))
+
+    def _rival(self, estimate: ParcelEstimate, parcel: Parcel, X: FloatArray) -> Rival | None:
+        """Predict the same scans by a model to compare with; by default there is none."""
+        del estimate, parcel, X
+        return None
 
     def _outliers(self, bold: Bold) -> dict[str, float]:
         """Count the scans that lie far off the others; if there are any, number the farthest."""

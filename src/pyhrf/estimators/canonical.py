@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyhrf.data import FloatArray
-from pyhrf.model.hrf import canonical_hrf
+from pyhrf.model.hrf import canonical_coefficients
 
 
 def log_bayes_canonical(
@@ -34,7 +34,7 @@ def log_bayes_canonical(
     float
         In nats; below 0 where the data speak for the canonical shape.
     """
-    canonical = canonical_hrf(dt * np.arange(1, len(h) + 1, dtype=np.float64))
+    canonical = canonical_coefficients(len(h), dt)
     others = np.linalg.svd(canonical[None])[2][1:]
     before, after = (others @ each @ others.T for each in (prior, covariance))
     return _log_density_at_0(0 * (others @ h), before) - _log_density_at_0(others @ h, after)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.errors import InputError, says_where
 from pyhrf.estimators.base import FOR_IMAGES, Bold, BoolArray, ParcelEstimator
-from pyhrf.estimators.checks import usable_positions
+from pyhrf.estimators.checks import too_few, usable_positions
 from pyhrf.estimators.glm_design import GLMDesign, fir_delays_of, make_designs
 from pyhrf.estimators.glm_fit import fit_runs, responses
 from pyhrf.estimators.glm_summary import summarise_glm
@@ -147,12 +147,7 @@ class GLM(GlmSettings, ParcelEstimator):
 
     def _forecast(self, training: GLM, parcel: Parcel, held: BoolArray) -> Forecast:
         """As in `ParcelEstimator`: coefficients of the derivatives are in no map."""
-        estimate = training.fit_parcel(parcel)
-        if estimate.status != "ok":
-            raise FloatingPointError(estimate.reason)
-        task = training.task_of(parcel, self)[held]
-        noise = (estimate.maps[kind, ""].astype(np.float64) for kind in ("noise_sd", "ar1"))
-        return Forecast(task, *noise)
+        return Forecast(training.task_of(parcel, self)[held])
 
     def task_of(self, parcel: Parcel, other: GLM) -> FloatArray:
         """Fit a parcel, and give the signal of the task in the runs of another experiment.
@@ -169,11 +164,19 @@ class GLM(GlmSettings, ParcelEstimator):
         -------
         array, shape (n_scans, n_positions)
             0 in scans that are censored, NaN where a position cannot be used.
+
+        Raises
+        ------
+        FloatingPointError
+            If too few positions can be used.
         """
         conditions = self.experiment.conditions
         usable = usable_positions(
             parcel.bold[self._kept], [int(run.kept.sum()) for run in self.experiment.runs]
         )
+        needed = max(self.min_positions, 1)
+        if (n_usable := int(usable.sum())) < needed:
+            raise FloatingPointError(too_few(len(usable), n_usable, needed))
         bold = parcel.bold[self._kept][:, usable].astype(np.float64)
         fits = fit_runs(self._design, bold, self.noise)
         coefficients = responses(fits, len(conditions))

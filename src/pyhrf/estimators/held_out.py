@@ -13,13 +13,30 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.model.fitted import share
+from pyhrf.model.fitted import share, without
 
 # Seconds of the stretches whose sums are taken for independent: the responses to neighbouring
 # events overlap.
 STRETCH = 20.0
+
+
+class Rival(NamedTuple):
+    """A model that is compared with an estimator, and the noise by which both are judged.
+
+    Attributes
+    ----------
+    task : array, shape (n_held, n_positions)
+        Its signal of the task.
+    noise_sd, ar1 : array, shape (n_positions,)
+        As the estimator found them.
+    """
+
+    task: FloatArray
+    noise_sd: FloatArray
+    ar1: FloatArray
 
 
 class Forecast(NamedTuple):
@@ -28,17 +45,12 @@ class Forecast(NamedTuple):
     Attributes
     ----------
     task : array, shape (n_held, n_positions)
-        Signal of the task.
-    noise_sd, ar1 : array, shape (n_positions,)
-        Of the noise.
-    rival : array, shape (n_held, n_positions), optional
-        Signal of the task by a model that this one is compared with.
+        Signal of the task; NaN where a position could not be estimated.
+    rival : Rival, optional
     """
 
     task: FloatArray
-    noise_sd: FloatArray
-    ar1: FloatArray
-    rival: FloatArray | None = None
+    rival: Rival | None = None
 
 
 @dataclass
@@ -57,7 +69,12 @@ class HeldOutScore:
         self._stretches: list[FloatArray] = []
 
     def add(
-        self, bold: FloatArray, forecast: Forecast, Q: FloatArray, times: FloatArray, seconds: float
+        self,
+        bold: FloatArray,
+        forecast: Forecast,
+        Q: FloatArray,
+        places: NDArray[np.intp],
+        seconds: float,
     ) -> None:
         """Take in a fold.
 
@@ -67,23 +84,18 @@ class HeldOutScore:
         forecast : Forecast
         Q : array, shape (n_held, n_nuisance)
             Orthonormal basis of the nuisance in these scans.
-        times : array, shape (n_held,)
-            Of the scans, in numbers of scans; between runs a gap.
-        seconds : float
-            That the scans take together.
+        places, seconds
+            As of `pyhrf.model.folds.Fold`.
         """
-
-        def without_nuisance(values: FloatArray) -> FloatArray:
-            return values - Q @ (Q.T @ values)
-
-        left = without_nuisance(bold - forecast.task)
-        self.total += np.sum(without_nuisance(bold) ** 2, axis=0)
+        left = without(bold - forecast.task, Q)
+        self.total += np.sum(without(bold, Q) ** 2, axis=0)
         self.left += np.sum(left**2, axis=0)
-        if forecast.rival is not None:
-            known = np.isfinite(left).all(axis=0) & np.isfinite(forecast.rival).all(axis=0)
-            of_rival = without_nuisance(bold - forecast.rival)
+        rival = forecast.rival
+        if rival is not None:
+            known = np.isfinite(left).all(axis=0) & np.isfinite(rival.task).all(axis=0)
+            of_rival = without(bold - rival.task, Q)
             squares = [
-                np.sum(innovations(one, forecast, times)[:, known] ** 2, axis=1)
+                np.sum(innovations(one, rival, places)[:, known] ** 2, axis=1)
                 for one in (of_rival, left)
             ]
             # log likelihood of normal noise: -(y - prediction)² / 2 in units of its variance
@@ -106,18 +118,19 @@ class HeldOutScore:
         return found
 
 
-def innovations(left: FloatArray, forecast: Forecast, times: FloatArray) -> FloatArray:
+def innovations(left: FloatArray, rival: Rival, places: NDArray[np.intp]) -> FloatArray:
     """Turn AR(1) noise into independent noise of variance 1; each gap begins it again.
 
     Parameters
     ----------
     left : array, shape (n_scans, n_positions)
-    forecast : Forecast
-    times : array, shape (n_scans,)
-        Of the scans, in numbers of scans.
+    rival : Rival
+        With the noise.
+    places : int array, shape (n_scans,)
+        Of the scans in time, in numbers of scans.
     """
-    rho, sd = forecast.ar1, forecast.noise_sd
-    follows = np.flatnonzero(np.diff(times) == 1) + 1
+    rho, sd = rival.ar1, rival.noise_sd
+    follows = np.flatnonzero(np.diff(places) == 1) + 1
     scaled = left / sd
     white = scaled.copy()
     white[follows] = (scaled[follows] - rho * scaled[follows - 1]) / np.sqrt(1 - rho**2)

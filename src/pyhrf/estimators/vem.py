@@ -21,13 +21,13 @@ from pyhrf.estimators.checks import (
     check_threshold,
     strength_of,
 )
-from pyhrf.estimators.held_out import Forecast
+from pyhrf.estimators.held_out import Rival
 from pyhrf.estimators.vem_problem import VEMProblem, experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
 from pyhrf.model.fitted import task_signal
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.model.hrf import canonical_hrf, rougher_part
+from pyhrf.model.hrf import canonical_coefficients, rougher_part
 from pyhrf.model.neighbour_correlation import neighbour_correlation
 from pyhrf.parameters.declare import documented
 from pyhrf.parameters.vem import VemSettings
@@ -90,18 +90,23 @@ class JDEVEM(VemSettings, ParcelEstimator):
         """The same, of which the HRF is canonical."""
         return experiment_problem(self.experiment, self, VemSettings.of(self), canonical=True)
 
-    def forecast_of(self, parcel: Parcel, X: FloatArray) -> Forecast:
-        """As in `ParcelEstimator`, and by the canonical HRF for comparison."""
-        own = super().forecast_of(parcel, X)
-        known = np.asarray(np.isfinite(own.task).all(axis=0))
+    def _rival(self, estimate: ParcelEstimate, parcel: Parcel, X: FloatArray) -> Rival:
+        """Predict by the canonical HRF."""
+        noise_sd, ar1 = (estimate.maps[kind, ""].astype(float) for kind in ("noise_sd", "ar1"))
+        known = np.isfinite(noise_sd)
         graph = NeighbourGraph.from_edges(parcel.edges, len(known)).subgraph(known)
         bold = np.where(self._kept[:, None], parcel.bold[:, known], np.float32(0))
         state = solve_vem(self._canonical, bold, graph).state
-        n_hrf = X.shape[2]
-        hrf = state.h[0] * canonical_hrf(self.dt * np.arange(1, n_hrf + 1, dtype=np.float64))
-        rival = np.full_like(own.task, np.nan)
-        rival[:, known] = task_signal(X, hrf, state.level.T)
-        return own._replace(rival=rival)
+        hrf = state.h[0] * canonical_coefficients(X.shape[2], self.dt)
+        task = np.full((len(X), len(known)), np.nan)
+        task[:, known] = task_signal(X, hrf, state.level.T)
+        return Rival(task, noise_sd, ar1)
+
+    @cached_property
+    def _hrf_prior(self) -> tuple[FloatArray, FloatArray]:
+        """Covariance of the HRF's prior, up to its scale, without and with rougher responses."""
+        prior = np.linalg.inv(self._problem.prior.R_inv).astype(np.float64, copy=False)
+        return prior, prior + rougher_part(len(prior), self.dt)
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
@@ -142,9 +147,8 @@ class JDEVEM(VemSettings, ParcelEstimator):
             seed=self.seed,
         )
         state = solution.state
-        prior = np.linalg.inv(self._problem.prior.R_inv)
-        if solution.shared:  # its covariance allows for rougher responses
-            prior = prior + rougher_part(len(prior), self.dt)
+        # with shared noise the covariance allows for rougher responses
+        prior = self._hrf_prior[solution.shared]
         evidence = log_bayes_canonical(
             state.h, solution.hrf_covariance, state.v_h[0] * prior, self.dt
         )

@@ -12,7 +12,7 @@ from pyhrf.estimators.checks import strength_of
 from pyhrf.estimators.vem_kernels import contract_design
 from pyhrf.estimators.vem_state import Prior
 from pyhrf.model.checks import checked_design
-from pyhrf.model.hrf import canonical_hrf, prior_precision, rougher_part
+from pyhrf.model.hrf import canonical_coefficients, canonical_hrf, prior_precision, rougher_part
 from pyhrf.model.noise_spectrum import CosineBasis, cosine_basis, to_cosines
 from pyhrf.model.nuisance import independent_columns
 from pyhrf.model.statistics import DesignStatistics, Projector, design_statistics
@@ -140,16 +140,15 @@ def experiment_problem(
     # the last digits depend on the number of threads
     with threadpool_limits(1, user_api="blas"):
         X, P = checked_design(experiment, model)
-        times = model.dt * np.arange(1, X.shape[2] + 1, dtype=np.float64)
         is_white = model.noise == "white"
         if canonical:
-            X = (X @ canonical_hrf(times))[:, :, None]
+            X = (X @ canonical_coefficients(X.shape[2], model.dt))[:, :, None]
             R_inv, rougher = np.ones((1, 1)), np.zeros((1, 1))
             starts = np.ones((len(START_PEAKS), 1))
         else:
-            R_inv, rougher = (
-                part(len(times), model.dt) for part in (prior_precision, rougher_part)
-            )
+            n_hrf = X.shape[2]
+            R_inv, rougher = (part(n_hrf, model.dt) for part in (prior_precision, rougher_part))
+            times = model.dt * np.arange(1, n_hrf + 1, dtype=np.float64)
             starts = np.array([canonical_hrf(times * 5.0 / peak) for peak in START_PEAKS])
         projector, design = design_statistics(
             X,

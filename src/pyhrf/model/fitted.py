@@ -45,6 +45,18 @@ def own_signal(X: FloatArray, responses: FloatArray) -> FloatArray:
     return np.asarray(X.reshape(n_scans, -1) @ by_column)
 
 
+def without(values: FloatArray, Q: FloatArray) -> FloatArray:
+    """Take out of values what nuisance explains of them by least squares.
+
+    Parameters
+    ----------
+    values : array, shape (n_scans, ...)
+    Q : array, shape (n_scans, n_nuisance)
+        Orthonormal.
+    """
+    return np.asarray(values - Q @ (Q.T @ values))
+
+
 def squares(bold: FloatArray, task: FloatArray, Q: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Sum squares over scans, without what nuisance can explain by least squares.
 
@@ -60,7 +72,7 @@ def squares(bold: FloatArray, task: FloatArray, Q: FloatArray) -> tuple[FloatArr
         Of the data, and of what the task's signal leaves of them.
     """
     rest = bold - task
-    alone, left = (values - Q @ (Q.T @ values) for values in (bold, rest))
+    alone, left = without(bold, Q), without(rest, Q)
     return np.sum(alone**2, axis=0), np.sum(left**2, axis=0)
 
 
@@ -100,13 +112,13 @@ def mean_courses(
         without all that nuisance can explain. NaN in scans that do not count.
     """
     order = np.argsort(-r2, kind="stable")
-    along = sum((task.T @ _without(task[:, order[0]], Q) for _, task, Q in parts), np.zeros(1))
+    along = sum((task.T @ without(task[:, order[0]], Q) for _, task, Q in parts), np.zeros(1))
     best = order[along[order] >= 0][: max(1, round(TOP * len(order)))]
     fitted, measured = [], []
     for bold, task, Q in parts:
         mean = task[:, best].mean(axis=1)
         fitted.append(mean)
-        measured.append(mean + _without(bold[:, best].mean(axis=1) - mean, Q))
+        measured.append(mean + without(bold[:, best].mean(axis=1) - mean, Q))
     return {"measured": _in_scans(measured, kept), "fitted": _in_scans(fitted, kept)}
 
 
@@ -117,7 +129,3 @@ def _in_scans(parts: Sequence[FloatArray], kept: NDArray[np.bool_]) -> NDArray[n
     with np.errstate(over="ignore"):  # infinite: so were the maps
         course[kept] = values[kept] if len(values) == len(kept) else values
     return course
-
-
-def _without(values: FloatArray, Q: FloatArray) -> FloatArray:
-    return np.asarray(values - Q @ (Q.T @ values))

@@ -34,12 +34,18 @@ class Fold(NamedTuple):
         Scans of the runs of `training`.
     training : Experiment
         The other runs and scans: those that are held out count as not acquired.
+    places : int array, shape (n_held,)
+        Of the scans that are held out, in numbers of scans; between runs a number is left out.
+    seconds : float
+        That they take together.
     """
 
     text: str
     held: NDArray[np.bool_]
     rows: NDArray[np.bool_]
     training: Experiment
+    places: NDArray[np.intp]
+    seconds: float
 
 
 def folds_of(experiment: Experiment, kind: HeldOutKind) -> list[Fold]:
@@ -83,7 +89,15 @@ def _fold(
         if counts[run_of == place].any()
     }
     training = Experiment(experiment.conditions, tuple(runs.values()))
-    return Fold(text, held, np.isin(run_of, list(runs)), training)
+    trs = np.array([run.tr for run in experiment.runs])
+    return Fold(
+        text,
+        held,
+        np.isin(run_of, list(runs)),
+        training,
+        (np.arange(len(held)) + run_of)[held],
+        float(trs[run_of][held].sum()),
+    )
 
 
 def held_out_nuisance(P: FloatArray, fold: Fold) -> FloatArray:

@@ -126,6 +126,11 @@ def canonical_hrf(times: FloatArray) -> FloatArray:
     return np.asarray((gamma_density(6.0) - gamma_density(16.0) / 6) / 0.17544232)
 
 
+def canonical_coefficients(n_hrf: int, dt: float) -> FloatArray:
+    """Give the canonical response at the points of an HRF, ``dt, 2 dt, …``; shape (n_hrf,)."""
+    return canonical_hrf(dt * np.arange(1, n_hrf + 1, dtype=np.float64))
+
+
 def scaled_to_peak(h: FloatArray, Sigma: FloatArray) -> tuple[FloatArray, FloatArray, float]:
     """Scale an HRF so that its largest excursion is +1.
 

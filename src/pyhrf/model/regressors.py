@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from pyhrf.data import Experiment, FloatArray
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
-from pyhrf.model.hrf import canonical_hrf
+from pyhrf.model.hrf import canonical_coefficients
 from pyhrf.model.nuisance import drift_of
 from pyhrf.parameters.model import ModelSettings
 
@@ -16,7 +14,7 @@ Columns = dict[str, FloatArray]
 def canonical_regressors(experiment: Experiment, model: ModelSettings) -> FloatArray:
     """Give the canonical regressors of all conditions, shape (n_scans, n_conditions)."""
     n_hrf = n_hrf_coefficients(model.hrf_duration, model.dt)
-    h = canonical_hrf(model.dt * np.arange(1, n_hrf + 1, dtype=np.float64))
+    h = canonical_coefficients(n_hrf, model.dt)
     return experiment_design(experiment, model.dt, n_hrf) @ h
 
 
