@@ -15,8 +15,8 @@ from scipy import ndimage
 from pyhrf.data import ParcelEstimate
 from pyhrf.outputs.maps import MAPS
 from pyhrf.results import Results, write_results
-from pyhrf.results.clusters import cluster_tables, clusters_of, in_standard_space
-from pyhrf.results.glass_brain import outlines
+from pyhrf.results.clusters import cluster_tables, clusters_of
+from pyhrf.results.glass_brain import in_standard_space, outlines
 from pyhrf.results.thresholds import first_threshold, look_of, said_of
 from pyhrf.spaces.grid import Grid
 from pyhrf.spaces.nodes import Nodes

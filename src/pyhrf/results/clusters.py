@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.outputs.maps import Look
+from pyhrf.results.report_maps import chosen_maps
 from pyhrf.results.results import Results
 from pyhrf.results.thresholds import PROBABILITY, TESTED, Z, look_of, strength
 from pyhrf.spaces.space import MapSurface
-from pyhrf.spaces.untyped import nib
 
 MOST_CLUSTERS = 10
 """Of a map, the largest: more are not read."""
@@ -60,8 +60,6 @@ def cluster_tables(results: Results) -> list[dict[str, Any]]:
         ``name`` of the map, its ``look``, ``rows`` of the largest clusters and the number of
         ``more``. Where nothing reaches the usual threshold there are none.
     """
-    from pyhrf.results.report_maps import chosen_maps
-
     tables, seen = [], set()
     study = results.provenance["study"]
     names = results.map_names
@@ -160,17 +158,3 @@ def _on_mesh(
             x, y, z = map(float, mesh.coordinates[node])
             peak = float(on_nodes[node])
             yield Cluster(x, y, z, int(count), peak, int(parcels[node]), surface.name)
-
-
-def in_standard_space(results: Results) -> bool:
-    """Whether voxels lie in the space of MNI's brains, as names of files or the header say."""
-    data = results.provenance["study"]["data"]
-    named = [run["bold"] for run in data.get("runs", ())] + [str(results.directory)]
-    if any("space-MNI" in name for name in named):
-        return True
-    if "parcels" not in results.maps():
-        return False
-    image = nib().load(results.maps()["parcels"])
-    if not isinstance(image, nib().Nifti1Image):
-        return False
-    return 4 in (int(image.header["sform_code"]), int(image.header["qform_code"]))

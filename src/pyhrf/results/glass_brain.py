@@ -7,12 +7,29 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pyhrf.results.results import Results
+from pyhrf.spaces.untyped import nib
+
 # The drawing from each side, and where it lies in MNI's space: scale and shift of its two axes, mm.
 _VIEWS = {
     "axial": ("top", (0.36, 0.37, -71, -107)),
     "coronal": ("back", (0.39, 0.39, -73, -73)),
     "sagittal": ("side", (0.38, 0.38, -108, -70)),
 }
+
+
+def in_standard_space(results: Results) -> bool:
+    """Whether voxels lie in the space of MNI's brains, as names of files or the header say."""
+    data = results.provenance["study"]["data"]
+    named = [run["bold"] for run in data.get("runs", ())] + [str(results.directory)]
+    if any("space-MNI" in name for name in named):
+        return True
+    if "parcels" not in results.maps():
+        return False
+    image = nib().load(results.maps()["parcels"])
+    if not isinstance(image, nib().Nifti1Image):
+        return False
+    return 4 in (int(image.header["sform_code"]), int(image.header["qform_code"]))
 
 
 def outlines() -> dict[str, str]:

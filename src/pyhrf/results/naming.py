@@ -1,9 +1,10 @@
-"""What parcels are called in messages and figures: by their numbers, and the names of regions."""
+"""What parcels and units are called in messages and figures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyhrf.outputs.maps import SIGNAL
 from pyhrf.results.results import Results
 
 _MOST = 8
@@ -49,9 +50,20 @@ def parcels_called(results: Results, numbers: Sequence[int]) -> str:
     return f"{len(numbers)} parcels ({('; ' if named else ', ').join(words)}{more})"
 
 
+def short_name(number: int, region: str = "") -> str:
+    """Name a parcel where there is little room: ``12 · V1 left``, or ``parcel 12``."""
+    return f"{number} · {region}" if region else f"parcel {number}"
+
+
 def panel_title(results: Results, number: int) -> str:
     """Name a parcel above a small figure; a long name of a region is cut."""
     region = results.regions.get(number, "")
     if len(region) > _LONGEST_TITLE:
         region = f"{region[: _LONGEST_TITLE - 1].rstrip()}…"
-    return f"{number} · {region}" if region else f"parcel {number}"
+    return short_name(number, region)
+
+
+def signal_unit(results: Results) -> str:
+    """Name the unit of the data, which is that of levels."""
+    data = results.provenance["study"]["data"]
+    return "% signal change" if data.get("scaling") == "percent" else SIGNAL

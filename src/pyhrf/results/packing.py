@@ -13,7 +13,8 @@ from pyhrf.data import FloatArray
 from pyhrf.outputs.maps import Look, MapKind
 
 _NOTHING = -32768  # int16 that stands for NaN
-_LEVELS = 32767
+LEVELS = 32767
+"""Of `as_codes`, what stands for 1."""
 _WHOLE_RANGE = ("probability", "sides", "flag")  # shown, whatever part of it a map has
 _COLOURS: dict[Look, str] = {
     "levels": "RdBu_r",
@@ -50,13 +51,13 @@ def quantised(values: FloatArray, kind: MapKind) -> dict[str, Any]:
         found = values[known]
         low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
     span = (high - low) or 1.0
-    codes = np.full(values.shape, _NOTHING, "<i2")
-    codes[known] = np.rint(np.clip((values[known] - low) / span, 0, 1) * _LEVELS)
+    parts = np.full(values.shape, np.nan)
+    parts[known] = np.clip((values[known] - low) / span, 0, 1)
     return {
         "low": low,
         "high": low + span,
         "top": _top(values[known], kind),
-        "data": as_base64(codes),
+        "data": as_codes(parts),
     }
 
 
@@ -78,6 +79,14 @@ def _colour_table(look: Look, name: str) -> str:
     ends = (0.12, 0.88) if look == "sides" else (0.0, 1.0)
     colours = mpl.colormaps[name](np.linspace(*ends, 256))
     return as_base64(np.rint(np.asarray(colours)[:, :3] * 255).astype(np.uint8))
+
+
+def as_codes(parts: FloatArray) -> str:
+    """Give numbers from -1 to 1 as base64 of int16: 32767 for 1, -32768 for NaN."""
+    known = np.isfinite(parts)
+    codes = np.full(parts.shape, _NOTHING, "<i2")
+    codes[known] = np.rint(parts[known] * LEVELS)
+    return as_base64(codes)
 
 
 def as_base64(values: NDArray[Any]) -> str:

@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import InputError
-from pyhrf.outputs.columns import COLUMNS
 from pyhrf.parameters.estimators import kind_of
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.naming import parcel_called
@@ -27,6 +26,7 @@ from pyhrf.results.panels import (
     hrf_panels,
     parcel_panels,
 )
+from pyhrf.results.report_overview import axis_label, bar_edges
 from pyhrf.results.report_volumes import background_image, refuse_cuts
 from pyhrf.results.results import Results
 from pyhrf.results.surface_plots import surface_figure
@@ -135,12 +135,12 @@ def convergence_figure(results: Results, parcels: Sequence[int] | None = None) -
         ended = good["converged"].to_numpy() == 1
         if len(good) > _MOST_ITERATIONS_AXIS:
             _stacked(axis, good[column].to_numpy(), ended, whole=column == "n_iterations")
-            axis.set_xlabel(_label(column))
+            axis.set_xlabel(axis_label(column))
             axis.set_ylabel("parcels")
         else:
             colours = np.where(ended, _BLUE, _RED)
             axis.bar(good["parcel"].astype(str), good[column], color=list(colours))
-            axis.set_ylabel(_label(column))
+            axis.set_ylabel(axis_label(column))
             axis.set_xlabel("parcel")
             axis.tick_params("x", rotation=90 if len(good) > 20 else 0)
         axis.set_title(f"{int(ended.sum())} of {len(good)} parcels converged (blue)", fontsize=8)
@@ -171,25 +171,15 @@ def _trace_figure(results: Results, parcels: Sequence[int]) -> Figure:
     return figure
 
 
-_BINS = 30
-
-
 def _stacked(axis: Axes, values: FloatArray, ended: Any, *, whole: bool) -> None:
     """Draw a histogram, those that had not converged in red on top; of whole numbers or others."""
-    bins: Any = _BINS
+    bins = bar_edges(values, whole=whole)
     if whole:
-        low, high = values.min(), values.max()
-        width = max(1, -(-(high - low + 1) // _BINS))
-        bins = np.arange(low - 0.5, high + width, width)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axis.hist([values[ended], values[~ended]], bins=bins, stacked=True, color=[_BLUE, _RED])
+    axis.hist(
+        [values[ended], values[~ended]], bins=bins.tolist(), stacked=True, color=[_BLUE, _RED]
+    )
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _label(column: str) -> str:
-    """Call a column of the table of parcels as it is called on an axis, with its unit."""
-    known = COLUMNS["parcels"][column]
-    return f"{known.title}, {known.unit}" if known.unit else known.title
 
 
 def save_map_figure(

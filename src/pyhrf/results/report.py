@@ -17,10 +17,11 @@ import pandas as pd
 from pyhrf.files import replace_file
 from pyhrf.outputs.columns import COLUMNS
 from pyhrf.parameters.estimators import assumed_response, kind_of
-from pyhrf.results.clusters import cluster_tables, in_standard_space
+from pyhrf.results.clusters import cluster_tables
 from pyhrf.results.comparison import shared_hrfs
 from pyhrf.results.damage import made_by_analysis
-from pyhrf.results.glass_brain import outlines
+from pyhrf.results.glass_brain import in_standard_space, outlines
+from pyhrf.results.naming import short_name
 from pyhrf.results.report_fit import pack_design, pack_fit
 from pyhrf.results.report_maps import pack_maps
 from pyhrf.results.report_overview import overview_of
@@ -123,7 +124,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     clusters = cluster_tables(results) if maps else []
     in_mni = bool(maps and maps["volume"]) and in_standard_space(results)
     glass = outlines() if in_mni else {}
-    regions = _regions(results)
+    regions = results.regions
     return {
         "study": study,
         "name": name_of(results),
@@ -150,7 +151,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "fit": fit,
         "design": design,
         "own_design": kind_of(study).own_design,
-        "full_name": lambda number: _full_name(number, regions),
+        "full_name": lambda number: short_name(number, regions.get(number, "")),
         "page_data": {"parcels": _parcels(results), "regions": regions, "hrfs": _hrfs(results)}
         | {"maps": maps, "overview": overview, "assumed": bool(assumed)}
         | {"clusters": clusters, "glass": glass}
@@ -175,19 +176,6 @@ def _parcels(results: Results) -> list[dict[str, Any]]:
         | {name: row[name] for name in named if isinstance(row[name], str)}
         for row in good[["parcel", *named, *columns]].to_dict("records")
     ]
-
-
-def _regions(results: Results) -> dict[int, str]:
-    """Give the name of each parcel that has one, whether it was estimated or not."""
-    if "region" not in results.parcels:
-        return {}
-    named = results.parcels[results.parcels["region"].notna()]
-    return {int(number): str(name) for number, name in named[["parcel", "region"]].to_numpy()}
-
-
-def _full_name(number: int, regions: Mapping[int, str]) -> str:
-    """Call a parcel as the script of the page does."""
-    return f"{number} · {regions[number]}" if number in regions else f"parcel {number}"
 
 
 def _neighbours(maps: Mapping[str, Any] | None) -> str:

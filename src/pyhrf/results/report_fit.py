@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 from pyhrf.errors import counted
-from pyhrf.results.packing import as_base64
+from pyhrf.results.naming import signal_unit
+from pyhrf.results.packing import LEVELS, as_base64, as_codes
 from pyhrf.results.results import Results
 
 MAX_BYTES = 3_500_000
 """What the courses may take of the page."""
 
-_LEVELS = 32767
-_NOTHING = -32768  # int16 that stands for NaN
 _MOST_ROWS = 500  # of the picture of the design
 _MOST_COLUMNS = 130
 _ALIKE = 0.8
@@ -56,11 +55,10 @@ def pack_fit(results: Results, max_bytes: int = MAX_BYTES) -> dict[str, Any] | N
     shown = sorted(ranked[: max(1, max_bytes // size)])
     values = table[["measured", "fitted"]].to_numpy(np.float64).reshape(len(numbers), n_scans, 2)
     places = {int(number): k for k, number in enumerate(numbers)}
-    percent = results.provenance["study"]["data"].get("scaling") == "percent"
     return {
         "runs": _runs(results),
         "conditions": results.condition_names,
-        "unit": "% signal change" if percent else "signal",
+        "unit": signal_unit(results),
         "first": ranked[0],
         "left_out": len(numbers) - len(shown),
         "courses": {number: _packed(values[places[number]].T) for number in shown},
@@ -70,9 +68,7 @@ def pack_fit(results: Results, max_bytes: int = MAX_BYTES) -> dict[str, Any] | N
 def _packed(values: FloatArray) -> dict[str, Any]:
     known = np.isfinite(values)
     top = float(np.abs(values[known]).max(initial=0.0)) or 1.0
-    codes = np.full(values.shape, _NOTHING, "<i2")
-    codes[known] = np.rint(values[known] / top * _LEVELS)
-    return {"scale": top / _LEVELS, "data": as_base64(codes)}
+    return {"scale": top / LEVELS, "data": as_codes(values / top)}
 
 
 def _runs(results: Results) -> list[dict[str, Any]]:

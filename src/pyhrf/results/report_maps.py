@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pyhrf.data import FloatArray
 from pyhrf.outputs.maps import MAPS, SIGNAL, MapKind, MapName
 from pyhrf.parameters.estimators import assumed_response
+from pyhrf.results.naming import signal_unit
 from pyhrf.results.packing import as_base64, colour_tables, quantised
 from pyhrf.results.report_meshes import MOST_NODES, DrawnMeshes
 from pyhrf.results.report_volumes import VoxelBox, refuse_cuts
@@ -139,12 +140,11 @@ def _packed_values(
     """Pack maps until there is no room, and name the others."""
     packed, left_out, used = [], [], 0
     study = results.provenance["study"]
-    percent = study["data"].get("scaling") == "percent"
     for name, kind in chosen_maps(results.map_names).items():
         if kind.name == "time_to_peak" and assumed_response(study):
             continue  # it was given
         look = look_of(kind, study)
-        unit = "% signal change" if percent and kind.unit == SIGNAL else kind.unit
+        unit = signal_unit(results) if kind.unit == SIGNAL else kind.unit
         one: dict[str, Any] = {"name": name, "kind": look, "low": 0.0, "high": 1.0, "top": 1.0}
         one |= {"text": kind.text, "unit": unit, "threshold": 0.0, "missed": None}
         if look == "labels":  # they are in "labels"

@@ -42,9 +42,7 @@ def overview_of(results: Results, *, assumed: bool = False) -> list[dict[str, An
 
 
 def _overview(table: pd.DataFrame, name: str) -> dict[str, Any]:
-    known = COLUMNS["parcels"][name]
-    label = f"{known.title}, {known.unit}" if known.unit else known.title
-    figure = {"name": name, "label": label, "title": ""}
+    figure = {"name": name, "label": axis_label(name), "title": ""}
     ended = np.ones(len(table), np.bool_)
     if name in ("n_iterations", "rhat"):
         ended = table["converged"].to_numpy() != 0
@@ -62,13 +60,24 @@ def _points(table: pd.DataFrame, name: str, ended: Any) -> Iterator[list[Any]]:
         yield [int(number), round(float(value), 4), known, bool(end)]
 
 
+def bar_edges(values: FloatArray, *, whole: bool) -> FloatArray:
+    """Give where the bars of a histogram begin and end; of whole numbers each holds as many."""
+    if not whole:
+        return np.histogram_bin_edges(values, _BINS)
+    low, high = values.min(), values.max()
+    width = max(1, -(-(high - low + 1) // _BINS))
+    return np.arange(low - 0.5, high + width, width)
+
+
+def axis_label(column: str) -> str:
+    """Call a column of the table of parcels as it is called on an axis, with its unit."""
+    known = COLUMNS["parcels"][column]
+    return f"{known.title}, {known.unit}" if known.unit else known.title
+
+
 def _bars(values: FloatArray, ended: Any, *, whole: bool) -> Iterator[list[float]]:
     """Count in bars of equal width; of whole numbers each bar holds as many of them."""
-    edges: Any = np.histogram_bin_edges(values, _BINS)
-    if whole:
-        low, high = values.min(), values.max()
-        width = max(1, -(-(high - low + 1) // _BINS))
-        edges = np.arange(low - 0.5, high + width, width)
+    edges = bar_edges(values, whole=whole)
     good, others = (np.histogram(values[which], edges)[0] for which in (ended, ~ended))
     for left, right, n_good, n_others in zip(edges[:-1], edges[1:], good, others, strict=True):
         yield [round(float(left), 4), round(float(right), 4), int(n_good), int(n_others)]
