@@ -24,7 +24,8 @@ from pyhrf.config.messages import described, facts_of, section_of, tag_of
 from pyhrf.config.settings import Settings
 from pyhrf.config.study import Study
 from pyhrf.execution.queues.schedulers import SCHEDULERS
-from pyhrf.outputs.columns import COLUMNS, Column, Table
+from pyhrf.outputs.column import Column
+from pyhrf.outputs.columns import COLUMNS, Table
 from pyhrf.outputs.maps import EVERY, MAPS, SIGNAL, SIGNAL_SQUARED, MapKind
 from pyhrf.parameters.estimators import ESTIMATORS
 
