@@ -37,6 +37,8 @@ class Sleeper(Estimator):
     def fit_parcel(self, parcel: Parcel) -> ParcelEstimate:
         if parcel.number == self.killer:
             print("Segmentation fault (as it were)", file=sys.stderr, flush=True)
+            # srun passes it on meanwhile: last words of a step that is killed at once can be lost
+            time.sleep(0.5)
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self.seconds)
         if self.log:
