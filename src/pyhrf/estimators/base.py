@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,6 +69,9 @@ class ParcelEstimator(ModelSettings, ABC):
     experiment: Experiment = field(kw_only=False, repr=False)
     contrasts: Mapping[str, Mapping[str, float]] | None = None
     min_positions: int = 1
+
+    _in_folds: ClassVar[Mapping[str, Any]] = {"contrasts": None, "cross_validate": "none"}
+    """What is not asked of the estimators of parts of the scans."""
 
     if not TYPE_CHECKING:  # which would then take any name for one that is there
 
@@ -250,7 +253,7 @@ class ParcelEstimator(ModelSettings, ABC):
 
     def _of_fold(self, fold: Fold) -> Self:
         try:
-            return replace(self, experiment=fold.training, contrasts=None, cross_validate="none")
+            return replace(self, experiment=fold.training, **self._in_folds)
         except InputError as error:
             raise InputError(
                 f"cross_validate is {self.cross_validate}: without {fold.text}, {error}"

@@ -44,7 +44,7 @@ def estimated(
         summary={"n_positions_used": float(usable.sum()), **summary},
         conditions=dict(conditions),
         hrf=dict(hrf),
-        maps={name: _spread(values, usable) for name, values in maps.items()},
+        maps={name: placed(values, usable) for name, values in maps.items()},
         trace=np.empty(0) if trace is None else trace,
         courses=dict(courses),
     )
@@ -101,7 +101,7 @@ def contrast_maps(
     return maps
 
 
-def _spread(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
+def placed(values: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Give the values of the usable positions their places among all."""
     spread = np.full((len(usable), *values.shape[1:]), np.nan, dtype=np.float32)
     with np.errstate(over="ignore"):  # infinite: left out by whoever called

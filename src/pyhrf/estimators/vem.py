@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from pyhrf.estimators.checks import (
     strength_of,
 )
 from pyhrf.estimators.held_out import Rival
+from pyhrf.estimators.summary import placed
+from pyhrf.estimators.trials import TrialModel
 from pyhrf.estimators.vem_problem import VEMProblem, experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
@@ -29,6 +32,7 @@ from pyhrf.model.fitted import task_signal
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.hrf import canonical_coefficients, rougher_part
 from pyhrf.model.neighbour_correlation import neighbour_correlation
+from pyhrf.model.trials import trials_of
 from pyhrf.parameters.declare import documented
 from pyhrf.parameters.vem import VemSettings
 
@@ -73,6 +77,7 @@ class JDEVEM(VemSettings, ParcelEstimator):
     """
 
     name = "jde-vem"
+    _in_folds = MappingProxyType({**ParcelEstimator._in_folds, "single_trials": None})
 
     def _check(self) -> None:
         check_iterations(self.n_iterations, self.tolerance)
@@ -80,6 +85,7 @@ class JDEVEM(VemSettings, ParcelEstimator):
         check_seed(self.seed)
         strength_of(self.beta)
         _ = self._problem
+        _ = self._trials
 
     @cached_property
     def _problem(self) -> VEMProblem:
@@ -89,6 +95,11 @@ class JDEVEM(VemSettings, ParcelEstimator):
     def _canonical(self) -> VEMProblem:
         """The same, of which the HRF is canonical."""
         return experiment_problem(self.experiment, self, VemSettings.of(self), canonical=True)
+
+    @cached_property
+    def _trials(self) -> TrialModel | None:
+        trials = trials_of(self.experiment, self, hrf_duration=self.hrf_duration)
+        return TrialModel(self.experiment, trials, self, VemSettings.of(self)) if trials else None
 
     def _rival(self, estimate: ParcelEstimate, parcel: Parcel, X: FloatArray) -> Rival:
         """Predict by the canonical HRF."""
@@ -152,4 +163,19 @@ class JDEVEM(VemSettings, ParcelEstimator):
         evidence = log_bayes_canonical(
             state.h, solution.hrf_covariance, state.v_h[0] * prior, self.dt
         )
-        return replace(estimate, summary={**estimate.summary, "log_bayes_canonical": evidence})
+        estimate = replace(estimate, summary={**estimate.summary, "log_bayes_canonical": evidence})
+        return self._with_trials(estimate, usable, bold, graph)
+
+    def _with_trials(
+        self, estimate: ParcelEstimate, usable: BoolArray, bold: Bold, graph: NeighbourGraph
+    ) -> ParcelEstimate:
+        """Add the levels of single trials."""
+        if self._trials is None:
+            return estimate
+        found = self._trials.fit(bold, graph)
+        maps = {name: placed(values, usable) for name, values in found.maps().items()}
+        return replace(
+            estimate,
+            maps={**estimate.maps, **maps},
+            summary={**estimate.summary, "trial_patterns": float(found.patterns)},
+        )

@@ -13,7 +13,9 @@ from typing import Literal
 from pyhrf.outputs.column import Column
 from pyhrf.outputs.maps import JDE, SIGNAL
 
-Table = Literal["hrf", "parcels", "conditions", "convergence", "courses", "events", "design"]
+Table = Literal[
+    "hrf", "parcels", "conditions", "convergence", "courses", "events", "design", "trials"
+]
 
 _ITERATED = (*JDE, "rfir")
 _MCMC = ("jde-mcmc",)
@@ -110,6 +112,13 @@ _PARCELS = (
         "only with `cross_validate`",
         range=(-math.inf, 1.0),
         title="share predicted",
+    ),
+    Column(
+        "trial_patterns",
+        "Whether single trials are estimated in patterns over voxels, with the noise that these "
+        "share, or voxel by voxel; only with `single_trials`",
+        by=("jde-vem",),
+        levels={"1": "In patterns", "0": "Voxel by voxel"},
     ),
     Column(
         "log_bayes_canonical",
@@ -332,6 +341,33 @@ _DESIGN = (
     ),
 )
 
+_TRIALS = (
+    Column("trial", "Number of the volume in the maps of single trials, from 0", always=True),
+    _RUN,
+    Column(
+        "condition",
+        "Condition; of events that are pooled, those of all of them",
+        is_text=True,
+        always=True,
+    ),
+    Column("onset", "When the event begins, after the first scan", unit="s", always=True),
+    Column("duration", "How long it lasts", unit="s", range=_FROM_0, always=True),
+    Column(
+        "amplitude",
+        "As it was given; the level is the height of the response whatever it is",
+        always=True,
+    ),
+    Column("n_scans", "Scans that count, while the response lasts", range=_FROM_0, always=True),
+    Column(
+        "information",
+        "How much the data say of its level: 1 less the posterior over the prior variance, median "
+        "over the voxels in which trials differ",
+        range=_SHARE,
+        always=True,
+    ),
+    Column("reason", "Why it has no level", is_text=True, always=True),
+)
+
 
 def _by_name(columns: Iterable[Column]) -> dict[str, Column]:
     return {column.name: column for column in columns}
@@ -345,6 +381,7 @@ COLUMNS: Mapping[Table, Mapping[str, Column]] = {
     "courses": _by_name(_COURSES),
     "events": _by_name(_EVENTS),
     "design": _by_name(_DESIGN),
+    "trials": _by_name(_TRIALS),
 }
 """The columns of each table by their names, in their order."""
 

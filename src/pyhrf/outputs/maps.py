@@ -15,6 +15,7 @@ from typing import Literal
 
 Subject = Literal["condition", "contrast", "position", "parcel"]
 Look = Literal["", "levels", "z", "probability", "sides", "time", "amount", "flag", "labels"]
+Samples = Literal["", "time", "trial"]
 MapName = tuple[str, str]
 
 JDE = ("jde-vem", "jde-mcmc")
@@ -71,8 +72,8 @@ class MapKind:
         Least and largest value.
     may_be_infinite : bool
         Whether infinite values are right; else they are a fault of the position's data.
-    has_samples : bool
-        Whether it has one volume for each time of the response.
+    samples : {"", "time", "trial"}
+        Of what it has one volume each: of the times of the response, or of single trials.
     is_code : bool
         Whether its values are whole numbers that stand for something.
     look : str
@@ -92,7 +93,7 @@ class MapKind:
     note: str = ""
     range: tuple[float, float] = (-math.inf, math.inf)
     may_be_infinite: bool = False
-    has_samples: bool = False
+    samples: Samples = ""
     is_code: bool = False
     look: Look = ""
     place: int = 0
@@ -105,7 +106,7 @@ class MapKind:
     @property
     def is_compared(self) -> bool:
         """Whether it is an estimate of single positions, of which two analyses can be compared."""
-        return not (self.subject == "parcel" or self.has_samples or self.is_code)
+        return not (self.subject == "parcel" or bool(self.samples) or self.is_code)
 
     def stat(self, estimator: str) -> Stat:
         """Say what becomes of it among BIDS derivatives, if it comes from this estimator."""
@@ -250,7 +251,7 @@ _OF_CONDITIONS = (
         unit=SIGNAL,
         by=("rfir", "glm"),
         note="4D. Of a GLM with `fir` the coefficients",
-        has_samples=True,
+        samples="time",
     ),
     _of_condition(
         "response_sd",
@@ -260,7 +261,7 @@ _OF_CONDITIONS = (
         by=("rfir",),
         note="4D",
         range=_NOT_NEGATIVE,
-        has_samples=True,
+        samples="time",
     ),
     *_of_glm("condition", "", "nrl_COND"),
 )
@@ -348,7 +349,7 @@ _OF_NO_NAME = (
         "samples are times after an event",
         Stat("hrf"),
         note="4D, the time step in the header",
-        has_samples=True,
+        samples="time",
     ),
     _of_parcel(
         "time_to_peak",
@@ -374,7 +375,72 @@ _OF_NO_NAME = (
     ),
 )
 
-MAPS = {kind.name: kind for kind in (*_OF_CONDITIONS, *_OF_CONTRASTS, *_OF_NO_NAME)}
+_VEM = ("jde-vem",)
+_OF_TRIALS = (
+    _of_position(
+        "trials",
+        "Height of the response to each single trial, posterior mean",
+        Stat("effect"),
+        unit=SIGNAL,
+        by=_VEM,
+        note="4D, one volume for each row of `trials.tsv`. Only with `single_trials`",
+        samples="trial",
+    ),
+    _of_position(
+        "trials_sd",
+        "Standard deviation of the height of the response to each single trial",
+        _sd("variance", "the height of the response to each single trial", posterior=True),
+        unit=SIGNAL,
+        by=_VEM,
+        note="4D. It has the error of mean and variances of the trials",
+        range=_NOT_NEGATIVE,
+        samples="trial",
+    ),
+    _of_position(
+        "trial_mean",
+        "Mean of the heights of the responses to single trials",
+        Stat("trialMean"),
+        unit=SIGNAL,
+        by=_VEM,
+        look="levels",
+        place=15,
+    ),
+    _of_position(
+        "trial_sd",
+        "Standard deviation of the heights of single trials around their mean, without the error "
+        "of each",
+        Stat("trialSd"),
+        unit=SIGNAL,
+        by=_VEM,
+        range=_NOT_NEGATIVE,
+        look="amount",
+        place=16,
+    ),
+    _of_position(
+        "trial_snr",
+        "Standard deviation of single trials over that of the error of one",
+        Stat("trialSnr"),
+        by=_VEM,
+        note="Of a level of the data alone, not shrunk. Its square over 1 plus its square is the "
+        "reliability of a single trial",
+        range=_NOT_NEGATIVE,
+        look="amount",
+        place=17,
+    ),
+    _of_position(
+        "noise_ceiling",
+        "Share of the variance of single trials that conditions explain",
+        Stat("noiseCeiling"),
+        by=_VEM,
+        note="Where conditions are repeated: the variance of the means of conditions, without "
+        "the error of these means, over the variance of trials (Allen et al. 2022)",
+        range=_SHARE,
+        look="amount",
+        place=18,
+    ),
+)
+
+MAPS = {kind.name: kind for kind in (*_OF_CONDITIONS, *_OF_CONTRASTS, *_OF_NO_NAME, *_OF_TRIALS)}
 """All kinds of maps by their names."""
 
 

@@ -12,14 +12,15 @@ from pyhrf.parameters.common import (
     ppm_threshold,
     smallest_parcel,
 )
-from pyhrf.parameters.declare import EstimatorSettings, parameter
+from pyhrf.parameters.declare import parameter
 from pyhrf.parameters.kinds import EstimatorKind
+from pyhrf.parameters.trials import TrialSettings
 
 SharedNoiseKind = Literal["measured", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VemSettings(EstimatorSettings):
+class VemSettings(TrialSettings):
     """Variational expectation-maximisation (VEM)."""
 
     n_iterations: int = most_iterations()

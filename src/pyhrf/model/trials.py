@@ -1,0 +1,367 @@
+"""Single trials: which events have a level of their own, and their regressors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from pyhrf.data import Events, Experiment, FloatArray, Run
+from pyhrf.errors import InputError
+from pyhrf.model.design import design_matrix
+from pyhrf.notices import Note
+from pyhrf.parameters.trials import TrialSettings
+
+# Onsets that differ by less are one time, seconds.
+_SAME = 1e-3
+# A trial of a longer block says little of single events, seconds.
+LONG_BLOCK = 30.0
+# More trials than this part of the scans that are left beside the nuisance say little each.
+MANY_TRIALS = 0.8
+POOLED = " + "
+
+
+class Trial(NamedTuple):
+    """An event that has a level of its own.
+
+    Attributes
+    ----------
+    run : int
+        Number of its run, from 0.
+    condition : str
+        Its condition; of events that are pooled, those of all of them.
+    onset, duration : float
+        Seconds.
+    amplitude : float
+        As given; its level is the height of the response whatever this is.
+    n_scans : int
+        Scans that count, while its response lasts.
+    reason : str
+        Why it has no level; empty if it has.
+    """
+
+    run: int
+    condition: str
+    onset: float
+    duration: float
+    amplitude: float
+    n_scans: int
+    reason: str
+
+
+def trials_of(
+    experiment: Experiment, settings: TrialSettings, *, hrf_duration: float
+) -> list[Trial]:
+    """List the single trials of an experiment, by run and onset.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    settings : TrialSettings
+    hrf_duration : float
+        Seconds that a response lasts.
+
+    Returns
+    -------
+    list of Trial
+        Empty if there are to be none.
+
+    Raises
+    ------
+    InputError
+        If a condition is not there or modulates the events of another, events are at one time, no
+        event reaches a scan, or runs are to be left out and there is one only.
+    """
+    if not settings.has_trials:
+        return []
+    conditions = _chosen(experiment, settings)
+    found: list[Trial] = []
+    for number, run in enumerate(experiment.runs):
+        events = [
+            Trial(number, name, *event, *_seen(run, event, hrf_duration))
+            for name in conditions
+            if name in run.events
+            for event in _each(run.events[name])
+        ]
+        events.sort(key=lambda one: one.onset)  # stable: at one time in the order of conditions
+        found += _apart(events, run.tr, pooled=settings.simultaneous == "pooled")
+    if all(trial.reason for trial in found):
+        raise InputError("single_trials: no event of these conditions reaches a scan")
+    if settings.trial_hyper == "run" and len(experiment.runs) < 2:
+        raise InputError("trial_hyper is run, and there is one run only: take all")
+    return found
+
+
+def _each(events: Events) -> Iterator[tuple[float, float, float]]:
+    columns = (events.onsets, events.durations, events.amplitudes)
+    yield from zip(*(values.tolist() for values in columns), strict=True)
+
+
+def _seen(run: Run, event: tuple[float, float, float], hrf_duration: float) -> tuple[int, str]:
+    """Count the scans that see an event; tell why it has no level if none does."""
+    onset, duration, amplitude = event
+    times = run.tr * np.arange(run.n_scans)
+    during = (times > onset) & (times < onset + duration + hrf_duration)
+    n_scans = int((during & run.kept).sum())
+    if amplitude == 0:
+        return n_scans, "its amplitude is 0"
+    if not during.any():
+        return 0, "it is outside the scans"
+    return n_scans, "" if n_scans else "all scans that see it are censored"
+
+
+def _apart(trials: Sequence[Trial], tr: float, *, pooled: bool) -> list[Trial]:
+    """Refuse or pool the events of one time, which differ in duration by less than a TR."""
+    found: list[Trial] = []
+    for trial in trials:
+        alike = [
+            place
+            for place, other in enumerate(found)
+            if abs(other.onset - trial.onset) < _SAME and abs(other.duration - trial.duration) < tr
+        ]
+        if not alike:
+            found.append(trial)
+            continue
+        other = found[alike[0]]
+        if not pooled:
+            raise InputError(
+                f"single_trials: in run {trial.run + 1} events of {other.condition!r} and "
+                f"{trial.condition!r} are both at {trial.onset:g} s, so that their levels cannot "
+                "be told apart: leave one of the conditions out, or take them for one trial "
+                "(--pool-simultaneous; simultaneous is pooled)"
+            )
+        names = dict.fromkeys((*other.condition.split(POOLED), trial.condition))
+        found[alike[0]] = _pooled(other, trial, POOLED.join(names))
+    return found
+
+
+def _pooled(one: Trial, other: Trial, condition: str) -> Trial:
+    """Pool two events: the longer of both durations; a level if one of them has."""
+    longer = max(one, other, key=lambda trial: trial.duration)
+    seen = one if not one.reason else other
+    return longer._replace(condition=condition, n_scans=seen.n_scans, reason=seen.reason)
+
+
+def _chosen(experiment: Experiment, settings: TrialSettings) -> list[str]:
+    """Give the conditions whose events are trials, in the order of the experiment."""
+    names = settings.trial_conditions
+    modulations = modulated(experiment)
+    if names is None:
+        return [name for name in experiment.conditions if name not in modulations]
+    unknown = [name for name in names if name not in experiment.conditions]
+    if unknown:
+        raise InputError(
+            f"single_trials: no condition is called {unknown[0]!r}; there are "
+            f"{', '.join(experiment.conditions)}"
+        )
+    chosen = [name for name in experiment.conditions if name in names]
+    for name in chosen:
+        if name in modulations:
+            raise InputError(
+                f"single_trials: {name!r} modulates the events of {modulations[name]!r}, which are "
+                f"no events of its own: take {modulations[name]!r}"
+            )
+    return chosen
+
+
+def modulated(experiment: Experiment) -> dict[str, str]:
+    """Find the conditions whose events are those of another, with other amplitudes.
+
+    Returns
+    -------
+    dict of str to str
+        The other condition, by the one that modulates it.
+    """
+    found: dict[str, str] = {}
+    times = {name: _times(experiment, name) for name in experiment.conditions}
+    for name in experiment.conditions:
+        if not _varies(experiment, name):
+            continue
+        plain = (
+            other
+            for other in experiment.conditions
+            if other != name and times[name] <= times[other] and not _varies(experiment, other)
+        )
+        if (other := next(plain, None)) is not None:
+            found[name] = other
+    return found
+
+
+def _times(experiment: Experiment, name: str) -> set[tuple[int, float, float]]:
+    return {
+        (number, onset, duration)
+        for number, run in enumerate(experiment.runs)
+        if name in run.events
+        for onset, duration, _ in _each(run.events[name])
+    }
+
+
+def _varies(experiment: Experiment, name: str) -> bool:
+    amplitudes = [run.events[name].amplitudes for run in experiment.runs if name in run.events]
+    return bool(amplitudes and np.ptp(np.concatenate(amplitudes)) > 0)
+
+
+def trial_notes(
+    experiment: Experiment, trials: Sequence[Trial], n_free: Sequence[int]
+) -> list[str]:
+    """Say what is doubtful in trials that can be estimated.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    trials : sequence of Trial
+    n_free : sequence of int
+        Scans less nuisance regressors of each run.
+    """
+    notes: list[str] = []
+    if not trials:
+        return notes
+    for name, other in modulated(experiment).items():
+        if any(other in trial.condition.split(POOLED) for trial in trials):
+            notes.append(
+                Note(
+                    "single trials: {name!r} modulates the events of {other!r}, whose single "
+                    "levels have it already; it has none of its own",
+                    name=name,
+                    other=other,
+                )
+            )
+    without = [trial for trial in trials if trial.reason]
+    if without:
+        first = without[0]
+        notes.append(
+            Note(
+                "single trials: {n} of {of} have no level (NaN), the first of {name!r} at "
+                "{onset:g} s in run {run}: {reason}",
+                n=len(without),
+                of=len(trials),
+                name=first.condition,
+                onset=first.onset,
+                run=first.run + 1,
+                reason=first.reason,
+            )
+        )
+    for number, free in enumerate(n_free):
+        n = sum(trial.run == number and not trial.reason for trial in trials)
+        if n > MANY_TRIALS * free:
+            notes.append(
+                Note(
+                    "single trials: run {run} has {n} trials and {free} scans beside its nuisance "
+                    "regressors: each trial says little, and is shrunk by much",
+                    run=number + 1,
+                    n=n,
+                    free=free,
+                )
+            )
+    longest = max(trial.duration for trial in trials)
+    if longest > LONG_BLOCK:
+        notes.append(
+            Note(
+                "single trials: events last up to {longest:g} s; the level of a long block is "
+                "hardly told from slow drifts",
+                longest=longest,
+            )
+        )
+    return notes
+
+
+def trials_as_one(experiment: Experiment, trials: Sequence[Trial]) -> Experiment:
+    """Put all trials into one condition, the first, which knows nothing of theirs.
+
+    The other conditions stay, but for those that modulate events of trials.
+    """
+    own = {name for trial in trials for name in trial.condition.split(POOLED)}
+    modulations = modulated(experiment)
+    others = [
+        name
+        for name in experiment.conditions
+        if name not in own and modulations.get(name) not in own
+    ]
+    together = "trials"
+    while together in others:
+        together += "_"
+    runs = []
+    for number, run in enumerate(experiment.runs):
+        mine = [trial for trial in trials if trial.run == number and not trial.reason]
+        events = {name: run.events[name] for name in others if name in run.events}
+        if mine:
+            onsets, durations = ([getattr(t, x) for t in mine] for x in ("onset", "duration"))
+            ones = np.ones(len(mine))
+            events[together] = Events(np.array(onsets), np.array(durations), ones)
+        runs.append(replace(run, events=events))
+    return Experiment((together, *others), tuple(runs))
+
+
+class TrialDesign(NamedTuple):
+    """Design of a trial: what each coefficient of an HRF makes in the scans of its run.
+
+    Attributes
+    ----------
+    first : int
+        The first scan, of those of its run.
+    X : array, shape (n_seen, n_hrf)
+        Zero in scans that are censored.
+    """
+
+    first: int
+    X: FloatArray
+
+
+def trial_designs(
+    experiment: Experiment, trials: Sequence[Trial], dt: float, n_hrf: int
+) -> list[TrialDesign]:
+    """Make the design of each trial, in the scans in which its response is.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    trials : sequence of Trial
+    dt : float
+        Step of the HRF, seconds.
+    n_hrf : int
+        Its coefficients.
+    """
+    designs = []
+    for trial in trials:
+        run = experiment.runs[trial.run]
+        last_time = trial.onset + trial.duration + (n_hrf + 1) * dt
+        first = min(max(math.floor(trial.onset / run.tr), 0), run.n_scans)
+        last = min(max(math.ceil(last_time / run.tr) + 1, first), run.n_scans)
+        event = Events(*(np.array([x]) for x in (trial.onset, trial.duration, 1.0)))
+        times = run.tr * np.arange(first, last, dtype=np.float64)
+        X = design_matrix(event, times, dt, n_hrf)
+        X[~run.kept[first:last]] = 0.0
+        designs.append(TrialDesign(first, X))
+    return designs
+
+
+def trial_regressors(
+    designs: Sequence[TrialDesign], trials: Sequence[Trial], n_scans: Sequence[int], h: FloatArray
+) -> list[FloatArray]:
+    """Give the response to each trial, of height 1, in the scans of its run.
+
+    Parameters
+    ----------
+    designs, trials
+        Of all trials.
+    n_scans : sequence of int
+        Of each run.
+    h : array, shape (n_hrf,)
+        HRF without its ends.
+
+    Returns
+    -------
+    list of array, shape (n_scans, n_trials)
+        For each run.
+    """
+    found = []
+    for number, length in enumerate(n_scans):
+        mine = [d for d, trial in zip(designs, trials, strict=True) if trial.run == number]
+        Z = np.zeros((length, len(mine)))
+        for column, (first, X) in zip(Z.T, mine, strict=True):
+            column[first : first + len(X)] = X @ h
+        found.append(Z)
+    return found
