@@ -7,22 +7,50 @@ restricted likelihood and a prior that all series share (``docs/model.md``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
 
 RHO = np.arange(-2, 10) / 10
+# Times the median information of a scan, for levels of any unit.
 GAMMA = np.concatenate([[0.0], np.geomspace(1e-3, 30.0, 22)])
-# Steps of EM for the prior over the grid, and how much of it is spread evenly, in series.
+# The prior over the grid: steps of EM; how much of it is spread over all autocorrelations, in
+# series; and how much over all standard deviations of trials evenly, up to a ratio.
 N_PRIOR_STEPS = 60
 EVEN = 1e-3
+SPREAD, SPREAD_UP_TO = 0.6, 1.0
 # Grid points that weigh less are not looked at.
 LEAST_WEIGHT = 1e-4
 # Singular values of the regressors below this part of the largest one are rounding.
 LEAST_SINGULAR = 1e-6
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """What is known of the trials of each run.
+
+    Attributes
+    ----------
+    Z : sequence of array, shape (n_scans, n_trials)
+        Responses to trials of height 1.
+    P : sequence of array, shape (n_scans, n_nuisance)
+        Nuisance, of full column rank.
+    U : sequence of array, shape (n_trials, n_means)
+        Which mean each trial has.
+    """
+
+    Z: Sequence[FloatArray]
+    P: Sequence[FloatArray]
+    U: Sequence[FloatArray]
+
+    def of(self, runs: Sequence[int]) -> TrialData:
+        """Take some of the runs."""
+        return TrialData(*([each[run] for run in runs] for each in (self.Z, self.P, self.U)))
 
 
 class RunBasis(NamedTuple):
@@ -32,6 +60,8 @@ class RunBasis(NamedTuple):
     ----------
     s : array, shape (n_values,)
     R : array, shape (n_trials, n_values)
+    M : array, shape (n_values, n_means)
+        Regressors of the means along ``L``.
     C : array, shape (n_values, n_series)
         The data along ``L``.
     left : array, shape (n_series,)
@@ -44,10 +74,30 @@ class RunBasis(NamedTuple):
 
     s: FloatArray
     R: FloatArray
+    M: FloatArray
     C: FloatArray
     left: FloatArray
     n_left: int
     log_det: float
+
+
+class Profile(NamedTuple):
+    """Restricted likelihood at the best mean and variance, and these.
+
+    Attributes
+    ----------
+    likelihood : array, shape (n_series,)
+        Log.
+    mu : array, shape (n_means, n_series)
+    variance : array, shape (n_series,)
+    inverse : array, shape (n_means, n_means)
+        Covariance of the means over the variance.
+    """
+
+    likelihood: FloatArray
+    mu: FloatArray
+    variance: FloatArray
+    inverse: FloatArray
 
 
 class Levels(NamedTuple):
@@ -57,7 +107,7 @@ class Levels(NamedTuple):
     ----------
     mean, variance : arrays, shape (n_trials, n_series)
     mu, prior_variance : arrays, shape (n_series,)
-        Mean and variance of the levels.
+        Mean over trials of their prior means, and the variance around these.
     """
 
     mean: FloatArray
@@ -74,52 +124,97 @@ def whitened(values: FloatArray, rho: float) -> FloatArray:
     return found
 
 
-def run_basis(Z: FloatArray, P: FloatArray, Y: FloatArray, rho: float) -> RunBasis:
-    """Decompose the regressors of a run at an autocorrelation."""
+def run_bases(data: TrialData, Y: Sequence[FloatArray], rho: float) -> list[RunBasis]:
+    """Decompose the regressors of each run at an autocorrelation."""
+    runs = zip(data.Z, data.P, data.U, Y, strict=True)
+    return [_run_basis(*run, rho) for run in runs]
+
+
+def _run_basis(Z: FloatArray, P: FloatArray, U: FloatArray, Y: FloatArray, rho: float) -> RunBasis:
     Z, P, Y = (whitened(each, rho) for each in (Z, P, Y))
     Q, upper = np.linalg.qr(P)
     Z, Y = Z - Q @ (Q.T @ Z), Y - Q @ (Q.T @ Y)
     L, s, R = np.linalg.svd(Z, full_matrices=False)
-    kept = s > LEAST_SINGULAR * max(float(s[0]) if len(s) else 0.0, 1e-300)
-    C = L[:, kept].T @ Y
+    kept = s > LEAST_SINGULAR * max(float(s.max(initial=0.0)), 1e-300)
+    s, R, C = s[kept], R[kept].T, L[:, kept].T @ Y
     left = np.maximum(np.sum(Y**2, axis=0) - np.sum(C**2, axis=0), 0.0)
     log_det = 0.5 * np.log1p(-(rho**2)) - np.log(np.abs(np.diag(upper))).sum()
-    n_left = len(Z) - Q.shape[1] - int(kept.sum())
-    return RunBasis(s[kept], R[kept].T, C, left, n_left, float(log_det))
+    n_left = len(Z) - Q.shape[1] - len(s)
+    return RunBasis(s, R, s[:, None] * (R.T @ U), C, left, n_left, float(log_det))
 
 
-def fit_levels(Z: Sequence[FloatArray], P: Sequence[FloatArray], Y: Sequence[FloatArray]) -> Levels:
-    """Estimate levels.
+def information_scale(bases: Sequence[RunBasis]) -> float:
+    """Give the median of what single directions of the trials say of their levels."""
+    values = np.concatenate([run.s for run in bases])
+    return float(np.median(values**2)) if len(values) else 1.0
+
+
+def profile(bases: Sequence[RunBasis], gamma: float) -> Profile:
+    """Maximise the restricted likelihood over mean and variance, at a ratio of the variances."""
+    s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
+    weight = 1 / (1 + gamma * s**2)
+    values, vectors = np.linalg.eigh(M.T @ (weight[:, None] * M))
+    known = values > 1e-9 * max(float(values.max(initial=0.0)), 1e-300)
+    values, vectors = values[known], vectors[:, known]
+    inverse = (vectors / values) @ vectors.T
+    mu = inverse @ (M.T @ (weight[:, None] * C))
+    n = len(s) + sum(run.n_left for run in bases) - len(values)
+    squares = weight @ (C - M @ mu) ** 2 + np.sum([run.left for run in bases], axis=0)
+    variance = np.maximum(squares, 1e-300) / max(n, 1)
+    constant = sum(run.log_det for run in bases)
+    constant += 0.5 * float(np.log(weight).sum() - np.log(values).sum())
+    return Profile(constant - 0.5 * n * np.log(variance), mu, variance, inverse)
+
+
+def fit_levels(
+    data: TrialData, Y: Sequence[FloatArray], known: Sequence[int], wanted: Sequence[int]
+) -> Levels:
+    """Estimate the levels of some runs, with the means and variances of some.
 
     Parameters
     ----------
-    Z, P, Y : sequences of array, shapes (n_scans, n_trials), (n_scans, n_nuisance), (n_scans,
-        n_series)
-        Regressors, nuisance and data of each run.
+    data : TrialData
+    Y : sequence of array, shape (n_scans, n_series)
+        Of each run.
+    known : sequence of int
+        Runs of which means and variances are estimated.
+    wanted : sequence of int
+        Runs whose levels are.
     """
-    bases = [[run_basis(*run, rho) for run in zip(Z, P, Y, strict=True)] for rho in RHO]
-    likelihood = np.array([[_profile(basis, gamma)[0] for gamma in GAMMA] for basis in bases])
+    bases = [run_bases(data, Y, rho) for rho in RHO]
+    of_known = [[basis[run] for run in known] for basis in bases]
+    gammas = GAMMA / information_scale(of_known[int(np.argmin(np.abs(RHO)))])
+    profiles = [[profile(basis, gamma) for gamma in gammas] for basis in of_known]
+    likelihood = np.array([[one.likelihood for one in of_rho] for of_rho in profiles])
     weights = grid_weights(likelihood)
-    n_trials, n_series = sum(z.shape[1] for z in Z), Y[0].shape[1]
+    means = [data.U[run] for run in wanted]
+    share = np.concatenate(means).mean(axis=0)
+    n_trials, n_series = sum(map(len, means)), likelihood.shape[2]
     mean, square, variance = (np.zeros((n_trials, n_series)) for _ in range(3))
     mu, prior_variance = np.zeros(n_series), np.zeros(n_series)
-    for basis, of_basis in zip(bases, weights, strict=True):
-        for gamma, weight in zip(GAMMA, of_basis, strict=True):
-            some = np.flatnonzero(weight > LEAST_WEIGHT)
-            if not len(some):
-                continue
-            w = weight[some]
-            level, its_variance, its_mu, s = _posterior(basis, gamma, some)
-            mean[:, some] += w * level
-            square[:, some] += w * level**2
-            variance[:, some] += w * its_variance
-            mu[some] += w * its_mu
-            prior_variance[some] += w * gamma * s
+    for i, k, some in _points(weights):
+        w, one = weights[i, k, some], profiles[i][k]
+        of_wanted = [bases[i][run] for run in wanted]
+        level, its_variance = _posterior(of_wanted, means, gammas[k], one, some)
+        mean[:, some] += w * level
+        square[:, some] += w * level**2
+        variance[:, some] += w * its_variance
+        mu[some] += w * (share @ one.mu[:, some])
+        prior_variance[some] += w * gammas[k] * one.variance[some]
     return Levels(mean, variance + np.maximum(square - mean**2, 0.0), mu, prior_variance)
+
+
+def _points(weights: FloatArray) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
+    """Give the points of the grid that count, and the series for which they do."""
+    for i, k in np.argwhere(weights.max(axis=2) > LEAST_WEIGHT):
+        yield int(i), int(k), np.flatnonzero(weights[i, k] > LEAST_WEIGHT)
 
 
 def grid_weights(likelihood: FloatArray) -> FloatArray:
     """Weigh the points of the grid for each series, with a prior that all series share.
+
+    Its part for the ratio of variances is a mixture of what the series have in common and of all
+    standard deviations alike: the trials of few series differ by much, and of many by little.
 
     Parameters
     ----------
@@ -133,11 +228,14 @@ def grid_weights(likelihood: FloatArray) -> FloatArray:
     """
     n_rho, n_gamma, _ = likelihood.shape
     L = np.exp(likelihood - likelihood.max(axis=(0, 1)))
+    even = np.sqrt(GAMMA) * (GAMMA <= SPREAD_UP_TO)
+    even /= even.sum()
     of_rho, of_gamma = np.full(n_rho, 1 / n_rho), np.full(n_gamma, 1 / n_gamma)
     for _ in range(N_PRIOR_STEPS):
         weights = _normalised(of_rho, of_gamma, L)
         of_rho = weights.sum(axis=1).mean(axis=1) + EVEN / n_rho
-        of_gamma = weights.sum(axis=0).mean(axis=1) + EVEN / n_gamma
+        of_gamma = weights.sum(axis=0).mean(axis=1)
+        of_rho, of_gamma = of_rho / of_rho.sum(), (1 - SPREAD) * of_gamma + SPREAD * even
     return _normalised(of_rho, of_gamma, L)
 
 
@@ -146,38 +244,23 @@ def _normalised(of_rho: FloatArray, of_gamma: FloatArray, L: FloatArray) -> Floa
     return np.asarray(weights / weights.sum(axis=(0, 1)))
 
 
-def _profile(basis: Sequence[RunBasis], gamma: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Give the restricted log likelihood at the best mean and variance, and these."""
-    s = np.concatenate([run.s for run in basis])
-    C = np.concatenate([run.C for run in basis])
-    m = np.concatenate([run.s * run.R.sum(axis=0) for run in basis])
-    inverse = 1 / (1 + gamma * s**2)
-    precision = float(np.sum(m**2 * inverse))
-    mu = (m * inverse) @ C / precision
-    n = len(s) + sum(run.n_left for run in basis) - 1
-    left = np.sum([run.left for run in basis], axis=0)
-    variance = np.maximum(inverse @ C**2 - mu**2 * precision + left, 1e-300) / n
-    constant = sum(run.log_det for run in basis)
-    constant += 0.5 * float(np.log(inverse).sum() - np.log(precision))
-    return constant - 0.5 * n * np.log(variance), mu, variance
-
-
 def _posterior(
-    basis: Sequence[RunBasis], gamma: float, some: np.ndarray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    bases: Sequence[RunBasis],
+    means: Sequence[FloatArray],
+    gamma: float,
+    at: Profile,
+    some: NDArray[np.intp],
+) -> tuple[FloatArray, FloatArray]:
     """Give levels and their variances at a point of the grid, with the error of the mean."""
-    _, mu, variance = _profile(basis, gamma)
-    mu, variance = mu[some], variance[some]
-    precision = sum(
-        float(np.sum((run.s * run.R.sum(axis=0)) ** 2 / (1 + gamma * run.s**2))) for run in basis
-    )
+    mu, variance = at.mu[:, some], at.variance[some]
     levels, variances = [], []
-    for run in basis:
-        m = run.s * run.R.sum(axis=0)
+    for run, U in zip(bases, means, strict=True):
         shrunk = gamma / (1 + gamma * run.s**2)
-        levels.append(mu + run.R @ ((run.s * shrunk)[:, None] * (run.C[:, some] - np.outer(m, mu))))
+        gain = run.R * (run.s * shrunk)
+        levels.append(U @ mu + gain @ (run.C[:, some] - run.M @ mu))
         unseen = np.maximum(1 - np.sum(run.R**2, axis=1), 0.0)
         own = run.R**2 @ shrunk + gamma * unseen
-        lift = (1 - run.R @ (run.s * shrunk * m)) ** 2 / precision
-        variances.append(np.outer(own + lift, variance))
-    return np.concatenate(levels), np.concatenate(variances), mu, variance
+        lift = U - gain @ run.M
+        own += np.einsum("tq,qr,tr->t", lift, at.inverse, lift)
+        variances.append(np.outer(own, variance))
+    return np.concatenate(levels), np.concatenate(variances)

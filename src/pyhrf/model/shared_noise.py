@@ -81,6 +81,14 @@ class SharedNoise:
         more = 1 / self.precision - 1 / self.rest
         return self.sd**2 * (1 / self.rest + self.directions**2 @ more)
 
+    @property
+    def covariance(self) -> FloatArray:
+        """Of the noise, shape (n_positions, n_positions)."""
+        more = 1 / self.precision - 1 / self.rest
+        correlation = (self.directions * more) @ self.directions.T
+        correlation[np.diag_indices_from(correlation)] += 1 / self.rest
+        return np.asarray(self.sd[:, None] * correlation * self.sd)
+
 
 @dataclass(frozen=True, slots=True)
 class FoldSpectra:

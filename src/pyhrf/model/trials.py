@@ -90,8 +90,8 @@ def trials_of(
         found += _apart(events, run.tr, pooled=settings.simultaneous == "pooled")
     if all(trial.reason for trial in found):
         raise InputError("single_trials: no event of these conditions reaches a scan")
-    if settings.trial_hyper == "run" and len(experiment.runs) < 2:
-        raise InputError("trial_hyper is run, and there is one run only: take all")
+    if settings.trial_hyper == "run" and len({t.run for t in found if not t.reason}) < 2:
+        raise InputError("trial_hyper is run, and there is one run with trials only: take all")
     return found
 
 

@@ -1,0 +1,168 @@
+"""The HRF of single trials: that of the parcel, its own or canonical, refined by the trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import expit
+
+from pyhrf.data import FloatArray
+from pyhrf.estimators.trial_levels import (
+    GAMMA,
+    RHO,
+    RunBasis,
+    TrialData,
+    grid_weights,
+    information_scale,
+    profile,
+    run_bases,
+    whitened,
+)
+from pyhrf.model.hrf import canonical_coefficients
+from pyhrf.model.trials import TrialDesign
+
+# By how many nats the canonical response is favoured: a little response of another shape helps
+# trials less than noise in its place harms them.
+CANONICAL_BONUS = 3.0
+# Directions of the levels' second moment that count, at most, and the least part of the largest.
+N_DIRECTIONS, LEAST_DIRECTION = 40, 1e-4
+# How many directions are worked on at once, for the memory that they take.
+AT_ONCE = 8
+
+
+def start_hrf(h: FloatArray, log_bayes: float, dt: float) -> tuple[FloatArray, bool]:
+    """Average a parcel's own HRF and the canonical one, by their probabilities.
+
+    Parameters
+    ----------
+    h : array, shape (n_hrf,)
+        The own one; its largest excursion is +1.
+    log_bayes : float
+        For it, against the canonical shape.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    array, shape (n_hrf,)
+        With a largest excursion of +1.
+    bool
+        Whether the own one is likelier.
+    """
+    probability = float(expit(log_bayes - CANONICAL_BONUS))
+    canonical = canonical_coefficients(len(h), dt)
+    mixed = probability * h + (1 - probability) * canonical / np.abs(canonical).max()
+    return scaled(mixed), probability > 0.5
+
+
+def scaled(h: FloatArray) -> FloatArray:
+    """Scale an HRF so that its largest excursion is +1."""
+    return np.asarray(h / h[np.argmax(np.abs(h))])
+
+
+def refined_hrf(
+    h: FloatArray,
+    R_inv: FloatArray,
+    data: TrialData,
+    Y: Sequence[FloatArray],
+    designs: Sequence[Sequence[TrialDesign]],
+) -> FloatArray:
+    """Take a step of EM towards the HRF that is likeliest for mean and single levels.
+
+    Parameters
+    ----------
+    h : array, shape (n_hrf,)
+        The present one, of which the regressors of `data` are.
+    R_inv : array, shape (n_hrf, n_hrf)
+        Inverse prior covariance, up to its scale.
+    data : TrialData
+    Y : sequence of array, shape (n_scans, n_series)
+        Independent series of each run.
+    designs : sequence of sequence of TrialDesign
+        Of the trials of each run.
+    """
+    rho, gamma, bases = _likeliest(data, Y)
+    products, sums = np.zeros_like(R_inv), np.zeros(len(h))
+    mu, variance = _means(bases, gamma)
+    for run, P, U, y, own in zip(bases, data.P, data.U, Y, designs, strict=True):
+        total = 1 + np.outer(run.s**2, gamma)
+        deviation = run.s[:, None] * gamma / total * (run.C - run.M @ mu)
+        level = run.R @ deviation + U @ mu
+        spread = (gamma / total) @ np.ones(len(gamma))
+        moment = (level / variance) @ level.T + (run.R * spread) @ run.R.T
+        Q = np.linalg.qr(whitened(P, rho))[0]
+        products += _products(moment, own, len(y), rho, Q)
+        white = whitened(y, rho)
+        white -= Q @ (Q.T @ white)
+        sums += _sums(_unwhitened(white / variance @ level.T, rho), own)
+    v_h = 1.0
+    for _ in range(4):  # its scale, as that of any HRF
+        Sigma = np.linalg.inv(products + R_inv / v_h)
+        found = Sigma @ sums
+        v_h = float(found @ R_inv @ found + np.sum(R_inv * Sigma)) / len(h)
+    return scaled(found)
+
+
+def _likeliest(
+    data: TrialData, Y: Sequence[FloatArray]
+) -> tuple[float, FloatArray, list[RunBasis]]:
+    """Find the autocorrelation that most series have, and the ratio of variances of each."""
+    of_rho = [run_bases(data, Y, rho) for rho in RHO]
+    gammas = GAMMA / information_scale(of_rho[int(np.argmin(np.abs(RHO)))])
+    likelihood = [[profile(bases, gamma).likelihood for gamma in gammas] for bases in of_rho]
+    weights = grid_weights(np.array(likelihood))
+    best = int(np.argmax(weights.sum(axis=(1, 2))))
+    of_gamma = weights[best] / np.maximum(weights[best].sum(axis=0), 1e-300)
+    return float(RHO[best]), gammas @ of_gamma, of_rho[best]
+
+
+def _means(bases: Sequence[RunBasis], gamma: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Means and variances of series that have each their ratio."""
+    s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
+    weight = 1 / (1 + np.outer(s**2, gamma))
+    products = np.einsum("iq,ic,ir->cqr", M, weight, M)
+    sums = np.einsum("iq,ic->cq", M, weight * C)
+    mu = (np.linalg.pinv(products, hermitian=True) @ sums[:, :, None])[:, :, 0].T
+    n = len(s) + sum(run.n_left for run in bases) - M.shape[1]
+    squares = np.sum(weight * (C - M @ mu) ** 2, axis=0)
+    squares = squares + np.sum([run.left for run in bases], axis=0)
+    return np.asarray(mu), np.maximum(squares, 1e-300) / max(n, 1)
+
+
+def _products(
+    moment: FloatArray, designs: Sequence[TrialDesign], n_scans: int, rho: float, Q: FloatArray
+) -> FloatArray:
+    """Sum the products of designs, weighted by the second moment of the levels."""
+    n_hrf = designs[0].X.shape[1] if designs else 0
+    values, vectors = np.linalg.eigh(moment)
+    kept = values > LEAST_DIRECTION * max(float(values.max(initial=0.0)), 1e-300)
+    weighted = (vectors[:, kept] * np.sqrt(values[kept]))[:, ::-1][:, :N_DIRECTIONS]
+    found = np.zeros((n_hrf, n_hrf))
+    for first in range(0, weighted.shape[1], AT_ONCE):
+        some = weighted[:, first : first + AT_ONCE]
+        G = np.zeros((n_scans, some.shape[1], n_hrf))
+        for weights, (start, X) in zip(some, designs, strict=True):
+            G[start : start + len(X)] += weights[:, None] * X[:, None, :]
+        flat = whitened(G.reshape(n_scans, -1), rho)
+        flat -= Q @ (Q.T @ flat)
+        G = flat.reshape(G.shape)
+        found += np.einsum("nkd,nke->de", G, G)
+    return found
+
+
+def _sums(values: FloatArray, designs: Sequence[TrialDesign]) -> FloatArray:
+    """Sum the designs of trials, weighted over scans by a column for each trial."""
+    terms = [
+        X.T @ column[start : start + len(X)]
+        for (start, X), column in zip(designs, values.T, strict=True)
+    ]
+    return np.sum(terms, axis=0) if terms else np.zeros(0)
+
+
+def _unwhitened(values: FloatArray, rho: float) -> FloatArray:
+    """Apply the transpose of `whitened`."""
+    found = values.copy()
+    found[0] *= np.sqrt(1 - rho**2)
+    found[:-1] -= rho * values[1:]
+    return found
