@@ -26,7 +26,8 @@ from pyhrf.config.study import Study
 from pyhrf.execution.queues.schedulers import SCHEDULERS
 from pyhrf.outputs.column import Column
 from pyhrf.outputs.columns import COLUMNS, Table
-from pyhrf.outputs.maps import EVERY, MAPS, SIGNAL, SIGNAL_SQUARED, MapKind
+from pyhrf.outputs.map_kind import EVERY, SIGNAL, SIGNAL_SQUARED, MapKind
+from pyhrf.outputs.maps import MAPS
 from pyhrf.parameters.estimators import ESTIMATORS
 
 if TYPE_CHECKING:

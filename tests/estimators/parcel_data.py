@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pyhrf.data import Events, Experiment, Parcel, ParcelEstimate, Run
-from pyhrf.outputs.maps import MAPS, SIGNAL, SIGNAL_SQUARED
+from pyhrf.outputs.map_kind import SIGNAL, SIGNAL_SQUARED
+from pyhrf.outputs.maps import MAPS
 from pyhrf.simulation.simulate import HRF_TIME, Simulated, simulate
 from pyhrf.simulation.spec import SimulationSpec
 

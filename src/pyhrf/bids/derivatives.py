@@ -26,7 +26,8 @@ from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
 from pyhrf.inputs.bids_names import natural, read_json
 from pyhrf.outputs.columns import Table
-from pyhrf.outputs.maps import MAPS, MapKind
+from pyhrf.outputs.map_kind import MapKind
+from pyhrf.outputs.maps import MAPS
 from pyhrf.results import Results
 from pyhrf.spaces.kinds import kind_of_file
 from pyhrf.spaces.parcellations import parcel_names

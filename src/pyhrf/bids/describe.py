@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyhrf.outputs.columns import COLUMNS, Table
-from pyhrf.outputs.maps import SIGNAL, SIGNAL_SQUARED, MapKind, Stat
+from pyhrf.outputs.map_kind import SIGNAL, SIGNAL_SQUARED, MapKind, Stat
 from pyhrf.spaces.space import Space
 
 

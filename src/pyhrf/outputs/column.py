@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
-from pyhrf.outputs.maps import EVERY
+from pyhrf.outputs.map_kind import EVERY
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pyhrf.outputs.column import Column
-from pyhrf.outputs.maps import JDE, SIGNAL
+from pyhrf.outputs.map_kind import JDE, SIGNAL
 
 Table = Literal[
     "hrf", "parcels", "conditions", "convergence", "courses", "events", "design", "trials"

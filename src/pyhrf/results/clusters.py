@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.outputs.maps import Look
+from pyhrf.outputs.map_kind import Look
 from pyhrf.results.report_maps import chosen_maps
 from pyhrf.results.results import Results
 from pyhrf.results.thresholds import PROBABILITY, TESTED, Z, look_of, strength

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyhrf.outputs.maps import SIGNAL
+from pyhrf.outputs.map_kind import SIGNAL
 from pyhrf.results.results import Results
 
 _MOST = 8

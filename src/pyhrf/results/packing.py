@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.outputs.maps import Look, MapKind
+from pyhrf.outputs.map_kind import Look, MapKind
 
 _NOTHING = -32768  # int16 that stands for NaN
 LEVELS = 32767

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.outputs.maps import MAPS, SIGNAL, MapKind, MapName
+from pyhrf.outputs.map_kind import SIGNAL, MapKind
+from pyhrf.outputs.maps import MAPS, MapName
 from pyhrf.parameters.estimators import assumed_response
 from pyhrf.results.naming import signal_unit
 from pyhrf.results.packing import as_base64, colour_tables, quantised

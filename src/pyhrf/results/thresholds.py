@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import FloatArray
-from pyhrf.outputs.maps import Look, MapKind
+from pyhrf.outputs.map_kind import Look, MapKind
 from pyhrf.parameters.estimators import kind_of
 
 PROBABILITY = 0.95
