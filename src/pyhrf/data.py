@@ -238,7 +238,7 @@ class ParcelEstimate:
     maps : mapping of (str, str) to float32 array, (n_positions,) or (n_positions, n_samples)
         By kind and condition or contrast, as ``("nrl", "audio")``; by kind and nothing where it is
         of neither, as ``("noise_sd", "")``. NaN where a position was left out. With a second axis,
-        of the times of `hrf`, it becomes a 4D file.
+        of the times of `hrf` or of single trials, it becomes a 4D file.
     trace : float array, shape (n_iterations,)
         Course of the criterion: of VEM the free energy, of MCMC the log likelihood after every
         sweep, one chain after the other.

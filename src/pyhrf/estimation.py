@@ -12,6 +12,8 @@ from pyhrf.data import Estimator, Experiment
 from pyhrf.model.alike import alike_conditions
 from pyhrf.model.checks import checked_design
 from pyhrf.model.regressors import Columns, named_regressors
+from pyhrf.model.trials import Trial, trials_of
+from pyhrf.parameters.trials import TrialSettings
 
 
 class StudyEstimator(Estimator, Protocol):
@@ -115,6 +117,25 @@ def regressors_of(study: Study, experiment: Experiment) -> list[Columns]:
         return named_regressors(experiment, study.model)
     own: list[Columns] = make_estimator(study, experiment, {}).regressors()  # type: ignore[attr-defined]  # the GLM's
     return own
+
+
+def study_trials(study: Study, experiment: Experiment) -> list[Trial]:
+    """List the single trials of a study, in the order of their maps.
+
+    Parameters
+    ----------
+    study, experiment
+        That `check_estimator` accepts.
+
+    Returns
+    -------
+    list of Trial
+        Empty where there are none.
+    """
+    own = study.own
+    if not isinstance(own, TrialSettings):
+        return []
+    return trials_of(experiment, own, hrf_duration=study.model.hrf_duration)
 
 
 def code_versions(study: Study) -> dict[str, str]:

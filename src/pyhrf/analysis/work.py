@@ -14,7 +14,7 @@ from pathlib import Path
 from pyhrf.config.study import Study
 from pyhrf.data import Estimator, ParcelEstimate, ParcelId
 from pyhrf.errors import InputError
-from pyhrf.estimation import design_warnings, numerics_version, regressors_of
+from pyhrf.estimation import design_warnings, numerics_version, regressors_of, study_trials
 from pyhrf.execution.batches import study_by_study
 from pyhrf.execution.engine import Engine, Load
 from pyhrf.execution.journal import Journal
@@ -107,6 +107,7 @@ class Member:
                 regressors=regressors_of(study, dataset.experiment),
                 confound_names=dataset.confound_names,
                 displacement=dataset.displacement,
+                trials=study_trials(study, dataset.experiment),
             ),
         )
         provenance = collect_provenance(

@@ -16,7 +16,7 @@ def squared_map(path: Path, scratch: Path) -> bytes:
     Parameters
     ----------
     path : Path
-        The map, of one sample.
+        The map; of several samples one is in memory at a time.
     scratch : Path
         A folder for files on their way.
 
@@ -25,9 +25,12 @@ def squared_map(path: Path, scratch: Path) -> bytes:
     bytes
         Of a file of the same kind.
     """
-    space, values = kind_of_file(path).read_map(path)
-    squared = values.astype(np.float32).reshape(-1) ** 2
-    return space.write(scratch / "variance", "variance", [squared]).read_bytes()
+    kind = kind_of_file(path)
+    space, n_samples, frames = kind.open_map(path)
+    squared = (frame.astype(np.float32) ** 2 for frame in frames)
+    step = kind.map_step(path)
+    written = space.write(scratch / "variance", "variance", squared, n_samples=n_samples, step=step)
+    return written.read_bytes()
 
 
 def label_file(path: Path, names: Mapping[int, str]) -> tuple[str, bytes]:

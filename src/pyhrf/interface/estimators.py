@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from pyhrf.interface.model import HrfModel
 from pyhrf.interface.parameters import with_parameters
+
+if TYPE_CHECKING:
+    from pyhrf.results.trials import Trials
 
 
 @with_parameters("jde-vem", "jde-mcmc")
@@ -32,6 +38,27 @@ class JDE(HrfModel):
     >>> model = JDE(atlas, t_r=2.0).fit(bold, events=events)  # doctest: +SKIP
     >>> model.compute_contrast("audio - video", "stat")  # doctest: +SKIP
     """
+
+    def trials(self, condition: str | Sequence[str] | None = None) -> Trials:
+        """Give the levels of single trials, where they were asked for (``single_trials``).
+
+        Parameters
+        ----------
+        condition : str or sequence of str, optional
+            Only the trials of this condition or of these; all if not given.
+
+        Returns
+        -------
+        Trials
+            ``levels, table = model.trials()`` gives an array, a row for each trial and a column
+            for each position, and a table with a row for each trial; see `pyhrf.Results.trials`.
+
+        Raises
+        ------
+        InputError
+            If there are no single trials, or none of such a condition.
+        """
+        return self.results_.trials(condition)
 
 
 @with_parameters("rfir")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Literal
 
 from pyhrf.outputs.column import Column
@@ -341,31 +342,26 @@ _DESIGN = (
     ),
 )
 
+_of_trial = partial(Column, by=("jde-vem",), always=True)
 _TRIALS = (
-    Column("trial", "Number of the volume in the maps of single trials, from 0", always=True),
-    _RUN,
-    Column(
-        "condition",
-        "Condition; of events that are pooled, those of all of them",
-        is_text=True,
-        always=True,
+    _of_trial("trial", "Number of the volume in the maps of single trials, from 0", range=_FROM_0),
+    _of_trial("run", _RUN.text),
+    _of_trial(
+        "condition", "Condition; of events that are pooled, those of all of them", is_text=True
     ),
-    Column("onset", "When the event begins, after the first scan", unit="s", always=True),
-    Column("duration", "How long it lasts", unit="s", range=_FROM_0, always=True),
-    Column(
-        "amplitude",
-        "As it was given; the level is the height of the response whatever it is",
-        always=True,
+    _of_trial("onset", "When the event begins, after the first scan of the run", unit="s"),
+    _of_trial("duration", "How long it lasts", unit="s", range=_FROM_0),
+    _of_trial(
+        "amplitude", "As it was given; the level is the height of the response whatever it is"
     ),
-    Column("n_scans", "Scans that count, while the response lasts", range=_FROM_0, always=True),
-    Column(
+    _of_trial("n_scans", "Scans that count, while the response lasts", range=_FROM_0),
+    _of_trial(
         "information",
         "How much the data say of its level: 1 less the posterior over the prior variance, median "
         "over the voxels in which trials differ",
         range=_SHARE,
-        always=True,
     ),
-    Column("reason", "Why it has no level", is_text=True, always=True),
+    _of_trial("reason", "Why it has no level", is_text=True),
 )
 
 

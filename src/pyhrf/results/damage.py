@@ -1,4 +1,4 @@
-"""Files of results that somebody changed or damaged since the analysis."""
+"""Results that are not there, and files that somebody changed or damaged since the analysis."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from xml.parsers.expat import ExpatError
 
 from pyhrf.errors import InputError
+from pyhrf.results.names import BIDS_RESULTS
+from pyhrf.wording import named
 
 
 @contextmanager
@@ -45,3 +47,24 @@ def made_by_analysis(path: Path | str) -> Iterator[None]:
             f"{path} is damaged or was changed since the analysis ({reason}): run the analysis "
             "again, which rewrites it"
         ) from error
+
+
+def why_none(directory: Path) -> str:
+    """Say why there are no results in a folder, and where they are."""
+    if not directory.exists():
+        return f"{directory} is not there: give the output directory of an analysis"
+    if not directory.is_dir():
+        return f"{directory} is a file: give the output directory of an analysis"
+    of_bids = sorted(path.parent for path in directory.glob(f"{BIDS_RESULTS}/*/parcels.tsv"))
+    if of_bids:
+        return (
+            f"{directory} is an OUT_DIR of pyhrf bids: its reports are there, such as "
+            f"{directory / of_bids[0].name}.html; give the folder of one analysis, such as "
+            f"{of_bids[0]}"
+        )
+    if (directory / ".journal").is_dir():
+        return (
+            f"the analysis in {directory} is not finished: if it does not run ('pyhrf monitor' "
+            f"tells), start it again with the same {named('command')}, which continues it"
+        )
+    return f"{directory} holds no results: there is no parcels.tsv in it"

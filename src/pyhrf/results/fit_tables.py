@@ -11,6 +11,7 @@ import numpy as np
 
 from pyhrf.data import Experiment, FloatArray, ParcelEstimate
 from pyhrf.files import replace_file
+from pyhrf.model.trials import Trial
 from pyhrf.outputs.columns import columns_of
 from pyhrf.results.tables import Cell, write_table
 
@@ -33,12 +34,15 @@ class Design:
         Of the confounds of each run.
     displacement : sequence of array, shape (n_scans,), or None
         Framewise displacement in each run, millimetres, where it is known.
+    trials : sequence of Trial
+        Single trials in the order of their maps; none where there are no such maps.
     """
 
     experiment: Experiment
     regressors: Sequence[Mapping[str, FloatArray]]
     confound_names: Sequence[Sequence[str]]
     displacement: Sequence[FloatArray | None]
+    trials: Sequence[Trial] = ()
 
 
 def write_fit_tables(

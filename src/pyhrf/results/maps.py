@@ -82,7 +82,8 @@ def _write_map(
     if first.ndim == 1:
         return _write(directory, name, [_gathered(owners, name, ..., blank)], space)
     frames = (_gathered(owners, name, (..., i), blank) for i in range(first.shape[1]))
-    step = _step(owners[0].hrf["time"])
+    has_times = MAPS[name[0]].samples == "time"
+    step = _step(owners[0].hrf["time"]) if has_times else None
     return _write(directory, name, frames, space, n_samples=first.shape[1], step=step)
 
 

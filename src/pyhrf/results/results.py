@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from html import escape
@@ -18,15 +19,16 @@ from pyhrf.files import read_regular, regular_file
 from pyhrf.outputs.columns import COLUMNS, Table
 from pyhrf.outputs.maps import MapName, map_title, possible_maps
 from pyhrf.parameters.estimators import kind_of
-from pyhrf.results.damage import made_by_analysis
-from pyhrf.results.names import BIDS_RESULTS, file_stem
+from pyhrf.results.damage import made_by_analysis, why_none
+from pyhrf.results.names import file_stem
 from pyhrf.spaces.kinds import KINDS, kind_of_file
 from pyhrf.spaces.space import MapSurface, Space
 from pyhrf.spaces.surfaces import open_mesh
-from pyhrf.wording import named
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pyhrf.results.trials import Trials
 
 LOW_QUALITY = 0.5
 """Below this ``hrf_quality`` the data say too little of the response."""
@@ -74,7 +76,7 @@ class Results:
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         if not (self.directory / "parcels.tsv").is_file():
-            raise InputError(_why_none(self.directory))
+            raise InputError(why_none(self.directory))
 
     def __repr__(self) -> str:
         return f"Results({str(self.directory)!r})"
@@ -129,6 +131,14 @@ class Results:
         Empty, as `events` and `design`, where an earlier version wrote the results.
         """
         return self._table_if_there("courses")
+
+    @cached_property
+    def trial_table(self) -> pd.DataFrame:
+        """Single trials, one row for each volume of their maps; empty where there are none.
+
+        Trial, run, condition, onset, duration (seconds), amplitude, scans, information, reason.
+        """
+        return self._table_if_there("trials")
 
     @cached_property
     def events(self) -> pd.DataFrame:
@@ -292,6 +302,29 @@ class Results:
         with made_by_analysis(path):
             return kind_of_file(path).map_values(path)
 
+    def trials(self, condition: str | Sequence[str] | None = None) -> Trials:
+        """Read the levels of single trials, as decoders take them.
+
+        Parameters
+        ----------
+        condition : str or sequence of str, optional
+            Only the trials of this condition or of these; all if not given.
+
+        Returns
+        -------
+        Trials
+            ``levels, table = results.trials()`` gives an array, a row for each trial and a column
+            for each position that has an estimate, and a row of ``trials.tsv`` for each trial.
+
+        Raises
+        ------
+        InputError
+            When there are no single trials, or none of such a condition.
+        """
+        from pyhrf.results.trials import read_trials
+
+        return read_trials(self, condition)
+
     def _path_of(self, name: str) -> Path:
         maps = self.maps()
         stem = file_stem(name)
@@ -374,24 +407,3 @@ class Results:
             for column in table.columns.difference(list(_TEXTS)):
                 pd.to_numeric(table[column])
         return table
-
-
-def _why_none(directory: Path) -> str:
-    """Say why there are no results in a folder, and where they are."""
-    if not directory.exists():
-        return f"{directory} is not there: give the output directory of an analysis"
-    if not directory.is_dir():
-        return f"{directory} is a file: give the output directory of an analysis"
-    of_bids = sorted(path.parent for path in directory.glob(f"{BIDS_RESULTS}/*/parcels.tsv"))
-    if of_bids:
-        return (
-            f"{directory} is an OUT_DIR of pyhrf bids: its reports are there, such as "
-            f"{directory / of_bids[0].name}.html; give the folder of one analysis, such as "
-            f"{of_bids[0]}"
-        )
-    if (directory / ".journal").is_dir():
-        return (
-            f"the analysis in {directory} is not finished: if it does not run ('pyhrf monitor' "
-            f"tells), start it again with the same {named('command')}, which continues it"
-        )
-    return f"{directory} holds no results: there is no parcels.tsv in it"

@@ -11,6 +11,7 @@ from pyhrf.results.fit_tables import Design, write_fit_tables
 from pyhrf.results.maps import write_maps
 from pyhrf.results.results import Results
 from pyhrf.results.tables import write_tables
+from pyhrf.results.trial_table import with_noise_ceiling, write_trial_table
 from pyhrf.spaces.space import Space
 
 
@@ -38,7 +39,8 @@ def write_results(
     regions : mapping of int to str
         Names of parcels, where they have any.
     design : Design, optional
-        What all were fitted with; without it there are no courses, events and design.
+        What all were fitted with; without it there are no courses, events, design and list of
+        single trials.
 
     Returns
     -------
@@ -53,5 +55,7 @@ def write_results(
     ordered = sorted(estimates, key=lambda estimate: estimate.parcel)
     write_tables(directory, ordered, conditions, regions)
     write_fit_tables(directory, ordered, design)
-    write_maps(directory, ordered, space)
+    trials = () if design is None else design.trials
+    write_trial_table(directory, ordered, trials)
+    write_maps(directory, with_noise_ceiling(ordered, trials), space)
     return Results(directory)

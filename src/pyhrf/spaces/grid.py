@@ -19,7 +19,7 @@ from pyhrf.errors import InputError, counted
 from pyhrf.files import replace_file
 from pyhrf.notices import Figures, Note
 from pyhrf.spaces.labels import whole_labels
-from pyhrf.spaces.space import Frames, Opened, Space, Timing
+from pyhrf.spaces.space import Frames, Opened, OpenedMap, Space, Timing
 from pyhrf.spaces.untyped import nib
 from pyhrf.spaces.volumes import (
     Volume,
@@ -150,6 +150,17 @@ class Grid(Space):
         """Read a map; see `Space`."""
         image = cls.load_map(path)
         return cls(image.shape[:3], image.affine, image.header), np.asarray(image.dataobj)
+
+    @classmethod
+    def open_map(cls, path: Path) -> OpenedMap:
+        """Open a map; the file is read and unpacked volume by volume; see `Space`."""
+        image = nib().load(path, keep_file_open=True)  # else it is unpacked anew for each
+        refuse_overfull(path, math.prod(image.shape) * image.get_data_dtype().itemsize)
+        volumes = (slice(None),) * 3
+        n_samples = image.shape[3] if len(image.shape) > 3 else None
+        places = [volumes] if n_samples is None else [(*volumes, i) for i in range(n_samples)]
+        frames = (np.asarray(image.dataobj[place]).reshape(-1) for place in places)
+        return OpenedMap(cls(image.shape[:3], image.affine, image.header), n_samples, frames)
 
     @classmethod
     def map_step(cls, path: Path) -> float | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -220,6 +221,13 @@ class Space(ABC):
         return cls.read_map(path)[1]
 
     @classmethod
+    def open_map(cls, path: Path) -> OpenedMap:
+        """Open a map whose samples are read one after the other; see `read_map`."""
+        space, values = cls.read_map(path)
+        n_samples = values.shape[-1] if values.ndim > len(space.shape) else None
+        return OpenedMap(space, n_samples, iter(values.reshape(math.prod(space.shape), -1).T))
+
+    @classmethod
     def map_step(cls, path: Path) -> float | None:
         """Read the seconds between the samples of a map, if they are evenly spaced."""
         return cls.timing(path).step
@@ -300,3 +308,14 @@ class Space(ABC):
             0 where no value lies.
         """
         return None
+
+
+class OpenedMap(NamedTuple):
+    """A map of which no more than a sample need be in memory."""
+
+    space: Space
+    """Who is beside whom is not known."""
+    n_samples: int | None
+    """None of a single map."""
+    frames: Iterator[NDArray[Any]]
+    """Each of shape (n_positions,)."""

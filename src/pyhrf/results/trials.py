@@ -1,0 +1,105 @@
+"""Levels of single trials, read from the maps of an output directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhrf.config.messages import did_you_mean
+from pyhrf.errors import InputError
+from pyhrf.results.damage import made_by_analysis
+from pyhrf.spaces.kinds import kind_of_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pyhrf.results.results import Results
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Levels of single trials; unpacks as ``levels, table``.
+
+    Columns are in the order of the map, the last axis of a volume running fastest, as those of
+    nilearn's maskers are. Trials that have no level are rows of NaN, and ``table["reason"]`` says
+    why.
+
+    Attributes
+    ----------
+    levels : float32 array, shape (n_trials, n_positions)
+        Heights of the responses, in the unit of the data; at the positions that have an estimate.
+    table : DataFrame
+        A row for each trial, as in ``trials.tsv``.
+    sd : float32 array, shape (n_trials, n_positions)
+        Standard deviation of each level.
+    parcels : array, shape (n_positions,)
+        Parcel of each position.
+    positions : array, shape (n_positions,)
+        Where it is in ``Results.labels`` and in maps, if they are flattened.
+
+    Examples
+    --------
+    >>> levels, table = results.trials(["face", "house"])  # doctest: +SKIP
+    >>> cross_val_score(SVC(), levels, table["condition"], groups=table["run"],
+    ...                 cv=LeaveOneGroupOut())  # doctest: +SKIP
+    """
+
+    levels: NDArray[np.float32]
+    table: pd.DataFrame
+    sd: NDArray[np.float32]
+    parcels: NDArray[Any]
+    positions: NDArray[np.int64]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give levels and table."""
+        yield self.levels
+        yield self.table
+
+
+def read_trials(results: Results, condition: str | Sequence[str] | None = None) -> Trials:
+    """Read the single trials of some conditions; see `Results.trials`."""
+    table, maps = results.trial_table, results.maps()
+    if table.empty or not {"trials", "trials_sd"} <= maps.keys():
+        raise InputError(
+            f"{results.directory} holds no single trials: estimate them by JDE with "
+            "--single-trials (single_trials=True in Python)"
+        )
+    if condition is not None:
+        table = _of_conditions(table, [condition] if isinstance(condition, str) else condition)
+    labels = results.labels.reshape(-1)
+    is_used = labels > 0
+    if "left_out" in maps:
+        is_used &= results.map_values("left_out").reshape(-1) == 0
+    positions = np.flatnonzero(is_used)
+    rows = {int(number): row for row, number in enumerate(table["trial"])}
+    levels, sd = (_read(maps[name], rows, positions) for name in ("trials", "trials_sd"))
+    return Trials(levels, table.reset_index(drop=True), sd, labels[positions], positions)
+
+
+def _of_conditions(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    known = list(dict.fromkeys(table["condition"]))
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"no single trial is of a condition {name!r}: {did_you_mean(name, known)}"
+            )
+    return table[table["condition"].isin(list(names))]
+
+
+def _read(path: Path, rows: dict[int, int], positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Read some volumes at some positions, one in memory at a time."""
+    found = np.empty((len(rows), len(positions)), np.float32)
+    with made_by_analysis(path):
+        n_read = 0
+        for number, frame in enumerate(kind_of_file(path).open_map(path).frames):
+            if number in rows:
+                found[rows[number]] = frame[positions]
+                n_read += 1
+        if n_read < len(rows):
+            raise ValueError(f"it has {number + 1} volumes, and trials.tsv other trials")
+    return found
