@@ -117,7 +117,7 @@ def _givers(one: Column | MapKind) -> str:
 def _stats(kind: MapKind) -> str:
     """Say what becomes of a map among BIDS derivatives, where that of a GLM may be another."""
     label, of_glm = kind.bids.label, kind.stat("glm").label
-    text = f"`stat-{label}`" if label else "`desc-parcels`"
+    text = f"`{kind.bids.entities}`" if label else "`desc-parcels`"
     return text if of_glm == label else f"{text}, of `glm` `stat-{of_glm}`"
 
 

@@ -80,6 +80,7 @@ def test_derivatives__are_named_as_bids_has_it_or_ignored(
 ) -> None:
     out = tmp_path / "out"
     words = ("participant", "-x", "serial", "--participant-label", "01", "-C", "d=cond1-cond2")
+    words = (*words, "--single-trials")
     assert run_bids(capfd, surface_set, out, *words, "--space", space).code == 0
     known, at_top = rules("deriv"), {"dataset_description.json"}
     ignored = (out / ".bidsignore").read_text().split()
@@ -105,6 +106,7 @@ def test_derivatives__entities_are_in_the_order_of_bids(
     # Of nilearn's statistical maps, which the schema does not have yet.
     order += ["contrast", "stat"]
     words = ("participant", "-x", "serial", "--participant-label", "02", "--space", space)
+    words = (*words, "--single-trials")
     assert run_bids(capfd, surface_set, tmp_path / "out", *words).code == 0
     files = list((tmp_path / "out" / "sub-02" / "func").iterdir())
     assert files

@@ -21,6 +21,7 @@ from pyhrf.bids.map_files import (
 from pyhrf.bids.names import bids_label, condition_labels
 from pyhrf.bids.plan import PlannedStudy
 from pyhrf.bids.studies import WORK, folder_of_inputs
+from pyhrf.bids.trials import about_trials, trial_events
 from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.bids import DESCRIPTION, BidsData
@@ -37,7 +38,7 @@ _PROGRAM = "PyHRF"
 _BIDS_VERSION = "1.10.0"
 _OF_SURFACES = ("hemi-*", "den-*", "space-fsLR*")
 _IGNORED = (
-    *("*_statmap.*", "*_table.*", "*.html"),
+    *("*_statmap.*", "*_table.*", "*_desc-trials_events.*", "*.html"),
     *(f"*_{x}_{suffix}.*" for suffix in ("dseg", "mask") for x in _OF_SURFACES),
 )
 """What the schema of BIDS does not know yet; of segmentations and masks it knows volumes."""
@@ -130,12 +131,14 @@ class _Writer:
     about: Mapping[str, Any]
     files: list[Path]
 
-    def put(self, rest: str, extension: str, content: bytes, about: Mapping[str, Any]) -> None:
-        """Write a file and its JSON."""
-        self.put_alone(self._path(rest, extension), content)
+    def put(self, rest: str, extension: str, content: bytes, about: Mapping[str, Any]) -> Path:
+        """Write a file and its JSON; return its path."""
+        written = self._path(rest, extension)
+        self.put_alone(written, content)
         path = self._path(rest, ".json")
         write_json(path, {**in_places(about, self.kind), **self.about})
         self.files.append(path)
+        return written
 
     def put_mask(self, maps: Mapping[str, Path]) -> Path:
         """Write the mask of what was estimated; return its path."""
@@ -144,8 +147,7 @@ class _Writer:
             "1 in each voxel that has an estimate, 0 elsewhere. Maps are NaN in voxels of parcels "
             "that have none, and 0 outside of all parcels: a group analysis must leave out both"
         )
-        self.put(_MASK, ending, content, {"Description": text, "Type": "ROI"})
-        return self._path(_MASK, ending)
+        return self.put(_MASK, ending, content, {"Description": text, "Type": "ROI"})
 
     def put_table(self, rest: str, content: bytes) -> None:
         """Write a table whose JSON is that of a map."""
@@ -206,8 +208,10 @@ def write_derivatives(
     # Files on their way: the folder of the results is the analysis's own.
     with scratch_beside(folder) as scratch:
         mask = writer.put_mask(results.maps())
-        about_mask = {"EstimatedMask": f"bids::{mask.relative_to(out_dir).as_posix()}"}
-        _write_maps(writer, study, results, scratch, names, about_mask)
+        about_mask = {"EstimatedMask": _own_uri(mask, out_dir)}
+        of_trials = about_mask | _write_trials(writer, study, results, out_dir)
+        about_kinds = {"": about_mask, "trials": of_trials}
+        _write_maps(writer, study, results, scratch, names, about_kinds)
     _write_tables(writer, results, names)
     _write_report(writer, out_dir, planned, results)
     _remove_others(writer.files, out_dir, folder_of_inputs(out_dir, planned) / "derivatives.json")
@@ -242,6 +246,11 @@ def _sources(planned: PlannedStudy, study: Study, data: BidsData) -> list[str]:
     return uris
 
 
+def _own_uri(path: Path, out_dir: Path) -> str:
+    """Name a file of ours by BIDS URI."""
+    return f"bids::{path.relative_to(out_dir).as_posix()}"
+
+
 def _uris(path: Path, data: BidsData) -> list[str]:
     """Name a file by BIDS URI; none if it lies elsewhere."""
     # The derivatives may lie in the data set, so that they are asked first.
@@ -269,8 +278,9 @@ def _write_maps(
     results: Results,
     scratch: Path,
     names: Mapping[int, str],
-    about_mask: Mapping[str, str],
+    about_kinds: Mapping[str, Mapping[str, str]],
 ) -> None:
+    """Write the maps; what else is said of them depends on their ``desc``."""
     maps = results.maps()
     labels = condition_labels(results.condition_names)
     unit = "percent of the mean" if study.data.scaling == "percent" else "arbitrary"
@@ -292,8 +302,20 @@ def _write_maps(
             ending, content = label_file(path, names)
             writer.put("desc-parcels_dseg", ending, content, about)
         else:
-            rest = f"{entity}stat-{stat.label}_statmap"
-            writer.put(rest, path.name.removeprefix(stem), content, {**about, **about_mask})
+            rest = f"{entity}{stat.entities}_statmap"
+            about |= about_kinds[stat.desc]
+            writer.put(rest, path.name.removeprefix(stem), content, about)
+
+
+def _write_trials(writer: _Writer, study: Study, results: Results, out_dir: Path) -> dict[str, str]:
+    """Write the events of single trials, if there are any; say of their maps where these are."""
+    found = trial_events(results.directory)
+    if found is None:
+        return {}
+    content, columns = found
+    about = about_trials(study)
+    path = writer.put("desc-trials_events", ".tsv", content, {**columns, **about})
+    return {**about, "Trials": _own_uri(path, out_dir)}
 
 
 def _whose(

@@ -30,11 +30,19 @@ class Stat:
         What is said of it there; empty where it is what is said of the map.
     squared : bool
         Whether the values are squared, as a standard deviation becomes a variance.
+    desc : str
+        After ``desc-``, before the other; empty if there is no such entity.
     """
 
     label: str
     text: str = ""
     squared: bool = False
+    desc: str = ""
+
+    @property
+    def entities(self) -> str:
+        """Give its part of the names of files, in the order of BIDS."""
+        return f"desc-{self.desc}_stat-{self.label}" if self.desc else f"stat-{self.label}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,11 +284,12 @@ _OF_NO_NAME = (
 )
 
 _VEM = ("jde-vem",)
+_trial_stat = partial(Stat, desc="trials")
 _OF_TRIALS = (
     _of_position(
         "trials",
         "Height of the response to each single trial, posterior mean",
-        Stat("effect"),
+        _trial_stat("effect"),
         unit=SIGNAL,
         by=_VEM,
         note="4D, one volume for each row of `trials.tsv`. Only with `single_trials`",
@@ -297,7 +298,11 @@ _OF_TRIALS = (
     _of_position(
         "trials_sd",
         "Standard deviation of the height of the response to each single trial",
-        _sd("variance", "the height of the response to each single trial", posterior=True),
+        _trial_stat(
+            "variance",
+            "Posterior variance of the height of the response to each single trial",
+            squared=True,
+        ),
         unit=SIGNAL,
         by=_VEM,
         note="4D. It has the error of mean and variances of the trials",
@@ -307,7 +312,7 @@ _OF_TRIALS = (
     _of_position(
         "trial_mean",
         "Mean of the heights of the responses to single trials",
-        Stat("trialMean"),
+        _trial_stat("trialMean"),
         unit=SIGNAL,
         by=_VEM,
         look="levels",
@@ -317,7 +322,7 @@ _OF_TRIALS = (
         "trial_sd",
         "Standard deviation of the heights of single trials around their mean, without the error "
         "of each",
-        Stat("trialSd"),
+        _trial_stat("trialSd"),
         unit=SIGNAL,
         by=_VEM,
         range=_NOT_NEGATIVE,
@@ -327,7 +332,7 @@ _OF_TRIALS = (
     _of_position(
         "trial_snr",
         "Standard deviation of single trials over that of the error of one",
-        Stat("trialSnr"),
+        _trial_stat("trialSnr"),
         by=_VEM,
         note="Of a level of the data alone, not shrunk. Its square over 1 plus its square is the "
         "reliability of a single trial",
@@ -338,7 +343,7 @@ _OF_TRIALS = (
     _of_position(
         "noise_ceiling",
         "Share of the variance of single trials that conditions explain",
-        Stat("noiseCeiling"),
+        _trial_stat("noiseCeiling"),
         by=_VEM,
         note="Where conditions are repeated: the variance of the means of conditions, without "
         "the error of these means, over the variance of trials (Allen et al. 2022)",
