@@ -217,7 +217,7 @@ def test_trial_table__goes_with_the_results_that_had_it(tmp_path: Path) -> None:
     results = write(tmp_path, trials=[], estimates=without)
     assert not (tmp_path / "trials.tsv").exists()
     assert results.trial_table.empty
-    with pytest.raises(InputError, match=r"holds no single trials: .* --single-trials"):
+    with pytest.raises(InputError, match=r"have no single trials: .* --single-trials"):
         results.trials()
 
 

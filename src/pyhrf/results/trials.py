@@ -66,8 +66,8 @@ def read_trials(results: Results, condition: str | Sequence[str] | None = None) 
     table, maps = results.trial_table, results.maps()
     if table.empty or not {"trials", "trials_sd"} <= maps.keys():
         raise InputError(
-            f"{results.directory} holds no single trials: estimate them by JDE with "
-            "--single-trials (single_trials=True in Python)"
+            "these results have no single trials: estimate them by JDE with --single-trials "
+            '(in Python single_trials="all")'
         )
     if condition is not None:
         table = _of_conditions(table, [condition] if isinstance(condition, str) else condition)
