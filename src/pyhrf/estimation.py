@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from typing import Protocol
@@ -12,7 +12,7 @@ from pyhrf.data import Estimator, Experiment
 from pyhrf.model.alike import alike_conditions
 from pyhrf.model.checks import checked_design
 from pyhrf.model.regressors import Columns, named_regressors
-from pyhrf.model.trials import Trial, trials_of
+from pyhrf.model.trials import POOLED, Trial, trials_of
 from pyhrf.parameters.trials import TrialSettings
 
 
@@ -119,23 +119,34 @@ def regressors_of(study: Study, experiment: Experiment) -> list[Columns]:
     return own
 
 
-def study_trials(study: Study, experiment: Experiment) -> list[Trial]:
+def study_trials(
+    study: Study, experiment: Experiment, run_conditions: Mapping[str, Sequence[str]]
+) -> list[Trial]:
     """List the single trials of a study, in the order of their maps.
 
     Parameters
     ----------
     study, experiment
         That `check_estimator` accepts.
+    run_conditions : mapping of str to sequence of str
+        Names that conditions have in the experiment, by those that the user gave them: with levels
+        of each run these are others, and what runs have in common would not be seen.
 
     Returns
     -------
     list of Trial
-        Empty where there are none.
+        With the user's names; empty where there are none.
     """
     own = study.own
     if not isinstance(own, TrialSettings):
         return []
-    return trials_of(experiment, own, hrf_duration=study.model.hrf_duration)
+    plain = {name: given for given, names in run_conditions.items() for name in names}
+    return [
+        trial._replace(
+            condition=POOLED.join(plain.get(one, one) for one in trial.condition.split(POOLED))
+        )
+        for trial in trials_of(experiment, own, hrf_duration=study.model.hrf_duration)
+    ]
 
 
 def code_versions(study: Study) -> dict[str, str]:
