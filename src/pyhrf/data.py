@@ -81,6 +81,9 @@ class Run:
         Further nuisance regressors, finite, any unit; integrated out like the drift.
     censored : bool array, shape (n_scans,), optional
         Scans that count as not acquired; their values are never looked at.
+    outside : mapping of str to Events
+        Events by condition that no scan can show: nothing is estimated of them, but they are listed
+        among single trials.
     """
 
     n_scans: int
@@ -88,6 +91,7 @@ class Run:
     events: Mapping[str, Events]
     confounds: FloatArray | None = None
     censored: NDArray[np.bool_] | None = None
+    outside: Mapping[str, Events] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.n_scans, int | np.integer) or self.n_scans < 1:

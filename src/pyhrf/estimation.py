@@ -11,8 +11,9 @@ from pyhrf.config.study import Study
 from pyhrf.data import Estimator, Experiment
 from pyhrf.model.alike import alike_conditions
 from pyhrf.model.checks import checked_design
+from pyhrf.model.nuisance import n_free_scans
 from pyhrf.model.regressors import Columns, named_regressors
-from pyhrf.model.trials import POOLED, Trial, trials_of
+from pyhrf.model.trials import POOLED, Trial, trial_notes, trials_of
 from pyhrf.parameters.trials import TrialSettings
 
 
@@ -82,6 +83,7 @@ def check_estimator(
         make_estimator(study, experiment, contrasts)
     else:
         checked_design(experiment, study.model)
+        study_trials(study, experiment, {})
 
 
 def design_warnings(study: Study, experiment: Experiment) -> list[str]:
@@ -96,7 +98,10 @@ def design_warnings(study: Study, experiment: Experiment) -> list[str]:
     -------
     list of str
     """
-    return alike_conditions(experiment, study.model)
+    found = alike_conditions(experiment, study.model)
+    if trials := study_trials(study, experiment, {}):
+        found += trial_notes(experiment, trials, n_free_scans(experiment, study.model))
+    return found
 
 
 def regressors_of(study: Study, experiment: Experiment) -> list[Columns]:

@@ -6,7 +6,8 @@ each of them calls the same thing by another name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 
@@ -86,6 +87,16 @@ def lines_of(path: object, numbers: Sequence[int]) -> str:
     shown = ", ".join(str(number - 2 if of_table else number) for number in numbers[:5])
     shown += ", ..." if len(numbers) > 5 else ""
     return f"row {shown}; the first is 0" if of_table else f"line {shown}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Give the known names that are near to ``name``, or else all, as the end of a sentence."""
+    known = list(known)
+    by_fold = {other.casefold(): other for other in known}
+    near = difflib.get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(by_fold[fold] for fold in near)}?"
+    return f"known are {', '.join(known)}"
 
 
 @contextmanager

@@ -12,13 +12,14 @@ import numpy as np
 
 from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.study import Study
-from pyhrf.data import Experiment, FloatArray
+from pyhrf.data import Events, Experiment, FloatArray
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.estimation import StudyEstimator, code_versions, design_warnings, make_estimator
 from pyhrf.execution.journal import Journal
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.inputs.spm import is_spm
 from pyhrf.model.levels import spread_weights
+from pyhrf.parameters.trials import TrialSettings
 from pyhrf.results import check_names
 from pyhrf.study_data import EXAMPLE_DATA, StudyData, Tell
 
@@ -139,7 +140,7 @@ def prepare(study: Study, data: StudyData) -> Prepared:
             # of other paradigms than an SPM.mat the events are all that is read
             if not role.startswith("paradigm of run ") or is_spm(path)
         },
-        **_events(dataset),
+        **_events(dataset, outside=_has_trials(study)),
         **code_versions(study),
     }
     checksums = {data.home_of(path): sum_ for path, sum_ in sums.items()}
@@ -147,20 +148,31 @@ def prepare(study: Study, data: StudyData) -> Prepared:
     return Prepared(dataset, estimator, key, checksums, warnings)
 
 
-def _events(dataset: Dataset) -> dict[str, str]:
+def _events(dataset: Dataset, *, outside: bool) -> dict[str, str]:
     """Give a checksum of the events of each run, as they are used: moved by `start_time`.
 
-    A file has more than is read of it: other columns, comments.
+    A file has more than is read of it: other columns, comments. Events outside the scans count
+    where each event has a place of its own.
     """
     contents = {}
     for number, run in enumerate(dataset.experiment.runs, start=1):
-        digest = hashlib.sha256()
-        for condition, events in sorted(run.events.items()):
-            digest.update(json.dumps([condition, len(events.onsets)]).encode())
-            for values in (events.onsets, events.durations, events.amplitudes):
-                digest.update(values.astype("<f8").tobytes())
-        contents[f"events of run {number}"] = digest.hexdigest()
+        contents[f"events of run {number}"] = _sum_of(run.events)
+        if outside and run.outside:
+            contents[f"events outside the scans of run {number}"] = _sum_of(run.outside)
     return contents
+
+
+def _sum_of(of_conditions: Mapping[str, Events]) -> str:
+    digest = hashlib.sha256()
+    for condition, events in sorted(of_conditions.items()):
+        digest.update(json.dumps([condition, len(events.onsets)]).encode())
+        for values in (events.onsets, events.durations, events.amplitudes):
+            digest.update(values.astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _has_trials(study: Study) -> bool:
+    return isinstance(study.own, TrialSettings) and study.own.has_trials
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pyhrf.commands.options import (
     fresh_option,
     n_jobs_option,
 )
-from pyhrf.commands.parameter_options import parameter_options, take_parameters
+from pyhrf.commands.parameter_options import joined_words, parameter_options, take_parameters
 from pyhrf.commands.verbosity import PROGRESS, as_verbosity, verbosity_option
 from pyhrf.errors import printable
 from pyhrf.notices import LeftOut
@@ -68,13 +68,13 @@ class _BidsCommand(click.Command):
     """A command whose options of labels may be followed by several, as those of BIDS Apps."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, _spread(args))
+        levels = [place for place, word in enumerate(args) if word in ("participant", "group")]
+        first = levels[0] + 1 if levels else len(args)
+        return super().parse_args(ctx, _spread(joined_words(args, first), first))
 
 
-def _spread(args: Sequence[str]) -> list[str]:
+def _spread(args: Sequence[str], first: int) -> list[str]:
     """Repeat an option of labels before each of them, in what follows the three arguments."""
-    levels = [place for place, word in enumerate(args) if word in ("participant", "group")]
-    first = levels[0] + 1 if levels else len(args)
     spread = list(args[:first])
     option, n_labels = "", 0
     for word in args[first:]:

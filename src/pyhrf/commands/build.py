@@ -124,6 +124,10 @@ def _keep(older: bytes | None, path: Path) -> Path | None:
 
 def _check_usage(options: BuildOptions) -> None:
     kind = options.data.get("kind")
+    given_names = {option.shown for option in given_options(options.parameters).values()}
+    for option in given_options(options.parameters).values():
+        if option.needs == "--single-trials" and option.needs not in given_names:
+            raise click.UsageError(f"{option.shown} goes with {option.needs}: give it too")
     if options.bold:
         if "example" in options.data or kind == "simulation":
             raise click.UsageError("-t and -d simulation are for example data: leave out -f")
@@ -145,7 +149,10 @@ def _check_usage(options: BuildOptions) -> None:
         "-s": options.spm,
         "--confounds": options.confounds,
         "--censored": options.censored,
-        **{option.shown: option.needs for option in given_options(options.parameters).values()},
+        **{
+            option.shown: option.needs in ("-f", "--confounds")
+            for option in given_options(options.parameters).values()
+        },
     }
     for name, value in given.items():
         if value:

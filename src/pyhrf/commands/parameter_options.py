@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import Field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 
 from pyhrf.parameters.declare import Option
-from pyhrf.parameters.estimators import SHARED, declared_options
+from pyhrf.parameters.estimators import ESTIMATORS, SHARED, declared_options
 from pyhrf.parameters.kinds import EstimatorKind
 
 
@@ -44,7 +44,11 @@ def _option(place: tuple[str, str], declared: list[Field[Any]], hint: Any) -> cl
     words = [one.metadata["option"].help or one.metadata["description"] for one in declared]
     text = "; ".join(dict.fromkeys(words))
     default = option.default or declared[0].default
-    kind = {"is_flag": True, "flag_value": option.flag} if option.flag else {"type": _type_of(hint)}
+    kind: dict[str, Any] = {"type": _type_of(hint)}
+    if option.flag:
+        kind = {"is_flag": True, "flag_value": option.flag}
+    elif option.alone:
+        kind = {"is_flag": False, "flag_value": option.alone, "type": str}
     return click.Option(
         [*option.names.split(), "__".join(place)],
         **kind,
@@ -61,6 +65,53 @@ def _type_of(hint: Any) -> Any:
         return click.Choice(get_args(hint))
     kinds = [kind for kind in get_args(hint) if kind is not type(None)] or [hint]
     return kinds[0] if len(kinds) == 1 else str
+
+
+class ParameterCommand(click.Command):
+    """A command with options that may stand alone or be followed by several words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words of a command line."""
+        return super().parse_args(ctx, joined_words(args))
+
+
+def joined_words(args: Sequence[str], arguments: int = 0) -> list[str]:
+    """Give each option that may stand alone the words that follow it as one value.
+
+    Parameters
+    ----------
+    args : sequence of str
+        Of a command line.
+    arguments : int
+        Up to this place words may be arguments of the command, and none is taken.
+
+    Examples
+    --------
+    >>> joined_words(["--single-trials", "audio", "video", "-o", "study.xml"])
+    ['--single-trials=audio, video', '-o', 'study.xml']
+    """
+    alone = {
+        name: declared[0].metadata["option"].alone
+        for declared in declared_options(ESTIMATORS.values()).values()
+        for name in declared[0].metadata["option"].names.split()
+        if declared[0].metadata["option"].alone
+    }
+    joined: list[str] = []
+    is_open = is_alone = False  # whether a word would be one of the last option
+    for place, word in enumerate(args):
+        name, has_value, _ = word.partition("=")
+        if word.startswith("-") and word != "-":
+            is_open = name in alone and place >= arguments
+            is_alone = name in alone and not has_value
+            joined.append(f"{name}={alone[name]}" if is_alone else word)
+        elif is_open:
+            joined[-1] = (
+                f"{joined[-1].partition('=')[0]}={word}" if is_alone else f"{joined[-1]}, {word}"
+            )
+            is_alone = False
+        else:
+            joined.append(word)
+    return joined
 
 
 def take_parameters(options: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,11 @@ from pyhrf.commands.options import (
     fresh_option,
     n_jobs_option,
 )
-from pyhrf.commands.parameter_options import parameter_options, take_parameters
+from pyhrf.commands.parameter_options import (
+    ParameterCommand,
+    parameter_options,
+    take_parameters,
+)
 from pyhrf.commands.verbosity import verbosity_option
 from pyhrf.parameters.estimators import PROGRAMS, kinds_of
 from pyhrf.parameters.kinds import EstimatorKind, Program
@@ -27,7 +31,11 @@ def _buildcfg(program: Program) -> click.Command:
     """Make the command that writes a study file."""
     kinds = kinds_of(program)
 
-    @click.command(short_help="Write the XML file of a study.", context_settings=CONTEXT)
+    @click.command(
+        cls=ParameterCommand,
+        short_help="Write the XML file of a study.",
+        context_settings=CONTEXT,
+    )
     @click.option(
         "-o",
         "study_file",

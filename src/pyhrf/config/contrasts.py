@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pyhrf.config.messages import did_you_mean
 from pyhrf.config.sections import Contrast
 from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular
+from pyhrf.wording import did_you_mean
 
 _MAX_PARENTHESES = 100
 _NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.])")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, get_args, get_origin
@@ -14,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from pyhrf.errors import ConfigError
 from pyhrf.parameters.declare import sentences
+from pyhrf.wording import did_you_mean
 
 Place = tuple[str | int, ...]
 
@@ -121,16 +121,6 @@ def rule_of(field: FieldInfo | None) -> str:
     facts = facts_of(field)
     unit = f" ({facts['unit']})" if facts.get("unit") else ""
     return f"must be {facts['allowed']}{unit}" if facts.get("allowed") else ""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Give the known names that are near to ``name``, or else all, as the end of a sentence."""
-    known = list(known)
-    by_fold = {other.casefold(): other for other in known}
-    near = difflib.get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.6)
-    if near:
-        return f"did you mean {' or '.join(by_fold[fold] for fold in near)}?"
-    return f"known are {', '.join(known)}"
 
 
 def facts_of(field: FieldInfo | None) -> dict[str, str]:

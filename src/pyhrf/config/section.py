@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_type_hint
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -112,7 +113,10 @@ def section_of_settings(settings: type[EstimatorSettings], module: str) -> type[
 
 def _kind_in_file(hint: Any, one: DataclassField[Any]) -> Any:
     """Give the type that a parameter has in a study file."""
-    if one.metadata["as_text"]:
+    as_text = one.metadata["as_text"]
+    if callable(as_text):
+        return Annotated[PlainText | None, BeforeValidator(as_text)]
+    if as_text:
         return PlainText | None
     if one.metadata["limits"] and "Literal" in str(one.type):
         number, *words = get_args(hint)

@@ -17,11 +17,12 @@ from pydantic import (
     ValidationError,
 )
 
-from pyhrf.config.messages import did_you_mean, problem, section_of
+from pyhrf.config.messages import problem, section_of
 from pyhrf.config.section import not_allowed
 from pyhrf.config.settings_text import line_numbers, values_of_text
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular
+from pyhrf.wording import did_you_mean
 
 DEFAULT_PATH = "~/.pyhrf/config.cfg"
 _LEVELS = (*range(7), 10, 20, 30, 40, 50)

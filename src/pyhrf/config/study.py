@@ -150,6 +150,14 @@ class Study(_WithEstimators, tag="study"):
             self._check_hrf_grid()
         if not any(run.confounds for run in self.data.runs):
             self._check_no_confounds()
+        if self.data.levels == "per-run" and getattr(self.own, "has_trials", False):
+            raise cross_check_error(
+                Study,
+                ("data", "levels"),
+                self.data.levels,
+                "a single trial has a level of its own, whatever its run: let runs share the "
+                "levels of conditions, or leave out single_trials",
+            )
         names = [contrast.name for contrast in self.contrasts]
         for index, name in enumerate(names):
             if name in names[:index]:

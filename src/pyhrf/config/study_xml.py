@@ -16,7 +16,6 @@ from pyhrf.config.messages import (
     Place,
     config_error,
     described,
-    did_you_mean,
     facts_of,
     rule_of,
     section_of,
@@ -26,6 +25,7 @@ from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError
 from pyhrf.files import read_regular, write_whole
 from pyhrf.parameters.estimators import ESTIMATORS, PROGRAMS
+from pyhrf.wording import did_you_mean
 
 _WIDTH = 100
 _OF_ESTIMATORS = {section_of(Study.model_fields[kind.section])[0] for kind in ESTIMATORS.values()}

@@ -20,7 +20,12 @@ from pyhrf.inputs.file_states import refuse_changed, states_of
 from pyhrf.inputs.modulations import off_centre
 from pyhrf.inputs.paradigm import EventColumns
 from pyhrf.inputs.run_events import read_events_of, spelled_once
-from pyhrf.inputs.scan_time import check_conditions, moved, within_scan_time
+from pyhrf.inputs.scan_time import (
+    check_conditions,
+    moved,
+    outside_scan_time,
+    within_scan_time,
+)
 from pyhrf.inputs.signals import refuse_centred, refuse_silence
 from pyhrf.inputs.spm import is_spm, read_spm
 from pyhrf.inputs.timing import repetition_times
@@ -333,9 +338,18 @@ def open_dataset(
         experiment=Experiment(
             conditions=conditions,
             runs=tuple(
-                Run(volume.n_scans, run_tr, events, _beside(each.confounds, own), each.censored)
-                for volume, run_tr, events, each, own in zip(
-                    bold, trs, kept, read, of_designs, strict=True
+                Run(
+                    volume.n_scans,
+                    run_tr,
+                    events,
+                    _beside(each.confounds, own),
+                    each.censored,
+                    outside_scan_time(
+                        all_events, duration=volume.n_scans * run_tr, hrf_duration=hrf_duration
+                    ),
+                )
+                for volume, run_tr, events, all_events, each, own in zip(
+                    bold, trs, kept, paradigms, read, of_designs, strict=True
                 )
             ),
         ),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyhrf.data import Events
 from pyhrf.errors import InputError, counted
@@ -57,11 +58,9 @@ def within_scan_time(
     kept = {}
     notes.extend(_doubted_onsets(events, duration, label))
     for condition, these in events.items():
-        inside = (these.onsets + these.durations > -hrf_duration) & (these.onsets < duration)
+        inside = _inside(these, duration, hrf_duration)
         if inside.any():
-            kept[condition] = Events(
-                these.onsets[inside], these.durations[inside], these.amplitudes[inside]
-            )
+            kept[condition] = _some(these, inside)
         if these.durations.max() > max(_LONG_EVENT, duration / 2):
             notes.append(
                 Note(
@@ -87,6 +86,23 @@ def within_scan_time(
                 )
             )
     return kept
+
+
+def outside_scan_time(
+    events: Mapping[str, Events], *, duration: float, hrf_duration: float
+) -> dict[str, Events]:
+    """Give the events that `within_scan_time` leaves out."""
+    where = {name: ~_inside(these, duration, hrf_duration) for name, these in events.items()}
+    return {name: _some(events[name], out) for name, out in where.items() if out.any()}
+
+
+def _inside(events: Events, duration: float, hrf_duration: float) -> NDArray[np.bool_]:
+    inside = (events.onsets + events.durations > -hrf_duration) & (events.onsets < duration)
+    return np.asarray(inside)
+
+
+def _some(events: Events, which: NDArray[np.bool_]) -> Events:
+    return Events(events.onsets[which], events.durations[which], events.amplitudes[which])
 
 
 def _doubted_onsets(events: Mapping[str, Events], duration: float, label: str) -> Iterator[str]:

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.special import ndtr
 
 from pyhrf.config.contrasts import parse_contrast
-from pyhrf.config.messages import did_you_mean
 from pyhrf.data import FloatArray
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.interface.images import as_surface_image, with_values
@@ -16,6 +15,7 @@ from pyhrf.interface.kept import Kept
 from pyhrf.interface.prepared import kind_of, prepared
 from pyhrf.outputs.maps import MAPS, MapName, map_title
 from pyhrf.results import Results
+from pyhrf.wording import did_you_mean
 
 if TYPE_CHECKING:
     from pyhrf.interface.model import HrfModel

@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pyhrf.config.messages import did_you_mean
 from pyhrf.config.study import Study
 from pyhrf.errors import InputError
 from pyhrf.interface.given import Given, one_if_same, without_folder
@@ -26,6 +25,7 @@ from pyhrf.interface.prepared import (
     states_of,
 )
 from pyhrf.parameters.kinds import EstimatorKind
+from pyhrf.wording import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any, TypeVar
 
-from pyhrf.config.messages import RefusedValuesError, did_you_mean
+from pyhrf.config.messages import RefusedValuesError
 from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError
 from pyhrf.parameters.data import ConfoundSettings, DataSettings
@@ -15,6 +15,7 @@ from pyhrf.parameters.declare import argument_facts, docstring_entry
 from pyhrf.parameters.estimators import ESTIMATORS
 from pyhrf.parameters.kinds import EstimatorKind
 from pyhrf.parameters.model import ModelSettings
+from pyhrf.wording import did_you_mean
 
 Class = TypeVar("Class", bound=type)
 Argument = tuple[str, Any, str]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyhrf.config.messages import RefusedValuesError, did_you_mean
+from pyhrf.config.messages import RefusedValuesError
 from pyhrf.config.study import Study
 from pyhrf.errors import ConfigError, InputError
 from pyhrf.inputs.beside import times_beside
@@ -24,7 +24,7 @@ from pyhrf.interface.parameters import in_arguments, only_of_others, study_value
 from pyhrf.parameters.kinds import EstimatorKind
 from pyhrf.parameters.model import ModelSettings
 from pyhrf.spaces.kinds import time_step
-from pyhrf.wording import speaking
+from pyhrf.wording import did_you_mean, speaking
 
 if TYPE_CHECKING:
     from pyhrf.interface.model import HrfModel

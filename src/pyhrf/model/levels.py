@@ -44,7 +44,11 @@ def levels_per_run(experiment: Experiment) -> tuple[Experiment, dict[str, tuple[
                 "rename it in the paradigm, or let runs share their levels"
             )
     runs = tuple(
-        replace(run, events={f"{name}_run{number}": each for name, each in run.events.items()})
+        replace(
+            run,
+            events={f"{name}_run{number}": each for name, each in run.events.items()},
+            outside={f"{name}_run{number}": each for name, each in run.outside.items()},
+        )
         for number, run in enumerate(experiment.runs, start=1)
     )
     return Experiment(names, runs), parts

@@ -78,6 +78,12 @@ def experiment_nuisance(experiment: Experiment, model: ModelSettings) -> FloatAr
     return P
 
 
+def n_free_scans(experiment: Experiment, model: ModelSettings) -> list[int]:
+    """Count the scans of each run less its nuisance regressors; censored scans are both."""
+    blocks = (_with_confounds(run, drift_of(run, model)) for run in experiment.runs)
+    return [len(block) - block.shape[1] for block in blocks]
+
+
 def independent_columns(columns: FloatArray, beside: FloatArray | None = None) -> FloatArray:
     """Give an orthonormal basis of what columns add to others.
 

@@ -14,6 +14,7 @@ from pyhrf.errors import InputError
 from pyhrf.model.design import design_matrix
 from pyhrf.notices import Note
 from pyhrf.parameters.trials import TrialSettings
+from pyhrf.wording import did_you_mean
 
 # Onsets that differ by less are one time, seconds.
 _SAME = 1e-3
@@ -83,8 +84,7 @@ def trials_of(
         events = [
             Trial(number, name, *event, *_seen(run, event, hrf_duration))
             for name in conditions
-            if name in run.events
-            for event in _each(run.events[name])
+            for event in _events_of(run, name)
         ]
         events.sort(key=lambda one: one.onset)  # stable: at one time in the order of conditions
         found += _apart(events, run.tr, pooled=settings.simultaneous == "pooled")
@@ -95,9 +95,13 @@ def trials_of(
     return found
 
 
-def _each(events: Events) -> Iterator[tuple[float, float, float]]:
-    columns = (events.onsets, events.durations, events.amplitudes)
-    yield from zip(*(values.tolist() for values in columns), strict=True)
+def _events_of(run: Run, condition: str) -> Iterator[tuple[float, float, float]]:
+    """Give onset, duration and amplitude of each event, also of those outside the scans."""
+    for of_conditions in (run.events, run.outside):
+        if condition in of_conditions:
+            events = of_conditions[condition]
+            columns = (events.onsets, events.durations, events.amplitudes)
+            yield from zip(*(values.tolist() for values in columns), strict=True)
 
 
 def _seen(run: Run, event: tuple[float, float, float], hrf_duration: float) -> tuple[int, str]:
@@ -114,13 +118,18 @@ def _seen(run: Run, event: tuple[float, float, float], hrf_duration: float) -> t
 
 
 def _apart(trials: Sequence[Trial], tr: float, *, pooled: bool) -> list[Trial]:
-    """Refuse or pool the events of one time, which differ in duration by less than a TR."""
+    """Refuse or pool the events of one time, which differ in duration by less than a TR.
+
+    Those that have no level anyway are confused with none.
+    """
     found: list[Trial] = []
     for trial in trials:
         alike = [
             place
             for place, other in enumerate(found)
-            if abs(other.onset - trial.onset) < _SAME and abs(other.duration - trial.duration) < tr
+            if not (trial.reason or other.reason)
+            and abs(other.onset - trial.onset) < _SAME
+            and abs(other.duration - trial.duration) < tr
         ]
         if not alike:
             found.append(trial)
@@ -139,10 +148,8 @@ def _apart(trials: Sequence[Trial], tr: float, *, pooled: bool) -> list[Trial]:
 
 
 def _pooled(one: Trial, other: Trial, condition: str) -> Trial:
-    """Pool two events: the longer of both durations; a level if one of them has."""
-    longer = max(one, other, key=lambda trial: trial.duration)
-    seen = one if not one.reason else other
-    return longer._replace(condition=condition, n_scans=seen.n_scans, reason=seen.reason)
+    """Pool two events: the longer of both durations."""
+    return max(one, other, key=lambda trial: trial.duration)._replace(condition=condition)
 
 
 def _chosen(experiment: Experiment, settings: TrialSettings) -> list[str]:
@@ -154,8 +161,8 @@ def _chosen(experiment: Experiment, settings: TrialSettings) -> list[str]:
     unknown = [name for name in names if name not in experiment.conditions]
     if unknown:
         raise InputError(
-            f"single_trials: no condition is called {unknown[0]!r}; there are "
-            f"{', '.join(experiment.conditions)}"
+            f"single_trials: no condition is called {unknown[0]!r}: "
+            f"{did_you_mean(unknown[0], experiment.conditions)}"
         )
     chosen = [name for name in experiment.conditions if name in names]
     for name in chosen:
@@ -194,8 +201,7 @@ def _times(experiment: Experiment, name: str) -> set[tuple[int, float, float]]:
     return {
         (number, onset, duration)
         for number, run in enumerate(experiment.runs)
-        if name in run.events
-        for onset, duration, _ in _each(run.events[name])
+        for onset, duration, _ in _events_of(run, name)
     }
 
 
@@ -291,7 +297,7 @@ def trials_as_one(experiment: Experiment, trials: Sequence[Trial]) -> Experiment
             onsets, durations = ([getattr(t, x) for t in mine] for x in ("onset", "duration"))
             ones = np.ones(len(mine))
             events[together] = Events(np.array(onsets), np.array(durations), ones)
-        runs.append(replace(run, events=events))
+        runs.append(replace(run, events=events, outside={}))
     return Experiment((together, *others), tuple(runs))
 
 

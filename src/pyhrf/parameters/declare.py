@@ -7,7 +7,7 @@ commands with its help, the argument of the estimator with its documentation, an
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
@@ -30,6 +30,8 @@ class Option:
         How the default is said, where that is not the value; ``none`` says nothing of it.
     flag : str
         Value that an option without a value stands for.
+    alone : str
+        Value of an option that may stand alone; words that follow it are its value, with commas.
     needs : str
         Option of ``buildcfg`` without which it means nothing.
     in_bids : bool
@@ -41,6 +43,7 @@ class Option:
     metavar: str | None = None
     default: str = ""
     flag: str | None = None
+    alone: str | None = None
     needs: str = ""
     in_bids: bool = True
 
@@ -58,7 +61,7 @@ def parameter(
     unit: str = "",
     empty: str = "",
     option: Option | None = None,
-    as_text: bool = False,
+    as_text: bool | Callable[[object], object] = False,
     **limits: float,
 ) -> Any:
     """Declare a parameter, a field of a dataclass.
@@ -76,8 +79,9 @@ def parameter(
         What an empty element means, for a parameter that may be left empty.
     option : Option, optional
         Option of the commands.
-    as_text : bool
-        Whether the study file holds its text as it was written, as that of a list.
+    as_text : bool or callable
+        Whether the study file holds its text as it was written, as that of a list; or what makes
+        this text of the values that Python gives.
     **limits
         ``gt``, ``ge``, ``lt``, ``le``: limits of a number in the study file.
     """

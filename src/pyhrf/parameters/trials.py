@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from pyhrf.parameters.declare import EstimatorSettings, Option, parameter
@@ -14,6 +15,58 @@ Simultaneous = Literal["refused", "pooled"]
 
 ALL = "all"
 """What `TrialSettings.single_trials` is where the events of all conditions are trials."""
+_ALLOWED = "all, or names of conditions apart by commas"
+# A name apart from others by commas; one in quotes may have commas itself, and quotes twice.
+_NAME = re.compile(r"""\s*(?:'((?:[^']|'')+)'|"((?:[^"]|"")+)"|([^,]*))\s*(?:,|$)""")
+
+
+def names_in(text: str) -> list[str]:
+    """Read names apart by commas.
+
+    Examples
+    --------
+    >>> names_in("audio, 'go, left'")
+    ['audio', 'go, left']
+    """
+    found = []
+    for single, double, plain in _NAME.findall(text):
+        found.append(single.replace("''", "'") or double.replace('""', '"') or plain.strip())
+    return [name for name in found if name]
+
+
+def names_as_text(names: Iterable[str]) -> str:
+    """Write names that `names_in` reads.
+
+    Examples
+    --------
+    >>> names_as_text(["audio", "go, left", "all"])
+    "audio, 'go, left', 'all'"
+    """
+    return ", ".join(
+        name if name != ALL and names_in(name) == [name] else "'" + name.replace("'", "''") + "'"
+        for name in names
+    )
+
+
+def trials_as_text(given: object) -> object:
+    """Write what says which events are trials as a study file has it, one text for one choice.
+
+    Parameters
+    ----------
+    given : object
+        What is none of what is allowed is given back.
+    """
+    if given is None or given is False:
+        return None
+    if given is True:
+        return ALL
+    if isinstance(given, str):
+        names: list[object] = [] if given.strip() == ALL else [*names_in(given)]
+        return names_as_text(map(str, names)) if names else given.strip()
+    names = list(given) if isinstance(given, Iterable) else []
+    if names and all(isinstance(name, str) and name for name in names):
+        return names_as_text(map(str, names))
+    return given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +76,18 @@ class TrialSettings(EstimatorSettings):
     single_trials: Sequence[str] | str | bool | None = parameter(
         None,
         description="Conditions of which each event has a level of its own: all, or names apart "
-        "by commas; the levels of conditions are there besides",
-        allowed="all, or names of conditions apart by commas",
+        "by commas, one with a comma and one that is called all in quotes; the levels of "
+        "conditions are there besides",
+        allowed=_ALLOWED,
         empty="no event has a level of its own",
-        as_text=True,
+        as_text=trials_as_text,
         option=Option(
             "--single-trials",
             "Also estimate the height of the response to each single event, of all conditions or "
             "of those that are named, apart by commas",
             metavar="[NAMES]",
             default="none",
-            flag=ALL,
+            alone=ALL,
         ),
     )
     trial_prior: TrialPrior = parameter(
@@ -46,6 +100,7 @@ class TrialSettings(EstimatorSettings):
             "--trial-prior",
             "Shrink single trials to the mean of all, or to that of their condition, after which "
             "decoding is circular",
+            needs="--single-trials",
         ),
     )
     trial_hyper: TrialHyper = parameter(
@@ -57,6 +112,7 @@ class TrialSettings(EstimatorSettings):
             "--trial-hyper",
             "Estimate means and variances of single trials from all runs, or for each run from "
             "the others",
+            needs="--single-trials",
         ),
     )
     simultaneous: Simultaneous = parameter(
@@ -69,6 +125,7 @@ class TrialSettings(EstimatorSettings):
             "Take events at one time for one trial, instead of refusing them",
             flag="pooled",
             default="none",
+            needs="--single-trials",
         ),
     )
 
@@ -78,10 +135,10 @@ class TrialSettings(EstimatorSettings):
         given = self.single_trials
         if given is None or given is False:
             return ()
-        if isinstance(given, str):
-            given = [part.strip() for part in given.split(",") if part.strip()]
-        if given is True or list(given) == [ALL]:
+        if given is True:
             return None
+        if isinstance(given, str):
+            return None if given.strip() == ALL else tuple(names_in(given))
         return tuple(given)
 
     @property
@@ -94,6 +151,14 @@ class TrialSettings(EstimatorSettings):
         return () if self.has_trials else ("trial_prior", "trial_hyper", "simultaneous")
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        """Tell whether a list of conditions names none."""
+        """Tell whether a list of conditions names none, or something is said of no trials."""
         if self.single_trials not in (None, False) and self.trial_conditions == ():
-            yield "single_trials", "must be all, or names of conditions apart by commas"
+            yield "single_trials", f"must be {_ALLOWED}"
+        else:
+            for one in fields(TrialSettings):
+                if one.name in self.ignored() and getattr(self, one.name) != one.default:
+                    yield (
+                        one.name,
+                        "it is about single trials, and there are none: say of which conditions "
+                        "(single_trials), or leave it out",
+                    )
