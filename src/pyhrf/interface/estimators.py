@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from pyhrf.interface.model import HrfModel
 from pyhrf.interface.parameters import with_parameters
@@ -38,6 +38,38 @@ class JDE(HrfModel):
     >>> model = JDE(atlas, t_r=2.0).fit(bold, events=events)  # doctest: +SKIP
     >>> model.compute_contrast("audio - video", "stat")  # doctest: +SKIP
     """
+
+    def fit(
+        self,
+        run_imgs: Any,
+        events: Any = None,
+        confounds: Any = None,
+        sample_masks: Any = None,
+        *,
+        single_trials: Sequence[str] | str | bool | None = None,
+    ) -> Self:
+        """Estimate responses and levels, and perhaps the levels of single events.
+
+        Parameters
+        ----------
+        run_imgs, events, confounds, sample_masks
+            Images, events, confounds and scans that count of each run, as of `GLM.fit`.
+        single_trials : sequence of str, str or bool, optional
+            Conditions of which each event has a level of its own, or True for all, or False for
+            none: it stands for the parameter of this name, for this fit. Default: None, that is
+            the parameter's value.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError, ConfigError, EngineError
+            As of `GLM.fit`.
+        """
+        asked = {} if single_trials is None else {"single_trials": single_trials}
+        return self._fit(run_imgs, events, confounds, sample_masks, **asked)
 
     def trials(self, condition: str | Sequence[str] | None = None) -> Trials:
         """Give the levels of single trials, where they were asked for (``single_trials``).

@@ -87,6 +87,12 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
         EngineError
             If the engine cannot work.
         """
+        return self._fit(run_imgs, events, confounds, sample_masks)
+
+    def _fit(
+        self, run_imgs: Any, events: Any, confounds: Any, sample_masks: Any, **asked: Any
+    ) -> Self:
+        """Fit as `fit` does, with other values of some parameters for this time."""
         given = Given.checked(
             run_imgs,
             events,
@@ -96,8 +102,8 @@ class HrfModel(BaseEstimator):  # type: ignore[misc]  # without types
             t_r=self.t_r,
         )
         contrasts = named_contrasts(self.contrasts)
-        as_fitted = type(self)(**self.get_params(deep=False))
-        with prepared(self, given, contrasts) as ready:
+        as_fitted = type(self)(**{**self.get_params(deep=False), **asked})
+        with prepared(as_fitted, given, contrasts) as ready:
             states = states_of(self, given)
             results = self._analysed(ready, ready.study.output)
             kept = Kept.of(results) if self.output is None else Kept(results.directory)
