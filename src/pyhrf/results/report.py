@@ -33,6 +33,7 @@ from pyhrf.results.report_text import (
     references_of,
     summary_of,
 )
+from pyhrf.results.report_trials import pack_trials
 from pyhrf.results.report_warnings import warnings_of
 from pyhrf.results.results import LOW_QUALITY, Results
 from pyhrf.results.thresholds import said_of
@@ -62,6 +63,7 @@ _FILES = {
     "courses.tsv": "measured and fitted signal of the voxels that are explained best, by parcel",
     "events.tsv": "the events as the model takes them",
     "design.tsv": "one row per scan: whether it counts, and the regressors",
+    "trials.tsv": "one row per single trial: run, condition, onset, what the data say of it",
     "run.json": "provenance: versions, every parameter, checksums, engine, times",
 }
 
@@ -119,6 +121,7 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
     study = results.provenance["study"]
     maps = pack_maps(results, anatomy=anatomy)
     fit, design = pack_fit(results), pack_design(results)
+    trials = pack_trials(results)
     assumed = assumed_response(study)
     overview = overview_of(results, assumed=bool(assumed))
     clusters = cluster_tables(results) if maps else []
@@ -150,13 +153,14 @@ def _content(results: Results, anatomy: Path | None) -> dict[str, Any]:
         "maps": maps,
         "fit": fit,
         "design": design,
+        "trials": trials,
         "own_design": kind_of(study).own_design,
         "full_name": lambda number: short_name(number, regions.get(number, "")),
         "page_data": {"parcels": _parcels(results), "regions": regions, "hrfs": _hrfs(results)}
         | {"maps": maps, "overview": overview, "assumed": bool(assumed)}
         | {"clusters": clusters, "glass": glass}
         | {"place": results.place, "low_quality": LOW_QUALITY, "traces": _traces(results)}
-        | {"fit": fit, "design": design}
+        | {"fit": fit, "design": design, "trials": trials}
         | {"criterion": kind_of(study).criterion},
     }
 

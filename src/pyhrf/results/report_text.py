@@ -14,6 +14,7 @@ from pyhrf.results.held_out import held_out_text
 from pyhrf.results.names import BIDS_RESULTS
 from pyhrf.results.report_sources import command_of, parcellation_of
 from pyhrf.results.results import Results
+from pyhrf.results.trial_text import trial_methods, trial_references
 
 _MOST_NAMES = 6  # conditions that are named at the top
 
@@ -131,7 +132,8 @@ def methods_of(results: Results) -> list[str]:
     data = f"{_data(results)}{_starts(study)} {with_pyhrf}"
     model = f"{kind_of(study).report.format(place=results.place)} {_response(study)}"
     nuisance = f"{_nuisance(results)} {_iterations(results)}".strip()
-    return [data, model, nuisance, *_contrasts(study), _outcome(results)]
+    trials, contrasts = trial_methods(results), _contrasts(study)
+    return [data, model, nuisance, *trials, *contrasts, _outcome(results)]
 
 
 def _data(results: Results) -> str:
@@ -337,7 +339,7 @@ def references_of(results: Results) -> list[str]:
     kind = kind_of(study)
     chosen = (study.get(kind.section, {}).get("model"), study.get("noise", {}).get("kind"))
     more = (kind.more_references[one] for one in chosen if one in kind.more_references)
-    return [*kind.references, *more]
+    return [*kind.references, *more, *trial_references(results)]
 
 
 def parameters_of(results: Results) -> list[tuple[str, str]]:

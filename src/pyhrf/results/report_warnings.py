@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pyhrf.parameters.estimators import assumed_response
 from pyhrf.results.naming import parcels_called
 from pyhrf.results.results import LOW_QUALITY, SHARED, SMOOTH, Results
+from pyhrf.results.trial_text import CIRCULAR, is_circular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,8 @@ def warnings_of(results: Results) -> list[str]:
             f"the response is {response}, which the model assumes in every parcel: its shape, time "
             "to peak and width are no findings"
         )
+    if is_circular(results):
+        found.append(CIRCULAR)
     if results.failed:
         found.append(f"{len(results.failed)} of {len(parcels)} parcels could not be estimated")
     n_out = _n_left_out(good)

@@ -430,3 +430,5 @@ if ($("grid")) { $("grid").scrollTop = 0; }  // the reader begins at the top
 {% include "report_overview.js" %}
 
 {% include "report_fit.js" %}
+
+{% include "report_trials.js" %}
