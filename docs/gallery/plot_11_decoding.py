@@ -74,11 +74,14 @@ model = pyhrf.JDE(parcels, single_trials="all", trial_hyper="run")
 model.fit(list(runs), list(events))
 
 # %%
-# The map ``trials`` has a volume for each of them, in the order of runs and onsets.
+# ``trials()`` gives a row of levels for each of them, in the order of runs and onsets,
+# with a column for each voxel, and a table of what each trial is.
 
-trials = pd.concat(events, keys=range(N_RUNS), names=["run"]).reset_index("run")
-levels = model.map("trials").get_fdata()
-levels.shape
+trials = model.trials()
+trials.levels.shape
+
+# %%
+trials.table.head()
 
 # %%
 # Cross-validated by runs
@@ -92,12 +95,12 @@ classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
 def decoded(X, y):
     """Tell the kind of each trial by what the other runs teach."""
     return cross_val_predict(
-        classifier, X, y, groups=trials["run"], cv=LeaveOneGroupOut()
+        classifier, X, y, groups=trials.table["run"], cv=LeaveOneGroupOut()
     )
 
 
-kinds = trials["trial_type"].to_numpy()
-samples = {region: levels[regions == region].T for region in (1, 2)}
+kinds = trials.table["condition"].to_numpy()
+samples = {region: trials.levels[:, trials.parcels == region] for region in (1, 2)}
 found = {region: decoded(X, kinds) for region, X in samples.items()}
 
 # %%
@@ -108,7 +111,7 @@ found = {region: decoded(X, kinds) for region, X in samples.items()}
 # levels need not be estimated again, for they do not know the kinds.
 
 shuffled = [
-    trials.groupby("run")["trial_type"].transform(rng.permutation).to_numpy()
+    trials.table.groupby("run")["condition"].transform(rng.permutation).to_numpy()
     for _ in range(30)
 ]
 chance = {
@@ -146,11 +149,3 @@ axes[2].set(
 )
 axes[2].legend(title="region")
 plt.show()
-
-# %%
-# How much there is to decode can be seen before: ``trial_snr`` is how far trials differ,
-# over the error of one. It does not tell whether they differ by what is of interest.
-
-snr = model.map("trial_snr").get_fdata()
-for region in (1, 2):
-    print(f"region {region}: median trial_snr {np.median(snr[regions == region]):.2f}")

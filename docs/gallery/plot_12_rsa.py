@@ -71,29 +71,22 @@ parcels = nib.Nifti1Image(regions, np.eye(4))
 
 model = pyhrf.JDE(parcels, single_trials="all")
 model.fit(runs, events, sample_masks=good)
-levels, errors = (
-    np.moveaxis(model.map(name).get_fdata(), -1, 0) for name in ("trials", "trials_sd")
+trials = model.trials()
+mean, noise = (
+    model.map(name).get_fdata().ravel()[trials.positions]
+    for name in ("trial_mean", "noise_sd")
 )
-mean, noise = (model.map(name).get_fdata() for name in ("trial_mean", "noise_sd"))
-trials = pd.concat(events, keys=range(N_RUNS), names=["run"]).reset_index("run")
 
 # %%
 # Of trials in bad scans the data say less: their errors are larger, and their levels are
 # drawn nearer to the mean of all trials.
 
-scans = [
-    np.sum((times[kept] > onset) & (times[kept] < onset + 10))
-    for kept, table in zip(good, events, strict=True)
-    for onset in table["onset"]
-]
-by_scans = pd.DataFrame(
-    {
-        "scans seen, of 5": np.minimum(scans, 5),
-        "error of a level": errors.mean(axis=(1, 2, 3)),
-        "distance from the mean": np.abs(levels - mean).mean(axis=(1, 2, 3)),
-    }
+about = trials.table.assign(
+    scans_seen=trials.table["n_scans"] // 3 * 3,
+    error=trials.sd.mean(axis=1),
+    distance_from_mean=np.abs(trials.levels - mean).mean(axis=1),
 )
-by_scans.groupby("scans seen, of 5").mean().round(2)
+about.groupby("scans_seen")[["error", "distance_from_mean"]].mean().round(2)
 
 # %%
 # Patterns of each run
@@ -106,18 +99,18 @@ by_scans.groupby("scans seen, of 5").mean().round(2)
 
 def patterns_of_runs(region, weights):
     """Average trials: shape (n_runs, n_pictures, n_voxels)."""
-    here = regions == region
-    values, weight = levels[:, here], weights[:, here]
-    found = np.empty((N_RUNS, len(PICTURES), here.sum()))
+    here = trials.parcels == region
+    table, found = trials.table, np.empty((N_RUNS, len(PICTURES), here.sum()))
     for run in range(N_RUNS):
         for k, picture in enumerate(PICTURES):
-            own = (trials["run"] == run) & (trials["trial_type"] == picture)
-            found[run, k] = np.average(values[own], axis=0, weights=weight[own])
+            own = (table["run"] == run + 1) & (table["condition"] == picture)
+            part = np.ix_(own & table["reason"].isna(), here)
+            found[run, k] = np.average(trials.levels[part], axis=0, weights=weights[part])
     return found / noise[here]
 
 
-weighted = {region: patterns_of_runs(region, errors**-2) for region in (1, 2)}
-plain = {region: patterns_of_runs(region, np.ones_like(errors)) for region in (1, 2)}
+weighted = {region: patterns_of_runs(region, trials.sd**-2) for region in (1, 2)}
+plain = {region: patterns_of_runs(region, np.ones_like(trials.sd)) for region in (1, 2)}
 
 # %%
 # Distances
