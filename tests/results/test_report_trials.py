@@ -14,7 +14,7 @@ from trial_results import CONDITIONS, make_trial_results
 from pyhrf.errors import InputError
 from pyhrf.results import Results
 from pyhrf.results.report import write_report
-from pyhrf.results.report_text import methods_of, references_of
+from pyhrf.results.report_text import methods_of, references_of, summary_of
 from pyhrf.results.report_trials import MAX_BYTES, pack_trials
 from pyhrf.results.report_warnings import warnings_of
 
@@ -87,10 +87,12 @@ def test_pack_trials__of_many_trials_is_small(tmp_path: Path) -> None:
 
 
 def test_report__without_trials_says_nothing_of_them(results: Results) -> None:
+    assert ("single trials", "12") in summary_of(results)
     (results.directory / "trials.tsv").unlink()
     plain = Results(results.directory)
     page = write_report(results.directory).read_text("utf-8")
     assert pack_trials(plain) is None
+    assert "single trials" not in dict(summary_of(plain))
     assert '<h2 id="trials">' not in page
     assert not any("single" in text for text in methods_of(plain))
     assert not any("Mumford" in text for text in references_of(plain))

@@ -65,6 +65,7 @@ def summary_of(results: Results) -> list[tuple[str, str]]:
         ("data", f"{kind}, {_runs(provenance)}{tr}"),
         ("space", ", ".join([entities["space"], *space]) if "space" in entities else ""),
         ("conditions", ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))),
+        ("single trials", str(len(results.trial_table) or "")),
         ("parcels", f"{len(parcels)}, {n_lost} not estimated" if n_lost else f"{len(parcels)}"),
         ("parcellation", parcellation_of(data).name),
         (f"{results.place}s", str(parcels["n_positions"].sum())),
