@@ -122,6 +122,13 @@ def test_report__says_how_trials_were_estimated(tmp_path: Path) -> None:
     assert "in 1 of 3 parcels in patterns over voxels, else voxel by voxel" in methods
     assert "for the trials of each run from the others" in methods
     assert sum("Mumford" in text for text in references_of(results)) == 1
+    assert not any("Allen" in text for text in [methods, *references_of(results)])
+    # any map of that name: conditions are repeated
+    (results.directory / "noise_ceiling.nii.gz").write_bytes(
+        results.maps()["trial_snr"].read_bytes()
+    )
+    assert sum("Allen" in text for text in methods_of(results)) == 1
+    assert sum("Allen" in text for text in references_of(results)) == 1
 
 
 def test_report__shows_maps_of_trials_but_not_each_trial(results: Results) -> None:

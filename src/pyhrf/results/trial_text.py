@@ -18,9 +18,11 @@ CIRCULAR = (
 )
 """What whoever uses such levels must know."""
 
-_REFERENCES = (
+_ALLEN = (
     "Allen E. J. et al. (2022). A massive 7T fMRI dataset to bridge cognitive neuroscience and "
-    "artificial intelligence. Nature Neuroscience 25:116–126.",
+    "artificial intelligence. Nature Neuroscience 25:116–126."
+)
+_REFERENCES = (
     "Mumford J. A. et al. (2012). Deconvolving BOLD activation in event-related designs for "
     "multivoxel pattern classification analyses. NeuroImage 59(3):2636–2643.",
     "Prince J. S. et al. (2022). Improving the accuracy of single-trial fMRI response estimates "
@@ -119,18 +121,27 @@ def trial_methods(results: Results) -> list[str]:
         else "one mean, whatever their condition"
     )
     others = ", for the trials of each run from the others" if _leaves_runs_out(results) else ""
-    return [
-        f"Besides, the height of the response to each of {len(table)} single events was "
-        "estimated (as in Mumford et al. 2012; Allen et al. 2022; Prince et al. 2022) by empirical "
-        f"Bayes, {where}, given the response that all of them share: levels vary around {around}; "
-        "the mean, their variance and the noise were estimated by the restricted likelihood of "
-        f"this model{others}, and the uncertainty of these is part of the error of a level."
-    ]
+    text = (
+        f"Besides, the height of the response to each of {len(table)} single events was estimated "
+        "by empirical Bayes, where least squares (Mumford et al. 2012) or ridge regression (Prince "
+        f"et al. 2022) are common: {where}, given the response that all of them share, levels vary "
+        f"around {around}. That mean, their variance and the noise were estimated by the "
+        f"restricted likelihood of this model{others}, and what is uncertain in them is part of "
+        "the error of a level."
+    )
+    if "noise_ceiling" in results.maps():
+        text += (
+            " The noise ceiling is the share of the variance of trials that conditions explain "
+            "(Allen et al. 2022)."
+        )
+    return [text]
 
 
-def trial_references(results: Results) -> tuple[str, ...]:
+def trial_references(results: Results) -> list[str]:
     """Name the papers on single trials; none without trials."""
-    return () if results.trial_table.empty else _REFERENCES
+    if results.trial_table.empty:
+        return []
+    return [*([_ALLEN] if "noise_ceiling" in results.maps() else []), *_REFERENCES]
 
 
 def _own(results: Results) -> dict[str, Any]:
