@@ -69,8 +69,9 @@ def run_program(
     and this one is large.
     """
     own = dict(os.environ) | {f"{name}_NUM_THREADS": "1" for name in _THREADS}
-    # the settings of the user do not count
-    own |= {"PYHRF_CONFIG": os.devnull, "PYTHONPATH": str(ROOT)} | dict(environment or {})
+    # the settings of the user do not count; a checkout that is not installed is on the path
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    own |= {"PYHRF_CONFIG": os.devnull, "PYTHONPATH": path} | dict(environment or {})
     # a warm start has Python's own cache, too
     own.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as name:

@@ -14,7 +14,7 @@ from pyhrf.data import Events, Experiment, FloatArray, Parcel, Run
 from pyhrf.spaces.neighbours import find_parcels
 from validation.real_data import LOCALIZER, LOCALIZER_TR, data_file, read_image, read_onsets
 
-__all__ = ["SETS", "WHOLE", "Fold", "Part"]
+__all__ = ["SETS", "WHOLE", "Fold", "Part", "impulses", "part_of"]
 
 DROPPED = 15.0
 """Seconds left out between two halves of a run."""
@@ -56,7 +56,7 @@ def _localizer(name: str) -> Iterator[Fold]:
     gap = int(np.ceil(DROPPED / LOCALIZER_TR))
     middle = (n_scans - gap) // 2
     halves = [
-        _part([_half(volume, onsets, first, last)], label)
+        part_of([_half(volume, onsets, first, last)], label)
         for first, last in ((0, middle), (middle + gap, n_scans))
     ]
     yield Fold(halves[0], halves[1])
@@ -72,12 +72,12 @@ def _localizer_in_four(name: str) -> Iterator[Fold]:
     for first, last in pairwise(ends):
         parts = ((0, first - gap), (last + gap, n_scans))
         training = [_half(volume, onsets, a, b) for a, b in parts if b - a > 0]
-        yield Fold(_part(training, label), _part([_half(volume, onsets, first, last)], label))
+        yield Fold(part_of(training, label), part_of([_half(volume, onsets, first, last)], label))
 
 
 def _whole_localizer(name: str) -> Part:
     volume, label, onsets = _localizer_data(name)
-    return _part([_half(volume, onsets, 0, volume.shape[3])], label)
+    return part_of([_half(volume, onsets, 0, volume.shape[3])], label)
 
 
 def _half(
@@ -86,13 +86,13 @@ def _half(
     """Scans `first` to `last` as a run of their own, with the events that they can show."""
     start, stop = LOCALIZER_TR * first, LOCALIZER_TR * last
     events = {
-        name: _impulses(times[(times > start - MEMORY) & (times < stop)] - start)
+        name: impulses(times[(times > start - MEMORY) & (times < stop)] - start)
         for name, times in onsets.items()
     }
     return volume[..., first:last], Run(last - first, LOCALIZER_TR, events)
 
 
-def _impulses(onsets: FloatArray) -> Events:
+def impulses(onsets: FloatArray) -> Events:
     return Events(onsets, np.zeros(len(onsets)), np.ones(len(onsets)))
 
 
@@ -104,12 +104,12 @@ def _haxby() -> Iterator[Fold]:
         chosen = [number % HAXBY_FOLDS == fold for number in range(HAXBY_RUNS)]
         test = [run for run, here in zip(runs, chosen, strict=True) if here]
         training = [run for run, here in zip(runs, chosen, strict=True) if not here]
-        yield Fold(_part(training, label), _part(test, label))
+        yield Fold(part_of(training, label), part_of(test, label))
 
 
 def _whole_haxby() -> Part:
     runs = [_haxby_run(number) for number in range(1, HAXBY_RUNS + 1)]
-    return _part(runs, _quarters(np.mean([volume.mean(axis=3) for volume, _ in runs], axis=0)))
+    return part_of(runs, _quarters(np.mean([volume.mean(axis=3) for volume, _ in runs], axis=0)))
 
 
 def _haxby_run(number: int) -> tuple[NDArray[np.generic], Run]:
@@ -137,7 +137,7 @@ def _quarters(mean: FloatArray) -> NDArray[np.int64]:
     return label
 
 
-def _part(runs: list[tuple[NDArray[np.generic], Run]], label: NDArray[np.int64]) -> Part:
+def part_of(runs: list[tuple[NDArray[np.generic], Run]], label: NDArray[np.int64]) -> Part:
     """Put runs together, their data as parcels."""
     found = find_parcels(label)
     conditions = sorted({name for _, run in runs for name in run.events})
