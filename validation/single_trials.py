@@ -122,11 +122,11 @@ def main(seeds: int, first_seed: int, scenarios: list[str], rivals: list[str], o
         f"python -m validation.single_trials --seeds {seeds} --first-seed {first_seed} "
         f"--scenarios {','.join(scenarios)} --rivals {','.join(rivals)}"
     )
-    text = f"Made by `{command}`; means over the seeds.\n\n{markdown(rows)}"
     out.mkdir(parents=True, exist_ok=True)
-    (out / "single_trials.md").write_text(text, "utf-8")
     figures = figures_of(rows)
     figures.to_csv(out / "single_trials.tsv", sep="\t", index=False, float_format="%.6g")
+    text = f"Made by `{command}`; means over the seeds.\n\n{markdown(rows)}"
+    (out / "single_trials.md").write_text(text, "utf-8")
     click.echo(text)
 
 

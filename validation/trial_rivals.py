@@ -117,7 +117,7 @@ def has_glmsingle() -> bool:
 def fit_glmsingle(data: TrialData, step: float | None) -> dict[str, Estimate]:
     """Fit types B, C and D of GLMsingle, with its defaults.
 
-    One run is cut in two, since C and D choose by other runs; B then has both parts, too.
+    C and D choose by other runs: for them the only run is cut in two.
 
     Parameters
     ----------
@@ -126,54 +126,74 @@ def fit_glmsingle(data: TrialData, step: float | None) -> dict[str, Estimate]:
         Data are interpolated to scans so many seconds apart. By default onsets are moved to the
         nearest scan.
     """
+    tr = step or data.experiment.runs[0].tr
+    runs = _runs_of_glmsingle(data, step)
+    if len(runs) > 1:
+        levels = _glmsingle(data, runs, tr, "BCD")
+    else:
+        levels = _glmsingle(data, runs, tr, "B")
+        levels |= _glmsingle(data, _cut_in_two(*runs[0], tr), tr, "CD")
+    way = f", {step:g} s" if step else ""
+    return {
+        f"GLMsingle {kind}{way}": Estimate(level, np.full(level.shape, np.nan))
+        for kind, level in levels.items()
+    }
+
+
+_RunData = tuple[FloatArray, FloatArray, np.ndarray]
+"""Data, shape (n_scans, n_positions), and onset, seconds, and condition of each event."""
+
+
+def _glmsingle(
+    data: TrialData, runs: list[_RunData], tr: float, kinds: str
+) -> dict[str, FloatArray]:
+    """Run GLMsingle on the scans of some runs; levels by type."""
     from glmsingle.glmsingle import GLM_single
 
-    runs = _runs_of_glmsingle(data, step)
-    tr = step or data.experiment.runs[0].tr
     seconds = max(float(np.median([trial.duration for trial in data.trials])), SHORTEST)
-    options = {"wantfileoutputs": [0, 0, 0, 0], "wantmemoryoutputs": [0, 1, 1, 1], "seed": 0}
+    more = int(kinds != "B")
+    options = {
+        "wantglmdenoise": more,
+        "wantfracridge": more,
+        "wantfileoutputs": [0, 0, 0, 0],
+        "wantmemoryoutputs": [0, 1, more, more],
+        "seed": 0,
+    }
+    n_conditions = len(data.experiment.conditions)
+    designs = [_design(n_conditions, len(Y), onsets / tr, names) for Y, onsets, names in runs]
+    signals = [np.ascontiguousarray(Y.T, np.float32) for Y, _, _ in runs]
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
     ):
         model = GLM_single(options)
-        designs, signals = ([run[place] for run in runs] for place in (0, 1))
         results = model.fit(designs, signals, seconds, tr, outputdir=folder, figuredir=None)
-    found = {}
-    grid = f", {step:g} s" if step else ""
-    for kind in "BCD":
-        level = np.asarray(results[f"type{kind.lower()}"]["betasmd"], np.float64)
-        level = level.reshape(data.bold.shape[1], -1).T
-        found[f"GLMsingle {kind}{grid}"] = Estimate(level, np.full(level.shape, np.nan))
-    return found
+    return {
+        kind: np.asarray(results[f"type{kind.lower()}"]["betasmd"], np.float64)
+        .reshape(data.bold.shape[1], -1)
+        .T
+        for kind in kinds
+    }
 
 
-def _runs_of_glmsingle(data: TrialData, step: float | None) -> list[tuple[FloatArray, np.ndarray]]:
-    """Give the design, shape (n_scans, n_conditions), and the data, turned round, of each run."""
+def _runs_of_glmsingle(data: TrialData, step: float | None) -> list[_RunData]:
     tr, runs = data.experiment.runs[0].tr, []
     onsets = np.array([trial.onset for trial in data.trials])
     for number, Y in enumerate(data.bold_of_runs()):
         times = tr * np.arange(len(Y))
         if step:
-            fine = np.arange(0, times[-1] + 1e-6, step)
-            Y = CubicSpline(times, Y)(fine)
+            Y = CubicSpline(times, Y)(np.arange(0, times[-1] + 1e-6, step))
         mine = data.runs == number
         runs.append((Y, onsets[mine], data.conditions[mine]))
-    if len(runs) == 1:
-        runs = _cut_in_two(*runs[0], step or tr)
-    n_conditions = len(data.experiment.conditions)
-    return [
-        (_design(n_conditions, len(Y), times / (step or tr), names), np.float32(Y.T))
-        for Y, times, names in runs
-    ]
+    return runs
 
 
 def _cut_in_two(
-    Y: FloatArray, onsets: FloatArray, conditions: np.ndarray, step: float
-) -> list[tuple[FloatArray, FloatArray, np.ndarray]]:
+    Y: FloatArray, onsets: FloatArray, conditions: np.ndarray, tr: float
+) -> list[_RunData]:
     half = len(Y) // 2
-    cut = half * step
+    cut = half * tr
     late = onsets >= cut - HALF_GAP
     return [
         (Y[:half], onsets[~late], conditions[~late]),

@@ -117,6 +117,8 @@ def compared(rows: Sequence[Row]) -> str:
         if OWN not in of_data.index or others.empty:
             continue
         for name in columns:
+            if others[name].isna().all():
+                continue  # no figure of these data
             mine, best = of_data.loc[OWN, name], str(others[name].idxmax())
             difference = number(mine - others.loc[best, name])
             if name.startswith("decode"):
