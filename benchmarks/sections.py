@@ -17,6 +17,7 @@ from benchmarks.large import large
 from benchmarks.measure import Cost, in_turns, median, program, run_program, timed
 from benchmarks.runs import two_runs
 from benchmarks.table import Table
+from benchmarks.trials import trials
 from benchmarks.workspace import BRAIN, Workspace, estimate, real_data
 from pyhrf.config.data_sections import RunFiles
 from pyhrf.data import Parcel, ParcelId
@@ -292,5 +293,9 @@ SECTIONS: dict[str, Section] = {
 }
 """Those that run when none is named."""
 
-OPTIONAL: dict[str, Section] = {"large": large}
+OPTIONAL: dict[str, Section] = {
+    "large": large,
+    "trials": partial(trials, n_parcels=24),
+    "trials-large": partial(trials, n_parcels=400),
+}
 """Those that run only when named."""

@@ -37,6 +37,7 @@ SECTIONS = {
     "sampler": "Does the sampler draw from its model?",
     "realnoise": "On the noise of real data",
     "held_out": "Scans that were held out",
+    "single_trials": "Single trials",
 }
 """What other commands write into the folder of results, and its title."""
 

@@ -64,9 +64,9 @@ class TrialData:
         return np.array([self.experiment.conditions.index(t.condition) for t in self.trials])
 
     @cached_property
-    def bold(self) -> FloatArray:
+    def bold(self) -> NDArray[np.float32]:
         """Signal of all parcels, shape (n_scans, n_positions)."""
-        return np.hstack([parcel.bold for parcel in self.parcels]).astype(np.float64)
+        return np.hstack([parcel.bold for parcel in self.parcels])
 
     @cached_property
     def parcel_of(self) -> NDArray[np.int64]:
@@ -76,7 +76,7 @@ class TrialData:
             [len(parcel.positions) for parcel in self.parcels],
         )
 
-    def bold_of_runs(self) -> list[FloatArray]:
+    def bold_of_runs(self) -> list[NDArray[np.float32]]:
         """Signal of each run."""
         ends = np.cumsum([run.n_scans for run in self.experiment.runs])
         return np.split(self.bold, ends[:-1])

@@ -91,7 +91,7 @@ def _designs(data: TrialData) -> list[tuple[FloatArray, FloatArray, FloatArray]]
         }
         X, _ = run_design(Run(run.n_scans, run.tr, events), tuple(events), "canonical")
         impulse = np.array([trial.duration == 0 for trial in mine])
-        found.append((X, _heights(run.tr, impulse)[:, None], Y))
+        found.append((X, _heights(run.tr, impulse)[:, None], Y.astype(np.float64)))
     return found
 
 
@@ -140,7 +140,7 @@ def fit_glmsingle(data: TrialData, step: float | None) -> dict[str, Estimate]:
     }
 
 
-_RunData = tuple[FloatArray, FloatArray, np.ndarray]
+_RunData = tuple[np.ndarray, FloatArray, np.ndarray]
 """Data, shape (n_scans, n_positions), and onset, seconds, and condition of each event."""
 
 
@@ -190,7 +190,7 @@ def _runs_of_glmsingle(data: TrialData, step: float | None) -> list[_RunData]:
 
 
 def _cut_in_two(
-    Y: FloatArray, onsets: FloatArray, conditions: np.ndarray, tr: float
+    Y: np.ndarray, onsets: FloatArray, conditions: np.ndarray, tr: float
 ) -> list[_RunData]:
     half = len(Y) // 2
     cut = half * tr

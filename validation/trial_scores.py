@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -118,7 +120,10 @@ def decode(
         for fold in np.unique(folds):
             test = folds == fold
             lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-            model = make_pipeline(StandardScaler(), lda).fit(X[~test], classes[~test])
+            with warnings.catch_warnings():
+                # a class of a single trial has a mean and no covariance
+                warnings.filterwarnings("ignore", "Only one sample available")
+                model = make_pipeline(StandardScaler(), lda).fit(X[~test], classes[~test])
             column[test] = model.predict(X[test]) == classes[test]
     return right
 

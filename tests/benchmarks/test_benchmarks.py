@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import click
 import nibabel as nib
@@ -12,8 +13,12 @@ from benchmarks.large import make_large
 from benchmarks.measure import Cost, in_turns, median, run_program
 from benchmarks.runs import write_motion
 from benchmarks.table import Table
+from benchmarks.trials import write_trials
+from validation.trial_data import SCENARIOS, TrialData, simulate_trials
 
+from pyhrf.config.data_sections import RunFiles
 from pyhrf.inputs.confounds import STRATEGIES, NuisanceFiles, read_nuisance
+from pyhrf.inputs.dataset import open_dataset
 
 
 def test_run_program__peak_is_of_the_program_alone():
@@ -74,3 +79,20 @@ def test_write_motion__is_a_table_of_confounds(tmp_path):
     np.testing.assert_allclose(
         confounds[:, 6:12], np.diff(confounds[:, :6], axis=0, prepend=confounds[:1, :6])
     )
+
+
+def test_write_trials__is_the_data_set_that_rivals_get(tmp_path):
+    made = simulate_trials(replace(SCENARIOS["conditions-4"], n_parcels=2, n_runs=2), 0)
+    options = write_trials(made, tmp_path / "d")
+    bold, events = options[options.index("-f") + 1 :: 4], options[options.index("-r") + 1 :: 4]
+    dataset = open_dataset(
+        runs=[RunFiles(bold=b, paradigm=e) for b, e in zip(bold, events, strict=True)],
+        parcellation=tmp_path / "d" / "parcellation.nii",
+    )
+    parcels = dataset.load(list(dataset.parcels))
+    for parcel, expected in zip(parcels, made.parcels, strict=True):
+        np.testing.assert_array_equal(parcel.bold, expected.bold)
+        np.testing.assert_array_equal(parcel.edges, expected.edges)
+    assert dataset.experiment.runs[1].tr == 2.0
+    read = TrialData(dataset.experiment, parcels)
+    assert [t.condition for t in read.trials] == [t.condition for t in made.trials]
