@@ -40,14 +40,14 @@ def trials(space: Workspace, *, n_parcels: int) -> Table:
         "estimation": method("pyhrf"),
         "pyhrf_jde_estim": lambda: space.command(study, "-x", "serial"),
     }
-    works |= {"GLMsingle": method("glmsingle")} if has_glmsingle() else {}
+    works |= {"GLMsingle": method("glmsingle-files")} if has_glmsingle() else {}
     costs = in_turns(space.n_runs, works)
     table = Table(
         "Single trials",
         f"{n_positions:,} voxels in {n_parcels} parcels, {n_scans} scans in 4 runs, "
         f"{len(data.trials)} trials of 20 conditions; one thread, CPU time and largest memory of "
-        f"programs, medians of {space.n_runs} runs in turns. GLMsingle makes its types A to D, "
-        "without files and figures; what it reads is in memory already.",
+        f"programs, medians of {space.n_runs} runs in turns. GLMsingle makes its types A to D with "
+        "its defaults, and its files and figures.",
     )
     for name, runs in costs.items():
         table.add(f"{name}, CPU", median(runs, "cpu"))

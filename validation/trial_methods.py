@@ -55,7 +55,7 @@ class Outcome:
     peak: float
 
 
-def fit_pyhrf(data: TrialData, **settings: Any) -> dict[str, Estimate]:
+def fit_pyhrf(data: TrialData, title: str = "PyHRF", **settings: Any) -> dict[str, Estimate]:
     """Estimate every parcel by `JDEVEM`; NaN where that fails."""
     estimator = JDEVEM(data.experiment, single_trials="all", **settings)
     n_trials = len(data.trials)
@@ -65,20 +65,22 @@ def fit_pyhrf(data: TrialData, **settings: Any) -> dict[str, Estimate]:
         missing = np.full((len(parcel.positions), n_trials), np.nan)
         levels.append(maps.get(("trials", ""), missing).T)
         errors.append(maps.get(("trials_sd", ""), missing).T)
-    return {"PyHRF": Estimate(*(np.hstack(part).astype(np.float64) for part in (levels, errors)))}
+    return {title: Estimate(*(np.hstack(part).astype(np.float64) for part in (levels, errors)))}
 
 
 Method = Callable[[TrialData], dict[str, Estimate]]
 
 METHODS: dict[str, Method] = {
     "pyhrf": fit_pyhrf,
-    "pyhrf-run": partial(fit_pyhrf, trial_hyper="run"),
+    "pyhrf-run": partial(fit_pyhrf, title="PyHRF by runs", trial_hyper="run"),
     "lsa": fit_lsa,
     "lss": fit_lss,
-    "glmsingle": partial(fit_glmsingle, step=None),
+    "glmsingle": fit_glmsingle,
     "glmsingle-fine": partial(fit_glmsingle, step=FINE_STEP),
+    "glmsingle-files": partial(fit_glmsingle, as_is=True),
 }
-"""By name. ``pyhrf-run`` takes means and variances for each run from the others."""
+"""By name. ``pyhrf-run`` takes means and variances for each run from the others;
+``glmsingle-files`` is what it takes in all."""
 RIVALS = ("lsa", "lss", *(("glmsingle", "glmsingle-fine") if has_glmsingle() else ()))
 """Those of other programs that are there."""
 

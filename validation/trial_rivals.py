@@ -114,7 +114,9 @@ def has_glmsingle() -> bool:
     return importlib.util.find_spec("glmsingle") is not None
 
 
-def fit_glmsingle(data: TrialData, step: float | None) -> dict[str, Estimate]:
+def fit_glmsingle(
+    data: TrialData, *, step: float | None = None, as_is: bool = False
+) -> dict[str, Estimate]:
     """Fit types B, C and D of GLMsingle, with its defaults.
 
     C and D choose by other runs: for them the only run is cut in two.
@@ -125,10 +127,14 @@ def fit_glmsingle(data: TrialData, step: float | None) -> dict[str, Estimate]:
     step : float, optional
         Data are interpolated to scans so many seconds apart. By default onsets are moved to the
         nearest scan.
+    as_is : bool
+        It writes its files and figures, too, as it does for a user. D alone is given back.
     """
     tr = step or data.experiment.runs[0].tr
     runs = _runs_of_glmsingle(data, step)
-    if len(runs) > 1:
+    if as_is:
+        levels = _glmsingle(data, runs, tr, "D", writes=True)
+    elif len(runs) > 1:
         levels = _glmsingle(data, runs, tr, "BCD")
     else:
         levels = _glmsingle(data, runs, tr, "B")
@@ -145,7 +151,7 @@ _RunData = tuple[np.ndarray, FloatArray, np.ndarray]
 
 
 def _glmsingle(
-    data: TrialData, runs: list[_RunData], tr: float, kinds: str
+    data: TrialData, runs: list[_RunData], tr: float, kinds: str, *, writes: bool = False
 ) -> dict[str, FloatArray]:
     """Run GLMsingle on the scans of some runs; levels by type."""
     from glmsingle.glmsingle import GLM_single
@@ -155,8 +161,8 @@ def _glmsingle(
     options = {
         "wantglmdenoise": more,
         "wantfracridge": more,
-        "wantfileoutputs": [0, 0, 0, 0],
-        "wantmemoryoutputs": [0, 1, more, more],
+        "wantfileoutputs": [int(writes)] * 4,
+        "wantmemoryoutputs": [0, *(int(kind in kinds) for kind in "BCD")],
         "seed": 0,
     }
     n_conditions = len(data.experiment.conditions)
@@ -168,7 +174,10 @@ def _glmsingle(
         contextlib.redirect_stderr(io.StringIO()),
     ):
         model = GLM_single(options)
-        results = model.fit(designs, signals, seconds, tr, outputdir=folder, figuredir=None)
+        figures = f"{folder}/figures" if writes else None
+        results = model.fit(
+            designs, signals, seconds, tr, outputdir=f"{folder}/files", figuredir=figures
+        )
     return {
         kind: np.asarray(results[f"type{kind.lower()}"]["betasmd"], np.float64)
         .reshape(data.bold.shape[1], -1)
