@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.config.messages import did_you_mean
+from pyhrf.wording import did_you_mean
 from pyhrf.errors import InputError
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.spaces.kinds import kind_of_file
