@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import version
 from typing import Protocol
@@ -13,7 +13,7 @@ from pyhrf.model.alike import alike_conditions
 from pyhrf.model.checks import checked_design
 from pyhrf.model.nuisance import n_free_scans
 from pyhrf.model.regressors import Columns, named_regressors
-from pyhrf.model.trials import POOLED, Trial, trial_notes, trials_of
+from pyhrf.model.trials import Trial, trial_notes, trials_of
 from pyhrf.parameters.trials import TrialSettings
 
 
@@ -83,7 +83,7 @@ def check_estimator(
         make_estimator(study, experiment, contrasts)
     else:
         checked_design(experiment, study.model)
-        study_trials(study, experiment, {})
+        study_trials(study, experiment)
 
 
 def design_warnings(study: Study, experiment: Experiment) -> list[str]:
@@ -99,7 +99,7 @@ def design_warnings(study: Study, experiment: Experiment) -> list[str]:
     list of str
     """
     found = alike_conditions(experiment, study.model)
-    if trials := study_trials(study, experiment, {}):
+    if trials := study_trials(study, experiment):
         found += trial_notes(experiment, trials, n_free_scans(experiment, study.model))
     return found
 
@@ -124,34 +124,28 @@ def regressors_of(study: Study, experiment: Experiment) -> list[Columns]:
     return own
 
 
-def study_trials(
-    study: Study, experiment: Experiment, run_conditions: Mapping[str, Sequence[str]]
-) -> list[Trial]:
+def study_trials(study: Study, experiment: Experiment) -> list[Trial]:
     """List the single trials of a study, in the order of their maps.
 
     Parameters
     ----------
     study, experiment
         That `check_estimator` accepts.
-    run_conditions : mapping of str to sequence of str
-        Names that conditions have in the experiment, by those that the user gave them: with levels
-        of each run these are others, and what runs have in common would not be seen.
 
     Returns
     -------
     list of Trial
-        With the user's names; empty where there are none.
+        Empty where there are to be none.
+
+    Raises
+    ------
+    InputError
+        As `pyhrf.model.trials.trials_of`.
     """
     own = study.own
     if not isinstance(own, TrialSettings):
         return []
-    plain = {name: given for given, names in run_conditions.items() for name in names}
-    return [
-        trial._replace(
-            condition=POOLED.join(plain.get(one, one) for one in trial.condition.split(POOLED))
-        )
-        for trial in trials_of(experiment, own, hrf_duration=study.model.hrf_duration)
-    ]
+    return trials_of(experiment, own, hrf_duration=study.model.hrf_duration)
 
 
 def code_versions(study: Study) -> dict[str, str]:

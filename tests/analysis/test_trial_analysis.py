@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
 
 from pyhrf.analysis import analyse
@@ -68,26 +66,6 @@ def test_trials__are_the_same_bytes_after_a_run_that_was_killed(
     analyse(study, output=out, engine="serial", tell=told.append)
     assert "2 of 3 parcels were already done" in told
     assert content(out) == content(whole.directory)
-
-
-def test_trials__have_the_names_of_conditions_where_each_run_has_levels_of_its_own(
-    study: Study, tmp_path: Path
-) -> None:
-    (run,) = study.data.runs
-    other = tmp_path / "other.nii.gz"
-    image = nib.load(run.bold)
-    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[::-1], image.affine, image.header), other)
-    runs = [run, run.model_copy(update={"bold": other})]
-    data = study.data.model_copy(update={"runs": tuple(runs), "levels": "per-run"})
-    results = analyse(
-        study.model_copy(update={"data": data, "output": tmp_path / "out"}), engine="serial"
-    )
-    assert "cond1_run2" in results.condition_names
-    table = results.trial_table
-    assert table["condition"].tolist()[:2] == ["cond2", "cond2"]
-    assert set(table["condition"]) == {"cond1", "cond2"}
-    assert table["run"].tolist() == sorted(table["run"])
-    assert results.trials("cond1").levels.shape == (2 * 12, 240)
 
 
 def test_list_of_maps_and_comparison__leave_those_of_trials_unread(

@@ -107,7 +107,7 @@ class Member:
                 regressors=regressors_of(study, dataset.experiment),
                 confound_names=dataset.confound_names,
                 displacement=dataset.displacement,
-                trials=study_trials(study, dataset.experiment, dataset.run_conditions),
+                trials=study_trials(study, dataset.experiment),
             ),
         )
         provenance = collect_provenance(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhrf.wording import did_you_mean
 from pyhrf.errors import InputError
 from pyhrf.results.damage import made_by_analysis
 from pyhrf.spaces.kinds import kind_of_file
+from pyhrf.wording import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
