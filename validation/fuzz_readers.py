@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pyhrf.config.contrasts import read_contrasts
 from pyhrf.config.settings import load_settings
 from pyhrf.config.study import Study
 from pyhrf.config.study_xml import read_study, write_study
-from pyhrf.data import ParcelEstimate
+from pyhrf.data import Experiment, ParcelEstimate, Run
 from pyhrf.execution.engine import Batch, BatchResult
 from pyhrf.execution.journal import Journal
 from pyhrf.execution.run_state import RunState
@@ -26,8 +26,10 @@ from pyhrf.inputs.bids_names import read_json
 from pyhrf.inputs.confounds import NuisanceFiles, read_nuisance
 from pyhrf.inputs.paradigm import read_paradigm
 from pyhrf.inputs.spm_file import answer, from_json
+from pyhrf.model.trials import Trial
 from pyhrf.results import Results, write_results
 from pyhrf.results.comparison import compare_results
+from pyhrf.results.fit_tables import Design
 from pyhrf.spaces.gifti import read_head
 from pyhrf.spaces.grayordinates import Grayordinates
 from pyhrf.spaces.grid import Grid
@@ -304,6 +306,35 @@ def _results(folder: Path) -> Reader:
     return Reader([folder / "one" / name for name in names], read)
 
 
+def _trials(folder: Path) -> Reader:
+    trials = [Trial(0, "a", onset, 0.0, 1.0, 9, "") for onset in (3.0, 14.5)]
+    design = Design(
+        experiment=Experiment(("a",), (Run(30, 2.0, {}),)),
+        regressors=[{}],
+        confound_names=[()],
+        displacement=[None],
+        trials=trials,
+    )
+    one = estimate(1)
+    values = np.linspace(-1, 1, 18, dtype=np.float32).reshape(9, 2)
+    maps = {("trials", ""): values, ("trials_sd", ""): values**2 + 1}
+    maps |= {("trial_sd", ""): np.ones(9, np.float32)}
+    space = Grid((3, 3, 3), np.eye(4), make.Nifti1Header())
+    write_results(
+        folder / "out",
+        [replace(one, maps={**one.maps, **maps})],
+        conditions=["a"],
+        space=space,
+        design=design,
+    )
+
+    def read(_: Path) -> object:
+        return Results(folder / "out").trials("a")
+
+    names = ("trials.tsv", "trials.nii.gz", "trials_sd.nii.gz", "parcels.nii.gz")
+    return Reader([folder / "out" / name for name in names], read)
+
+
 READERS: dict[str, Callable[[Path], Reader]] = {
     "nifti": _nifti,
     "nifti-gz": _nifti_gz,
@@ -329,5 +360,6 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "journal": _journal,
     "monitor": _monitor,
     "results": _results,
+    "trials": _trials,
 }
 """Makers of readers by name, each given an empty folder."""

@@ -276,3 +276,23 @@ def test_volume__is_read_trial_by_trial(tmp_path: Path, monkeypatch: pytest.Monk
 
 def forbidden(*_: object) -> None:
     raise AssertionError
+
+
+def test_trials__that_were_damaged_are_refused(tmp_path: Path) -> None:
+    results = write(tmp_path)
+    table = tmp_path / "trials.tsv"
+    text = table.read_text()
+    for broken, reason in {
+        text.replace("\n1\t", "\n7\t"): "not numbered from 0",
+        text.replace("condition", "c"): "parse string 'audio'",
+        text + text.splitlines()[-1].replace("4", "5", 1) + "\n": "fewer volumes than",
+        text.replace("\n1\t", "\nword\t"): "word",
+    }.items():
+        table.write_text(broken)
+        with pytest.raises(InputError, match=f"was changed since the analysis .*{reason}"):
+            Results(tmp_path).trials()
+    table.write_text(text)
+    path = results.maps()["trials_sd"]
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match=r"trials_sd\.nii\.gz is damaged or was changed"):
+        Results(tmp_path).trials()

@@ -345,8 +345,9 @@ _OF_TRIALS = (
         "Share of the variance of single trials that conditions explain",
         _trial_stat("noiseCeiling"),
         by=_VEM,
-        note="Where conditions are repeated: the variance of the means of conditions, without "
-        "the error of these means, over the variance of trials (Allen et al. 2022)",
+        note="Only where two conditions are repeated, and of the trials of such: what the mean "
+        "variance within conditions leaves of their variance, at least 0 (Allen et al. 2022). "
+        "The levels know nothing of conditions, it does",
         range=_SHARE,
         look="amount",
         place=18,

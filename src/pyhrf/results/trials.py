@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyhrf.errors import InputError
 from pyhrf.results.damage import made_by_analysis
+from pyhrf.results.trial_table import TRIAL_TABLE
 from pyhrf.spaces.kinds import kind_of_file
 from pyhrf.wording import did_you_mean
 
@@ -69,8 +70,18 @@ def read_trials(results: Results, condition: str | Sequence[str] | None = None) 
             "these results have no single trials: estimate them by JDE with --single-trials "
             '(in Python single_trials="all")'
         )
+    with made_by_analysis(results.directory / TRIAL_TABLE):
+        if table["trial"].tolist() != list(range(len(table))):
+            raise ValueError("its trials are not numbered from 0 on")
+        known = list(dict.fromkeys(table["condition"]))
     if condition is not None:
-        table = _of_conditions(table, [condition] if isinstance(condition, str) else condition)
+        names = [condition] if isinstance(condition, str) else list(condition)
+        for name in names:
+            if name not in known:
+                raise InputError(
+                    f"no single trial is of a condition {name!r}: {did_you_mean(name, known)}"
+                )
+        table = table[table["condition"].isin(names)]
     labels = results.labels.reshape(-1)
     is_used = labels > 0
     if "left_out" in maps:
@@ -81,25 +92,14 @@ def read_trials(results: Results, condition: str | Sequence[str] | None = None) 
     return Trials(levels, table.reset_index(drop=True), sd, labels[positions], positions)
 
 
-def _of_conditions(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    known = list(dict.fromkeys(table["condition"]))
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"no single trial is of a condition {name!r}: {did_you_mean(name, known)}"
-            )
-    return table[table["condition"].isin(list(names))]
-
-
 def _read(path: Path, rows: dict[int, int], positions: NDArray[np.int64]) -> NDArray[np.float32]:
     """Read some volumes at some positions, one in memory at a time."""
     found = np.empty((len(rows), len(positions)), np.float32)
     with made_by_analysis(path):
-        n_read = 0
-        for number, frame in enumerate(kind_of_file(path).open_map(path).frames):
+        opened = kind_of_file(path).open_map(path)
+        if (opened.n_samples or 1) <= max(rows):
+            raise ValueError("it has fewer volumes than trials.tsv has trials")
+        for number, frame in enumerate(opened.frames):
             if number in rows:
                 found[rows[number]] = frame[positions]
-                n_read += 1
-        if n_read < len(rows):
-            raise ValueError(f"it has {number + 1} volumes, and trials.tsv other trials")
     return found
