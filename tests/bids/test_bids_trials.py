@@ -57,6 +57,10 @@ def test_bids__single_trials_have_maps_events_and_what_to_know(
         assert (said["TrialPrior"], said["TrialHyperparameters"]) == ("common", "all")
         assert not {"Warning", "RepetitionTime"} & said.keys()
 
+    written = {path: path.stat().st_mtime_ns for path in func.iterdir()}
+    assert run_bids(capfd, made_set, out, *WORDS, "--single-trials").code == 0
+    assert {path: path.stat().st_mtime_ns for path in func.iterdir()} == written
+
 
 def test_bids__a_prior_of_conditions_is_warned_of(
     made_set: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
