@@ -12,7 +12,7 @@ from pyhrf.errors import InputError
 
 
 def test_trials__are_those_of_the_maps(example: Any) -> None:
-    model = pyhrf.JDE(example.atlas, single_trials="all", engine="serial").fit(
+    model = pyhrf.JDE(example.atlas, single_trials=True, engine="serial").fit(
         example.bold, example.events
     )
     levels, table = model.trials()
@@ -27,7 +27,7 @@ def test_trials__are_those_of_the_maps(example: Any) -> None:
 
 
 def test_trials__lie_on_surfaces(example: Any, on_surface: Any) -> None:
-    model = pyhrf.JDE(on_surface.atlas, t_r=1.0, single_trials="cond2", engine="serial").fit(
+    model = pyhrf.JDE(on_surface.atlas, t_r=1.0, single_trials=["cond2"], engine="serial").fit(
         on_surface.bold, example.events
     )
     found = model.trials()
@@ -42,5 +42,5 @@ def test_trials__lie_on_surfaces(example: Any, on_surface: Any) -> None:
 
 def test_trials__must_have_been_asked_for(example: Any) -> None:
     model = pyhrf.JDE(example.atlas, engine="serial").fit(example.bold, example.events)
-    with pytest.raises(InputError, match=r'no single trials: .* single_trials="all"'):
+    with pytest.raises(InputError, match=r"no single trials: .* single_trials=True"):
         model.trials()

@@ -68,7 +68,7 @@ def read_trials(results: Results, condition: str | Sequence[str] | None = None) 
     if table.empty or not {"trials", "trials_sd"} <= maps.keys():
         raise InputError(
             "these results have no single trials: estimate them by JDE with --single-trials "
-            '(in Python single_trials="all")'
+            "(in Python single_trials=True)"
         )
     with made_by_analysis(results.directory / TRIAL_TABLE):
         if table["trial"].tolist() != list(range(len(table))):
