@@ -24,6 +24,7 @@ _PYTHON = {
     "fresh": "fresh=True",
     "mesh": "meshes",
     "paradigm": "paradigms",
+    "pool_simultaneous": 'simultaneous="pooled"',
     "start_time": "<start_time> in the study file",
     "condition_file": f"give such a file for each condition, by its name; {IN_OWN_COLUMNS}",
 }

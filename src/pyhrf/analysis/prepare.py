@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyhrf.analysis.memory import check_memory
 from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.study import Study
 from pyhrf.data import Events, Experiment, FloatArray
@@ -64,6 +65,7 @@ def check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
             f"repetition time of {dataset.tr:g}, so {2 * dataset.tr:g} (seconds)"
         )
     conditions = dataset.experiment.conditions
+    check_memory(study, dataset)
     _check_distinct(dataset.experiment)
     check_names(conditions, (contrast.name for contrast in study.contrasts))
     parts = dataset.run_conditions

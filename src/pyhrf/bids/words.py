@@ -24,6 +24,8 @@ OPTIONS = _OF_RUNS | {
     "space_of_name": "--space {name}",
     "event_column": "--event-column",
     "amplitude_column": "--amplitude-column",
+    "pool_simultaneous": "--pool-simultaneous",
+    "single_trials": "--single-trials",
 }
 """Of ``pyhrf bids``."""
 
@@ -42,5 +44,7 @@ ARGUMENTS = _OF_RUNS | {
     "space_of_name": 'space_label="{name}"',
     "event_column": "event_column of the model",
     "amplitude_column": "amplitude_column of the model",
+    "pool_simultaneous": 'simultaneous="pooled" of the model',
+    "single_trials": "single_trials of the model",
 }
 """Of `pyhrf.jde_from_bids`."""

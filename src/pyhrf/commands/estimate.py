@@ -38,6 +38,8 @@ _ELEMENTS = {
     "mesh": "<mesh>",
     "paradigm": "<paradigm>",
     "parcellation": "<parcellation>",
+    "pool_simultaneous": "<simultaneous>pooled</simultaneous>",
+    "single_trials": "<single_trials>",
     "tr": "<tr>",
 }
 """What the study file calls what messages ask for; it has no options for these."""

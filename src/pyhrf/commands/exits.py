@@ -34,6 +34,8 @@ OPTIONS = {
     "output": "-u",
     "paradigm": "-r",
     "parcellation": "-k",
+    "pool_simultaneous": "--pool-simultaneous",
+    "single_trials": "--single-trials",
     "tr": "-I",
 }
 """What the commands call what messages ask for."""

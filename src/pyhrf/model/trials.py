@@ -14,7 +14,7 @@ from pyhrf.errors import InputError
 from pyhrf.model.design import design_matrix
 from pyhrf.notices import Note
 from pyhrf.parameters.trials import TrialSettings
-from pyhrf.wording import did_you_mean
+from pyhrf.wording import did_you_mean, named
 
 # Onsets that differ by less are one time, seconds.
 _SAME = 1e-3
@@ -86,10 +86,11 @@ def trials_of(
             for name in conditions
             for event in _events_of(run, name)
         ]
-        events.sort(key=lambda one: one.onset)  # stable: at one time in the order of conditions
+        # whatever their conditions are called
+        events.sort(key=lambda one: (one.onset, one.duration, one.amplitude))
         found += _apart(events, run.tr, pooled=settings.simultaneous == "pooled")
     if all(trial.reason for trial in found):
-        raise InputError("single_trials: no event of these conditions reaches a scan")
+        raise InputError(f"{named('single_trials')}: no event of these conditions reaches a scan")
     if settings.trial_hyper == "run" and len({t.run for t in found if not t.reason}) < 2:
         raise InputError("trial_hyper is run, and there is one run with trials only: take all")
     return found
@@ -137,10 +138,10 @@ def _apart(trials: Sequence[Trial], tr: float, *, pooled: bool) -> list[Trial]:
         other = found[alike[0]]
         if not pooled:
             raise InputError(
-                f"single_trials: in run {trial.run + 1} events of {other.condition!r} and "
-                f"{trial.condition!r} are both at {trial.onset:g} s, so that their levels cannot "
-                "be told apart: leave one of the conditions out, or take them for one trial "
-                "(--pool-simultaneous; simultaneous is pooled)"
+                f"{named('single_trials')}: in run {trial.run + 1} events of "
+                f"{other.condition!r} and {trial.condition!r} are both at {other.onset:g} s, so that "
+                "their levels cannot be told apart: leave one of the conditions out, or take them "
+                f"for one trial ({named('pool_simultaneous')})"
             )
         names = dict.fromkeys((*other.condition.split(POOLED), trial.condition))
         found[alike[0]] = _pooled(other, trial, POOLED.join(names))
@@ -161,15 +162,15 @@ def _chosen(experiment: Experiment, settings: TrialSettings) -> list[str]:
     unknown = [name for name in names if name not in experiment.conditions]
     if unknown:
         raise InputError(
-            f"single_trials: no condition is called {unknown[0]!r}: "
+            f"{named('single_trials')}: no condition is called {unknown[0]!r}: "
             f"{did_you_mean(unknown[0], experiment.conditions)}"
         )
     chosen = [name for name in experiment.conditions if name in names]
     for name in chosen:
         if name in modulations:
             raise InputError(
-                f"single_trials: {name!r} modulates the events of {modulations[name]!r}, which are "
-                f"no events of its own: take {modulations[name]!r}"
+                f"{named('single_trials')}: {name!r} modulates the events of "
+                f"{modulations[name]!r}, which are no events of its own: take {modulations[name]!r}"
             )
     return chosen
 

@@ -54,6 +54,8 @@ class EstimatorKind:
         Parameters of the model that mean nothing to it, as `ModelSettings` names them.
     own_design : bool
         Whether its design is another one than that of `pyhrf.model`.
+    design_copies : float
+        How often the products of its design are in memory at once.
     responses : mapping of str to str
         What the response to an event is, in a report, for each value of its parameter ``model``;
         empty where it is that of `pyhrf.model`.
@@ -84,6 +86,7 @@ class EstimatorKind:
     short: str
     unused: tuple[str, ...] = ()
     own_design: bool = False
+    design_copies: float = 1.0
     responses: Mapping[str, str] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     criterion: str = "log likelihood"

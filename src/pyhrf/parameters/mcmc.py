@@ -82,6 +82,7 @@ KIND = EstimatorKind(
     settings=McmcSettings,
     section="mcmc",
     home="pyhrf.estimators.mcmc:JDEMCMC",
+    design_copies=3.3,
     program=JDE,
     method="Markov chain Monte Carlo",
     short="MCMC",

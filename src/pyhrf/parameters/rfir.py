@@ -44,6 +44,7 @@ KIND = EstimatorKind(
     ),
     method="regularised finite impulse responses",
     short="RFIR",
+    design_copies=3.4,
     normal_levels=True,
     unused=("seed",),
     report_name="regularised FIR",
