@@ -157,7 +157,7 @@ def test_trials_of__leaves_out_what_modulates_the_events_of_another():
     assert {trial.condition for trial in found} == {"a"}
     (note,) = trial_notes(both, found, [50])
     assert "'rt' modulates the events of 'a'" in note
-    with pytest.raises(InputError, match="'rt' modulates the events of 'a'.*take 'a'"):
+    with pytest.raises(InputError, match=r"'rt' modulates the events of 'a'.*take 'a'"):
         listed(both, ["rt"])
 
 

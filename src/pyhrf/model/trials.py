@@ -139,9 +139,9 @@ def _apart(trials: Sequence[Trial], tr: float, *, pooled: bool) -> list[Trial]:
         if not pooled:
             raise InputError(
                 f"{named('single_trials')}: in run {trial.run + 1} events of "
-                f"{other.condition!r} and {trial.condition!r} are both at {other.onset:g} s, so that "
-                "their levels cannot be told apart: leave one of the conditions out, or take them "
-                f"for one trial ({named('pool_simultaneous')})"
+                f"{other.condition!r} and {trial.condition!r} are both at {other.onset:g} s, so "
+                "that their levels cannot be told apart: leave one of the conditions out, or take "
+                f"them for one trial ({named('pool_simultaneous')})"
             )
         names = dict.fromkeys((*other.condition.split(POOLED), trial.condition))
         found[alike[0]] = _pooled(other, trial, POOLED.join(names))
