@@ -3,7 +3,7 @@ Decoding from single trials
 ===========================
 
 Which kind of picture was shown, as told from one response to it? With
-``single_trials="all"`` each event has a level of its own in every voxel: the samples of a
+``single_trials=True`` each event has a level of its own in every voxel: the samples of a
 classifier. Levels know nothing of conditions, so that what is decoded is in the data.
 """
 
@@ -70,7 +70,7 @@ parcels = nib.Nifti1Image(regions, np.eye(4))
 # ``trial_hyper="run"``: how far trials are shrunk, and to which mean, is found for each
 # run from the other runs. So nothing of the run that is to be decoded is in it.
 
-model = pyhrf.JDE(parcels, single_trials="all", trial_hyper="run")
+model = pyhrf.JDE(parcels, single_trials=True, trial_hyper="run")
 model.fit(list(runs), list(events))
 
 # %%

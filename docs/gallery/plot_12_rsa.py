@@ -69,7 +69,7 @@ parcels = nib.Nifti1Image(regions, np.eye(4))
 # Levels and their errors
 # -----------------------
 
-model = pyhrf.JDE(parcels, single_trials="all")
+model = pyhrf.JDE(parcels, single_trials=True)
 model.fit(runs, events, sample_masks=good)
 trials = model.trials()
 mean, noise = (
