@@ -138,7 +138,7 @@ def fit_glmsingle(
         levels = _glmsingle(data, runs, tr, "BCD")
     else:
         levels = _glmsingle(data, runs, tr, "B")
-        levels |= _glmsingle(data, _cut_in_two(*runs[0], tr), tr, "CD")
+        levels |= _glmsingle(data, cut_in_two(*runs[0], tr), tr, "CD")
     way = f", {step:g} s" if step else ""
     return {
         f"GLMsingle {kind}{way}": Estimate(level, np.full(level.shape, np.nan))
@@ -198,9 +198,10 @@ def _runs_of_glmsingle(data: TrialData, step: float | None) -> list[_RunData]:
     return runs
 
 
-def _cut_in_two(
+def cut_in_two(
     Y: np.ndarray, onsets: FloatArray, conditions: np.ndarray, tr: float
 ) -> list[_RunData]:
+    """Make two runs of one; events just before the cut start the second."""
     half = len(Y) // 2
     cut = half * tr
     late = onsets >= cut - HALF_GAP

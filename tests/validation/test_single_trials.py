@@ -14,7 +14,7 @@ from validation.glm import HIGH_PASS
 from validation.trial_data import SCENARIOS, TrialData, simulate_trials
 from validation.trial_methods import METHODS, run_method
 from validation.trial_real import decodings, responding
-from validation.trial_rivals import fit_lsa, fit_lss, free_scans
+from validation.trial_rivals import cut_in_two, fit_lsa, fit_lss, free_scans
 from validation.trial_scores import (
     contiguous_folds,
     correlation,
@@ -115,6 +115,15 @@ def test_least_squares__levels_are_heights_of_the_response_to_an_impulse_or_to_o
 
 def test_free_scans__are_the_nearest_and_no_two_alike() -> None:
     assert free_scans(np.array([0.2, 0.4, 5.6, 9.4, 9.7]), 10) == [0, 1, 6, 8, 9]
+
+
+def test_cut_in_two__keeps_every_event_and_its_time() -> None:
+    Y, names = np.arange(40.0).reshape(20, 2), np.arange(4)
+    first, second = cut_in_two(Y, np.array([3.0, 15.0, 18.0, 25.0]), names, 2.0)
+    np.testing.assert_array_equal(np.vstack([first[0], second[0]]), Y)
+    np.testing.assert_array_equal(first[1], [3.0, 15.0])
+    np.testing.assert_array_equal(second[1], [0.0, 5.0])
+    np.testing.assert_array_equal(np.concatenate([first[2], second[2]]), names)
 
 
 # --- data
