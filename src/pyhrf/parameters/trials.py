@@ -147,8 +147,9 @@ class TrialSettings(EstimatorSettings):
         return self.trial_conditions != ()
 
     def ignored(self) -> tuple[str, ...]:
-        """Pass over what is said of trials where there are none."""
-        return () if self.has_trials else ("trial_prior", "trial_hyper", "simultaneous")
+        """Pass over what is said of trials where there are none: results do not depend on it."""
+        others = ("trial_prior", "trial_hyper", "simultaneous")
+        return () if self.has_trials else ("single_trials", *others)
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Tell whether a list of conditions names none, or something is said of no trials."""
