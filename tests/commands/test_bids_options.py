@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from pyhrf import __version__
 from pyhrf.bids.options import BidsOptions
 from pyhrf.commands.bids import bids
+from pyhrf.errors import ConfigError
 from pyhrf.inputs.bids import Selection
 
 
@@ -50,6 +51,31 @@ def test_bids__labels_as_bids_apps_take_them(words: list[str], asked: dict[str, 
     assert (options.bids_dir, options.out_dir) == (Path("in"), Path("out"))
     assert options.participants == ("01", "02")
     assert options.selection == Selection(tasks=("x",))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--single-trials", "in", "out", "participant"], "all"),
+        (["in", "out", "participant", "--single-trials", "--task", "x"], "all"),
+        (["in", "out", "participant", "--single-trials", "audio", "video"], "audio, video"),
+        (["--single-trials=audio,video", "in", "out", "participant"], "audio, video"),
+    ],
+)
+def test_bids__single_trials_take_no_argument_for_a_condition(
+    words: list[str], expected: str, asked: dict[str, Any]
+) -> None:
+    run(*words)
+    options = asked["options"]
+    assert (options.bids_dir, options.out_dir) == (Path("in"), Path("out"))
+    options.check_values()
+    assert options.study(data={}).vem.single_trials == expected
+
+
+def test_bids__names_the_option_of_trials_where_there_are_none(asked: dict[str, Any]) -> None:
+    run("in", "out", "participant", "--trial-hyper", "run")
+    with pytest.raises(ConfigError, match=r"^--trial-hyper: run is not allowed: .*single_trials"):
+        asked["options"].check_values()
 
 
 def test_bids__defaults(asked: dict[str, Any]) -> None:
