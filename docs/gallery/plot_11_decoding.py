@@ -142,6 +142,7 @@ for region, axis in zip((1, 2), axes, strict=False):
         normalize="true",
         cmap="Blues",
         values_format=".2f",
+        text_kw={"color": "black"},
         im_kw={"vmin": 0, "vmax": 1},
         ax=axis,
         colorbar=False,

@@ -124,8 +124,9 @@ def trial_methods(results: Results) -> list[str]:
     text = (
         f"Besides, the height of the response to each of {len(table)} single events was estimated "
         "by empirical Bayes, where least squares (Mumford et al. 2012) or ridge regression (Prince "
-        f"et al. 2022) are common: {where}, given the response that all of them share, levels vary "
-        f"around {around}. That mean, their variance and the noise were estimated by the "
+        f"et al. 2022) are common: {where}, levels vary around {around}, given one response for "
+        "all of them, in which that of the parcel and the canonical one are averaged by their "
+        "probabilities. That mean, their variance and the noise were estimated by the "
         f"restricted likelihood of this model{others}, and what is uncertain in them is part of "
         "the error of a level."
     )
