@@ -166,7 +166,11 @@ def test_trials_of__leaves_out_what_modulates_the_events_of_another():
     [
         ("audi", {}, "single_trials: no condition is called 'audi': did you mean audio"),
         (["all"], {}, "no condition is called 'all': known are audio"),
-        (True, {"trial_hyper": "run"}, "trial_hyper is run, and there is one run only: take all"),
+        (
+            True,
+            {"trial_hyper": "run"},
+            "trial_hyper is run, and there is one run with trials only: take all",
+        ),
     ],
 )
 def test_trials_of__refuses_what_cannot_be(given, settings, message):
