@@ -249,6 +249,8 @@ class ParcelEstimate:
     courses : mapping of str to float32 array, shape (n_scans,)
         ``measured`` and ``fitted`` of the positions that are explained best; see
         `pyhrf.model.fitted.mean_courses`.
+    trials : mapping of str to array, shape (n_trials,)
+        One value per single trial, the median over positions; columns of ``trials.tsv``.
 
     Raises
     ------
@@ -266,6 +268,7 @@ class ParcelEstimate:
     maps: Mapping[MapName, NDArray[np.float32]] = field(default_factory=dict)
     trace: FloatArray = field(default_factory=lambda: np.empty(0))
     courses: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    trials: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = [
@@ -274,6 +277,7 @@ class ParcelEstimate:
             *(name for name in self.conditions if name not in COLUMNS["conditions"]),
             *(name for name in self.hrf if name not in _HRF_COLUMNS),
             *(name for name in self.courses if name not in COLUMNS["courses"]),
+            *(name for name in self.trials if name not in COLUMNS["trials"]),
         ]
         if unknown:
             raise ValueError(f"{unknown} of an estimate are not in the catalogue, pyhrf.outputs")

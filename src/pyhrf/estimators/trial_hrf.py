@@ -9,14 +9,13 @@ from scipy.special import expit
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.trial_levels import (
-    GAMMA,
     RHO,
+    Bases,
     RunBasis,
     TrialData,
+    grid_ratios,
     grid_weights,
-    information_scale,
-    profile,
-    run_bases,
+    profiles_of,
     whitened,
 )
 from pyhrf.model.hrf import canonical_coefficients
@@ -65,8 +64,8 @@ def refined_hrf(
     h: FloatArray,
     R_inv: FloatArray,
     data: TrialData,
-    Y: Sequence[FloatArray],
     designs: Sequence[Sequence[TrialDesign]],
+    parts: Sequence[tuple[Sequence[FloatArray], Bases]],
 ) -> FloatArray:
     """Take a step of EM towards the HRF that is likeliest for mean and single levels.
 
@@ -77,25 +76,27 @@ def refined_hrf(
     R_inv : array, shape (n_hrf, n_hrf)
         Inverse prior covariance, up to its scale.
     data : TrialData
-    Y : sequence of array, shape (n_scans, n_series)
-        Independent series of each run.
     designs : sequence of sequence of TrialDesign
         Of the trials of each run.
+    parts : sequence of (sequence of array, shape (n_scans, n_series), Bases)
+        Independent series of each run, and what they were decomposed into; several of them.
     """
-    rho, gamma, bases = _likeliest(data, Y)
     products, sums = np.zeros_like(R_inv), np.zeros(len(h))
-    mu, variance = _means(bases, gamma)
-    for run, P, U, y, own in zip(bases, data.P, data.U, Y, designs, strict=True):
-        total = 1 + np.outer(run.s**2, gamma)
-        deviation = run.s[:, None] * gamma / total * (run.C - run.M @ mu)
-        level = run.R @ deviation + U @ mu
-        spread = (gamma / total) @ np.ones(len(gamma))
-        moment = (level / variance) @ level.T + (run.R * spread) @ run.R.T
-        Q = np.linalg.qr(whitened(P, rho))[0]
-        products += _products(moment, own, len(y), rho, Q)
-        white = whitened(y, rho)
-        white -= Q @ (Q.T @ white)
-        sums += _sums(_unwhitened(white / variance @ level.T, rho), own)
+    for Y, bases in parts:
+        index, gamma = _likeliest(bases)
+        mu, variance = _means(bases[index], gamma)
+        for run, P, U, y, own in zip(bases[index], data.P, data.U, Y, designs, strict=True):
+            total = 1 + np.outer(run.s**2, gamma)
+            level = run.R @ (run.s[:, None] * gamma / total * (run.C - run.M @ mu)) + U @ mu
+            spread = (gamma / total).sum(axis=1)
+            moment = (level / variance) @ level.T + (run.R * spread) @ run.R.T
+            rho = float(RHO[index])
+            Q = np.linalg.qr(whitened(P, rho))[0]
+            if own:
+                products += _products(moment, own, len(y), rho, Q)
+            white = whitened(y, rho)
+            white -= Q @ (Q.T @ white)
+            sums += _sums(_unwhitened(white / variance @ level.T, rho), own, len(h))
     v_h = 1.0
     for _ in range(4):  # its scale, as that of any HRF
         Sigma = np.linalg.inv(products + R_inv / v_h)
@@ -104,26 +105,22 @@ def refined_hrf(
     return scaled(found)
 
 
-def _likeliest(
-    data: TrialData, Y: Sequence[FloatArray]
-) -> tuple[float, FloatArray, list[RunBasis]]:
+def _likeliest(bases: Bases) -> tuple[int, FloatArray]:
     """Find the autocorrelation that most series have, and the ratio of variances of each."""
-    of_rho = [run_bases(data, Y, rho) for rho in RHO]
-    gammas = GAMMA / information_scale(of_rho[int(np.argmin(np.abs(RHO)))])
-    likelihood = [[profile(bases, gamma).likelihood for gamma in gammas] for bases in of_rho]
-    weights = grid_weights(np.array(likelihood))
+    gammas = grid_ratios(bases)
+    weights = grid_weights(np.array([profiles_of(one, gammas).likelihood for one in bases]))
     best = int(np.argmax(weights.sum(axis=(1, 2))))
     of_gamma = weights[best] / np.maximum(weights[best].sum(axis=0), 1e-300)
-    return float(RHO[best]), gammas @ of_gamma, of_rho[best]
+    return best, gammas @ of_gamma
 
 
 def _means(bases: Sequence[RunBasis], gamma: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Means and variances of series that have each their ratio."""
     s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
     weight = 1 / (1 + np.outer(s**2, gamma))
-    products = np.einsum("iq,ic,ir->cqr", M, weight, M)
-    sums = np.einsum("iq,ic->cq", M, weight * C)
-    mu = (np.linalg.pinv(products, hermitian=True) @ sums[:, :, None])[:, :, 0].T
+    products = np.einsum("iq,ic,ir->cqr", M, weight, M, optimize=True)
+    sums = M.T @ (weight * C)
+    mu = (np.linalg.pinv(products, hermitian=True) @ sums.T[:, :, None])[:, :, 0].T
     n = len(s) + sum(run.n_left for run in bases) - M.shape[1]
     squares = np.sum(weight * (C - M @ mu) ** 2, axis=0)
     squares = squares + np.sum([run.left for run in bases], axis=0)
@@ -134,7 +131,7 @@ def _products(
     moment: FloatArray, designs: Sequence[TrialDesign], n_scans: int, rho: float, Q: FloatArray
 ) -> FloatArray:
     """Sum the products of designs, weighted by the second moment of the levels."""
-    n_hrf = designs[0].X.shape[1] if designs else 0
+    n_hrf = designs[0].X.shape[1]
     values, vectors = np.linalg.eigh(moment)
     kept = values > LEAST_DIRECTION * max(float(values.max(initial=0.0)), 1e-300)
     weighted = (vectors[:, kept] * np.sqrt(values[kept]))[:, ::-1][:, :N_DIRECTIONS]
@@ -151,13 +148,13 @@ def _products(
     return found
 
 
-def _sums(values: FloatArray, designs: Sequence[TrialDesign]) -> FloatArray:
+def _sums(values: FloatArray, designs: Sequence[TrialDesign], n_hrf: int) -> FloatArray:
     """Sum the designs of trials, weighted over scans by a column for each trial."""
     terms = [
         X.T @ column[start : start + len(X)]
         for (start, X), column in zip(designs, values.T, strict=True)
     ]
-    return np.sum(terms, axis=0) if terms else np.zeros(0)
+    return np.sum(terms, axis=0) if terms else np.zeros(n_hrf)
 
 
 def _unwhitened(values: FloatArray, rho: float) -> FloatArray:

@@ -7,25 +7,25 @@ restricted likelihood and a prior that all series share (``docs/model.md``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from pyhrf.data import FloatArray
 
-RHO = np.arange(-2, 10) / 10
+RHO = np.array([-0.1, 0.1, 0.3, 0.5, 0.7, 0.9])
 # Times the median information of a scan, for levels of any unit.
-GAMMA = np.concatenate([[0.0], np.geomspace(1e-3, 30.0, 22)])
+GAMMA = np.concatenate([[0.0], np.geomspace(1e-3, 30.0, 12)])
 # The prior over the grid: steps of EM; how much of it is spread over all autocorrelations, in
 # series; and how much over all standard deviations of trials evenly, up to a ratio.
 N_PRIOR_STEPS = 60
 EVEN = 1e-3
-SPREAD, SPREAD_UP_TO = 0.6, 1.0
-# Grid points that weigh less are not looked at.
-LEAST_WEIGHT = 1e-4
+SPREAD, SPREAD_UP_TO = 0.3, 1.0
+# Autocorrelations and ratios that weigh less are not looked at.
+LEAST_WEIGHT = 1e-3
 # Singular values of the regressors below this part of the largest one are rounding.
 LEAST_SINGULAR = 1e-6
 
@@ -64,8 +64,8 @@ class RunBasis(NamedTuple):
         Regressors of the means along ``L``.
     C : array, shape (n_values, n_series)
         The data along ``L``.
-    left : array, shape (n_series,)
-        Squares of the rest of them.
+    products : array, shape (n_series, n_series)
+        Of the rest of them; only squares, shape (n_series,), of series that are patterns.
     n_left : int
         Independent scans in that.
     log_det : float
@@ -76,21 +76,36 @@ class RunBasis(NamedTuple):
     R: FloatArray
     M: FloatArray
     C: FloatArray
-    left: FloatArray
+    products: FloatArray
     n_left: int
     log_det: float
 
+    @property
+    def left(self) -> FloatArray:
+        """Squares of the rest of each series."""
+        found = self.products if self.products.ndim == 1 else np.diagonal(self.products)
+        return np.maximum(found, 0.0)
 
-class Profile(NamedTuple):
-    """Restricted likelihood at the best mean and variance, and these.
+    def along(self, inverse: FloatArray) -> RunBasis:
+        """Turn series into others, by a matrix of shape (n_others, n_series)."""
+        squares = np.sum((inverse @ self.products) * inverse, axis=1)
+        return self._replace(C=self.C @ inverse.T, products=squares)
+
+
+Bases = Sequence[Sequence[RunBasis]]
+"""For each autocorrelation those of all runs."""
+
+
+class Profiles(NamedTuple):
+    """Restricted likelihood at the best mean and variance, and these, for each ratio.
 
     Attributes
     ----------
-    likelihood : array, shape (n_series,)
+    likelihood : array, shape (n_gamma, n_series)
         Log.
-    mu : array, shape (n_means, n_series)
-    variance : array, shape (n_series,)
-    inverse : array, shape (n_means, n_means)
+    mu : array, shape (n_gamma, n_means, n_series)
+    variance : array, shape (n_gamma, n_series)
+    inverse : array, shape (n_gamma, n_means, n_means)
         Covariance of the means over the variance.
     """
 
@@ -106,12 +121,15 @@ class Levels(NamedTuple):
     Attributes
     ----------
     mean, variance : arrays, shape (n_trials, n_series)
+    around : array, shape (n_trials, n_series)
+        Variance around the mean of all trials, without that mean's error.
     mu, prior_variance : arrays, shape (n_series,)
         Mean over trials of their prior means, and the variance around these.
     """
 
     mean: FloatArray
     variance: FloatArray
+    around: FloatArray
     mu: FloatArray
     prior_variance: FloatArray
 
@@ -124,90 +142,129 @@ def whitened(values: FloatArray, rho: float) -> FloatArray:
     return found
 
 
-def run_bases(data: TrialData, Y: Sequence[FloatArray], rho: float) -> list[RunBasis]:
-    """Decompose the regressors of each run at an autocorrelation."""
+def run_bases(data: TrialData, Y: Sequence[FloatArray]) -> list[list[RunBasis]]:
+    """Decompose the regressors of each run at all autocorrelations."""
     runs = zip(data.Z, data.P, data.U, Y, strict=True)
-    return [_run_basis(*run, rho) for run in runs]
+    by_run = [_bases_of_run(*run) for run in runs]
+    return [list(bases) for bases in zip(*by_run, strict=True)]
 
 
-def _run_basis(Z: FloatArray, P: FloatArray, U: FloatArray, Y: FloatArray, rho: float) -> RunBasis:
-    Z, P, Y = (whitened(each, rho) for each in (Z, P, Y))
-    Q, upper = np.linalg.qr(P)
+def _bases_of_run(Z: FloatArray, P: FloatArray, U: FloatArray, Y: FloatArray) -> list[RunBasis]:
+    """Make them of products that do not depend on the autocorrelation, as those of the design."""
+    Q = np.linalg.qr(P)[0]
+    # without nuisance at once, for the digits: its coefficients are free in any case
     Z, Y = Z - Q @ (Q.T @ Z), Y - Q @ (Q.T @ Y)
-    L, s, R = np.linalg.svd(Z, full_matrices=False)
-    kept = s > LEAST_SINGULAR * max(float(s.max(initial=0.0)), 1e-300)
-    s, R, C = s[kept], R[kept].T, L[:, kept].T @ Y
-    left = np.maximum(np.sum(Y**2, axis=0) - np.sum(C**2, axis=0), 0.0)
-    log_det = 0.5 * np.log1p(-(rho**2)) - np.log(np.abs(np.diag(upper))).sum()
-    n_left = len(Z) - Q.shape[1] - len(s)
-    return RunBasis(s, R, s[:, None] * (R.T @ U), C, left, n_left, float(log_det))
+    F = np.hstack([Q, Z, Y])
+    inner, shifted = F[1:-1], F[:-1].T @ F[1:]
+    products = F.T @ F, inner.T @ inner, shifted + shifted.T
+    return [_basis(products, U, Q.shape, Z.shape[1], rho) for rho in RHO]
 
 
-def information_scale(bases: Sequence[RunBasis]) -> float:
-    """Give the median of what single directions of the trials say of their levels."""
-    values = np.concatenate([run.s for run in bases])
-    return float(np.median(values**2)) if len(values) else 1.0
+def _basis(
+    products: tuple[FloatArray, FloatArray, FloatArray],
+    U: FloatArray,
+    shape: tuple[int, int],
+    n_trials: int,
+    rho: float,
+) -> RunBasis:
+    plain, inner, beside = products
+    G = plain + rho**2 * inner - rho * beside
+    n_scans, n_nuisance = shape
+    factor = cho_factor(G[:n_nuisance, :n_nuisance], lower=True)
+    known = G[:n_nuisance, n_nuisance:]
+    G = G[n_nuisance:, n_nuisance:] - known.T @ cho_solve(factor, known)
+    values, R = np.linalg.eigh(G[:n_trials, :n_trials])
+    kept = values > LEAST_SINGULAR**2 * max(float(values.max(initial=0.0)), 1e-300)
+    s, R = np.sqrt(values[kept]), R[:, kept]
+    C = (R / s).T @ G[:n_trials, n_trials:]
+    log_det = 0.5 * np.log1p(-(rho**2)) - np.log(np.diagonal(factor[0])).sum()
+    return RunBasis(
+        s,
+        R,
+        s[:, None] * (R.T @ U),
+        C,
+        G[n_trials:, n_trials:] - C.T @ C,
+        n_scans - n_nuisance - len(s),
+        float(log_det),
+    )
 
 
-def profile(bases: Sequence[RunBasis], gamma: float) -> Profile:
-    """Maximise the restricted likelihood over mean and variance, at a ratio of the variances."""
+def grid_ratios(bases: Bases) -> FloatArray:
+    """Give the ratios of the grid, in units of what single directions say of the levels."""
+    values = np.concatenate([run.s for run in bases[int(np.argmin(np.abs(RHO)))]])
+    return GAMMA / float(np.median(values**2)) if len(values) else GAMMA
+
+
+def profiles_of(bases: Sequence[RunBasis], gammas: FloatArray) -> Profiles:
+    """Maximise the restricted likelihood over mean and variance, at ratios of the variances."""
     s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
-    weight = 1 / (1 + gamma * s**2)
-    values, vectors = np.linalg.eigh(M.T @ (weight[:, None] * M))
-    known = values > 1e-9 * max(float(values.max(initial=0.0)), 1e-300)
-    values, vectors = values[known], vectors[:, known]
-    inverse = (vectors / values) @ vectors.T
-    mu = inverse @ (M.T @ (weight[:, None] * C))
-    n = len(s) + sum(run.n_left for run in bases) - len(values)
-    squares = weight @ (C - M @ mu) ** 2 + np.sum([run.left for run in bases], axis=0)
-    variance = np.maximum(squares, 1e-300) / max(n, 1)
+    weight = 1 / (1 + gammas[:, None] * s**2)
+    values, vectors = np.linalg.eigh(np.einsum("gi,iq,ir->gqr", weight, M, M))
+    known = values > 1e-9 * np.maximum(values.max(axis=1, initial=0.0), 1e-300)[:, None]
+    safe = np.where(known, values, 1.0)
+    inverse = np.einsum("gqk,gk,grk->gqr", vectors, known / safe, vectors)
+    sums = np.einsum("iq,gis->gqs", M, weight[:, :, None] * C, optimize=True)
+    mu = inverse @ sums
+    n = len(s) + sum(run.n_left for run in bases) - known.sum(axis=1)
+    squares = weight @ C**2 - np.sum(mu * sums, axis=1) + np.sum([b.left for b in bases], axis=0)
+    variance = np.maximum(squares, 1e-300) / np.maximum(n, 1)[:, None]
     constant = sum(run.log_det for run in bases)
-    constant += 0.5 * float(np.log(weight).sum() - np.log(values).sum())
-    return Profile(constant - 0.5 * n * np.log(variance), mu, variance, inverse)
+    constant = constant + 0.5 * (np.log(weight).sum(axis=1) - np.log(safe).sum(axis=1))
+    likelihood = constant[:, None] - 0.5 * n[:, None] * np.log(variance)
+    return Profiles(likelihood, mu, variance, inverse)
 
 
 def fit_levels(
-    data: TrialData, Y: Sequence[FloatArray], known: Sequence[int], wanted: Sequence[int]
+    bases: Bases,
+    means: Sequence[FloatArray],
+    *,
+    known: Sequence[int],
+    wanted: Sequence[int],
+    with_mean: Sequence[int],
 ) -> Levels:
     """Estimate the levels of some runs, with the means and variances of some.
 
     Parameters
     ----------
-    data : TrialData
-    Y : sequence of array, shape (n_scans, n_series)
-        Of each run.
+    bases : sequence of sequence of RunBasis
+        For each autocorrelation those of all runs.
+    means : sequence of array, shape (n_trials, n_means)
+        Which mean each trial has, in each run.
     known : sequence of int
-        Runs of which means and variances are estimated.
+        Runs of which variances and autocorrelation are estimated.
     wanted : sequence of int
         Runs whose levels are.
+    with_mean : sequence of int
+        Runs of which the means are estimated.
     """
-    bases = [run_bases(data, Y, rho) for rho in RHO]
     of_known = [[basis[run] for run in known] for basis in bases]
-    gammas = GAMMA / information_scale(of_known[int(np.argmin(np.abs(RHO)))])
-    profiles = [[profile(basis, gamma) for gamma in gammas] for basis in of_known]
-    likelihood = np.array([[one.likelihood for one in of_rho] for of_rho in profiles])
-    weights = grid_weights(likelihood)
-    means = [data.U[run] for run in wanted]
-    share = np.concatenate(means).mean(axis=0)
-    n_trials, n_series = sum(map(len, means)), likelihood.shape[2]
-    mean, square, variance = (np.zeros((n_trials, n_series)) for _ in range(3))
-    mu, prior_variance = np.zeros(n_series), np.zeros(n_series)
-    for i, k, some in _points(weights):
-        w, one = weights[i, k, some], profiles[i][k]
-        of_wanted = [bases[i][run] for run in wanted]
-        level, its_variance = _posterior(of_wanted, means, gammas[k], one, some)
-        mean[:, some] += w * level
-        square[:, some] += w * level**2
-        variance[:, some] += w * its_variance
-        mu[some] += w * (share @ one.mu[:, some])
-        prior_variance[some] += w * gammas[k] * one.variance[some]
-    return Levels(mean, variance + np.maximum(square - mean**2, 0.0), mu, prior_variance)
-
-
-def _points(weights: FloatArray) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
-    """Give the points of the grid that count, and the series for which they do."""
-    for i, k in np.argwhere(weights.max(axis=2) > LEAST_WEIGHT):
-        yield int(i), int(k), np.flatnonzero(weights[i, k] > LEAST_WEIGHT)
+    gammas = grid_ratios(of_known)
+    profiles = [profiles_of(basis, gammas) for basis in of_known]
+    weights = grid_weights(np.array([one.likelihood for one in profiles]))
+    if list(with_mean) != list(known):
+        of_mean = [profiles_of([basis[run] for run in with_mean], gammas) for basis in bases]
+        profiles = [
+            one._replace(mu=mean.mu, inverse=mean.inverse)
+            for one, mean in zip(profiles, of_mean, strict=True)
+        ]
+    share = np.concatenate([means[run] for run in wanted]).mean(axis=0)
+    mu = np.zeros(weights.shape[2])
+    prior_variance = np.zeros_like(mu)
+    found: list[list[tuple[FloatArray, ...]]] = [[] for _ in wanted]
+    for basis, one, of_rho in zip(bases, profiles, weights, strict=True):
+        kept = of_rho.max(axis=1) > LEAST_WEIGHT
+        w = of_rho[kept]
+        if not len(w):
+            continue
+        at = Profiles(*(each[kept] for each in one))
+        mu += np.sum(w * np.einsum("q,gqs->gs", share, at.mu), axis=0)
+        prior_variance += np.sum(w * gammas[kept][:, None] * at.variance, axis=0)
+        for place, run in enumerate(wanted):
+            found[place].append(_moments(basis[run], means[run], gammas[kept], at, w))
+    totals = [[np.sum(each, axis=0) for each in zip(*run, strict=True)] for run in found]
+    mean, square, of_mean_error, around = (np.concatenate(x) for x in zip(*totals, strict=True))
+    between = np.maximum(square - mean**2, 0.0)
+    return Levels(mean, around + of_mean_error + between, around, mu, prior_variance)
 
 
 def grid_weights(likelihood: FloatArray) -> FloatArray:
@@ -224,7 +281,7 @@ def grid_weights(likelihood: FloatArray) -> FloatArray:
     Returns
     -------
     array of the same shape
-        With a sum of 1 for each series.
+        With a sum of 1 for each series; points that weigh little for all are 0.
     """
     n_rho, n_gamma, _ = likelihood.shape
     L = np.exp(likelihood - likelihood.max(axis=(0, 1)))
@@ -232,35 +289,35 @@ def grid_weights(likelihood: FloatArray) -> FloatArray:
     even /= even.sum()
     of_rho, of_gamma = np.full(n_rho, 1 / n_rho), np.full(n_gamma, 1 / n_gamma)
     for _ in range(N_PRIOR_STEPS):
-        weights = _normalised(of_rho, of_gamma, L)
+        weights = _normalised(of_rho[:, None, None] * of_gamma[:, None] * L)
         of_rho = weights.sum(axis=1).mean(axis=1) + EVEN / n_rho
         of_gamma = weights.sum(axis=0).mean(axis=1)
         of_rho, of_gamma = of_rho / of_rho.sum(), (1 - SPREAD) * of_gamma + SPREAD * even
-    return _normalised(of_rho, of_gamma, L)
+    weights = _normalised(of_rho[:, None, None] * of_gamma[:, None] * L)
+    weights[weights.max(axis=2) < LEAST_WEIGHT] = 0.0
+    return _normalised(weights)
 
 
-def _normalised(of_rho: FloatArray, of_gamma: FloatArray, L: FloatArray) -> FloatArray:
-    weights = of_rho[:, None, None] * of_gamma[:, None] * L
+def _normalised(weights: FloatArray) -> FloatArray:
     return np.asarray(weights / weights.sum(axis=(0, 1)))
 
 
-def _posterior(
-    bases: Sequence[RunBasis],
-    means: Sequence[FloatArray],
-    gamma: float,
-    at: Profile,
-    some: NDArray[np.intp],
-) -> tuple[FloatArray, FloatArray]:
-    """Give levels and their variances at a point of the grid, with the error of the mean."""
-    mu, variance = at.mu[:, some], at.variance[some]
-    levels, variances = [], []
-    for run, U in zip(bases, means, strict=True):
-        shrunk = gamma / (1 + gamma * run.s**2)
-        gain = run.R * (run.s * shrunk)
-        levels.append(U @ mu + gain @ (run.C[:, some] - run.M @ mu))
-        unseen = np.maximum(1 - np.sum(run.R**2, axis=1), 0.0)
-        own = run.R**2 @ shrunk + gamma * unseen
-        lift = U - gain @ run.M
-        own += np.einsum("tq,qr,tr->t", lift, at.inverse, lift)
-        variances.append(np.outer(own, variance))
-    return np.concatenate(levels), np.concatenate(variances)
+def _moments(
+    run: RunBasis, U: FloatArray, gammas: FloatArray, at: Profiles, weights: FloatArray
+) -> tuple[FloatArray, ...]:
+    """Sum levels, their squares, and their variances by the mean and around it, over ratios."""
+    shrunk = gammas[:, None] / (1 + gammas[:, None] * run.s**2)
+    gain = run.s * shrunk
+    deviation = gain[:, :, None] * (run.C - run.M @ at.mu)  # (n_gamma, n_values, n_series)
+    levels = U @ at.mu + run.R @ deviation
+    unseen = np.maximum(1 - np.sum(run.R**2, axis=1), 0.0)
+    lift = U - (run.R * gain[:, None, :]) @ run.M
+    own = shrunk @ (run.R**2).T + gammas[:, None] * unseen
+    of_mean = np.einsum("gtq,gqr,gtr->gt", lift, at.inverse, lift, optimize=True)
+    w, variance = weights[:, None, :], weights * at.variance
+    return (
+        np.sum(w * levels, axis=0),
+        np.sum(w * levels**2, axis=0),
+        of_mean.T @ variance,
+        own.T @ variance,
+    )

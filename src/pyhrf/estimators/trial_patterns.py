@@ -11,36 +11,35 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from pyhrf.data import FloatArray
 from pyhrf.estimators.trial_levels import (
-    GAMMA,
+    RHO,
+    Bases,
     RunBasis,
     TrialData,
-    information_scale,
-    profile,
-    run_bases,
+    grid_ratios,
+    profiles_of,
     whitened,
 )
 from pyhrf.model.shared_noise import fold_spectra, shared_noise
 
-# Autocorrelation with which covariances are estimated: what it lacks, the patterns have of their
-# own.
-RHO_OF_COVARIANCES = 0.3
+# Autocorrelation with which covariances are estimated, of those of the grid: what it lacks, the
+# patterns have of their own.
+OF_COVARIANCES = int(np.argmin(np.abs(RHO - 0.3)))
 # Steps of EM for the covariances.
-N_STEPS = 12
+N_STEPS = 8
 # The prior of the trials' covariance is worth so many trials for each voxel.
 PRIOR_TRIALS = 0.5
 # Gain of shared noise in log likelihood that is asked for each voxel, and voxels and scans
 # without which nothing is looked at.
 LEAST_GAIN = 0.5
 FEWEST_VOXELS, FEWEST_SCANS = 5, 16
-# Variances of trials are at least this part of the noise's: a covariance has to be regular.
-LEAST_VARIANCE = 1e-3
 
 
 class Patterns(NamedTuple):
-    """Two sets of patterns; a series of voxels is the product of series with their transposes.
+    """Two sets of patterns; the data of voxels are series times the patterns' transpose.
 
     Attributes
     ----------
@@ -54,7 +53,7 @@ class Patterns(NamedTuple):
     of_noise: FloatArray
 
 
-def find_patterns(data: TrialData, Y: Sequence[FloatArray]) -> Patterns | None:
+def find_patterns(data: TrialData, Y: Sequence[FloatArray], bases: Bases) -> Patterns | None:
     """Estimate the covariances and their patterns.
 
     Parameters
@@ -62,6 +61,8 @@ def find_patterns(data: TrialData, Y: Sequence[FloatArray]) -> Patterns | None:
     data : TrialData
     Y : sequence of array, shape (n_scans, n_voxels)
         Of each run.
+    bases : sequence of sequence of RunBasis
+        Of these, for each autocorrelation.
 
     Returns
     -------
@@ -70,50 +71,51 @@ def find_patterns(data: TrialData, Y: Sequence[FloatArray]) -> Patterns | None:
         or of scans to tell.
     """
     n_voxels = Y[0].shape[1]
-    rho = RHO_OF_COVARIANCES
-    bases = run_bases(data, Y, rho)
-    n_left = sum(run.n_left for run in bases)
+    of_runs = bases[OF_COVARIANCES]
+    n_left = sum(run.n_left for run in of_runs)
     if n_voxels < FEWEST_VOXELS or n_left < FEWEST_SCANS:
         return None
-    rows = [_left(*run, rho) for run in zip(data.Z, data.P, Y, strict=True)]
+    rows = [_left(*run) for run in zip(data.Z, data.P, Y, strict=True)]
     noise = shared_noise(fold_spectra(np.concatenate(rows)))
     if noise.gain < LEAST_GAIN * n_voxels:
         return None
     S_N = noise.covariance
-    of_trials = _trial_variances(bases, S_N.diagonal())
-    S_A = np.diag(of_trials)
-    joint = _eigenvectors(*_by_em(bases, S_A, S_N, n_left))[1]
-    return Patterns(joint, _eigenvectors(S_A, S_N)[1])
+    S_A = np.diag(_trial_variances(bases, S_N.diagonal()))
+    return Patterns(_by_em(of_runs, S_A, S_N, n_left), _eigenvectors(S_A, S_N)[1])
 
 
-def _left(Z: FloatArray, P: FloatArray, Y: FloatArray, rho: float) -> FloatArray:
+def _left(Z: FloatArray, P: FloatArray, Y: FloatArray) -> FloatArray:
     """Give independent rows of what trials and nuisance leave of a run."""
+    rho = float(RHO[OF_COVARIANCES])
     known = np.hstack([whitened(P, rho), whitened(Z, rho)])
     U, s, _ = np.linalg.svd(known, full_matrices=True)
     rank = int((s > 1e-9 * s[0]).sum())
     return np.asarray(U[:, rank:].T @ whitened(Y, rho))
 
 
-def _trial_variances(bases: Sequence[RunBasis], noise: FloatArray) -> FloatArray:
+def _trial_variances(bases: Bases, noise: FloatArray) -> FloatArray:
     """Variance of the trials of each voxel, by its own restricted likelihood."""
-    gammas = GAMMA / information_scale(bases)
-    profiles = [profile(bases, gamma) for gamma in gammas]
-    best = np.argmax([one.likelihood for one in profiles], axis=0)
-    variance = np.array([one.variance for one in profiles])
-    found = gammas[best] * np.take_along_axis(variance, best[None], axis=0)[0]
-    return np.asarray(np.maximum(found, LEAST_VARIANCE / information_scale(bases) * noise))
+    gammas = grid_ratios(bases)
+    profiles = profiles_of(bases[OF_COVARIANCES], gammas)
+    best = np.argmax(profiles.likelihood, axis=0)
+    found = gammas[best] * np.take_along_axis(profiles.variance, best[None], axis=0)[0]
+    # at least that of the smallest ratio: a covariance has to be regular
+    return np.asarray(np.maximum(found, gammas[1] * noise))
 
 
 def _by_em(
     bases: Sequence[RunBasis], prior_A: FloatArray, prior_N: FloatArray, n_left: int
-) -> tuple[FloatArray, FloatArray]:
-    """Estimate both covariances; the noise's prior is worth the scans that it is of."""
+) -> FloatArray:
+    """Estimate both covariances, and give their patterns.
+
+    The noise's prior is worth the scans that it is of.
+    """
     s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
     n, weight = len(s), PRIOR_TRIALS * len(prior_A)
     S_A, S_N = prior_A, prior_N
     for _ in range(N_STEPS):
-        d, B = _eigenvectors(S_A, S_N)
-        W = np.linalg.solve(B, C.T).T
+        d, B, inverse = _eigenvectors(S_A, S_N)
+        W = C @ inverse.T
         total = 1 + np.outer(s**2, d)
         D = W - M @ _means(M, W, total)
         level, variance = s[:, None] * d / total * D, d / total
@@ -124,24 +126,28 @@ def _by_em(
         second = left.T @ left
         second[np.diag_indices_from(second)] += s**2 @ variance
         S_N = (B @ second @ B.T + n_left * prior_N) / (n + n_left)
-    return S_A, S_N
+    return _eigenvectors(S_A, S_N)[1]
 
 
 def _means(M: FloatArray, W: FloatArray, total: FloatArray) -> FloatArray:
     """Means of each pattern, by weighted least squares; shape (n_means, n_patterns)."""
-    products = np.einsum("iq,ic,ir->cqr", M, 1 / total, M)
-    sums = np.einsum("iq,ic->cq", M, W / total)
-    return np.asarray((np.linalg.pinv(products, hermitian=True) @ sums[:, :, None])[:, :, 0].T)
+    products = np.einsum("iq,ic,ir->cqr", M, 1 / total, M, optimize=True)
+    sums = M.T @ (W / total)
+    if M.shape[1] == 1:
+        return np.asarray(sums / np.maximum(products[:, 0, 0], 1e-300))
+    return np.asarray((np.linalg.pinv(products, hermitian=True) @ sums.T[:, :, None])[:, :, 0].T)
 
 
-def _eigenvectors(S_A: FloatArray, S_N: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Find ``B`` with ``S_N = B B'`` and ``S_A = B diag(d) B'``."""
+def _eigenvectors(S_A: FloatArray, S_N: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Find ``B`` with ``S_N = B B'`` and ``S_A = B diag(d) B'``: ``d``, ``B`` and its inverse."""
     L = np.linalg.cholesky(S_N)
-    inner = np.linalg.solve(L, np.linalg.solve(L, S_A).T)
+    half = solve_triangular(L, S_A, lower=True)
+    inner = solve_triangular(L, half.T, lower=True)
     d, Q = np.linalg.eigh((inner + inner.T) / 2)
-    return np.maximum(d, 0.0), L @ Q
+    return np.maximum(d, 0.0), L @ Q, solve_triangular(L, Q, lower=True, trans="T").T
 
 
-def along(patterns: FloatArray, Y: Sequence[FloatArray]) -> list[FloatArray]:
-    """Give the series of the patterns of each run."""
-    return [np.linalg.solve(patterns, run.T).T.astype(np.float64, copy=False) for run in Y]
+def along(patterns: FloatArray, bases: Bases) -> list[list[RunBasis]]:
+    """Decompose the series of patterns."""
+    inverse = np.linalg.inv(patterns).astype(np.float64, copy=False)
+    return [[run.along(inverse) for run in of_rho] for of_rho in bases]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyhrf.data import Experiment, FloatArray
 from pyhrf.estimators.canonical import log_bayes_canonical
 from pyhrf.estimators.trial_hrf import refined_hrf, scaled, start_hrf
-from pyhrf.estimators.trial_levels import Levels, TrialData, fit_levels
+from pyhrf.estimators.trial_levels import Bases, Levels, TrialData, fit_levels, run_bases
 from pyhrf.estimators.trial_patterns import Patterns, along, find_patterns
 from pyhrf.estimators.vem_problem import VEMProblem, experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
@@ -27,7 +27,9 @@ from pyhrf.parameters.model import ModelSettings
 from pyhrf.parameters.vem import VemSettings
 
 # Steps towards the likeliest HRF: more follow the noise.
-N_HRF_STEPS = 2
+N_HRF_STEPS = 1
+# Positions that patterns are looked for in at once: it takes their number to the power of three.
+MOST_TOGETHER = 250
 
 
 class TrialFit(NamedTuple):
@@ -39,6 +41,8 @@ class TrialFit(NamedTuple):
         NaN where a trial has no level.
     mean, between, snr : arrays, shape (n_positions,)
         Mean of the levels, their standard deviation, and that over the error of an unshrunk level.
+    information : array, shape (n_trials, n_positions)
+        1 less the posterior over the prior variance around the mean.
     patterns : bool
         Whether they were estimated in patterns.
     """
@@ -48,6 +52,7 @@ class TrialFit(NamedTuple):
     mean: FloatArray
     between: FloatArray
     snr: FloatArray
+    information: FloatArray
     patterns: bool
 
     def maps(self) -> dict[MapName, FloatArray]:
@@ -137,11 +142,21 @@ class TrialModel:
         """
         Y = [bold[span].astype(np.float64) for span in self._spans]
         h, own = self._start(bold, graph)
-        if own:
-            for _ in range(N_HRF_STEPS):
-                h = self._refined(h, Y)
-        levels, patterns = self._levels(self._data(h), Y)
-        return self._summary(levels, patterns=patterns)
+        parts = _parts(Y)
+        for step in range(N_HRF_STEPS + 1):
+            data = self._data(h)
+            bases = [run_bases(data, part) for part in parts]
+            found = [find_patterns(data, *each) for each in zip(parts, bases, strict=True)]
+            if step == N_HRF_STEPS or not own or None in found:
+                break
+            series = [
+                (_series(part, one.joint), along(one.joint, basis))
+                for part, basis, one in zip(parts, bases, found, strict=True)
+                if one is not None
+            ]
+            h = refined_hrf(h, self._problem.prior.R_inv, data, self._designs, series)
+        levels = [self._levels(data, *each) for each in zip(parts, bases, found, strict=True)]
+        return self._summary(levels, patterns=any(one is not None for one in found))
 
     def _start(self, bold: NDArray[np.floating], graph: NeighbourGraph) -> tuple[FloatArray, bool]:
         """Find the HRF of all trials together, and whether it is another one than the canonical."""
@@ -167,37 +182,38 @@ class TrialModel:
             ]
         return TrialData(Z, P, self._means)
 
-    def _refined(self, h: FloatArray, Y: Sequence[FloatArray]) -> FloatArray:
-        data = self._data(h)
-        found = find_patterns(data, Y)
-        if found is None:
-            return h
-        series = along(found.joint, Y)
-        return refined_hrf(h, self._problem.prior.R_inv, data, series, self._designs)
-
-    def _levels(self, data: TrialData, Y: Sequence[FloatArray]) -> tuple[Levels, bool]:
-        """Estimate levels; tell whether it was in patterns, which each part of the runs has."""
+    def _levels(
+        self, data: TrialData, Y: Sequence[FloatArray], bases: Bases, found: Patterns | None
+    ) -> Levels:
+        """Estimate levels, each run's perhaps with the variances of the others."""
         every = list(range(len(Y)))
         if self._settings.trial_hyper == "all":
-            found = find_patterns(data, Y)
-            return _levels_in(found, data, Y, every, every), found is not None
-        parts, patterns = [], False
+            return _levels_in(found, data, bases, every, every, every)
+        parts = []
         for run in (run for run in every if len(data.U[run])):
             others = [one for one in every if one != run]
-            found = find_patterns(data.of(others), [Y[one] for one in others])
-            patterns = patterns or found is not None
-            parts.append(_levels_in(found, data, Y, others, [run]))
-        return _joined(parts), patterns
+            of_others = [[basis[one] for one in others] for basis in bases]
+            found = find_patterns(data.of(others), [Y[one] for one in others], of_others)
+            # a mean that all trials share may be that of all runs: what a run has of it is no label
+            common = self._settings.trial_prior == "common"
+            with_mean = every if common else others
+            parts.append(_levels_in(found, data, bases, others, [run], with_mean))
+        return _joined(parts)
 
-    def _summary(self, levels: Levels, *, patterns: bool) -> TrialFit:
-        prior = np.maximum(levels.prior_variance, 1e-300)
-        information = np.clip(np.mean(1 - levels.variance / prior, axis=0), 0.0, 1 - 1e-6)
+    def _summary(self, parts: Sequence[Levels], *, patterns: bool) -> TrialFit:
+        mean, variance, around, mu, prior_variance = (
+            np.concatenate(each, axis=-1) for each in zip(*parts, strict=True)
+        )
+        prior = np.maximum(prior_variance, 1e-300)
+        information = np.clip(1 - around / prior, 0.0, 1 - 1e-6)
+        reliability = information.mean(axis=0)
         return TrialFit(
-            self._of_all(levels.mean),
-            self._of_all(np.sqrt(levels.variance)),
-            levels.mu,
-            np.sqrt(levels.prior_variance),
-            np.sqrt(information / (1 - information)),
+            self._of_all(mean),
+            self._of_all(np.sqrt(variance)),
+            mu,
+            np.sqrt(prior_variance),
+            np.sqrt(reliability / (1 - reliability)),
+            self._of_all(information),
             patterns,
         )
 
@@ -207,41 +223,65 @@ class TrialModel:
         return found
 
 
+def _parts(Y: Sequence[FloatArray]) -> list[list[FloatArray]]:
+    """Divide the positions of a large parcel into parts in which there may be patterns."""
+    n = Y[0].shape[1]
+    edges = np.linspace(0, n, -(-n // MOST_TOGETHER) + 1).astype(int)
+    return [[run[:, first:last] for run in Y] for first, last in itertools.pairwise(edges)]
+
+
+def _series(Y: Sequence[FloatArray], patterns: FloatArray) -> list[FloatArray]:
+    inverse = np.linalg.inv(patterns)
+    return [run @ inverse.T for run in Y]
+
+
 def _levels_in(
     patterns: Patterns | None,
     data: TrialData,
-    Y: Sequence[FloatArray],
+    bases: Bases,
     known: Sequence[int],
     wanted: Sequence[int],
+    with_mean: Sequence[int],
 ) -> Levels:
     """Estimate levels in patterns, or of each position.
 
     The covariance of trials is estimated from the same data as their levels, so that errors are no
     smaller than those of patterns that do not use it.
     """
+
+    def fitted(of_series: Bases) -> Levels:
+        return fit_levels(of_series, data.U, known=known, wanted=wanted, with_mean=with_mean)
+
     if patterns is None:
-        return fit_levels(data, Y, known, wanted)
-    joint, of_noise = (
-        _in_positions(fit_levels(data, along(B, Y), known, wanted), B) for B in patterns
-    )
+        return fitted(bases)
+    joint, of_noise = (_in_positions(fitted(along(B, bases)), B) for B in patterns)
     return joint._replace(
-        variance=np.maximum(joint.variance, of_noise.variance),
-        prior_variance=np.maximum(joint.prior_variance, of_noise.prior_variance),
+        **{
+            name: np.maximum(getattr(joint, name), getattr(of_noise, name))
+            for name in ("variance", "around", "prior_variance")
+        }
     )
 
 
 def _in_positions(levels: Levels, B: FloatArray) -> Levels:
     """Turn levels of patterns into those of positions."""
-    mean, variance, mu, prior_variance = levels
-    return Levels(mean @ B.T, variance @ B.T**2, B @ mu, B**2 @ prior_variance)
+    squares = B.T**2
+    return Levels(
+        levels.mean @ B.T,
+        levels.variance @ squares,
+        levels.around @ squares,
+        B @ levels.mu,
+        levels.prior_variance @ squares,
+    )
 
 
 def _joined(parts: Sequence[Levels]) -> Levels:
     """Put the levels of runs together, each with a prior of its own."""
-    mean, variance, mu, prior_variance = zip(*parts, strict=True)
+    mean, variance, around, mu, prior_variance = zip(*parts, strict=True)
     return Levels(
         np.concatenate(mean),
         np.concatenate(variance),
+        np.concatenate(around),
         np.mean(mu, axis=0),
         np.mean(prior_variance, axis=0),
     )

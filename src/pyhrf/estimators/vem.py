@@ -178,4 +178,5 @@ class JDEVEM(VemSettings, ParcelEstimator):
             estimate,
             maps={**estimate.maps, **maps},
             summary={**estimate.summary, "trial_patterns": float(found.patterns)},
+            trials={"information": np.median(found.information, axis=1)},
         )

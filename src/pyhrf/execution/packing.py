@@ -26,7 +26,7 @@ About = dict[str, str | int | float]
 _FORMAT = 2
 # By dtype, since the name of a dtype takes numpy longer to make than all the rest.
 _MEMBERS = {np.dtype(t): np.dtype(t).name for t in ("bool", "i4", "i8", "u1", "f4", "f8")}
-_GROUPS = ("conditions", "hrf", "courses")
+_GROUPS = ("conditions", "hrf", "courses", "trials")
 _ARRAYS_OF_PARCEL = ("bold", "edges", "positions")
 
 
@@ -180,7 +180,7 @@ def _unpack(blob: bytes) -> tuple[list[ParcelEstimate], About]:
         positions, trace = take(*entry["positions"]), take(*entry["trace"])
         names = entry["summary"]
         summary = dict(zip(names, take("float64", [len(names)]).tolist(), strict=True))
-        groups = {  # estimates of older versions have no courses
+        groups = {  # estimates of older versions lack some
             g: {name: take(*spec) for name, spec in entry.get(g, {}).items()} for g in _GROUPS
         }
         maps = {(kind, name): take(*spec) for kind, name, *spec in entry["maps"]}

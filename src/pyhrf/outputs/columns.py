@@ -357,8 +357,8 @@ _TRIALS = (
     _of_trial("n_scans", "Scans that count, while the response lasts", range=_FROM_0),
     _of_trial(
         "information",
-        "How much the data say of its level: 1 less the posterior over the prior variance, median "
-        "over the voxels in which trials differ",
+        "How much the data say of how it differs from the mean: 1 less the posterior over the "
+        "prior variance, median over the voxels of a parcel, mean over parcels",
         range=_SHARE,
     ),
     _of_trial("reason", "Why it has no level", is_text=True),

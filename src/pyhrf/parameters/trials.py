@@ -105,13 +105,14 @@ class TrialSettings(EstimatorSettings):
     )
     trial_hyper: TrialHyper = parameter(
         "all",
-        description="Runs of which means and variances of single trials are estimated: all, or, "
-        "for the trials of each run, the other runs, for decoding that leaves runs out",
+        description="Runs of which variances of single trials, and means of conditions that they "
+        "are shrunk to, are estimated: all, or, for the trials of each run, the other runs, for "
+        "decoding that leaves runs out",
         allowed="all or run",
         option=Option(
             "--trial-hyper",
-            "Estimate means and variances of single trials from all runs, or for each run from "
-            "the others",
+            "Estimate variances of single trials, and means of conditions if they are shrunk to "
+            "these, from all runs, or for each run from the others",
             needs="--single-trials",
         ),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from pyhrf.results.tables import Cell, write_table
 TRIAL_TABLE = "trials.tsv"
 """Name of the table."""
 
-_LEVEL, _ERROR, _SPREAD = ("trials", ""), ("trials_sd", ""), ("trial_sd", "")
+_LEVEL = ("trials", "")
 
 
 def write_trial_table(
@@ -44,28 +43,25 @@ def write_trial_table(
 
 
 def _rows(estimates: Sequence[ParcelEstimate], trials: Sequence[Trial]) -> Iterator[Sequence[Cell]]:
-    owners = [estimate for estimate in estimates if _ERROR in estimate.maps]
+    information = _information(estimates, len(trials))
     for number, trial in enumerate(trials):
         yield (
             number,
             trial.run + 1,
             trial.condition,
             *(trial.onset, trial.duration, trial.amplitude, trial.n_scans),
-            math.nan if trial.reason else _information(owners, number),
+            float(information[number]),
             trial.reason,
         )
 
 
-def _information(owners: Sequence[ParcelEstimate], number: int) -> float:
-    """Give the median of 1 - posterior / prior variance over positions in which trials differ."""
-    ratios: list[NDArray[np.float64]] = [np.empty(0)]
-    for estimate in owners:
-        error = estimate.maps[_ERROR][:, number].astype(np.float64)
-        spread = estimate.maps[_SPREAD].astype(np.float64)
-        differ = spread > 0  # False where it is NaN
-        ratios.append((error[differ] / spread[differ]) ** 2)
-    joined = np.concatenate(ratios)
-    return float(np.clip(1 - np.median(joined), 0.0, 1.0)) if joined.size else math.nan
+def _information(estimates: Sequence[ParcelEstimate], n_trials: int) -> NDArray[np.float64]:
+    """Give that of each trial, the mean over parcels, each as often as it has positions."""
+    owners = [one for one in estimates if "information" in one.trials]
+    if not owners:
+        return np.full(n_trials, np.nan)
+    values = np.array([one.trials["information"] for one in owners])
+    return np.average(values, axis=0, weights=[len(one.positions) for one in owners])
 
 
 def with_noise_ceiling(
