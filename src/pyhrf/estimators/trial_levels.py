@@ -189,6 +189,25 @@ def _basis(
     )
 
 
+def with_means(bases: Bases, U: Sequence[FloatArray]) -> list[list[RunBasis]]:
+    """Give the trials of each run other means."""
+    return [
+        [
+            run._replace(M=run.s[:, None] * (run.R.T @ of_run))
+            for run, of_run in zip(basis, U, strict=True)
+        ]
+        for basis in bases
+    ]
+
+
+def means_known(U: Sequence[FloatArray], known: Sequence[int]) -> list[FloatArray]:
+    """Give trials of a mean that no known run has the mean of all trials that these runs have."""
+    of_known = np.concatenate([U[run] for run in known])
+    unknown = ~of_known.any(axis=0)
+    average = of_known.mean(axis=0)
+    return [np.where(run[:, unknown].any(axis=1, keepdims=True), average, run) for run in U]
+
+
 def grid_ratios(bases: Bases) -> FloatArray:
     """Give the ratios of the grid, in units of what single directions say of the levels."""
     values = np.concatenate([run.s for run in bases[int(np.argmin(np.abs(RHO)))]])
@@ -252,10 +271,10 @@ def fit_levels(
     prior_variance = np.zeros_like(mu)
     found: list[list[tuple[FloatArray, ...]]] = [[] for _ in wanted]
     for basis, one, of_rho in zip(bases, profiles, weights, strict=True):
-        kept = of_rho.max(axis=1) > LEAST_WEIGHT
-        w = of_rho[kept]
-        if not len(w):
+        kept = of_rho.any(axis=1)
+        if not kept.any():
             continue
+        w = of_rho[kept]
         at = Profiles(*(each[kept] for each in one))
         mu += np.sum(w * np.einsum("q,gqs->gs", share, at.mu), axis=0)
         prior_variance += np.sum(w * gammas[kept][:, None] * at.variance, axis=0)

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from pyhrf.data import Experiment, FloatArray
 from pyhrf.estimators.canonical import log_bayes_canonical
 from pyhrf.estimators.trial_hrf import refined_hrf, scaled, start_hrf
-from pyhrf.estimators.trial_levels import Bases, Levels, TrialData, fit_levels, run_bases
+from pyhrf.estimators.trial_levels import (
+    Bases,
+    Levels,
+    TrialData,
+    fit_levels,
+    means_known,
+    run_bases,
+    with_means,
+)
 from pyhrf.estimators.trial_patterns import Patterns, along, find_patterns
 from pyhrf.estimators.vem_problem import VEMProblem, experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
@@ -188,16 +196,18 @@ class TrialModel:
         """Estimate levels, each run's perhaps with the variances of the others."""
         every = list(range(len(Y)))
         if self._settings.trial_hyper == "all":
-            return _levels_in(found, data, bases, every, every, every)
+            return _levels_in(found, data.U, bases, every, every, every)
         parts = []
         for run in (run for run in every if len(data.U[run])):
             others = [one for one in every if one != run]
             of_others = [[basis[one] for one in others] for basis in bases]
             found = find_patterns(data.of(others), [Y[one] for one in others], of_others)
-            # a mean that all trials share may be that of all runs: what a run has of it is no label
-            common = self._settings.trial_prior == "common"
-            with_mean = every if common else others
-            parts.append(_levels_in(found, data, bases, others, [run], with_mean))
+            if self._settings.trial_prior == "common":
+                # the mean may be that of all runs: what a run has of it is no label
+                parts.append(_levels_in(found, data.U, bases, others, [run], every))
+            else:
+                U = means_known(data.U, others)
+                parts.append(_levels_in(found, U, with_means(bases, U), others, [run], others))
         return _joined(parts)
 
     def _summary(self, parts: Sequence[Levels], *, patterns: bool) -> TrialFit:
@@ -237,7 +247,7 @@ def _series(Y: Sequence[FloatArray], patterns: FloatArray) -> list[FloatArray]:
 
 def _levels_in(
     patterns: Patterns | None,
-    data: TrialData,
+    means: Sequence[FloatArray],
     bases: Bases,
     known: Sequence[int],
     wanted: Sequence[int],
@@ -250,7 +260,7 @@ def _levels_in(
     """
 
     def fitted(of_series: Bases) -> Levels:
-        return fit_levels(of_series, data.U, known=known, wanted=wanted, with_mean=with_mean)
+        return fit_levels(of_series, means, known=known, wanted=wanted, with_mean=with_mean)
 
     if patterns is None:
         return fitted(bases)
