@@ -67,8 +67,8 @@ parcels = nib.Nifti1Image(regions, np.eye(4))
 # Levels of single trials
 # -----------------------
 #
-# ``trial_hyper="run"``: how far trials are shrunk, and to which mean, is found for each
-# run from the other runs. So nothing of the run that is to be decoded is in it.
+# ``trial_hyper="run"``: how far trials are shrunk is found for each run from the other
+# runs. So nothing of the run that is to be decoded is in it.
 
 model = pyhrf.JDE(parcels, single_trials=True, trial_hyper="run")
 model.fit(list(runs), list(events))
@@ -87,10 +87,8 @@ trials.table.head()
 # Cross-validated by runs
 # -----------------------
 #
-# Trials of one run share noise, drift and what the scanner did: whole runs are left out.
-# And the trials of each run were drawn to a mean of their own, that of the other runs. A
-# classifier would take these means for something to learn: each run is centred, which
-# needs no kinds either.
+# Trials of one run share noise, drift and what the scanner did: whole runs are left out,
+# and each run is centred, which needs no kinds.
 
 classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
 
