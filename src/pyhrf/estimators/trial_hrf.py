@@ -26,6 +26,8 @@ from pyhrf.model.trials import TrialDesign
 CANONICAL_BONUS = 3.0
 # Directions of the levels' second moment that count, at most, and the least part of the largest.
 N_DIRECTIONS, LEAST_DIRECTION = 40, 1e-4
+# How much longer than those of EM steps are.
+LONGER = 2.5
 # How many directions are worked on at once, for the memory that they take.
 AT_ONCE = 8
 
@@ -67,7 +69,11 @@ def refined_hrf(
     designs: Sequence[Sequence[TrialDesign]],
     parts: Sequence[tuple[Sequence[FloatArray], Bases]],
 ) -> FloatArray:
-    """Take a step of EM towards the HRF that is likeliest for mean and single levels.
+    """Take a step towards the HRF that is likeliest for how trials differ from their mean.
+
+    The mean response may have another shape, such as that of a block that is soon got used to, and
+    is so much larger that it would decide: it is taken out, whatever its shape. EM is slow here,
+    and goes on in the same direction for long, so that the step is a longer one.
 
     Parameters
     ----------
@@ -82,27 +88,46 @@ def refined_hrf(
         Independent series of each run, and what they were decomposed into; several of them.
     """
     products, sums = np.zeros_like(R_inv), np.zeros(len(h))
+    together = [_together(own, len(Z), len(h)) for own, Z in zip(designs, data.Z, strict=True)]
     for Y, bases in parts:
         index, gamma = _likeliest(bases)
-        mu, variance = _means(bases[index], gamma)
-        for run, P, U, y, own in zip(bases[index], data.P, data.U, Y, designs, strict=True):
+        rho, runs = float(RHO[index]), bases[index]
+        mu, variance = _means(runs, gamma)
+        Q = [np.linalg.qr(whitened(P, rho))[0] for P in data.P]
+        X, white = (
+            [_without(whitened(x, rho), q) for x, q in zip(each, Q, strict=True)]
+            for each in (together, Y)
+        )
+        of_mean = np.linalg.lstsq(np.concatenate(X), np.concatenate(white), rcond=1e-6)[0]
+        for k, own in enumerate(designs):
+            if not own:  # a run without trials says nothing of their response
+                continue
+            run = runs[k]
             total = 1 + np.outer(run.s**2, gamma)
-            level = run.R @ (run.s[:, None] * gamma / total * (run.C - run.M @ mu)) + U @ mu
-            spread = (gamma / total).sum(axis=1)
-            moment = (level / variance) @ level.T + (run.R * spread) @ run.R.T
-            rho = float(RHO[index])
-            Q = np.linalg.qr(whitened(P, rho))[0]
-            if own:
-                products += _products(moment, own, len(y), rho, Q)
-            white = whitened(y, rho)
-            white -= Q @ (Q.T @ white)
-            sums += _sums(_unwhitened(white / variance @ level.T, rho), own, len(h))
+            level = run.R @ (run.s[:, None] * gamma / total * (run.C - run.M @ mu))
+            moment = (level / variance) @ level.T
+            moment += (run.R * (gamma / total).sum(axis=1)) @ run.R.T
+            products += _products(moment, own, len(Y[k]), rho, Q[k])
+            left = (white[k] - X[k] @ of_mean) / variance
+            sums += _sums(_unwhitened(left @ level.T, rho), own)
     v_h = 1.0
     for _ in range(4):  # its scale, as that of any HRF
         Sigma = np.linalg.inv(products + R_inv / v_h)
         found = Sigma @ sums
         v_h = float(found @ R_inv @ found + np.sum(R_inv * Sigma)) / len(h)
-    return scaled(found)
+    return scaled(h + LONGER * (scaled(found) - h))
+
+
+def _together(designs: Sequence[TrialDesign], n_scans: int, n_hrf: int) -> FloatArray:
+    """Add up the designs of the trials of a run."""
+    found = np.zeros((n_scans, n_hrf))
+    for first, X in designs:
+        found[first : first + len(X)] += X
+    return found
+
+
+def _without(values: FloatArray, Q: FloatArray) -> FloatArray:
+    return np.asarray(values - Q @ (Q.T @ values))
 
 
 def _likeliest(bases: Bases) -> tuple[int, FloatArray]:
@@ -148,13 +173,13 @@ def _products(
     return found
 
 
-def _sums(values: FloatArray, designs: Sequence[TrialDesign], n_hrf: int) -> FloatArray:
+def _sums(values: FloatArray, designs: Sequence[TrialDesign]) -> FloatArray:
     """Sum the designs of trials, weighted over scans by a column for each trial."""
     terms = [
         X.T @ column[start : start + len(X)]
         for (start, X), column in zip(designs, values.T, strict=True)
     ]
-    return np.sum(terms, axis=0) if terms else np.zeros(n_hrf)
+    return np.asarray(np.sum(terms, axis=0))
 
 
 def _unwhitened(values: FloatArray, rho: float) -> FloatArray:

@@ -35,7 +35,7 @@ from pyhrf.parameters.model import ModelSettings
 from pyhrf.parameters.vem import VemSettings
 
 # Steps towards the likeliest HRF: more follow the noise.
-N_HRF_STEPS = 1
+N_HRF_STEPS = 2
 # Positions that patterns are looked for in at once: it takes their number to the power of three.
 MOST_TOGETHER = 250
 
