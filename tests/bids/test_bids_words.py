@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 
@@ -64,8 +65,17 @@ def test_bids__a_missing_column_is_given_by_an_option_alone(
 
 
 def test_bids__a_folder_that_no_job_script_can_name_is_the_out_dir(
-    dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    dataset: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sbatch", "squeue", "scancel"):  # as on a cluster
+        (folder / name).write_text("#!/bin/sh\nexit 1\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     out = tmp_path / "out of jobs"
     ended = run_bids(capfd, dataset, out, "participant", "-x", "slurm", *SMALL[3:])
     assert ended.code != 0
