@@ -124,7 +124,7 @@ def assert_same_estimate(one: ParcelEstimate, other: ParcelEstimate) -> None:
         _assert_same_bits(np.float64(one.summary[name]), np.float64(other.summary[name]))
     _assert_same_bits(one.positions, other.positions)
     _assert_same_bits(one.trace, other.trace)
-    for group in ("conditions", "hrf", "maps"):
+    for group in ("conditions", "hrf", "courses", "maps", "trials"):
         ours, theirs = getattr(one, group), getattr(other, group)
         assert list(ours) == list(theirs)
         for name in ours:

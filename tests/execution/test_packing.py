@@ -40,6 +40,8 @@ estimates = st.builds(
     conditions=st.dictionaries(columns["conditions"], arrays, max_size=4),
     hrf=st.dictionaries(columns["hrf"], arrays, max_size=4),
     maps=st.dictionaries(map_names, arrays, max_size=4),
+    courses=st.dictionaries(columns["courses"], arrays, max_size=2),
+    trials=st.dictionaries(columns["trials"], arrays, max_size=2),
     trace=hnp.arrays(np.float64, st.integers(0, 5)),
 )
 PACKED = pack_estimates(

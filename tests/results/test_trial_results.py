@@ -35,6 +35,10 @@ TRIALS = [
     Trial(1, "audio", 8.0, 0.0, 1.0, 11, ""),
 ]
 TIME = np.arange(0, 4, 0.5)
+INFORMATION = {
+    4: np.array([0.9, 0.25, np.nan, 0.4, 0.0]),
+    2: np.array([0.3, 0.25, np.nan, 0.4, 0.0]),
+}
 
 
 def spaces() -> dict[str, Space]:
@@ -80,6 +84,7 @@ def make_estimates() -> list[ParcelEstimate]:
                 conditions={"mean_active": np.ones(2)},
                 hrf={"time": TIME, "hrf": np.sin(TIME), "sd": TIME},
                 maps={key: each.reshape(n, *each.shape[1:]) for key, each in maps.items()},
+                trials={"information": INFORMATION[number]},
             )
         )
     return [
@@ -185,30 +190,22 @@ def test_trials__of_one_event(tmp_path: Path, kind: str) -> None:
     assert "noise_ceiling" not in results.maps()
 
 
-def test_trial_table__has_the_information_where_trials_differ(tmp_path: Path) -> None:
+def test_trial_table__information_is_the_mean_over_positions_of_what_parcels_tell(
+    tmp_path: Path,
+) -> None:
     table = write(tmp_path).trial_table
-    # of parcel 4 alone, since they do not differ in parcel 2; the prior variance is 1
-    expected = [0.9375, 0.75, np.nan, 0, 0]
-    np.testing.assert_allclose(table["information"], expected, rtol=1e-6)
+    # 3 positions in parcel 4, 2 in parcel 2; what is lost has none
+    expected = [0.66, 0.25, np.nan, 0.4, 0.0]
+    np.testing.assert_allclose(table["information"], expected, atol=1e-12)
     text = (tmp_path / "trials.tsv").read_text().splitlines()
     assert text[0].split("\t") == list(table)
-    assert text[2].split("\t")[:8] == ["1", "1", "a b", "10", "2", "0.5", "13", "0.75"]
+    assert text[2].split("\t")[:8] == ["1", "1", "a b", "10", "2", "0.5", "13", "0.25"]
     assert text[3].split("\t")[7:] == ["n/a", "its amplitude is 0"]
 
 
-def test_trial_table__information_is_the_median_of_all_parcels_and_no_less_than_0(
-    tmp_path: Path,
-) -> None:
-    lost, *estimates = make_estimates()
-    spread = {4: [2.0, np.nan, 4.0], 2: [0.5, 0.25]}
-    changed = [
-        replace(one, maps={**one.maps, ("trial_sd", ""): np.float32(spread[one.parcel])})
-        for one in estimates
-    ]
-    table = write(tmp_path, estimates=[lost, *changed]).trial_table
-    for number in (0, 1, 3, 4):
-        shares = [1 - ((number + 1) / 4 / s) ** 2 for s in (2.0, 4.0, 0.5, 0.25)]
-        assert table["information"][number] == pytest.approx(max(np.median(shares), 0), rel=1e-5)
+def test_trial_table__has_no_information_if_no_parcel_tells_it(tmp_path: Path) -> None:
+    table = write(tmp_path, estimates=[replace(one, trials={}) for one in make_estimates()])
+    assert table.trial_table["information"].isna().all()
 
 
 def test_trial_table__goes_with_the_results_that_had_it(tmp_path: Path) -> None:
