@@ -7,14 +7,21 @@ from functools import cache
 
 import numpy as np
 import pytest
-from trial_parcel import double_gamma, events, experiment_of, signal_of
+from trial_parcel import (
+    SD,
+    TRIALS,
+    assert_finite,
+    assert_same_bytes,
+    double_gamma,
+    events,
+    experiment_of,
+    fit,
+    signal_of,
+)
 
 from pyhrf.data import Events, Experiment, ParcelEstimate, Run
 from pyhrf.errors import InputError
-from pyhrf.estimators import JDEVEM
 from pyhrf.model.design import design_matrix
-
-TRIALS, SD = ("trials", ""), ("trials_sd", "")
 
 
 @cache
@@ -23,30 +30,12 @@ def shared_noise(n_runs: int = 2, names: str = "ab", n_voxels: int = 30) -> np.n
     return signal_of(experiment_of(n_runs, names), n_voxels, shared=1.5, seed=3)[0]
 
 
-def fit(experiment: Experiment, bold: np.ndarray, **settings: object) -> ParcelEstimate:
-    return JDEVEM(experiment, **{"single_trials": "all", **settings}).fit(bold)
-
-
-def assert_same_bytes(one: ParcelEstimate, other: ParcelEstimate) -> None:
-    for key in (TRIALS, SD):
-        np.testing.assert_array_equal(one.maps[key], other.maps[key])
-
-
 def assert_close(
     one: ParcelEstimate, other: ParcelEstimate, rtol: float, factor: float = 1
 ) -> None:
     for key in (TRIALS, SD):
         a, b = factor * one.maps[key], other.maps[key]
         np.testing.assert_allclose(b, a, rtol=rtol, atol=rtol * np.nanmax(np.abs(a)))
-
-
-def assert_finite(estimate: ParcelEstimate, n_trials: int) -> None:
-    for key in (TRIALS, SD):
-        assert estimate.maps[key].shape[1:] == (n_trials,)
-        assert np.isfinite(estimate.maps[key]).all()
-    assert (estimate.maps[SD] > 0).all()
-    for kind in ("trial_mean", "trial_sd", "trial_snr"):
-        assert np.isfinite(estimate.maps[kind, ""]).all()
 
 
 def relabelled(run: Run, rng: np.random.Generator, names: str) -> Run:

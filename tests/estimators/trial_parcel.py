@@ -6,9 +6,12 @@ import numpy as np
 from scipy.linalg import toeplitz
 from scipy.stats import gamma
 
-from pyhrf.data import Events, Experiment, Run
+from pyhrf.data import Events, Experiment, ParcelEstimate, Run
+from pyhrf.estimators import JDEVEM
 from pyhrf.estimators.trial_levels import TrialData
 from pyhrf.model.design import design_matrix
+
+TRIALS, SD = ("trials", ""), ("trials_sd", "")
 
 
 def events(onsets: object, durations: float = 0.0, amplitudes: float = 1.0) -> Events:
@@ -95,3 +98,21 @@ def random_trials(
 def ar1_covariance(n: int, rho: float) -> np.ndarray:
     """Covariance of noise whose innovations have unit variance."""
     return toeplitz(rho ** np.arange(n)) / (1 - rho**2)
+
+
+def fit(experiment: Experiment, bold: np.ndarray, **settings: object) -> ParcelEstimate:
+    return JDEVEM(experiment, **{"single_trials": "all", **settings}).fit(bold)
+
+
+def assert_same_bytes(one: ParcelEstimate, other: ParcelEstimate) -> None:
+    for key in (TRIALS, SD):
+        np.testing.assert_array_equal(one.maps[key], other.maps[key])
+
+
+def assert_finite(estimate: ParcelEstimate, n_trials: int) -> None:
+    for key in (TRIALS, SD):
+        assert estimate.maps[key].shape[1:] == (n_trials,)
+        assert np.isfinite(estimate.maps[key]).all()
+    assert (estimate.maps[SD] > 0).all()
+    for kind in ("trial_mean", "trial_sd", "trial_snr"):
+        assert np.isfinite(estimate.maps[kind, ""]).all()
