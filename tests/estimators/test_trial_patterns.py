@@ -164,7 +164,7 @@ def test_products_and_sums__are_dense_ones():
     np.testing.assert_allclose(_products(moment, designs, n, rho, Q), wanted, rtol=1e-9, atol=1e-9)
     white = rng.standard_normal((n, n_trials))
     white -= Q @ (Q.T @ white)
-    sums = _sums(_unwhitened(white, rho), designs, 24)
+    sums = _sums(_unwhitened(white, rho), designs)
     np.testing.assert_allclose(sums, np.einsum("tnd,nt->d", D, white), rtol=1e-9, atol=1e-9)
 
 
