@@ -39,7 +39,7 @@ def known_response(
 
 
 def patterns_of(data: TrialData, Y: list[np.ndarray]) -> Patterns | None:
-    return find_patterns(data, Y, run_bases(data, Y))
+    return find_patterns(data, Y, run_bases(data, Y), 2.0)
 
 
 def levels_in(found: Patterns | None, data: TrialData, Y: list[np.ndarray]) -> Levels:

@@ -97,6 +97,7 @@ class TrialModel:
         self._together = trials_as_one(experiment, trials)
         self._has_level = np.array([not trial.reason for trial in trials])
         self._seen = [trial for trial in trials if not trial.reason]
+        self._tr = min(run.tr for run in experiment.runs)
         self._lengths = [run.n_scans for run in experiment.runs]
         rows = np.cumsum([0, *self._lengths])
         self._spans = [slice(*span) for span in itertools.pairwise(rows)]
@@ -151,20 +152,38 @@ class TrialModel:
         Y = [bold[span].astype(np.float64) for span in self._spans]
         h, own = self._start(bold, graph)
         parts = _parts(Y)
-        for step in range(N_HRF_STEPS + 1):
-            data = self._data(h)
-            bases = [run_bases(data, part) for part in parts]
-            found = [find_patterns(data, *each) for each in zip(parts, bases, strict=True)]
-            if step == N_HRF_STEPS or not own or None in found:
-                break
-            series = [
-                (_series(part, one.joint), along(one.joint, basis))
-                for part, basis, one in zip(parts, bases, found, strict=True)
-                if one is not None
-            ]
-            h = refined_hrf(h, self._problem.prior.R_inv, data, self._designs, series)
-        levels = [self._levels(data, *each) for each in zip(parts, bases, found, strict=True)]
-        return self._summary(levels, patterns=any(one is not None for one in found))
+        if own:
+            h = self._refined(h, parts)
+        data = self._data(h)
+        levels, patterns = [], False
+        for part in parts:
+            bases = run_bases(data, part)
+            found = self._patterns(data, part, bases)
+            patterns = patterns or found is not None
+            levels.append(self._levels(data, part, bases, found))
+        return self._summary(levels, patterns=patterns)
+
+    def _refined(self, h: FloatArray, parts: Sequence[Sequence[FloatArray]]) -> FloatArray:
+        """Refine the HRF by how trials differ, where voxels share noise that it could follow."""
+        data = self._data(h)
+        bases = [run_bases(data, part) for part in parts]
+        found = [self._patterns(data, *each) for each in zip(parts, bases, strict=True)]
+        joint = [one.joint for one in found if one is not None]
+        if len(joint) < len(parts):
+            return h
+        series = [_series(part, B) for part, B in zip(parts, joint, strict=True)]
+        for step in range(N_HRF_STEPS):
+            if step:
+                data = self._data(h)
+                bases = [run_bases(data, one) for one in series]
+            else:
+                bases = [along(B, basis) for B, basis in zip(joint, bases, strict=True)]
+            pairs = list(zip(series, bases, strict=True))
+            h = refined_hrf(h, self._problem.prior.R_inv, data, self._designs, pairs)
+        return h
+
+    def _patterns(self, data: TrialData, Y: Sequence[FloatArray], bases: Bases) -> Patterns | None:
+        return find_patterns(data, Y, bases, self._tr)
 
     def _start(self, bold: NDArray[np.floating], graph: NeighbourGraph) -> tuple[FloatArray, bool]:
         """Find the HRF of all trials together, and whether it is another one than the canonical."""
@@ -201,7 +220,7 @@ class TrialModel:
         for run in (run for run in every if len(data.U[run])):
             others = [one for one in every if one != run]
             of_others = [[basis[one] for one in others] for basis in bases]
-            found = find_patterns(data.of(others), [Y[one] for one in others], of_others)
+            found = self._patterns(data.of(others), [Y[one] for one in others], of_others)
             if self._settings.trial_prior == "common":
                 # the mean may be that of all runs: what a run has of it is no label
                 parts.append(_levels_in(found, data.U, bases, others, [run], every))
