@@ -95,15 +95,24 @@ def dense_prediction(
     return K.T @ y, np.diag(error)
 
 
+def alike_and_unseen(trials: TrialData) -> TrialData:
+    """Give a trial the regressor of another, and one none."""
+    Z = [run.copy() for run in trials.Z]
+    for run in Z:
+        run[:, 1], run[:, 5] = run[:, 0], 0.0
+    return replace(trials, Z=Z)
+
+
+@pytest.mark.parametrize("change", [lambda trials: trials, alike_and_unseen])
 @pytest.mark.parametrize("n_means", [1, 3])
 @pytest.mark.parametrize("n_scans", [(45,), (40, 55)])
 @pytest.mark.parametrize("censored", [(), (0, 11, 12, 39)])
 @pytest.mark.parametrize("rho", [-0.2, 0.6])
 def test_one_point_of_the_grid__is_the_best_linear_unbiased_prediction(
-    monkeypatch, n_means, n_scans, censored, rho
+    monkeypatch, change, n_means, n_scans, censored, rho
 ):
     rng = np.random.default_rng(3)
-    trials = random_trials(rng, n_scans, n_means=n_means, censored=censored)
+    trials = change(random_trials(rng, n_scans, n_means=n_means, censored=censored))
     Y = data_of(trials, rng)
     gamma = 0.3
     monkeypatch.setattr(trial_levels, "RHO", np.array([rho]))

@@ -152,6 +152,21 @@ def test_run_of_another_mean__is_drawn_to_that_of_all_runs(hyper):
     np.testing.assert_allclose(means, found.maps["trial_mean", ""].mean(), atol=0.15)
 
 
+def test_condition_that_no_other_run_has__is_drawn_to_the_mean_of_their_trials():
+    times = np.arange(5.0, 200.0, 13.0)
+    runs = tuple(
+        Run(110, 2.0, {"a": events(times[::2]), name: events(times[1::2])}) for name in "bc"
+    )
+    experiment = Experiment(("a", "b", "c"), runs)
+    rng = np.random.default_rng(7)
+    heights = list(6 + 0.5 * rng.standard_normal((2, len(times), 30)))
+    found = fit(
+        experiment, of_heights(experiment, heights), trial_hyper="run", trial_prior="condition"
+    )
+    for run in np.split(found.maps[TRIALS], 2, axis=1):  # 0 is no mean that they could have
+        np.testing.assert_allclose(run[:, 1::2].mean(), 6.0, atol=0.3)
+
+
 # --- what the data say
 
 
