@@ -9,7 +9,16 @@ from trial_parcel import double_gamma, events, experiment_of, random_trials, sig
 from pyhrf.data import Experiment, Run
 from pyhrf.estimators.trial_hrf import _products, _sums, _unwhitened, refined_hrf, start_hrf
 from pyhrf.estimators.trial_levels import Levels, TrialData, run_bases, whitened
-from pyhrf.estimators.trial_patterns import Patterns, _eigenvectors, along, find_patterns
+from pyhrf.estimators.trial_patterns import (
+    N_STEPS,
+    OF_COVARIANCES,
+    PRIOR_TRIALS,
+    Patterns,
+    _by_em,
+    _eigenvectors,
+    along,
+    find_patterns,
+)
 from pyhrf.estimators.trials import _levels_in
 from pyhrf.model.hrf import canonical_coefficients, prior_precision
 from pyhrf.model.trials import TrialDesign, trial_designs, trial_regressors, trials_of
@@ -64,6 +73,36 @@ def test_series_of_patterns__are_decomposed_as_any_others():
         for one, other in zip(of_rho, wanted, strict=True):
             np.testing.assert_allclose(one.C, other.C, atol=1e-9)
             np.testing.assert_allclose(one.left, other.left, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_means", [1, 2])
+def test_covariances__are_those_of_em_direction_by_direction(n_means):
+    rng = np.random.default_rng(8)
+    trials = random_trials(rng, (60, 50), n_trials=9, n_means=n_means)
+    bases = run_bases(trials, [rng.standard_normal((n, 5)) for n in (60, 50)])[OF_COVARIANCES]
+    prior_A, prior_N = (x @ x.T / 9 + np.eye(5) for x in rng.standard_normal((2, 5, 9)))
+    n_left = 30
+    s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
+    A, N = prior_A, prior_N
+    for _ in range(N_STEPS):
+        V = [N + one**2 * A for one in s]
+        X = [np.kron(np.eye(5), row) for row in M]  # of the means of all voxels
+        inner = sum(x.T @ np.linalg.solve(v, x) for x, v in zip(X, V, strict=True))
+        right = sum(x.T @ np.linalg.solve(v, c) for x, v, c in zip(X, V, C, strict=True))
+        mu = np.linalg.solve(inner, right)
+        of_trials, of_noise = PRIOR_TRIALS * 5 * prior_A, n_left * prior_N
+        for one, v, x, c in zip(s, V, X, C, strict=True):
+            gain = one * A @ np.linalg.inv(v)
+            level, around = gain @ (c - x @ mu), A - one * gain @ A
+            left = c - x @ mu - one * level
+            of_trials = of_trials + np.outer(level, level) + around
+            of_noise = of_noise + np.outer(left, left) + one**2 * around
+        A, N = of_trials / (len(s) + PRIOR_TRIALS * 5), of_noise / (len(s) + n_left)
+    B = _by_em(bases, prior_A, prior_N, n_left)
+    np.testing.assert_allclose(B @ B.T, N, rtol=1e-7, atol=1e-9)
+    inverse = np.linalg.inv(B)
+    inner = inverse @ A @ inverse.T
+    np.testing.assert_allclose(inner, np.diag(np.diagonal(inner)), atol=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(8))
