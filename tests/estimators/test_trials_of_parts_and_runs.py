@@ -45,8 +45,8 @@ def of_heights(experiment: Experiment, heights: list[np.ndarray]) -> np.ndarray:
 def test_large_parcel__has_patterns_of_parts_and_levels_everywhere(monkeypatch):
     found = []
 
-    def spied(data, Y, bases):
-        found.append(find_patterns(data, Y, bases))
+    def spied(*given):
+        found.append(find_patterns(*given))
         return found[-1]
 
     find_patterns = trials_module.find_patterns
