@@ -18,7 +18,7 @@ from pyhrf.data import FloatArray
 
 RHO = np.array([-0.1, 0.1, 0.3, 0.5, 0.7, 0.9])
 # Times the median information of a scan, for levels of any unit.
-GAMMA = np.concatenate([[0.0], np.geomspace(1e-3, 30.0, 12)])
+GAMMA = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 19)])
 # The prior over the grid: steps of EM; how much of it is spread over all autocorrelations, in
 # series; and how much over all standard deviations of trials evenly, up to a ratio.
 N_PRIOR_STEPS = 60
