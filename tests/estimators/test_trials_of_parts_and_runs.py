@@ -196,3 +196,16 @@ def test_information__is_little_where_trials_do_not_differ():
     much, little = (fit(experiment, of_heights(experiment, each)) for each in (differ, alike))
     assert np.all(much.trials["information"] > 0.6)
     assert np.all(little.trials["information"] < 0.3)
+
+
+def test_information_of_a_run_that_is_left_out__is_by_the_variance_of_the_others():
+    experiment = experiment_of(3, "a")
+    counts = [len(run.events["a"].onsets) for run in experiment.runs]
+    rng = np.random.default_rng(8)
+    heights = [
+        2 + sd * rng.standard_normal((n, 30)) for n, sd in zip(counts, (0, 0, 4), strict=True)
+    ]
+    found = fit(experiment, of_heights(experiment, heights), trial_hyper="run")
+    first, second, third = np.split(found.trials["information"], np.cumsum(counts)[:-1])
+    # of the runs without the third one trials do not differ
+    assert third.max() < 0.3 < 0.5 < min(np.median(first), np.median(second))

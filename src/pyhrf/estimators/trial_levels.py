@@ -124,7 +124,8 @@ class Levels(NamedTuple):
     around : array, shape (n_trials, n_series)
         Variance around the mean of all trials, without that mean's error.
     mu, prior_variance : arrays, shape (n_series,)
-        Mean over trials of their prior means, and the variance around these.
+        Mean over trials of their prior means, and the variance around these; that of each trial,
+        shape (n_trials, n_series), where runs have variances of their own.
     """
 
     mean: FloatArray

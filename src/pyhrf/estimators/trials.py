@@ -233,14 +233,14 @@ class TrialModel:
         mean, variance, around, mu, prior_variance = (
             np.concatenate(each, axis=-1) for each in zip(*parts, strict=True)
         )
-        prior = np.maximum(prior_variance, 1e-300)
+        prior = np.maximum(np.atleast_2d(prior_variance), 1e-300)
         information = np.clip(1 - around / prior, 0.0, 1 - 1e-6)
         reliability = information.mean(axis=0)
         return TrialFit(
             self._of_all(mean),
             self._of_all(np.sqrt(variance)),
             mu,
-            np.sqrt(prior_variance),
+            np.sqrt(prior.mean(axis=0)),
             np.sqrt(reliability / (1 - reliability)),
             self._of_all(information),
             patterns,
@@ -305,12 +305,15 @@ def _in_positions(levels: Levels, B: FloatArray) -> Levels:
 
 
 def _joined(parts: Sequence[Levels]) -> Levels:
-    """Put the levels of runs together, each with a prior of its own."""
+    """Put the levels of runs together, each trial with the prior variance of its run."""
     mean, variance, around, mu, prior_variance = zip(*parts, strict=True)
+    of_trials = [
+        np.tile(v, (len(levels), 1)) for v, levels in zip(prior_variance, mean, strict=True)
+    ]
     return Levels(
         np.concatenate(mean),
         np.concatenate(variance),
         np.concatenate(around),
         np.mean(mu, axis=0),
-        np.mean(prior_variance, axis=0),
+        np.concatenate(of_trials),
     )
