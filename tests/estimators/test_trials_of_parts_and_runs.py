@@ -209,3 +209,27 @@ def test_information_of_a_run_that_is_left_out__is_by_the_variance_of_the_others
     first, second, third = np.split(found.trials["information"], np.cumsum(counts)[:-1])
     # of the runs without the third one trials do not differ
     assert third.max() < 0.3 < 0.5 < min(np.median(first), np.median(second))
+
+
+# --- the response
+
+
+@pytest.mark.parametrize(
+    ("names", "prior", "wanted"),
+    [("a", "common", True), ("abcdefghijkl", "condition", True), ("aaaaaaaaaaaa", "common", False)],
+)
+def test_few_differences_of_trials_and_means__leave_the_response(monkeypatch, names, prior, wanted):
+    times = 10.0 + 16 * np.arange(len(names))
+    each = {name: events(times[[one == name for one in names]]) for name in dict.fromkeys(names)}
+    experiment = Experiment(tuple(each), (Run(110, 2.0, each),))
+    for seed in range(12):  # one trial has a difference of rounding, or of 0
+        bold, _ = signal_of(experiment, 5, shared=2.0, seed=seed)
+        found = []
+        for own in (True, False):
+            start = (double_gamma(24, 1.0, 1.0), own)
+            monkeypatch.setattr(TrialModel, "_start", lambda *_, start=start: start)
+            found.append(fit(experiment, bold, trial_prior=prior))
+        assert_finite(found[0], len(times))
+        same = np.array_equal(found[0].maps[TRIALS], found[1].maps[TRIALS])
+        if found[0].summary["trial_patterns"]:
+            assert same is wanted

@@ -36,6 +36,8 @@ from pyhrf.parameters.vem import VemSettings
 
 # Steps towards the likeliest HRF: more follow the noise.
 N_HRF_STEPS = 2
+# It is refined by how trials differ from their means, and not by fewer differences.
+FEWEST_DIFFERENCES = 10
 # Positions that patterns are looked for in at once: it takes their number to the power of three.
 MOST_TOGETHER = 250
 
@@ -151,8 +153,9 @@ class TrialModel:
         """
         Y = [bold[span].astype(np.float64) for span in self._spans]
         h, own = self._start(bold, graph)
+        refined = own and len(self._seen) - self._means[0].shape[1] >= FEWEST_DIFFERENCES
         parts = _parts(Y)
-        if own:
+        if refined:
             h = self._refined(h, parts)
         data = self._data(h)
         levels, patterns = [], False
