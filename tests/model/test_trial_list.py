@@ -134,6 +134,19 @@ def test_trials_of__pools_events_at_one_time_if_told_to():
     ]
 
 
+def test_trials_of__pools_in_the_order_of_onsets_whatever_events_are_called():
+    times = {"a": ([10.0, 40.0], 0.0), "b": ([10.0005, 40.0], 12.0), "c": ([10.0009, 40.0], 1.0)}
+    lists = []
+    for names in ("abc", "bca", "cab"):
+        of_names = {name: events(*times[one]) for name, one in zip(names, "abc", strict=True)}
+        found = listed(experiment(of_names), simultaneous="pooled")
+        lists.append([t._replace(condition="") for t in found])
+    assert lists[0] == lists[1] == lists[2]
+    onsets = [t.onset for t in lists[0]]
+    assert onsets == sorted(onsets)
+    assert [t.duration for t in lists[0]] == [1, 12, 1, 12]
+
+
 def test_trials_of__confuses_an_event_of_amplitude_0_with_none():
     found = listed(experiment({"a": events([10, 40], amplitudes=[1, 0]), "b": events([40, 70])}))
     assert [(t.condition, bool(t.reason)) for t in found] == [

@@ -149,8 +149,9 @@ def _apart(trials: Sequence[Trial], tr: float, *, pooled: bool) -> list[Trial]:
 
 
 def _pooled(one: Trial, other: Trial, condition: str) -> Trial:
-    """Pool two events: the longer of both durations."""
-    return max(one, other, key=lambda trial: trial.duration)._replace(condition=condition)
+    """Pool two events: the longer one, from when the first begins, so that their order holds."""
+    longer = max(one, other, key=lambda trial: trial.duration)
+    return longer._replace(condition=condition, onset=one.onset)
 
 
 def _chosen(experiment: Experiment, settings: TrialSettings) -> list[str]:
