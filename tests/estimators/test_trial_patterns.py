@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 from trial_parcel import double_gamma, events, experiment_of, random_trials, signal_of
 
 from pyhrf.data import Experiment, Run
@@ -15,6 +16,9 @@ from pyhrf.estimators.trial_patterns import (
     Patterns,
     _by_em,
     _eigenvectors,
+    _joint,
+    _log_likelihood,
+    _of_part,
     along,
     find_patterns,
 )
@@ -100,6 +104,52 @@ def test_covariances__are_those_of_em_direction_by_direction(n_means):
     S_A, S_N = _by_em(bases, prior_A, prior_N, n_left)
     np.testing.assert_allclose(S_N, N, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(S_A, A, rtol=1e-7, atol=1e-9)
+
+
+def test_likelihood_of_covariances__is_the_dense_one_up_to_a_constant():
+    rng = np.random.default_rng(9)
+    trials = random_trials(rng, (60, 50), n_trials=9, n_means=2)
+    bases = run_bases(trials, [rng.standard_normal((n, 5)) for n in (60, 50)])[2]
+    s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
+    gaps = []
+    for _ in range(4):
+        A, N = (x @ x.T / 9 + np.eye(5) for x in rng.standard_normal((2, 5, 9)))
+        V = block_diag(*(N + one**2 * A for one in s))
+        X = np.vstack([np.kron(np.eye(5), row) for row in M])
+        inner = X.T @ np.linalg.solve(V, X)
+        left = C.ravel() - X @ np.linalg.solve(inner, X.T @ np.linalg.solve(V, C.ravel()))
+        dense = -0.5 * (np.linalg.slogdet(V)[1] + left @ np.linalg.solve(V, left))
+        gaps.append(_log_likelihood(bases, A, N) - dense)
+    np.testing.assert_allclose(gaps, gaps[0], atol=1e-8)
+
+
+def test_parts_of_the_directions__are_all_of_them_once():
+    rng = np.random.default_rng(10)
+    trials = random_trials(rng, (60, 50), n_trials=9)
+    bases = run_bases(trials, [rng.standard_normal((n, 5)) for n in (60, 50)])[2]
+    for part in (0, 1):
+        sides = [_of_part(bases, part, inside=inside) for inside in (True, False)]
+        for run, one, other in zip(bases, *sides, strict=True):
+            assert abs(len(one.s) - len(other.s)) <= 1
+            np.testing.assert_array_equal(np.sort(np.r_[one.s, other.s]), np.sort(run.s))
+            assert not set(one.s) & set(other.s)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shared", [0.0, 3.0])
+def test_covariance_of_trials__is_followed_as_far_as_it_predicts(seed, shared):
+    rng = np.random.default_rng(seed)
+    trials = random_trials(rng, (150, 150), n_trials=40)
+    pattern = rng.standard_normal(12)
+    truth = np.eye(12) + shared * np.outer(pattern, pattern)
+    root = np.linalg.cholesky(truth)
+    Y = [Z @ (2 + rng.standard_normal((40, 12)) @ root.T) + rng.standard_normal((150, 12))
+         for Z in trials.Z]  # fmt: skip
+    bases = run_bases(trials, Y)[1]
+    start = np.diag(np.diagonal(truth)), np.eye(12)
+    A, _ = _joint(bases, *start, 100)
+    gap, of_start = (np.linalg.norm(one - truth) for one in (A, start[0]))
+    assert gap < 0.6 * of_start if shared else gap < 1.5
 
 
 @pytest.mark.parametrize("seed", range(8))
