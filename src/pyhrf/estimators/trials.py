@@ -86,6 +86,10 @@ class TrialModel:
         At least one with a level.
     model : ModelSettings
     settings : VemSettings
+
+    Attributes
+    ----------
+    trials : sequence of Trial
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class TrialModel:
         model: ModelSettings,
         settings: VemSettings,
     ) -> None:
+        self.trials = trials
         self._model, self._settings = model, settings
         self._together = trials_as_one(experiment, trials)
         self._has_level = np.array([not trial.reason for trial in trials])

@@ -126,7 +126,9 @@ class JDEVEM(VemSettings, ParcelEstimator):
         touch = 2e-9 * self.experiment.n_scans * M * n_hrf
         iterate = 40 * (8e-9 * M * n_hrf + 2e-7 * M)
         fixed = 40 * 2e-9 * 10 * (M * (M + 1) // 2) * n_hrf**2
-        return 2e-3 + fixed + n_positions * (touch + iterate)
+        n_trials = 0 if self._trials is None else len(self._trials.trials)
+        of_trials = n_trials * (1e-3 + 6e-6 * n_positions)
+        return 2e-3 + fixed + n_positions * (touch + iterate) + of_trials
 
     def compile(self) -> None:
         """Bring the compiled kernels into memory: seconds the first time, then tenths of one.
