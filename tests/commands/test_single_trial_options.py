@@ -56,7 +56,7 @@ def test_buildcfg__puts_what_is_said_of_trials_in_the_study(run, study):
         (
             ["--single-trials", "--trial-hyper", "run"],
             1,
-            "trial_hyper is run, and there is one run with trials only: take all",
+            "--trial-hyper is run, and there is one run with trials only: take all",
         ),
         (["--single-trials", "--levels-per-run"], 1, "let runs share the levels of conditions"),
         (["--single-trials", "--mcmc"], 2, "--single-trials sets single_trials, and MCMC has none"),

@@ -40,6 +40,7 @@ _ELEMENTS = {
     "parcellation": "<parcellation>",
     "pool_simultaneous": "<simultaneous>pooled</simultaneous>",
     "single_trials": "<single_trials>",
+    "trial_hyper": "<trial_hyper>",
     "tr": "<tr>",
 }
 """What the study file calls what messages ask for; it has no options for these."""

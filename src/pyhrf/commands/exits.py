@@ -36,6 +36,7 @@ OPTIONS = {
     "parcellation": "-k",
     "pool_simultaneous": "--pool-simultaneous",
     "single_trials": "--single-trials",
+    "trial_hyper": "--trial-hyper",
     "tr": "-I",
 }
 """What the commands call what messages ask for."""

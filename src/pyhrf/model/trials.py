@@ -92,7 +92,9 @@ def trials_of(
     if all(trial.reason for trial in found):
         raise InputError(f"{named('single_trials')}: no event of these conditions reaches a scan")
     if settings.trial_hyper == "run" and len({t.run for t in found if not t.reason}) < 2:
-        raise InputError("trial_hyper is run, and there is one run with trials only: take all")
+        raise InputError(
+            f"{named('trial_hyper')} is run, and there is one run with trials only: take all"
+        )
     return found
 
 
