@@ -283,7 +283,7 @@ def _levels_in(
     """Estimate levels in patterns, or of each position.
 
     The covariance of trials is estimated from the same data as their levels, so that errors are no
-    smaller than those of patterns that do not use it.
+    smaller, and trials not surer, than by patterns that do not use it.
     """
 
     def fitted(of_series: Bases) -> Levels:
@@ -292,11 +292,10 @@ def _levels_in(
     if patterns is None:
         return fitted(bases)
     joint, of_noise = (_in_positions(fitted(along(B, bases)), B) for B in patterns)
+    left_open = [one.around / np.maximum(one.prior_variance, 1e-300) for one in (joint, of_noise)]
     return joint._replace(
-        **{
-            name: np.maximum(getattr(joint, name), getattr(of_noise, name))
-            for name in ("variance", "around", "prior_variance")
-        }
+        variance=np.maximum(joint.variance, of_noise.variance),
+        around=np.maximum(*left_open) * joint.prior_variance,
     )
 
 
