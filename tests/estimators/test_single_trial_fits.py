@@ -315,3 +315,13 @@ def test_levels__are_near_the_truth_and_errors_hold():
     level, sd = (found.maps[key].T for key in (TRIALS, SD))
     assert np.corrcoef(level.ravel(), truth.ravel())[0, 1] > 0.6
     assert 0.90 < (np.abs(level - truth) < 1.96 * sd).mean() < 0.98
+
+
+def test_condition_of_just_the_events_of_trials__is_no_hindrance():
+    experiment, bold = experiment_of(2, "ab"), shared_noise()
+    runs = []
+    for run in experiment.runs:
+        both = np.concatenate([run.events[name].onsets for name in "ab"])
+        runs.append(replace(run, events={**run.events, "stim": events(both)}))
+    found = fit(Experiment(("a", "b", "stim"), tuple(runs)), bold, single_trials="a, b")
+    assert_same_bytes(found, fit(experiment, bold))

@@ -270,3 +270,36 @@ def test_trials_as_one__puts_all_trials_into_one_condition_of_equal_amplitudes()
     np.testing.assert_array_equal(one.runs[0].events["c"].onsets, [70.0])
     named = Experiment(("trials",), (Run(60, 2.0, {"trials": events([10, 40])}),))
     assert trials_as_one(named, listed(named)).conditions == ("trials",)
+
+
+def test_trials_as_one__leaves_out_events_at_the_time_of_a_trial():
+    all_three = experiment(
+        {
+            "face": events([10, 40]),
+            "house": events([25.0]),
+            "noise": events([55.0]),
+            "stim": events([10, 25, 40, 55]),
+            "cue": events([25.0, 25.5, 40.0]),
+            "early": events([9.5, 39.5, 70.0]),
+        },
+        {"face": events([10.0]), "cue": events([70.0], 3.0)},
+    )
+    trials = listed(all_three, ["face", "house"])
+    one = trials_as_one(all_three, trials)
+    assert one.conditions == ("trials", "cue", "early", "noise", "stim")
+    np.testing.assert_array_equal(one.runs[0].events["stim"].onsets, [55])
+    np.testing.assert_array_equal(one.runs[0].events["cue"].onsets, [25.5])
+    np.testing.assert_array_equal(one.runs[0].events["early"].onsets, [9.5, 39.5, 70])
+    np.testing.assert_array_equal(one.runs[1].events["cue"].durations, [3])
+    notes = [note for note in trial_notes(all_three, trials, [50, 50]) if "at the times" in note]
+    assert [note.split("'")[1] for note in notes] == ["cue", "stim"]
+
+
+def test_trials_as_one__knows_conditions_with_a_plus_in_their_names():
+    both = experiment({"a + b": events([10, 40]), "a": events([25.0]), "c": events([40.0, 60.0])})
+    assert trials_as_one(both, listed(both, ["a + b"])).conditions == ("trials", "a", "c")
+    pooled = listed(both, ["a + b", "c"], simultaneous="pooled")
+    assert [trial.condition for trial in pooled] == ["a + b", "a + b + c", "c"]
+    alone = experiment({"a + b": events([10, 40]), "c": events([40.0, 60.0])})
+    pooled = listed(alone, ["a + b", "c"], simultaneous="pooled")
+    assert trials_as_one(alone, pooled).conditions == ("trials",)

@@ -131,8 +131,7 @@ def _apart(trials: Sequence[Trial], tr: float, *, pooled: bool) -> list[Trial]:
             place
             for place, other in enumerate(found)
             if not (trial.reason or other.reason)
-            and abs(other.onset - trial.onset) < _SAME
-            and abs(other.duration - trial.duration) < tr
+            and _at_one_time(other, (trial.onset, trial.duration), tr)
         ]
         if not alike:
             found.append(trial)
@@ -148,6 +147,12 @@ def _apart(trials: Sequence[Trial], tr: float, *, pooled: bool) -> list[Trial]:
         names = dict.fromkeys((*other.condition.split(POOLED), trial.condition))
         found[alike[0]] = _pooled(other, trial, POOLED.join(names))
     return found
+
+
+def _at_one_time(trial: Trial, event: tuple[float, float], tr: float) -> bool:
+    """Tell whether the responses to a trial and to an event, by onset and duration, are one."""
+    onset, duration = event
+    return abs(trial.onset - onset) < _SAME and abs(trial.duration - duration) < tr
 
 
 def _pooled(one: Trial, other: Trial, condition: str) -> Trial:
@@ -229,8 +234,9 @@ def trial_notes(
     notes: list[str] = []
     if not trials:
         return notes
+    own = _conditions_of(experiment, trials)
     for name, other in modulated(experiment).items():
-        if any(other in trial.condition.split(POOLED) for trial in trials):
+        if other in own:
             notes.append(
                 Note(
                     "single trials: {name!r} modulates the events of {other!r}, whose single "
@@ -239,6 +245,16 @@ def trial_notes(
                     other=other,
                 )
             )
+    others = set(experiment.conditions) - own - modulated(experiment).keys()
+    notes += [
+        Note(
+            "single trials: events of {name!r} are at the times of trials, whose levels are the "
+            "heights of the response to both",
+            name=name,
+        )
+        for name in sorted(others)
+        if _shares_times(experiment, name, trials)
+    ]
     without = [trial for trial in trials if trial.reason]
     if without:
         first = without[0]
@@ -278,12 +294,22 @@ def trial_notes(
     return notes
 
 
+def _conditions_of(experiment: Experiment, trials: Sequence[Trial]) -> set[str]:
+    """Name the conditions of trials: a pooled one has several, and each may have a plus itself."""
+    found = {trial.condition for trial in trials}
+    pooled = [POOLED + name + POOLED for name in found.difference(experiment.conditions)]
+    parts = (name for name in experiment.conditions if name not in found)
+    return found | {one for one in parts if any(POOLED + one + POOLED in x for x in pooled)}
+
+
 def trials_as_one(experiment: Experiment, trials: Sequence[Trial]) -> Experiment:
     """Put all trials into one condition, the first, which knows nothing of theirs.
 
-    The other conditions stay, but for those that modulate events of trials.
+    The other conditions stay, but for those that modulate events of trials, and for single events
+    at the time of a trial: its level is the height of the response to all that is then. A condition
+    of just these events would be the mean of all trials, which nothing could then tell.
     """
-    own = {name for trial in trials for name in trial.condition.split(POOLED)}
+    own = _conditions_of(experiment, trials)
     modulations = modulated(experiment)
     others = [
         name
@@ -296,13 +322,35 @@ def trials_as_one(experiment: Experiment, trials: Sequence[Trial]) -> Experiment
     runs = []
     for number, run in enumerate(experiment.runs):
         mine = [trial for trial in trials if trial.run == number and not trial.reason]
-        events = {name: run.events[name] for name in others if name in run.events}
+        left = {
+            name: _without(run.events[name], mine, run.tr) for name in others if name in run.events
+        }
+        events = {name: of_name for name, of_name in left.items() if len(of_name.onsets)}
         if mine:
             onsets, durations = ([getattr(t, x) for t in mine] for x in ("onset", "duration"))
             ones = np.ones(len(mine))
             events[together] = Events(np.array(onsets), np.array(durations), ones)
         runs.append(replace(run, events=events, outside={}))
+    others = [name for name in others if any(name in run.events for run in runs)]
     return Experiment((together, *others), tuple(runs))
+
+
+def _without(events: Events, trials: Sequence[Trial], tr: float) -> Events:
+    """Leave out the events that are at the time of a trial."""
+    columns = (events.onsets, events.durations, events.amplitudes)
+    times = zip(events.onsets.tolist(), events.durations.tolist(), strict=True)
+    kept = [not any(_at_one_time(trial, time, tr) for trial in trials) for time in times]
+    return events if all(kept) else Events(*(values[kept] for values in columns))
+
+
+def _shares_times(experiment: Experiment, condition: str, trials: Sequence[Trial]) -> bool:
+    """Tell whether a condition has an event at the time of a trial that has a level."""
+    for number, run in enumerate(experiment.runs):
+        mine = [trial for trial in trials if trial.run == number and not trial.reason]
+        events = run.events.get(condition)
+        if events is not None and _without(events, mine, run.tr) is not events:
+            return True
+    return False
 
 
 class TrialDesign(NamedTuple):
