@@ -13,6 +13,7 @@ from pyhrf.model.alike import alike_conditions
 from pyhrf.model.checks import checked_design
 from pyhrf.model.nuisance import n_free_scans
 from pyhrf.model.regressors import Columns, named_regressors
+from pyhrf.model.trial_means import check_trial_means
 from pyhrf.model.trials import Trial, trial_notes, trials_of
 from pyhrf.parameters.trials import TrialSettings
 
@@ -146,6 +147,20 @@ def study_trials(study: Study, experiment: Experiment) -> list[Trial]:
     if not isinstance(own, TrialSettings):
         return []
     return trials_of(experiment, own, hrf_duration=study.model.hrf_duration)
+
+
+def check_trials(study: Study, experiment: Experiment) -> None:
+    """Refuse single trials of which no level could be told.
+
+    Raises
+    ------
+    InputError
+        As `pyhrf.model.trials.trials_of` and `pyhrf.model.trial_means.check_trial_means`.
+    """
+    if isinstance(study.own, TrialSettings):
+        trials = study_trials(study, experiment)
+        by_condition = study.own.trial_prior == "condition"
+        check_trial_means(experiment, trials, study.model, by_condition=by_condition)
 
 
 def code_versions(study: Study) -> dict[str, str]:

@@ -15,7 +15,13 @@ from pyhrf.config.contrasts import parse_contrast
 from pyhrf.config.study import Study
 from pyhrf.data import Events, Experiment, FloatArray
 from pyhrf.errors import ConfigError, InputError
-from pyhrf.estimation import StudyEstimator, code_versions, design_warnings, make_estimator
+from pyhrf.estimation import (
+    StudyEstimator,
+    check_trials,
+    code_versions,
+    design_warnings,
+    make_estimator,
+)
 from pyhrf.execution.journal import Journal
 from pyhrf.inputs.dataset import Dataset
 from pyhrf.inputs.spm import is_spm
@@ -67,6 +73,7 @@ def check_fit(study: Study, dataset: Dataset) -> dict[str, dict[str, float]]:
     conditions = dataset.experiment.conditions
     check_memory(study, dataset)
     _check_distinct(dataset.experiment)
+    check_trials(study, dataset.experiment)
     check_names(conditions, (contrast.name for contrast in study.contrasts))
     parts = dataset.run_conditions
     known = tuple(dict.fromkeys([*parts, *conditions]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,10 @@ def read_trials(results: Results, condition: str | Sequence[str] | None = None) 
             raise ValueError("its trials are not numbered from 0 on")
         known = list(dict.fromkeys(table["condition"]))
     if condition is not None:
-        names = [condition] if isinstance(condition, str) else list(condition)
+        names = list(condition) if isinstance(condition, Iterable) else [condition]
+        names = [condition] if isinstance(condition, str) else names
+        if not names:
+            raise InputError(f"name a condition of single trials: {did_you_mean('', known)}")
         for name in names:
             if name not in known:
                 raise InputError(
