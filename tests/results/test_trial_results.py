@@ -225,6 +225,10 @@ def levels_alone() -> list[tuple[ParcelEstimate, np.ndarray]]:
 def test_trials__of_an_unknown_condition_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"of a condition 'Audio': did you mean audio\?"):
         write(tmp_path).trials(["audio", "Audio"])
+    with pytest.raises(InputError, match="of a condition 3: known are audio, a b"):
+        write(tmp_path).trials(3)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="name a condition of single trials: known are audio, a b"):
+        write(tmp_path).trials([])
 
 
 def test_noise_ceiling__is_a_map_of_the_levels_by_condition(tmp_path: Path) -> None:

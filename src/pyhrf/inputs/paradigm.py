@@ -133,7 +133,7 @@ def read_paradigm(
         refuse_other_formats(lines, comments, n_runs=n_runs)
         events = [_parse_csv_line(line) for line in lines]
     if not events:
-        raise InputError(f"{path}: holds no event")
+        raise InputError(f"{path}: holds no event: leave its run out")
     notes.extend(
         Note(
             '{path}: the name "{name}" is written in two ways that look the same (its accents '

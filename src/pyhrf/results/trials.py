@@ -75,14 +75,14 @@ def read_trials(results: Results, condition: str | Sequence[str] | None = None) 
             raise ValueError("its trials are not numbered from 0 on")
         known = list(dict.fromkeys(table["condition"]))
     if condition is not None:
-        names = list(condition) if isinstance(condition, Iterable) else [condition]
-        names = [condition] if isinstance(condition, str) else names
+        single = isinstance(condition, str) or not isinstance(condition, Iterable)
+        names = [condition] if single else list(condition)
         if not names:
-            raise InputError(f"name a condition of single trials: {did_you_mean('', known)}")
+            raise InputError(f"name a condition of single trials: known are {', '.join(known)}")
         for name in names:
             if name not in known:
                 raise InputError(
-                    f"no single trial is of a condition {name!r}: {did_you_mean(name, known)}"
+                    f"no single trial is of a condition {name!r}: {did_you_mean(str(name), known)}"
                 )
         table = table[table["condition"].isin(names)]
     labels = results.labels.reshape(-1)
