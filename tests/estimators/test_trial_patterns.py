@@ -24,7 +24,8 @@ from pyhrf.estimators.trial_patterns import (
 )
 from pyhrf.estimators.trials import _levels_in
 from pyhrf.model.hrf import canonical_coefficients, prior_precision
-from pyhrf.model.trials import TrialDesign, trial_designs, trial_regressors, trials_of
+from pyhrf.model.trial_designs import TrialDesign, trial_designs, trial_regressors
+from pyhrf.model.trials import trials_of
 from pyhrf.parameters.trials import TrialSettings
 from pyhrf.parameters.vem import VemSettings
 

@@ -11,15 +11,8 @@ from pyhrf.data import Events, Experiment, Run
 from pyhrf.errors import InputError
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.nuisance import experiment_nuisance, n_free_scans
-from pyhrf.model.trials import (
-    Trial,
-    modulated,
-    trial_designs,
-    trial_notes,
-    trial_regressors,
-    trials_as_one,
-    trials_of,
-)
+from pyhrf.model.trial_designs import trial_designs, trial_regressors
+from pyhrf.model.trials import Trial, modulated, trial_notes, trials_as_one, trials_of
 from pyhrf.parameters.model import ModelSettings
 from pyhrf.parameters.trials import TrialSettings
 

@@ -19,7 +19,7 @@ from pyhrf.estimators.trial_levels import (
     whitened,
 )
 from pyhrf.model.hrf import canonical_coefficients
-from pyhrf.model.trials import TrialDesign
+from pyhrf.model.trial_designs import TrialDesign
 
 # By how many nats the canonical response is favoured: a little response of another shape helps
 # trials less than noise in its place harms them.

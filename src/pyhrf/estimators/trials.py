@@ -29,7 +29,8 @@ from pyhrf.model.design import experiment_design
 from pyhrf.model.graph import NeighbourGraph
 from pyhrf.model.hrf import rougher_part
 from pyhrf.model.nuisance import experiment_nuisance, independent_columns
-from pyhrf.model.trials import Trial, TrialDesign, trial_designs, trial_regressors, trials_as_one
+from pyhrf.model.trial_designs import TrialDesign, trial_designs, trial_regressors
+from pyhrf.model.trials import Trial, trials_as_one
 from pyhrf.outputs.maps import MapName
 from pyhrf.parameters.model import ModelSettings
 from pyhrf.parameters.vem import VemSettings

@@ -12,7 +12,8 @@ from pyhrf.errors import InputError
 from pyhrf.model.design import experiment_design, n_hrf_coefficients
 from pyhrf.model.hrf import canonical_coefficients
 from pyhrf.model.nuisance import experiment_nuisance, independent_columns
-from pyhrf.model.trials import Trial, trial_designs, trial_regressors, trials_as_one
+from pyhrf.model.trial_designs import trial_designs, trial_regressors
+from pyhrf.model.trials import Trial, trials_as_one
 from pyhrf.parameters.model import ModelSettings
 from pyhrf.wording import named
 
