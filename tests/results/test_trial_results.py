@@ -231,6 +231,12 @@ def test_trials__of_an_unknown_condition_are_refused(tmp_path: Path) -> None:
         write(tmp_path).trials([])
 
 
+def test_trials__of_parcels_that_all_failed_are_refused(tmp_path: Path) -> None:
+    failed = [one for one in make_estimates() if not one.maps]
+    with pytest.raises(InputError, match="no parcel was estimated, so that no trial has a level"):
+        write(tmp_path, estimates=failed).trials()
+
+
 def test_noise_ceiling__is_a_map_of_the_levels_by_condition(tmp_path: Path) -> None:
     results = write(tmp_path)
     values = results.map_values("noise_ceiling").reshape(-1)

@@ -65,6 +65,10 @@ class Trials:
 def read_trials(results: Results, condition: str | Sequence[str] | None = None) -> Trials:
     """Read the single trials of some conditions; see `Results.trials`."""
     table, maps = results.trial_table, results.maps()
+    if not table.empty and not (results.parcels["status"] == "ok").any():
+        raise InputError(
+            "no parcel was estimated, so that no trial has a level: see the reasons in parcels.tsv"
+        )
     if table.empty or not {"trials", "trials_sd"} <= maps.keys():
         raise InputError(
             "these results have no single trials: estimate them by JDE with --single-trials "
