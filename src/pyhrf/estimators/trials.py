@@ -161,33 +161,25 @@ class TrialModel:
         h, own = self._start(bold, graph)
         refined = own and len(self._seen) - self._means[0].shape[1] >= FEWEST_DIFFERENCES
         parts = _parts(Y)
-        known: list[Patterns] = []
         if refined:
-            h, known = self._refined(h, parts)
+            h = self._refined(h, parts)
         data = self._data(h)
         levels, patterns = [], False
-        for k, part in enumerate(parts):
+        for part in parts:
             bases = run_bases(data, part)
-            # covariances hardly depend on the shape of the response
-            found = known[k] if known else self._patterns(data, part, bases)
+            found = self._patterns(data, part, bases)
             patterns = patterns or found is not None
             levels.append(self._levels(data, part, bases, found))
         return self._summary(levels, patterns=patterns)
 
-    def _refined(
-        self, h: FloatArray, parts: Sequence[Sequence[FloatArray]]
-    ) -> tuple[FloatArray, list[Patterns]]:
-        """Refine the HRF by how trials differ, where voxels share noise that it could follow.
-
-        The patterns of the parts are given too; none where they are not of all.
-        """
+    def _refined(self, h: FloatArray, parts: Sequence[Sequence[FloatArray]]) -> FloatArray:
+        """Refine the HRF by how trials differ, where voxels share noise that it could follow."""
         data = self._data(h)
         bases = [run_bases(data, part) for part in parts]
         found = [self._patterns(data, *each) for each in zip(parts, bases, strict=True)]
-        known = [one for one in found if one is not None]
-        if len(known) < len(parts):
-            return h, []
-        joint = [one.joint for one in known]
+        joint = [one.joint for one in found if one is not None]
+        if len(joint) < len(parts):
+            return h
         series = [_series(part, B) for part, B in zip(parts, joint, strict=True)]
         for step in range(N_HRF_STEPS):
             if step:
@@ -197,7 +189,7 @@ class TrialModel:
                 bases = [along(B, basis) for B, basis in zip(joint, bases, strict=True)]
             pairs = list(zip(series, bases, strict=True))
             h = refined_hrf(h, self._problem.prior.R_inv, data, self._designs, pairs)
-        return h, known
+        return h
 
     def _patterns(self, data: TrialData, Y: Sequence[FloatArray], bases: Bases) -> Patterns | None:
         return find_patterns(data, Y, bases, self._tr)
