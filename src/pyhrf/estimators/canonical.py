@@ -5,7 +5,37 @@ from __future__ import annotations
 import numpy as np
 
 from pyhrf.data import FloatArray
-from pyhrf.model.hrf import canonical_coefficients
+from pyhrf.estimators.vem_fit import VEMSolution
+from pyhrf.model.hrf import canonical_coefficients, rougher_part
+
+
+def hrf_priors(R_inv: FloatArray, dt: float) -> tuple[FloatArray, FloatArray]:
+    """Give the covariance of the HRF's prior, up to its scale, without and with rougher responses.
+
+    Parameters
+    ----------
+    R_inv : array, shape (n_hrf, n_hrf)
+        Inverse prior covariance, up to its scale.
+    dt : float
+        Step of the HRF, seconds.
+    """
+    prior = np.linalg.inv(R_inv).astype(np.float64, copy=False)
+    return prior, prior + rougher_part(len(prior), dt)
+
+
+def evidence_of(solution: VEMSolution, priors: tuple[FloatArray, FloatArray], dt: float) -> float:
+    """Give `log_bayes_canonical` of a parcel.
+
+    Parameters
+    ----------
+    solution : VEMSolution
+    priors : pair of array, shape (n_hrf, n_hrf)
+        As `hrf_priors` gives them: with shared noise the covariance allows for rougher responses.
+    dt : float
+        Step of the HRF, seconds.
+    """
+    state, prior = solution.state, priors[solution.shared]
+    return log_bayes_canonical(state.h, solution.hrf_covariance, state.v_h[0] * prior, dt)
 
 
 def log_bayes_canonical(

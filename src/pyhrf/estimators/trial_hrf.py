@@ -15,6 +15,8 @@ from pyhrf.estimators.trial_levels import (
     TrialData,
     grid_ratios,
     grid_weights,
+    joined,
+    means_of_series,
     profiles_of,
     whitened,
 )
@@ -141,15 +143,13 @@ def _likeliest(bases: Bases) -> tuple[int, FloatArray]:
 
 def _means(bases: Sequence[RunBasis], gamma: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Means and variances of series that have each their ratio."""
-    s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
+    s, M, C = joined(bases)
     weight = 1 / (1 + np.outer(s**2, gamma))
-    products = np.einsum("iq,ic,ir->cqr", M, weight, M, optimize=True)
-    sums = M.T @ (weight * C)
-    mu = (np.linalg.pinv(products, hermitian=True) @ sums.T[:, :, None])[:, :, 0].T
+    mu = means_of_series(M, C, weight)
     n = len(s) + sum(run.n_left for run in bases) - M.shape[1]
     squares = np.sum(weight * (C - M @ mu) ** 2, axis=0)
     squares = squares + np.sum([run.left for run in bases], axis=0)
-    return np.asarray(mu), np.maximum(squares, 1e-300) / max(n, 1)
+    return mu, np.maximum(squares, 1e-300) / max(n, 1)
 
 
 def _products(

@@ -209,6 +209,31 @@ def means_known(U: Sequence[FloatArray], known: Sequence[int]) -> list[FloatArra
     return [np.where(run[:, unknown].any(axis=1, keepdims=True), average, run) for run in U]
 
 
+def joined(bases: Sequence[RunBasis]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Put ``s``, ``M`` and ``C`` of all runs together."""
+    s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
+    return s, M, C
+
+
+def means_of_series(M: FloatArray, C: FloatArray, weight: FloatArray) -> FloatArray:
+    """Means of series that have each their weights, by least squares.
+
+    Parameters
+    ----------
+    M : array, shape (n_values, n_means)
+    C, weight : arrays, shape (n_values, n_series)
+
+    Returns
+    -------
+    array, shape (n_means, n_series)
+    """
+    products = np.einsum("iq,ic,ir->cqr", M, weight, M, optimize=True)
+    sums = M.T @ (weight * C)
+    if M.shape[1] == 1:
+        return np.asarray(sums / np.maximum(products[:, 0, 0], 1e-300))
+    return np.asarray((np.linalg.pinv(products, hermitian=True) @ sums.T[:, :, None])[:, :, 0].T)
+
+
 def grid_ratios(bases: Bases) -> FloatArray:
     """Give the ratios of the grid, in units of what single directions say of the levels."""
     values = np.concatenate([run.s for run in bases[int(np.argmin(np.abs(RHO)))]])
@@ -217,7 +242,7 @@ def grid_ratios(bases: Bases) -> FloatArray:
 
 def profiles_of(bases: Sequence[RunBasis], gammas: FloatArray) -> Profiles:
     """Maximise the restricted likelihood over mean and variance, at ratios of the variances."""
-    s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
+    s, M, C = joined(bases)
     weight = 1 / (1 + gammas[:, None] * s**2)
     values, vectors = np.linalg.eigh(np.einsum("gi,iq,ir->gqr", weight, M, M))
     known = values > 1e-9 * np.maximum(values.max(axis=1, initial=0.0), 1e-300)[:, None]

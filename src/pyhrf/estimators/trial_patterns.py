@@ -22,6 +22,8 @@ from pyhrf.estimators.trial_levels import (
     TrialData,
     grid_ratios,
     grid_weights,
+    joined,
+    means_of_series,
     profiles_of,
     whitened,
 )
@@ -147,11 +149,11 @@ def _of_part(bases: Sequence[RunBasis], part: int, *, inside: bool) -> list[RunB
 
 def _log_likelihood(bases: Sequence[RunBasis], S_A: FloatArray, S_N: FloatArray) -> float:
     """Log likelihood of what is along the trials, up to a constant."""
-    s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
+    s, M, C = joined(bases)
     d, B, inverse = _eigenvectors(S_A, S_N)
     W = C @ inverse.T
     total = 1 + np.outer(s**2, d)
-    D = W - M @ _means(M, W, total)
+    D = W - M @ means_of_series(M, W, 1 / total)
     return float(-0.5 * np.sum(np.log(total) + D**2 / total) - len(s) * np.linalg.slogdet(B)[1])
 
 
@@ -159,14 +161,14 @@ def _by_em(
     bases: Sequence[RunBasis], prior_A: FloatArray, prior_N: FloatArray, n_left: int
 ) -> tuple[FloatArray, FloatArray]:
     """Estimate both covariances; the noise's prior is worth the scans that it is of."""
-    s, M, C = (np.concatenate([getattr(run, x) for run in bases]) for x in ("s", "M", "C"))
+    s, M, C = joined(bases)
     n, weight = len(s), PRIOR_TRIALS * len(prior_A)
     S_A, S_N = prior_A, prior_N
     for _ in range(N_STEPS):
         d, B, inverse = _eigenvectors(S_A, S_N)
         W = C @ inverse.T
         total = 1 + np.outer(s**2, d)
-        D = W - M @ _means(M, W, total)
+        D = W - M @ means_of_series(M, W, 1 / total)
         level, variance = s[:, None] * d / total * D, d / total
         second = level.T @ level
         second[np.diag_indices_from(second)] += variance.sum(axis=0)
@@ -176,15 +178,6 @@ def _by_em(
         second[np.diag_indices_from(second)] += s**2 @ variance
         S_N = (B @ second @ B.T + n_left * prior_N) / (n + n_left)
     return S_A, S_N
-
-
-def _means(M: FloatArray, W: FloatArray, total: FloatArray) -> FloatArray:
-    """Means of each pattern, by weighted least squares; shape (n_means, n_patterns)."""
-    products = np.einsum("iq,ic,ir->cqr", M, 1 / total, M, optimize=True)
-    sums = M.T @ (W / total)
-    if M.shape[1] == 1:
-        return np.asarray(sums / np.maximum(products[:, 0, 0], 1e-300))
-    return np.asarray((np.linalg.pinv(products, hermitian=True) @ sums.T[:, :, None])[:, :, 0].T)
 
 
 def _eigenvectors(S_A: FloatArray, S_N: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhrf.data import Experiment, FloatArray
-from pyhrf.estimators.canonical import log_bayes_canonical
+from pyhrf.estimators.canonical import evidence_of, hrf_priors
 from pyhrf.estimators.trial_hrf import refined_hrf, scaled, start_hrf
 from pyhrf.estimators.trial_levels import (
     Bases,
@@ -27,7 +27,6 @@ from pyhrf.estimators.vem_problem import VEMProblem, experiment_problem
 from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.model.design import experiment_design
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.model.hrf import rougher_part
 from pyhrf.model.nuisance import experiment_nuisance, independent_columns
 from pyhrf.model.trial_designs import TrialDesign, trial_designs, trial_regressors
 from pyhrf.model.trials import Trial, trials_as_one
@@ -115,6 +114,10 @@ class TrialModel:
         return experiment_problem(self._together, self._model, self._settings)
 
     @cached_property
+    def _hrf_priors(self) -> tuple[FloatArray, FloatArray]:
+        return hrf_priors(self._problem.prior.R_inv, self._model.dt)
+
+    @cached_property
     def _nuisance(self) -> list[FloatArray]:
         P = experiment_nuisance(self._together, self._model)
         return [P[span][:, P[span].any(axis=0)] for span in self._spans]
@@ -196,14 +199,10 @@ class TrialModel:
 
     def _start(self, bold: NDArray[np.floating], graph: NeighbourGraph) -> tuple[FloatArray, bool]:
         """Find the HRF of all trials together, and whether it is another one than the canonical."""
-        problem, dt = self._problem, self._model.dt
-        solution = solve_vem(problem, bold, graph)
-        state = solution.state
-        prior = np.linalg.inv(problem.prior.R_inv)
-        if solution.shared:
-            prior = prior + rougher_part(len(prior), dt)
-        evidence = log_bayes_canonical(state.h, solution.hrf_covariance, state.v_h[0] * prior, dt)
-        return start_hrf(scaled(state.h), evidence, dt)
+        dt = self._model.dt
+        solution = solve_vem(self._problem, bold, graph)
+        evidence = evidence_of(solution, self._hrf_priors, dt)
+        return start_hrf(scaled(solution.state.h), evidence, dt)
 
     def _data(self, h: FloatArray) -> TrialData:
         """Make the regressors of an HRF."""

@@ -15,7 +15,7 @@ import numpy as np
 from pyhrf.data import FloatArray, Parcel, ParcelEstimate
 from pyhrf.errors import says_where
 from pyhrf.estimators.base import FOR_IMAGES, Bold, BoolArray, ParcelEstimator
-from pyhrf.estimators.canonical import log_bayes_canonical
+from pyhrf.estimators.canonical import evidence_of, hrf_priors
 from pyhrf.estimators.checks import (
     check_iterations,
     check_seed,
@@ -30,7 +30,7 @@ from pyhrf.estimators.vem_solver import solve_vem
 from pyhrf.estimators.vem_summary import summarise
 from pyhrf.model.fitted import task_signal
 from pyhrf.model.graph import NeighbourGraph
-from pyhrf.model.hrf import canonical_coefficients, rougher_part
+from pyhrf.model.hrf import canonical_coefficients
 from pyhrf.model.neighbour_correlation import neighbour_correlation
 from pyhrf.model.trials import trials_of
 from pyhrf.parameters.declare import documented
@@ -114,10 +114,8 @@ class JDEVEM(VemSettings, ParcelEstimator):
         return Rival(task, noise_sd, ar1)
 
     @cached_property
-    def _hrf_prior(self) -> tuple[FloatArray, FloatArray]:
-        """Covariance of the HRF's prior, up to its scale, without and with rougher responses."""
-        prior = np.linalg.inv(self._problem.prior.R_inv).astype(np.float64, copy=False)
-        return prior, prior + rougher_part(len(prior), self.dt)
+    def _hrf_priors(self) -> tuple[FloatArray, FloatArray]:
+        return hrf_priors(self._problem.prior.R_inv, self.dt)
 
     def cost(self, n_positions: int) -> float:
         """Tell how long a parcel of `n_positions` takes, seconds, roughly."""
@@ -159,12 +157,7 @@ class JDEVEM(VemSettings, ParcelEstimator):
             ppm_threshold=self.ppm_threshold,
             seed=self.seed,
         )
-        state = solution.state
-        # with shared noise the covariance allows for rougher responses
-        prior = self._hrf_prior[solution.shared]
-        evidence = log_bayes_canonical(
-            state.h, solution.hrf_covariance, state.v_h[0] * prior, self.dt
-        )
+        evidence = evidence_of(solution, self._hrf_priors, self.dt)
         estimate = replace(estimate, summary={**estimate.summary, "log_bayes_canonical": evidence})
         return self._with_trials(estimate, usable, bold, graph)
 
